@@ -1,0 +1,103 @@
+"""The seam between a trial and the place it runs: `Backend` deploys, `Running` is what was deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.errors import Problem
+from tuner.manifests.model import PodSet, Rendered
+from tuner.measure.model import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the replicas answer: one base URL each, without a trailing slash."""
+
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What is asked of a backend: the manifest, and the pods it describes."""
+
+    study: str
+    trial: int
+    rendered: Rendered
+    pods: PodSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One value of the running pods that is not what was asked for."""
+
+    what: str
+    asked: str
+    found: str
+
+
+class UsageMeter(Protocol):
+    """Started by `Running.meter()`; `stop` gives the usage since then."""
+
+    def stop(self) -> Usage: ...
+
+
+class Running(Protocol):
+    """A deployed configuration."""
+
+    endpoint: Endpoint
+    not_enforced: tuple[str, ...]
+    """What of the configuration could not be enforced here, in words."""
+
+    def wait_ready(self, deadline_s: float) -> float:
+        """Wait until every replica is ready; returns the seconds it took since the deployment.
+
+        Raises TrialFailure (kinds `NotReady`, `Crashed`, `OOMKilled`, `Unschedulable`, ...) as soon as it is certain.
+        """
+        ...
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Read the configuration back from what really runs; empty when it is what was asked for."""
+        ...
+
+    def check_alive(self) -> None:
+        """Raises TrialFailure when a replica died or restarted since it was ready."""
+        ...
+
+    def meter(self) -> UsageMeter: ...
+
+    def logs(self, tail: int) -> str:
+        """The last `tail` lines of all replicas' output."""
+        ...
+
+
+class Backend(Protocol):
+    """A place where configurations run."""
+
+    name: str
+
+    def check(self, pods: PodSet) -> tuple[Problem, ...]:
+        """What stands in the way of running these pods here, before anything is started."""
+        ...
+
+    def infeasible(self, pods: PodSet) -> str | None:
+        """Why these pods can never be scheduled here (a sentence), or None."""
+        ...
+
+    def deploy(self, deployment: Deployment) -> AbstractContextManager[Running]:
+        """Start it; leaving the context always removes it. Raises TrialFailure or BackendFailure."""
+        ...
+
+    def clean(self) -> tuple[str, ...]:
+        """Remove what an earlier crash left behind; says what it removed."""
+        ...
+
+    def generator_cpus(self) -> tuple[int, ...]:
+        """CPUs set aside for the load generator on this machine; empty: none."""
+        ...
+
+    def describe(self) -> Mapping[str, str]:
+        """The machine or cluster, for the record."""
+        ...

@@ -1,0 +1,82 @@
+"""Every exception the tuner raises, and the problem list that bad input is reported with.
+
+TunerError                  anything the tuner itself reports
+├── InputError              the user's file, manifest or option is wrong; nothing was started (exit 2)
+├── EnvironmentFailure      this machine, cluster or store cannot do what was asked (exit 3)
+│   ├── BackendFailure      the place where trials run failed, not the configuration on trial
+│   ├── GeneratorFailure    the load generator failed, not the server under load
+│   └── StoreFailure        the journal, the study's store or MLflow could not be read or written
+└── TrialFailure            one configuration failed; becomes a `Failed` outcome, never reaches the user as an exception
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """A place in a user's file. `line` counts from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in the input: where it stands, what is wrong (with the value), and what to do."""
+
+    where: Where
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}; {self.fix}"
+
+
+class TunerError(Exception):
+    """Base of all errors of the tuner; its text is fit to print as it is."""
+
+
+class InputError(TunerError):
+    """The input is wrong. Holds every problem found, so that all are reported at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class EnvironmentFailure(TunerError):
+    """The machine, cluster or store cannot do what was asked."""
+
+
+class BackendFailure(EnvironmentFailure):
+    """The place where trials run failed, whatever the configuration."""
+
+
+class GeneratorFailure(EnvironmentFailure):
+    """The load generator failed; says nothing about the server under load."""
+
+
+class StoreFailure(EnvironmentFailure):
+    """A journal, study store or MLflow store could not be read or written."""
+
+
+class TrialFailure(TunerError):
+    """One configuration on trial failed in a known way.
+
+    `stage` is the stage of the trial's life it failed in (`deploy`, `ready`, `verify`, `warm-up`, `measure`),
+    `reason` a sentence for the user, `kind` a word to count by (`OOMKilled`, `Crashed`, `NotReady`, `WrongAnswer`,
+    `ConfigurationDiffers`, `Unschedulable`, ...).
+    """
+
+    def __init__(self, *, stage: str, kind: str, reason: str, logs: str = "") -> None:
+        self.stage = stage
+        self.kind = kind
+        self.reason = reason
+        self.logs = logs
+        super().__init__(reason)

@@ -1,0 +1,38 @@
+"""The nouns of choice: candidates, the Pareto front among them, and the one that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuner.space.model import Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One configuration with what was measured of it (the median over its restarts)."""
+
+    trial: int
+    """Number of its first trial."""
+    metrics: Mapping[str, float]
+    feasible: bool
+    replicates: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """The Pareto-optimal feasible candidates, best first in the first objective. May be empty."""
+
+    objectives: tuple[Objective, ...]
+    members: tuple[Candidate, ...]
+    hypervolume: float | None
+    """Volume of objective space dominated, against `reference`, in the product of the objectives' SI units."""
+    reference: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    candidate: Candidate
+    pick: str
+    """The rule that chose it: knee, throughput, latency, cost or trial."""
+    reason: str

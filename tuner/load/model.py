@@ -1,0 +1,84 @@
+"""The nouns and seams of load: what is sent, when, and what one window of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+from typing import Protocol as TypingProtocol
+
+from tuner.measure.model import Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request ready for the wire, less the Host header, which each replica adds."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    weight: float = 1.0
+
+
+class Protocol(TypingProtocol):
+    """How a model server is spoken to."""
+
+    name: str
+
+    def encode(self, body: bytes) -> Request:
+        """The request for a body as the user's file holds it. Raises ValueError naming what the body lacks."""
+        ...
+
+    def check(self, status: int, body: bytes) -> str | None:
+        """None when the answer is a correct one; otherwise what is wrong with it, in words."""
+        ...
+
+    def answer(self, body: bytes) -> object:
+        """The part of a correct answer that must not differ between configurations (ids and timings left out)."""
+        ...
+
+
+class Arrival(TypingProtocol):
+    """When requests are due: pure arithmetic, seeded."""
+
+    def next(self, elapsed_s: float) -> float:
+        """The instant of the next request, in seconds since the start, given the instant of the one before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One load window. Open loop: `arrival` at `rate_rps`; closed loop: `connections` requests always in flight."""
+
+    arrival: Literal["constant", "poisson", "closed"]
+    rate_rps: float = 0.0
+    duration_s: float
+    connections: int
+    """Open loop: the most connections; closed loop: just so many."""
+    timeout_s: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whom to send to and what. Connections are spread evenly over `urls` (one a replica)."""
+
+    urls: tuple[str, ...]
+    protocol: str
+    requests: tuple[Request, ...]
+    cpus: tuple[int, ...] = ()
+    """CPUs the generator binds itself to; empty: where the scheduler puts it."""
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What the protocol was made with, beyond its name (for example the model's name)."""
+
+
+class Generator(TypingProtocol):
+    """Sends load windows to one target, one after the other, over connections that stay open between them."""
+
+    def run(self, stage: Stage) -> Samples:
+        """Send one window. Raises GeneratorFailure when the generator itself failed."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,167 @@
+"""The nouns of measurement: raw samples, and numbers with their confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class Status(IntEnum):
+    """What became of a request. Values from 100 to 599 are HTTP statuses; those below are ours.
+
+    A request is *good* when its status is 200 and its answer passed the protocol's check. An answer with status 200
+    that fails the check is WRONG_ANSWER.
+    """
+
+    WRONG_ANSWER = 1
+    CONNECT_FAILED = 2
+    CONNECTION_LOST = 3
+    TIMED_OUT = 4
+    MALFORMED = 5
+    """The bytes received were not an HTTP answer."""
+    NOT_SENT = 6
+    """Due within the window, but no connection came free before the window's end plus the time-out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Samples:
+    """One load window, a row a request, in the order scheduled. All columns have the same length n.
+
+    Times are seconds since the window's start on the generator's monotonic clock. Latency is
+    ``finished_s - scheduled_s`` (not from the send: see coordinated omission), lateness ``sent_s - scheduled_s``
+    of those requests that had a free connection at their time (`waited` False). In a closed loop a request is
+    scheduled when it is sent. A column's entry that never happened is NaN.
+    """
+
+    scheduled_s: FloatArray
+    sent_s: FloatArray
+    first_byte_s: FloatArray
+    finished_s: FloatArray
+    status: IntArray
+    """HTTP status, or a `Status` below 100."""
+    replica: IntArray
+    """Index into the endpoint's urls; -1: never sent."""
+    waited: npt.NDArray[np.bool_]
+    """True: no connection was free when it was due, so its delay is the server's doing, not the generator's."""
+    offered_rps: float
+    """Rate asked for; 0 for a closed loop."""
+    window_s: float
+    """Length of the window in which requests were scheduled."""
+    connections: int
+    """Most connections that were open at once."""
+    generator_cpu_s: float
+    """CPU time the generator's process spent in the window."""
+    generator_elapsed_s: float
+    """Wall time that CPU time refers to (window and drain)."""
+
+    def __len__(self) -> int:
+        return len(self.scheduled_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A measured value and the interval that holds the truth with 95 % confidence; None where it cannot be had."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What one load window taught: a point of the latency-against-rate curve."""
+
+    offered_rps: float
+    """0: a closed loop."""
+    achieved_rps: float
+    """Good answers a second over the kept part of the window."""
+    latency_s: Mapping[str, Estimate]
+    """By metric name (``latency_p50`` ... ``latency_p99.9``); a quantile the samples cannot carry is absent."""
+    error_ratio: Estimate
+    errors: Mapping[str, int]
+    """Count by kind: ``http 503``, ``timed out``, ``connection lost``, ..."""
+    requests: int
+    """Requests in the kept part."""
+    warm_up_s: float
+    """Cut from the start by the steady-state rule."""
+    lateness_p99_s: float
+    generator_cpu_ratio: float
+    """CPU time of the generator over wall time: near 1 it could not keep up."""
+    replica_share: tuple[float, ...]
+    """Share of the answered requests by replica, summing to 1 (empty when none was answered)."""
+    untrusted: tuple[str, ...] = ()
+    """Why this window is no measurement; empty when it can be trusted."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What all replicas together used during one window. None: could not be measured."""
+
+    cpu_cores: float | None = None
+    """Mean over the window."""
+    memory_peak_bytes: int | None = None
+    throttled_ratio: float | None = None
+    """Share of scheduler periods in which the CPU quota ran out."""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """All that one trial measured.
+
+    `throughput_rps` is None when the trial was cut short before the capacity search or the search could not be
+    trusted; a metric that was not measured is absent from `metrics()`, never a sentinel.
+    """
+
+    at_rate: Window
+    """The window at the common rate."""
+    curve: tuple[Window, ...]
+    """Every trusted window, by rising offered rate, the common-rate one among them."""
+    throughput_rps: Estimate | None
+    """Highest offered rate that meets the SLO; low/high: the highest that passed, the lowest that failed."""
+    throughput_note: str
+    """In words: what bounded it (which SLO, saturation, the generator), or why there is none."""
+    usage: Usage
+    startup_s: float
+    requested_cores: float
+    requested_memory_bytes: float
+    requested_gpus: float
+    cost_per_hour: float
+    currency: str
+    cost_per_million: float | None
+    """Cost of a million requests at `throughput_rps`."""
+    not_enforced: tuple[str, ...] = ()
+    """What of the configuration could not be enforced where it ran, in words."""
+    warnings: tuple[str, ...] = ()
+
+    def metrics(self) -> dict[str, float]:
+        """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""
+        values: dict[str, float] = {name: estimate.value for name, estimate in self.at_rate.latency_s.items()}
+        values["error_ratio"] = self.at_rate.error_ratio.value
+        values["cost"] = self.cost_per_hour
+        values["startup"] = self.startup_s
+        if self.throughput_rps is not None:
+            values["throughput"] = self.throughput_rps.value
+        if self.usage.cpu_cores is not None:
+            values["cpu"] = self.usage.cpu_cores
+        if self.usage.memory_peak_bytes is not None:
+            values["memory"] = float(self.usage.memory_peak_bytes)
+        return values
+
+    def estimates(self) -> Mapping[str, Estimate]:
+        """Like `metrics()`, with intervals where they are known."""
+        known: dict[str, Estimate] = {name: Estimate(value=value) for name, value in self.metrics().items()}
+        known.update(self.at_rate.latency_s)
+        known["error_ratio"] = self.at_rate.error_ratio
+        if self.throughput_rps is not None:
+            known["throughput"] = self.throughput_rps
+        return MappingProxyType(known)

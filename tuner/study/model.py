@@ -1,0 +1,98 @@
+"""The nouns and the seam of a study: what to try next, and what the whole study found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tuner.front.model import Choice, Front
+from tuner.space.model import Configuration, Objective
+from tuner.trials.model import Outcome, Purpose, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A configuration to try. `number` is the trial's number, in Optuna and everywhere else."""
+
+    number: int
+    purpose: Purpose
+    configuration: Configuration
+
+
+class Advisor(Protocol):
+    """Decides which configuration is tried next."""
+
+    def ask(self) -> Proposal | None:
+        """The next configuration, never one that breaks a rule or renders to a manifest already tried.
+
+        None: every configuration of the space was tried.
+        """
+        ...
+
+    def tell(self, number: int, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStart:
+    """What is fixed for the whole study; the journal's first line."""
+
+    name: str
+    study_id: str
+    """Random; tells studies of one name apart, in MLflow and among leftovers."""
+    space_file: str
+    input_digest: str
+    """Digest of the search space, its manifest and its request files."""
+    objectives: tuple[Objective, ...]
+    backend: str
+    sampler: str
+    seed: int
+    storage_url: str
+    tracking_uri: str | None
+    tuner_version: str
+    started_at: str
+    """ISO 8601, UTC."""
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A configuration against the baseline in one metric. `ratio` is chosen / baseline."""
+
+    metric: str
+    baseline: float
+    chosen: float
+    ratio: float
+    verdict: str
+    """`better`, `worse` or `no difference` beyond the noise floor, or `unknown` (no noise floor measured)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a study found."""
+
+    start: StudyStart
+    trials: tuple[Trial, ...]
+    front: Front
+    choice: Choice | None
+    baseline: int | None
+    """Number of the baseline trial, where it was measured."""
+    comparisons: tuple[Comparison, ...]
+    noise_floor: Mapping[str, float]
+    """By metric: the largest ratio seen between restarts of one configuration (1.0: none); empty: not measured."""
+    rate_rps: float | None
+    """The common rate."""
+    ended_because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the journal besides finished trials: `kind` names it, `data` is plain JSON."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+def display(configuration: Configuration) -> str:
+    """A configuration on one line: ``cpu=500m workers=2``."""
+    return " ".join(f"{name}={value}" for name, value in configuration.values.items())

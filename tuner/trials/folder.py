@@ -1,0 +1,50 @@
+"""Where a study keeps its files.
+
+studies/NAME/
+├── journal.jsonl         the truth: one line an event, fsynced
+├── optuna.db             Optuna's store (unless another URL was given); can be made anew from the journal
+├── trials/0003/          manifest.yaml as deployed, server.log
+├── best.yaml             the exported manifest of the chosen configuration
+└── report.json           everything a report needs, in one file
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """Paths inside one study's folder. Nothing is created until a path is written to."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def storage_url(self) -> str:
+        return f"sqlite:///{self.root / 'optuna.db'}"
+
+    @property
+    def best_manifest(self) -> Path:
+        return self.root / "best.yaml"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.json"
+
+    def trial(self, number: int) -> Path:
+        return self.root / "trials" / f"{number:04d}"
+
+    def manifest(self, number: int) -> Path:
+        return self.trial(number) / "manifest.yaml"
+
+    def log(self, number: int) -> Path:
+        return self.trial(number) / "server.log"

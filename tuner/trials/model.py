@@ -1,0 +1,85 @@
+"""The nouns of a trial: what it was and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from tuner.measure.model import Measurement
+from tuner.space.model import Configuration
+
+Purpose = Literal["baseline", "search", "confirm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Measured to the end. `broken` names the SLO metrics it breaks at the common rate, each with its excess."""
+
+    measurement: Measurement
+    broken: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Cut short because it had already lost: the SLO was broken beyond doubt at the common rate."""
+
+    measurement: Measurement
+    broken: tuple[tuple[str, float], ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infeasible:
+    """Could never run here (more than the machine or cluster has); nothing was deployed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Deployed, but did not serve as asked, or could not be measured."""
+
+    stage: str
+    kind: str
+    reason: str
+    logs: str = ""
+    blame: Literal["configuration", "environment"] = "configuration"
+    """`environment`: says nothing about the configuration (a late generator, a lost backend)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """Ended by the user or a crash before it was measured; runs again on resume."""
+
+    reason: str
+
+
+Outcome = Measured | Stopped | Infeasible | Failed | Interrupted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One finished trial."""
+
+    number: int
+    """Counts from 0, the baseline."""
+    purpose: Purpose
+    configuration: Configuration
+    manifest_digest: str
+    """Digest of the rendered manifest: equal digests are replicates of the same deployment."""
+    outcome: Outcome
+    started_at: datetime
+    """UTC."""
+    duration_s: float
+    overhead_s: float
+    """Part of the duration spent neither deploying, loading nor taking down."""
+
+    @property
+    def measurement(self) -> Measurement | None:
+        return self.outcome.measurement if isinstance(self.outcome, Measured | Stopped) else None
+
+    @property
+    def feasible(self) -> bool:
+        """Measured to the end, and every SLO met."""
+        return isinstance(self.outcome, Measured) and not self.outcome.broken
