@@ -3,6 +3,7 @@
 studies/NAME/
 ├── journal.jsonl         the truth: one line an event, fsynced
 ├── optuna.db             Optuna's store (unless another URL was given); can be made anew from the journal
+├── answers.json          what the baseline answered; every configuration must answer the same
 ├── trials/0003/          manifest.yaml as deployed, server.log
 ├── best.yaml             the exported manifest of the chosen configuration
 └── report.json           everything a report needs, in one file
@@ -31,6 +32,10 @@ class StudyFolder:
     @property
     def storage_url(self) -> str:
         return f"sqlite:///{self.root / 'optuna.db'}"
+
+    @property
+    def answers(self) -> Path:
+        return self.root / "answers.json"
 
     @property
     def best_manifest(self) -> Path:

@@ -1,0 +1,114 @@
+"""The load windows of one trial, and the curve they draw: warm-up, the common rate, the capacity search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Literal
+
+from tuner.backends.model import Running
+from tuner.load.model import Generator, Stage
+from tuner.measure.capacity import CapacitySearch
+from tuner.measure.model import Estimate, Usage, Window
+from tuner.measure.window import summarize
+from tuner.space.model import Constraint, WorkloadSpec
+from tuner.trials.quiet import Quiet, silence
+
+_ATTEMPTS = 2
+"""A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+
+
+class Untrusted(Exception):  # noqa: N818 - it is a verdict on the measurement, not on the server
+    """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
+
+
+class Bench:
+    """Puts one deployed configuration under load. `on_stage` hears what is being done, in a few words."""
+
+    def __init__(
+        self,
+        *,
+        running: Running,
+        generator: Generator,
+        workload: WorkloadSpec,
+        slo: tuple[Constraint, ...],
+        quiet: Quiet,
+        on_stage: Callable[[str], None],
+    ) -> None:
+        self._running = running
+        self._generator = generator
+        self._workload = workload
+        self._slo = slo
+        self._quiet = quiet
+        self._on_stage = on_stage
+        self._seeds = count(workload.seed)
+        self._curve: list[Window] = []
+
+    @property
+    def curve(self) -> tuple[Window, ...]:
+        """Every trusted window so far, by rising rate (the closed loop by what it achieved)."""
+        return tuple(sorted(self._curve, key=lambda window: window.offered_rps or window.achieved_rps))
+
+    def warm_up(self, rate_rps: float | None) -> None:
+        """Load that nobody looks at: caches fill, workers start, code gets compiled."""
+        if self._workload.warm_up_s <= 0:
+            return
+        self._on_stage("warm-up")
+        if rate_rps is None:
+            self._window(self._closed(self._workload.warm_up_s, min(4, self._workload.connections)))
+        else:
+            self._window(self._open(rate_rps, self._workload.warm_up_s))
+
+    def at_rate(self, rate_rps: float) -> tuple[Window, Usage]:
+        """The window at the common rate and what the server used in it. Raises Untrusted."""
+        self._on_stage(f"measure at {rate_rps:.4g}/s")
+        reasons: tuple[str, ...] = ()
+        for _ in range(_ATTEMPTS):
+            meter = self._running.meter()
+            window = self._window(self._open(rate_rps, self._workload.duration_s))
+            usage = meter.stop()
+            if not window.untrusted:
+                self._curve.append(window)
+                return window, usage
+            reasons = window.untrusted
+        raise Untrusted(f"at the common rate of {rate_rps:.4g}/s: {'; '.join(reasons)}")
+
+    def capacity(self, first: Window | None) -> tuple[Estimate | None, str]:
+        """The highest rate that meets the SLO, and in words what bounded it. `first`: the window already measured."""
+        search = CapacitySearch(self._slo, first=first, connections=self._workload.connections)
+        while (probe := search.next()) is not None:
+            if probe.rate_rps is None:
+                self._on_stage("probe the capacity")
+                stage = self._closed(self._workload.step_s, probe.connections)
+            else:
+                self._on_stage(f"search at {probe.rate_rps:.4g}/s")
+                stage = self._open(probe.rate_rps, self._workload.step_s)
+            window = self._window(stage)
+            search.observe(window)
+            if not window.untrusted:
+                self._curve.append(window)
+        return search.result()
+
+    def _open(self, rate_rps: float, duration_s: float) -> Stage:
+        return self._stage(self._workload.arrival, rate_rps, duration_s, self._workload.connections)
+
+    def _closed(self, duration_s: float, connections: int) -> Stage:
+        return self._stage("closed", 0.0, duration_s, connections)
+
+    def _stage(
+        self, arrival: Literal["constant", "poisson", "closed"], rate_rps: float, duration_s: float, connections: int
+    ) -> Stage:
+        return Stage(
+            arrival=arrival,
+            rate_rps=rate_rps,
+            duration_s=duration_s,
+            connections=connections,
+            timeout_s=self._workload.timeout_s,
+            seed=next(self._seeds),
+        )
+
+    def _window(self, stage: Stage) -> Window:
+        with silence(self._quiet):
+            samples = self._generator.run(stage)
+        self._running.check_alive()
+        return summarize(samples)

@@ -1,0 +1,242 @@
+"""One trial's life: render, deploy, wait until ready, verify, warm up, measure, take down.
+
+Whatever happens to the configuration ends as an `Outcome`; only an interrupt, and failures of the study's own files,
+leave as exceptions. The deployment is gone when `run` returns or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+from tuner.backends.model import Backend, Deployment, Running
+from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
+from tuner.load.model import Generator, Protocol, Request, Target
+from tuner.manifests.model import Manifest, PodSet
+from tuner.manifests.pods import pods as pods_of
+from tuner.manifests.render import render
+from tuner.measure.common_rate import derive
+from tuner.measure.cost import cost_per_hour, cost_per_million
+from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.slo import judge, judge_measurement
+from tuner.space.model import Configuration, SearchSpace
+from tuner.trials.bench import Bench, Untrusted
+from tuner.trials.clock import Clock
+from tuner.trials.folder import StudyFolder
+from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
+from tuner.trials.quiet import Quiet
+from tuner.trials.resources import requested
+from tuner.trials.verify import ExpectedAnswers, verify_configuration
+
+_LOG_LINES = 200
+_THROTTLED = 0.05
+"""Above this share of throttled periods the CPU limit shaped the latencies, and the user should know."""
+
+
+class _Stopwatch:
+    """Adds up the time spent in what a trial is for; the rest of its duration is overhead."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self.spent_s = 0.0
+
+    def start(self) -> None:
+        self._since = self._clock.now()
+
+    def stop(self) -> None:
+        if self._since is not None:
+            self.spent_s += self._clock.now() - self._since
+            self._since = None
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class TrialRunner:
+    """Runs the trials of one study, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        space: SearchSpace,
+        manifest: Manifest,
+        backend: Backend,
+        generator: Callable[[Target], AbstractContextManager[Generator]],
+        protocol: Protocol,
+        requests: tuple[Request, ...],
+        folder: StudyFolder,
+        study_id: str,
+        clock: Clock,
+        quiet: Quiet,
+        on_stage: Callable[[int, str], None],
+        on_rate: Callable[[float], None],
+        rate_rps: float | None,
+    ) -> None:
+        """`rate_rps` is the common rate where it is known; else the first trial derives it and `on_rate` is told."""
+        self._space = space
+        self._manifest = manifest
+        self._backend = backend
+        self._generator = generator
+        self._protocol = protocol
+        self._requests = requests
+        self._folder = folder
+        self._study_id = study_id
+        self._clock = clock
+        self._quiet = quiet
+        self._on_stage = on_stage
+        self._on_rate = on_rate
+        self._rate_rps = rate_rps
+        self._expected = ExpectedAnswers(folder.answers)
+
+    def run(self, number: int, purpose: Purpose, configuration: Configuration) -> Trial:
+        """Run one trial to its outcome."""
+        started_at = datetime.now(UTC)
+        begin = self._clock.now()
+        watch = _Stopwatch(self._clock)
+        rendered = render(self._space, self._manifest, configuration)
+        self._folder.trial(number).mkdir(parents=True, exist_ok=True)
+        self._folder.manifest(number).write_text(rendered.text)
+        pods = pods_of(self._space, rendered)
+        outcome = self._outcome(Deployment(study=self._study_id, trial=number, rendered=rendered, pods=pods), watch)
+        duration_s = self._clock.now() - begin
+        return Trial(
+            number=number,
+            purpose=purpose,
+            configuration=configuration,
+            manifest_digest=rendered.digest,
+            outcome=outcome,
+            started_at=started_at,
+            duration_s=duration_s,
+            overhead_s=max(0.0, duration_s - watch.spent_s),
+        )
+
+    def _outcome(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
+        reason = self._backend.infeasible(deployment.pods)
+        if reason is not None:
+            return Infeasible(reason=reason)
+        self._on_stage(deployment.trial, "deploy")
+        watch.start()
+        try:
+            with self._backend.deploy(deployment) as running:
+                watch.stop()
+                try:
+                    return self._serve(deployment, running, watch)
+                except TrialFailure as failure:
+                    failure.logs = failure.logs or running.logs(_LOG_LINES)
+                    raise
+                finally:
+                    self._folder.log(deployment.trial).write_text(running.logs(_LOG_LINES))
+                    self._on_stage(deployment.trial, "take down")
+                    watch.start()
+        except TrialFailure as failure:
+            return Failed(stage=failure.stage, kind=failure.kind, reason=failure.reason, logs=failure.logs)
+        except Untrusted as untrusted:
+            return Failed(stage="measure", kind="Untrusted", reason=str(untrusted), blame="environment")
+        except GeneratorFailure as failure:
+            return Failed(stage="measure", kind="GeneratorFailed", reason=str(failure), blame="environment")
+        except BackendFailure as failure:
+            return Failed(stage="deploy", kind="BackendFailed", reason=str(failure), blame="environment")
+        finally:
+            watch.stop()
+
+    def _serve(self, deployment: Deployment, running: Running, watch: _Stopwatch) -> Outcome:
+        workload = self._space.workload
+
+        def on_stage(stage: str) -> None:
+            self._on_stage(deployment.trial, stage)
+
+        target = Target(
+            urls=running.endpoint.urls,
+            protocol=self._protocol.name,
+            requests=self._requests,
+            cpus=self._backend.generator_cpus(),
+        )
+        with watch:
+            # the generator's process starts while the server does, so that its start-up costs no time
+            generating = self._generator(target)
+        with generating as generator:
+            with watch:
+                on_stage("wait until ready")
+                startup_s = running.wait_ready(workload.ready_timeout_s)
+                on_stage("verify")
+                verify_configuration(running)
+                self._expected.verify(running.endpoint.urls, self._requests, self._protocol, workload.timeout_s)
+                bench = Bench(
+                    running=running,
+                    generator=generator,
+                    workload=workload,
+                    slo=self._space.slo,
+                    quiet=self._quiet,
+                    on_stage=on_stage,
+                )
+                bench.warm_up(self._rate_rps)
+            return self._measure(deployment.pods, running, bench, watch, startup_s)
+
+    def _measure(self, pods: PodSet, running: Running, bench: Bench, watch: _Stopwatch, startup_s: float) -> Outcome:
+        slo = self._space.slo
+        capacity: Estimate | None = None
+        note = ""
+        if self._rate_rps is None:
+            with watch:
+                capacity, note = bench.capacity(None)
+            if capacity is None:
+                raise TrialFailure(
+                    stage="measure",
+                    kind="NoCommonRate",
+                    reason=f"no rate to compare configurations at could be derived: {note}; set workload.rate",
+                )
+            self._rate_rps = derive(capacity.value)
+            self._on_rate(self._rate_rps)
+        with watch:
+            at_rate, usage = bench.at_rate(self._rate_rps)
+        judgement = judge(at_rate, slo)
+        lost = judgement.state == "broken"
+        if lost:
+            note = f"not searched: {judgement.reason}"
+        elif capacity is None:
+            with watch:
+                capacity, note = bench.capacity(at_rate)
+        measurement = self._measurement(pods, running, bench, startup_s, at_rate, usage, capacity, note)
+        broken = judge_measurement(measurement, slo)
+        if lost:
+            return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
+        return Measured(measurement=measurement, broken=broken)
+
+    def _measurement(
+        self,
+        pods: PodSet,
+        running: Running,
+        bench: Bench,
+        startup_s: float,
+        at_rate: Window,
+        usage: Usage,
+        capacity: Estimate | None,
+        note: str,
+    ) -> Measurement:
+        prices = self._space.prices
+        asked = requested(pods)
+        cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
+        warnings = [*at_rate.warnings, *asked.warnings]
+        if usage.throttled_ratio is not None and usage.throttled_ratio > _THROTTLED:
+            warnings.append(f"the CPU limit throttled the server in {usage.throttled_ratio:.0%} of the periods")
+        return Measurement(
+            at_rate=at_rate,
+            curve=bench.curve,
+            throughput_rps=capacity,
+            throughput_note=note,
+            usage=usage,
+            startup_s=startup_s,
+            requested_cores=asked.cores,
+            requested_memory_bytes=asked.memory_bytes,
+            requested_gpus=asked.gpus,
+            cost_per_hour=cost,
+            currency=prices.currency,
+            cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
+            not_enforced=running.not_enforced,
+            warnings=tuple(dict.fromkeys(warnings)),
+        )

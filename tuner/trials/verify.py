@@ -1,0 +1,76 @@
+"""Is what runs what was asked for, and does it answer as the baseline did?"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tuner.backends.model import Running
+from tuner.errors import StoreFailure, TrialFailure
+from tuner.load.answers import same_answer
+from tuner.load.model import Protocol, Request
+from tuner.load.smoke import smoke
+
+_SHOWN = 200
+
+
+def verify_configuration(running: Running) -> None:
+    """Raises TrialFailure (`ConfigurationDiffers`) when the live pods are not what was rendered."""
+    differences = running.differences()
+    if differences:
+        listed = "; ".join(f"{d.what} is {d.found}, asked for {d.asked}" for d in differences)
+        raise TrialFailure(
+            stage="verify", kind="ConfigurationDiffers", reason=f"what runs is not what was rendered: {listed}"
+        )
+
+
+class ExpectedAnswers:
+    """The answers every configuration must give: those of the first that was deployed, which is the baseline.
+
+    They are kept in a file of the study, so that a resumed study holds later trials to the same answers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._expected: list[object] | None = None
+        if path.exists():
+            try:
+                self._expected = json.loads(path.read_text())
+            except ValueError as error:
+                raise StoreFailure(f"{path}: the recorded answers cannot be read ({error}); delete it to record anew")
+
+    def verify(self, urls: Sequence[str], requests: Sequence[Request], protocol: Protocol, timeout_s: float) -> None:
+        """Send every request to every replica once.
+
+        Raises TrialFailure (`WrongAnswer`) when one is not answered correctly, or not as it was first answered.
+        """
+        for url in urls:
+            answers = [smoke(url, request, protocol, timeout_s) for request in requests]
+            if self._expected is None:
+                self._record(answers)
+                continue
+            for index, (expected, found) in enumerate(zip(self._expected, answers, strict=True)):
+                if not same_answer(expected, found):
+                    raise TrialFailure(
+                        stage="verify",
+                        kind="WrongAnswer",
+                        reason=f"{url} answers request {index + 1} differently from the baseline: "
+                        f"{_short(found)} instead of {_short(expected)}",
+                    )
+
+    def _record(self, answers: list[object]) -> None:
+        self._expected = answers
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        with partial.open("w") as file:
+            json.dump(answers, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+
+
+def _short(answer: object) -> str:
+    text = json.dumps(answer)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
