@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner.front.model import Choice, Front
-from tuner.space.model import Configuration, Objective
+from tuner.space.model import Budget, Configuration, Objective
 from tuner.trials.model import Outcome, Purpose, Trial
 
 
@@ -44,9 +44,12 @@ class StudyStart:
     input_digest: str
     """Digest of the search space, its manifest and its request files."""
     objectives: tuple[Objective, ...]
+    budget: Budget
     backend: str
     sampler: str
     seed: int
+    pick: str
+    """The rule that chooses from the front (`tuner.front.choose`)."""
     storage_url: str
     tracking_uri: str | None
     tuner_version: str
