@@ -92,7 +92,9 @@ class Toy:
         )
         await writer.drain()
         if self.fail == "crash-later" and path == "/api/v1.0/predictions":
-            sys.exit("toy: crashing after the first prediction, as asked")
+            sys.stderr.write("toy: crashing after the first prediction, as asked\n")
+            sys.stderr.flush()
+            os._exit(1)
         return keep
 
 
