@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner.front.model import Choice, Front
-from tuner.space.model import Budget, Configuration, Objective
+from tuner.space.model import Budget, Configuration, Constraint, Objective
 from tuner.trials.model import Outcome, Purpose, Trial
 
 
@@ -44,6 +44,7 @@ class StudyStart:
     input_digest: str
     """Digest of the search space, its manifest and its request files."""
     objectives: tuple[Objective, ...]
+    slo: tuple[Constraint, ...]
     budget: Budget
     backend: str
     sampler: str
