@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from tuner.front.model import Choice, Front
-from tuner.space.model import Budget, Configuration, Constraint, Objective
-from tuner.trials.model import Outcome, Purpose, Trial
+from tuner.space.model import Configuration
+from tuner.trials.model import Event, Outcome, Purpose, StudyStart, Trial
+
+__all__ = ["Advisor", "Comparison", "Event", "Proposal", "StudyStart", "Summary", "display"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,32 +33,6 @@ class Advisor(Protocol):
         ...
 
     def tell(self, number: int, outcome: Outcome) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyStart:
-    """What is fixed for the whole study; the journal's first line."""
-
-    name: str
-    study_id: str
-    """Random; tells studies of one name apart, in MLflow and among leftovers."""
-    space_file: str
-    input_digest: str
-    """Digest of the search space, its manifest and its request files."""
-    objectives: tuple[Objective, ...]
-    slo: tuple[Constraint, ...]
-    budget: Budget
-    backend: str
-    sampler: str
-    seed: int
-    pick: str
-    """The rule that chooses from the front (`tuner.front.choose`)."""
-    storage_url: str
-    tracking_uri: str | None
-    tuner_version: str
-    started_at: str
-    """ISO 8601, UTC."""
-    machine: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +63,6 @@ class Summary:
     rate_rps: float | None
     """The common rate."""
     ended_because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One line of the journal besides finished trials: `kind` names it, `data` is plain JSON."""
-
-    kind: str
-    data: Mapping[str, Any]
 
 
 def display(configuration: Configuration) -> str:

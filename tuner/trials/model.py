@@ -1,13 +1,14 @@
-"""The nouns of a trial: what it was and how it ended."""
+"""The nouns of a trial: what it was and how it ended; and what else stands in a study's journal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from tuner.measure.model import Measurement
-from tuner.space.model import Configuration
+from tuner.space.model import Budget, Configuration, Constraint, Objective
 
 Purpose = Literal["baseline", "search", "confirm"]
 
@@ -83,3 +84,37 @@ class Trial:
     def feasible(self) -> bool:
         """Measured to the end, and every SLO met."""
         return isinstance(self.outcome, Measured) and not self.outcome.broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStart:
+    """What is fixed for the whole study; the journal's first line."""
+
+    name: str
+    study_id: str
+    """Random; tells studies of one name apart, in MLflow and among leftovers."""
+    space_file: str
+    input_digest: str
+    """Digest of the search space, its manifest and its request files."""
+    objectives: tuple[Objective, ...]
+    slo: tuple[Constraint, ...]
+    budget: Budget
+    backend: str
+    sampler: str
+    seed: int
+    pick: str
+    """The rule that chooses from the front (`tuner.front.choose`)."""
+    storage_url: str
+    tracking_uri: str | None
+    tuner_version: str
+    started_at: str
+    """ISO 8601, UTC."""
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the journal besides finished trials: `kind` names it, `data` is plain JSON."""
+
+    kind: str
+    data: Mapping[str, Any]
