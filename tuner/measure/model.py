@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -97,8 +97,14 @@ class Window:
     """CPU time of the generator over wall time: near 1 it could not keep up."""
     replica_share: tuple[float, ...]
     """Share of the answered requests by replica, summing to 1 (empty when none was answered)."""
+    beyond_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Quantiles that fell on a request never answered in time, by metric name: the latency is at least this much."""
+    backlog_rps: Estimate | None = None
+    """Requests a second by which the backlog grew (open loop); `low` above 0: the server did not keep up."""
     untrusted: tuple[str, ...] = ()
     """Why this window is no measurement; empty when it can be trusted."""
+    generator_limited: bool = False
+    """It cannot be trusted because of the load generator: says nothing about the server."""
     warnings: tuple[str, ...] = ()
 
 
