@@ -1,0 +1,248 @@
+"""What an MLflow run holds of a trial or a study, as plain values: names, units, tables. Pure; knows no MLflow.
+
+Metric names say their unit. Latencies and the start-up time are in milliseconds, because MLflow's pages show three
+decimals; everything else is in the SI unit of the journal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.measure.model import Estimate, Measurement, Window
+from tuner.record.wording import outcome_text
+from tuner.space.metrics import METRICS, Unit
+from tuner.space.model import Constraint, Objective, SearchSpace
+from tuner.study.model import StudyStart, Summary, display
+from tuner.trials.model import Measured, Trial
+
+_SUFFIX: Mapping[Unit, tuple[str, float]] = {
+    "rate": ("_rps", 1.0),
+    "seconds": ("_ms", 1000.0),
+    "ratio": ("", 1.0),
+    "money_per_hour": ("_per_hour", 1.0),
+    "cores": ("_cores", 1.0),
+    "bytes": ("_bytes", 1.0),
+}
+_UNSAFE = re.compile(r"[^\w.\-]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One metric value. `step` is the offered rate (rounded) on the curve, 0 elsewhere."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+def safe(name: str) -> str:
+    """`name` with what MLflow does not take in a name replaced by ``_``."""
+    return _UNSAFE.sub("_", name)
+
+
+def metric_name(metric: str) -> str:
+    """The MLflow name of a metric: ``latency_p99`` becomes ``latency_p99_ms``."""
+    return metric + _SUFFIX[METRICS[metric].unit][0]
+
+
+def _points(metric: str, estimate: Estimate, step: int = 0, prefix: str = "") -> Iterable[Point]:
+    suffix, scale = _SUFFIX[METRICS[metric].unit]
+    name = f"{prefix}{metric}{suffix}"
+    for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
+        if value is not None:
+            yield Point(name=name + end, value=value * scale, step=step)
+
+
+def trial_points(trial: Trial) -> list[Point]:
+    """Every metric of a trial, with intervals as ``_low`` and ``_high``, and the curve under ``curve/``."""
+    points = [
+        Point(name="duration_s", value=trial.duration_s),
+        Point(name="overhead_ms", value=trial.overhead_s * 1000),
+    ]
+    measurement = trial.measurement
+    if measurement is None:
+        return points
+    for metric, estimate in measurement.estimates().items():
+        points += _points(metric, estimate)
+    points += [Point(name=name, value=value) for name, value in _resources(measurement).items() if value is not None]
+    for window in measurement.curve:
+        points += _curve_points(window)
+    return points
+
+
+def _resources(measurement: Measurement) -> dict[str, float | None]:
+    return {
+        "requested_cores": measurement.requested_cores,
+        "requested_memory_bytes": measurement.requested_memory_bytes,
+        "requested_gpus": measurement.requested_gpus,
+        "cost_per_million_requests": measurement.cost_per_million,
+        "cpu_throttled_ratio": measurement.usage.throttled_ratio,
+        "restarts": float(measurement.usage.restarts),
+        "generator_lateness_p99_ms": measurement.at_rate.lateness_p99_s * 1000,
+        "generator_cpu_ratio": measurement.at_rate.generator_cpu_ratio,
+    }
+
+
+def _curve_points(window: Window) -> Iterable[Point]:
+    step = round(window.offered_rps)
+    for metric, estimate in window.latency_s.items():
+        yield from _points(metric, Estimate(value=estimate.value), step, "curve/")
+    yield Point(name="curve/achieved_rps", value=window.achieved_rps, step=step)
+    yield Point(name="curve/error_ratio", value=window.error_ratio.value, step=step)
+
+
+def trial_params(trial: Trial) -> dict[str, str]:
+    """The knobs as they are: numbers in their text form, quantities in their spelling."""
+    return {safe(name): str(value) for name, value in trial.configuration.values.items()}
+
+
+def outcome_name(trial: Trial) -> str:
+    """One word: ``measured``, ``stopped``, ``infeasible``, ``failed`` or ``interrupted``."""
+    return type(trial.outcome).__name__.lower()
+
+
+def trial_tags(trial: Trial) -> dict[str, str]:
+    tags = {
+        "feasible": _flag(trial.feasible),
+        "baseline": _flag(trial.purpose == "baseline"),
+        "purpose": trial.purpose,
+        "outcome": outcome_name(trial),
+        "reason": "" if trial.feasible else outcome_text(trial),
+        "digest": trial.manifest_digest,
+    }
+    measurement = trial.measurement
+    if measurement is not None:
+        tags["currency"] = measurement.currency
+        tags["throughput_note"] = measurement.throughput_note
+        tags["warnings"] = "; ".join(measurement.warnings)
+        tags["not_enforced"] = "; ".join(measurement.not_enforced)
+    return tags
+
+
+def verdict_tags(trial: Trial, summary: Summary) -> dict[str, str]:
+    """``pareto`` and ``chosen``: they belong to a configuration, so every measured run of it carries them."""
+    measured = isinstance(trial.outcome, Measured)
+    members = {digest_of(summary.trials, member.trial) for member in summary.front.members}
+    chosen = digest_of(summary.trials, summary.choice.candidate.trial) if summary.choice else None
+    return {
+        "pareto": _flag(measured and trial.manifest_digest in members),
+        "chosen": _flag(measured and trial.manifest_digest == chosen),
+    }
+
+
+def undominated(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[int]:
+    """Numbers of the feasible trials that no other feasible one beats: the front as single trials show it so far.
+
+    The study's verdict at its end (`tuner.front`) also knows about restarts and replaces this one.
+    """
+    costs: dict[int, tuple[float, ...]] = {}
+    for trial in trials:
+        metrics = trial.measurement.metrics() if trial.feasible and trial.measurement else {}
+        if metrics and all(objective.metric in metrics for objective in objectives):
+            costs[trial.number] = tuple(
+                -metrics[o.metric] if o.direction == "maximize" else metrics[o.metric] for o in objectives
+            )
+    return {number for number, cost in costs.items() if not any(_beats(other, cost) for other in costs.values())}
+
+
+def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def digest_of(trials: Sequence[Trial], number: int) -> str | None:
+    return next((trial.manifest_digest for trial in trials if trial.number == number), None)
+
+
+def trial_name(trial: Trial) -> str:
+    """``0003 cpu=500m workers=2``: the number first, so that names sort; the knobs, so that a list can be read."""
+    prefix = f"{trial.number:04d}" if trial.purpose == "search" else f"{trial.number:04d} {trial.purpose}"
+    return f"{prefix} {display(trial.configuration)}"[:120].rstrip()
+
+
+def curve_table(measurement: Measurement) -> dict[str, Any]:
+    """The latency-against-rate table in the shape that MLflow shows and `mlflow.load_table` reads; SI units."""
+    latencies = [metric for metric in METRICS if metric.startswith("latency_")]
+    columns = ["offered_rps", "achieved_rps", "requests", "error_ratio"]
+    for metric in latencies:
+        columns += [f"{metric}_s", f"{metric}_s_low", f"{metric}_s_high"]
+    rows = []
+    for window in measurement.curve:
+        row: list[Any] = [window.offered_rps, window.achieved_rps, window.requests, window.error_ratio.value]
+        for metric in latencies:
+            estimate = window.latency_s.get(metric)
+            row += [estimate.value, estimate.low, estimate.high] if estimate else [None, None, None]
+        rows.append(row)
+    return {"columns": columns, "data": rows}
+
+
+def front_table(summary: Summary) -> dict[str, Any]:
+    """The Pareto front, best first in the first objective: trial, knobs, metrics in SI units."""
+    by_number = {trial.number: trial for trial in summary.trials}
+    metrics = [m for m in METRICS if any(m in member.metrics for member in summary.front.members)]
+    knobs = sorted({name for trial in summary.trials for name in trial.configuration.values})
+    chosen = summary.choice.candidate.trial if summary.choice else None
+    rows: list[list[Any]] = []
+    for member in summary.front.members:
+        values = by_number[member.trial].configuration.values if member.trial in by_number else {}
+        rows.append(
+            [member.trial, member.trial == chosen, member.replicates]
+            + [values.get(knob) for knob in knobs]
+            + [member.metrics.get(metric) for metric in metrics]
+        )
+    units = {"rate": "_rps", "seconds": "_s", "money_per_hour": "_per_hour", "cores": "_cores", "bytes": "_bytes"}
+    named = [metric + units.get(METRICS[metric].unit, "") for metric in metrics]
+    return {"columns": ["trial", "chosen", "restarts", *knobs, *named], "data": rows}
+
+
+def comparison_table(summary: Summary) -> dict[str, Any]:
+    """The chosen configuration against the baseline; SI units."""
+    rows = [[c.metric, c.baseline, c.chosen, c.ratio, c.verdict] for c in summary.comparisons]
+    return {"columns": ["metric", "baseline", "chosen", "ratio", "verdict"], "data": rows}
+
+
+def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
+    """What is fixed for the whole study."""
+    params = {
+        "objectives": ", ".join(objective_text(objective) for objective in start.objectives),
+        "slo": ", ".join(constraint_text(constraint) for constraint in space.slo),
+        "sampler": start.sampler,
+        "seed": str(start.seed),
+        "backend": start.backend,
+        "protocol": space.workload.protocol,
+        "arrival": space.workload.arrival,
+        "input_digest": start.input_digest,
+        "tuner_version": start.tuner_version,
+    }
+    params |= {f"machine.{safe(name)}": value for name, value in start.machine.items()}
+    return {name: value for name, value in params.items() if value}
+
+
+def objective_text(objective: Objective) -> str:
+    return f"{objective.direction} {objective.metric}"
+
+
+def constraint_text(constraint: Constraint) -> str:
+    """``latency_p99 <= 0.1 s``, in SI units."""
+    sign = ">=" if constraint.at_least else "<="
+    unit = {"rate": " rps", "seconds": " s", "cores": " cores", "bytes": " bytes", "money_per_hour": " per hour"}
+    return f"{constraint.metric} {sign} {constraint.bound:g}{unit.get(METRICS[constraint.metric].unit, '')}"
+
+
+def study_points(summary: Summary) -> list[Point]:
+    points = [
+        Point(name="trials", value=float(len(summary.trials))),
+        Point(name="feasible_trials", value=float(sum(trial.feasible for trial in summary.trials))),
+        Point(name="front_size", value=float(len(summary.front.members))),
+    ]
+    if summary.front.hypervolume is not None:
+        points.append(Point(name="hypervolume", value=summary.front.hypervolume))
+    points += [Point(name=f"chosen_over_baseline/{safe(c.metric)}", value=c.ratio) for c in summary.comparisons]
+    points += [Point(name=f"noise_floor/{safe(name)}", value=value) for name, value in summary.noise_floor.items()]
+    return points
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

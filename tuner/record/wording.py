@@ -1,0 +1,136 @@
+"""Results in words: one trial, and the chosen configuration against the baseline. Plain text; no terminal needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tuner.measure.model import Estimate
+from tuner.space.metrics import METRICS
+from tuner.space.model import Configuration
+from tuner.study.model import Comparison, Summary, display
+from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
+from tuner.units import format_metric
+
+_NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
+
+
+def estimate_text(metric: str, estimate: Estimate, currency: str) -> str:
+    """``11 ms (9.9-13.2)``: the interval without the unit where it is the value's own."""
+    unit = METRICS[metric].unit
+    value = format_metric(unit, estimate.value, currency)
+    if estimate.low is None or estimate.high is None:
+        return value
+    low, high = (format_metric(unit, end, currency) for end in (estimate.low, estimate.high))
+    if low == high == value:
+        return value
+    if _unit(low) == _unit(high) == _unit(value):
+        low, high = _number(low), _number(high)
+    return f"{value} ({low}-{high})"
+
+
+def metric_text(trial: Trial, metric: str) -> str:
+    """The metric of a trial, or ``-`` where it was not measured."""
+    measurement = trial.measurement
+    estimate = measurement.estimates().get(metric) if measurement else None
+    return estimate_text(metric, estimate, measurement.currency) if measurement and estimate else "-"
+
+
+def broken_text(broken: Iterable[tuple[str, float]]) -> str:
+    """``latency_p99 by 30 %``: which bounds are broken, and how far relative to the bound."""
+    return ", ".join(f"{metric} by {excess * 100:.3g} %" for metric, excess in broken)
+
+
+def outcome_text(trial: Trial) -> str:
+    """How a trial ended, with its reason; ``ok`` for one that met every bound."""
+    match trial.outcome:
+        case Measured(broken=broken):
+            return f"breaks the SLO: {broken_text(broken)}" if broken else "ok"
+        case Stopped(reason=reason):
+            return f"cut short: {reason}"
+        case Infeasible(reason=reason):
+            return f"cannot run here: {reason}"
+        case Failed(stage=stage, kind=kind, reason=reason, blame=blame):
+            blamed = " (not the configuration's fault)" if blame == "environment" else ""
+            return f"failed at {stage}: {kind}, {reason}{blamed}"
+        case Interrupted(reason=reason):
+            return f"interrupted: {reason}"
+
+
+def comparison_lines(summary: Summary) -> list[str]:
+    """What was chosen and how it compares with the baseline, no more certain than the noise floor allows."""
+    if summary.choice is None:
+        return [_nothing_chosen(summary)]
+    candidate = summary.choice.candidate
+    configuration = _configuration(summary, candidate.trial)
+    shown = f" ({display(configuration)})" if configuration else ""
+    lines = [f"chosen ({summary.choice.pick}): trial {candidate.trial}{shown}, {summary.choice.reason}"]
+    baseline = _configuration(summary, summary.baseline)
+    if baseline is None:
+        lines.append(_no_baseline(summary))
+    elif configuration is not None and _same_deployment(summary, candidate.trial):
+        lines.append("the baseline was not beaten: the manifest as it stands is the choice")
+    else:
+        lines += [_comparison_line(summary, comparison) for comparison in summary.comparisons]
+    return lines
+
+
+def currency_of(trials: Sequence[Trial]) -> str:
+    """Currency of the measured trials."""
+    return next((trial.measurement.currency for trial in trials if trial.measurement), "USD")
+
+
+def ratio_text(ratio: float) -> str:
+    """``1.83x``."""
+    return f"{ratio:.3g}x"
+
+
+def _comparison_line(summary: Summary, comparison: Comparison) -> str:
+    metric, unit = comparison.metric, METRICS[comparison.metric].unit
+    currency = currency_of(summary.trials)
+    chosen, baseline = (format_metric(unit, value, currency) for value in (comparison.chosen, comparison.baseline))
+    values = f"{metric}: {chosen}, baseline {baseline} ({ratio_text(comparison.ratio)})"
+    return f"{values}: {_verdict(comparison, summary.noise_floor.get(metric))}"
+
+
+def _verdict(comparison: Comparison, floor: float | None) -> str:
+    restarts = "" if floor is None else f" (restarts of one configuration differ by {ratio_text(floor)})"
+    match comparison.verdict:
+        case "no difference":
+            return f"no difference beyond the noise floor{restarts}"
+        case "unknown":
+            return "not certain: the noise floor was not measured, and restarts of one configuration differ"
+        case verdict:
+            return f"{verdict}{restarts}"
+
+
+def _nothing_chosen(summary: Summary) -> str:
+    measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
+    if not measured:
+        return f"nothing was chosen: none of the {len(summary.trials)} trials could be measured"
+    return f"nothing was chosen: none of the {measured} measured configurations met the SLO"
+
+
+def _no_baseline(summary: Summary) -> str:
+    tried = next((trial for trial in summary.trials if trial.purpose == "baseline"), None)
+    why = f" ({outcome_text(tried)})" if tried and not isinstance(tried.outcome, Measured) else ""
+    return f"there is no baseline to compare with: it was not measured{why}"
+
+
+def _configuration(summary: Summary, number: int | None) -> Configuration | None:
+    return next((trial.configuration for trial in summary.trials if trial.number == number), None)
+
+
+def _same_deployment(summary: Summary, number: int) -> bool:
+    digests = {trial.number: trial.manifest_digest for trial in summary.trials}
+    return summary.baseline is not None and digests.get(number) == digests.get(summary.baseline)
+
+
+def _number(text: str) -> str:
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    return match[1] if match else text
+
+
+def _unit(text: str) -> str:
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    return match[2] if match else ""
