@@ -87,26 +87,27 @@ def _dataclass(kind: type) -> tuple[Encoder, Decoder]:
 
 
 def _union(arguments: tuple[Any, ...]) -> tuple[Encoder, Decoder]:
-    classes: dict[str, Any] = {kind.__name__: kind for kind in arguments if dataclasses.is_dataclass(kind)}
-    others = [kind for kind in arguments if not dataclasses.is_dataclass(kind)]
+    classes: list[Any] = [kind for kind in arguments if dataclasses.is_dataclass(kind)]
+    by_name = {kind.__name__: kind for kind in classes}
+    others = [kind for kind in arguments if kind not in classes]
     tagged = len(classes) > 1
 
     def write(value: Any) -> Any:
         kind: Any = type(value)
-        if classes.get(kind.__name__) is kind:
-            data = _codec(kind)[0](value)
-            return {_TAG: kind.__name__, **data} if tagged else data
-        return _first(others, 0, value)
+        if kind not in classes:
+            return _first(others, 0, value)
+        data = _codec(kind)[0](value)
+        return {_TAG: kind.__name__, **data} if tagged else data
 
     def read(data: Any) -> Any:
-        if classes and isinstance(data, dict):
-            if not tagged:
-                return _codec(next(iter(classes.values())))[1](data)
-            kind = classes.get(data.get(_TAG, ""))
-            if kind is None:
-                raise CodecError(f"{data.get(_TAG)!r} is none of {', '.join(classes)}")
-            return _codec(kind)[1]({name: part for name, part in data.items() if name != _TAG})
-        return _first(others, 1, data)
+        if not classes or not isinstance(data, dict):
+            return _first(others, 1, data)
+        if not tagged:
+            return _codec(classes[0])[1](data)
+        kind = by_name.get(data.get(_TAG))
+        if kind is None:
+            raise CodecError(f"{data.get(_TAG)!r} is none of {', '.join(by_name)}")
+        return _codec(kind)[1]({name: part for name, part in data.items() if name != _TAG})
 
     return write, read
 

@@ -1,0 +1,296 @@
+"""The journal: what a study did, one JSON line after the other, on the disk before anything else happens.
+
+    {"n": 7, "kind": "trial", "data": {...}, "crc": "1f0a93c2"}
+
+`n` counts the lines from 0, `crc` is the CRC-32 of the line up to it. So a line that a crash or a full disk cut short
+is recognised and left out, and damage in the middle is not passed over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from tuner.errors import InputError, Problem, StoreFailure, Where
+from tuner.trials.codec import CodecError, decode, encode
+from tuner.trials.model import Event, StudyStart, Trial
+
+_START, _TRIAL = "start", "trial"
+_SEAL = re.compile(rb',"crc":"([0-9a-f]{8})"}\Z')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalContents:
+    """What a journal holds."""
+
+    start: StudyStart
+    trials: tuple[Trial, ...]
+    """In the order they finished, which is that of their numbers."""
+    events: tuple[Event, ...]
+
+
+def read(path: Path) -> JournalContents:
+    """Read a journal, also one that is being written: an unfinished last line is left out.
+
+    Raises InputError when there is none or it holds no study, StoreFailure naming file:line when it is damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        _refuse(path, "there is no journal", "give the folder of a study that `tune run` made")
+    except OSError as error:
+        raise StoreFailure(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    return _Replay(path, content).contents()
+
+
+class Journal:
+    """The journal of a running study. Only one process at a time has it open."""
+
+    def __init__(self, path: Path, file: int, lock: int, replay: _Replay) -> None:
+        self._path = path
+        self._file = file
+        self._lock = lock
+        self._replay = replay
+        self._end = replay.end
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open it for writing, with what it holds; it and its folder are made where they do not exist.
+
+        A torn tail is cut off and kept in a file beside it that ends in ``.torn``. Raises InputError naming the process
+        that has it open, StoreFailure when it is damaged or cannot be written.
+        """
+        try:
+            created = _make_folder(path.parent)
+            lock = _lock(path)
+            try:
+                created = created or not path.exists()
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    if created:
+                        _sync_folder(path.parent)
+                    replay = _Replay(path, path.read_bytes())
+                    _cut(path, file, replay)
+                except BaseException:
+                    os.close(file)
+                    raise
+            except BaseException:
+                os.close(lock)
+                raise
+        except OSError as error:
+            raise StoreFailure(f"{path}: cannot be opened for writing ({error.strerror})") from error
+        return cls(path, file, lock, replay)
+
+    @property
+    def start(self) -> StudyStart | None:
+        """None: no study began in it yet."""
+        return self._replay.start
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return tuple(self._replay.trials)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(self._replay.events)
+
+    def contents(self) -> JournalContents:
+        """All it holds, also what was written since it was opened. Raises InputError before `begin`."""
+        return self._replay.contents()
+
+    def begin(self, start: StudyStart) -> None:
+        """Write the first line. Raises ValueError when there is one."""
+        if self.start is not None:
+            raise ValueError(f"{self._path}: holds the study {self.start.name!r} already")
+        self._write(_START, encode(start))
+        self._replay.start = start
+
+    def append(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write an event; it is on the disk when this returns.
+
+        Raises StoreFailure, and ValueError for what JSON cannot hold.
+        """
+        if kind in (_START, _TRIAL):
+            raise ValueError(f"an event cannot be called {kind!r}")
+        self._write(kind, dict(data))
+        self._replay.events.append(Event(kind=kind, data=dict(data)))
+
+    def finish(self, trial: Trial) -> None:
+        """Write a finished trial; it is on the disk when this returns.
+
+        Raises StoreFailure, and CodecError (a ValueError) for a number that is not finite.
+        """
+        self._write(_TRIAL, encode(trial))
+        self._replay.trials.append(trial)
+
+    def close(self) -> None:
+        """Let others open it. May be called twice."""
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def _write(self, kind: str, data: dict[str, Any]) -> None:
+        line = _line(self._replay.count, kind, data)
+        try:
+            written = os.pwrite(self._file, line, self._end)
+            if written < len(line):
+                raise OSError(0, f"only {written} of them could be")
+            os.fsync(self._file)
+        except OSError as error:
+            self._take_back()
+            raise StoreFailure(
+                f"{self._path}: {len(line)} bytes could not be written ({error.strerror}); "
+                "make room on the disk, then `tune resume` goes on where the study stopped"
+            ) from error
+        self._end += len(line)
+        self._replay.count += 1
+
+    def _take_back(self) -> None:
+        """Leave no part of a line behind; should even that fail, the next opening cuts it off."""
+        try:
+            os.ftruncate(self._file, self._end)
+            os.fsync(self._file)
+        except OSError:
+            pass
+
+
+class _Replay:
+    """A journal's bytes, checked and decoded. `end` is the length of the part that is whole."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path = path
+        self.start: StudyStart | None = None
+        self.trials: list[Trial] = []
+        self.events: list[Event] = []
+        self.count = 0
+        self.end = 0
+        self.tail = b""
+        lines = io.BytesIO(content).readlines()
+        for index, line in enumerate(lines):
+            record = _open(line)
+            if record is None:
+                self._must_be_tail(lines, index)
+                self.tail = content[self.end :]
+                return
+            self._take(index, record)
+            self.end += len(line)
+
+    def contents(self) -> JournalContents:
+        if self.start is None:
+            _refuse(
+                self.path, "it holds no study, only what a crash left of its beginning", "start anew with `tune run`"
+            )
+        return JournalContents(start=self.start, trials=tuple(self.trials), events=tuple(self.events))
+
+    def _take(self, index: int, record: dict[str, Any]) -> None:
+        kind, data = record["kind"], record["data"]
+        if record["n"] != index or (kind == _START) != (index == 0):
+            self._damaged(index, f"line {record['n']} ({kind}) of a journal stands here")
+        try:
+            if kind == _START:
+                self.start = decode(StudyStart, data)
+            elif kind == _TRIAL:
+                self.trials.append(decode(Trial, data))
+            else:
+                self.events.append(Event(kind=kind, data=data))
+        except CodecError as error:
+            raise StoreFailure(
+                f"{self.path}:{index + 1}: cannot be understood ({error}); another version of the tuner wrote it"
+            ) from error
+        self.count += 1
+
+    def _must_be_tail(self, lines: list[bytes], index: int) -> None:
+        """A bad line is a torn tail when no good one follows; as the first line, when it looks like one of ours."""
+        if any(_open(line) is not None for line in lines[index + 1 :]):
+            self._damaged(index, f"the line is damaged: {lines[index][:60]!r}")
+        head = b'{"n":0,"kind":"start"'
+        if index == 0 and not (lines[0].startswith(head) or head.startswith(lines[0].rstrip(b"\0"))):
+            self._damaged(0, f"this is not a journal of a study: {lines[0][:60]!r}")
+
+    def _damaged(self, index: int, what: str) -> NoReturn:
+        raise StoreFailure(f"{self.path}:{index + 1}: {what}; restore the file from a copy, or start a new study")
+
+
+def _line(number: int, kind: str, data: dict[str, Any]) -> bytes:
+    body = json.dumps({"n": number, "kind": kind, "data": data}, separators=(",", ":"), allow_nan=False).encode()[:-1]
+    return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def _open(line: bytes) -> dict[str, Any] | None:
+    """The line's record; None when it is not whole."""
+    seal = _SEAL.search(line[:-1]) if line.endswith(b"\n") else None
+    if seal is None or zlib.crc32(line[: seal.start()]) != int(seal[1], 16):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.keys() >= {"n", "kind", "data"} else None
+
+
+def _cut(path: Path, file: int, replay: _Replay) -> None:
+    """Keep the torn tail aside, then cut it off."""
+    if not replay.tail:
+        return
+    with path.with_name(path.name + ".torn").open("ab") as aside:
+        aside.write(replay.tail)
+        aside.flush()
+        os.fsync(aside.fileno())
+    os.ftruncate(file, replay.end)
+    os.fsync(file)
+    _sync_folder(path.parent)
+
+
+def _lock(path: Path) -> int:
+    """Take the lock beside the journal, which holds the number of the process that has it."""
+    place = path.with_name(path.name + ".lock")
+    lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        _refuse(path, f"process {holder} is running this study", "wait for it, end it, or start one of another name")
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _make_folder(folder: Path) -> bool:
+    """Make it durable, with its parents; says whether anything was made."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync_folder(place.parent)
+    return bool(missing)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse(path: Path, message: str, fix: str) -> NoReturn:
+    raise InputError([Problem(where=Where(file=str(path)), message=message, fix=fix)])
