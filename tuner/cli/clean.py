@@ -1,0 +1,31 @@
+"""`tune clean`: remove what an earlier crash left behind."""
+
+from __future__ import annotations
+
+import click
+
+from tuner.cli.options import as_json
+
+
+@click.command()
+@click.option("--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where to look.")
+@as_json
+def clean(backend: str, as_json: bool) -> None:
+    """Remove servers, cgroups and folders that a killed tuner left; those of a living one are not touched.
+
+    Each `tune run` and `tune resume` does the same first.
+
+    \b
+    tune clean
+    """
+    from tuner.cli.output import print_json
+    from tuner.session import backend_of
+
+    removed = backend_of(backend, None).clean()
+    if as_json:
+        print_json({"removed": list(removed)})
+        return
+    for sentence in removed:
+        click.echo(sentence)
+    if not removed:
+        click.echo("nothing was left behind")

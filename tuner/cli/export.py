@@ -1,0 +1,89 @@
+"""`tune export`: choose again from what was measured, and write the manifest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tuner.cli.options import as_json, pick, studies, study_argument
+
+
+@click.command()
+@study_argument
+@pick
+@click.option("--trial", type=click.IntRange(min=0), help="This trial's configuration, whatever the front says.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="BOUND",
+    help='Only configurations that meet this too, such as "latency_p99 <= 50ms". May be repeated.',
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="-",
+    show_default=True,
+    help="File to write; - is stdout.",
+)
+@studies
+@as_json
+def export(
+    study: str, pick: str, trial: int | None, where: tuple[str, ...], output: Path, studies: Path, as_json: bool
+) -> None:
+    """Write the manifest of the best configuration: the very one that was measured, with its provenance.
+
+    STUDY is its name, or its folder.
+
+    \b
+    tune export iris --pick cost --where "latency_p99 <= 50ms" -o iris.yaml
+    tune export iris --trial 7 | kubectl apply -f -
+    """
+    from tuner.cli import FINE, NOTHING_FEASIBLE
+    from tuner.cli.options import study_root
+    from tuner.cli.output import notice, print_json
+    from tuner.errors import InputError, Problem, Where
+    from tuner.report.provenance import export as export_text
+    from tuner.session import summary_of
+    from tuner.space.bounds import parse_bound
+    from tuner.trials.folder import StudyFolder
+
+    bounds, problems = [], []
+    for text in where:
+        try:
+            bounds.append(parse_bound(text))
+        except ValueError as error:
+            problems.append(
+                Problem(where=Where(file="--where"), message=str(error), fix='write it like "latency_p99 <= 50ms"')
+            )
+    if problems:
+        raise InputError(problems)
+    folder = StudyFolder(study_root(study, studies))
+    summary = summary_of(folder, pick=pick, where=tuple(bounds), trial=trial)
+    if summary.choice is None:
+        notice(f"nothing to export: no configuration of study {summary.start.name} meets the SLO{_and(where)}")
+        sys.exit(NOTHING_FEASIBLE)
+    text = export_text(folder, summary, summary.choice.candidate.trial)
+    if str(output) != "-":
+        output.write_text(text)
+        notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")
+    if as_json:
+        print_json(
+            {
+                "trial": summary.choice.candidate.trial,
+                "pick": summary.choice.pick,
+                "reason": summary.choice.reason,
+                "metrics": dict(summary.choice.candidate.metrics),
+                "output": None if str(output) == "-" else str(output),
+                "manifest": text,
+            }
+        )
+    elif str(output) == "-":
+        click.echo(text, nl=False)
+    sys.exit(FINE)
+
+
+def _and(where: tuple[str, ...]) -> str:
+    return "".join(f" and {bound}" for bound in where)

@@ -1,0 +1,71 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from tuner.errors import InputError, Problem, Where
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
+studies = click.option(
+    "--studies",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("studies"),
+    show_default=True,
+    help="Folder the studies are kept in.",
+)
+pick = click.option(
+    "--pick",
+    type=click.Choice(["knee", "throughput", "latency", "cost"]),
+    default="knee",
+    show_default=True,
+    help="Which configuration of the Pareto front is the best one.",
+)
+
+
+def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("space", type=click.Path(path_type=Path))(command)
+
+
+class StudyName(click.ParamType):
+    """A study's name in the studies folder, or a path to its folder."""
+
+    name = "study"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        root = Path(ctx.params.get("studies") or "studies")
+        journals = sorted(root.glob(f"{incomplete}*/journal.jsonl"))
+        return [CompletionItem(journal.parent.name) for journal in journals]
+
+
+def study_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("study", type=StudyName())(command)
+
+
+def study_root(study: str, studies: Path) -> Path:
+    """The folder of a study given by name or path. Raises InputError that lists the studies there are."""
+    for root in (studies / study, Path(study)):
+        if (root / "journal.jsonl").is_file():
+            return root
+    known = sorted(journal.parent.name for journal in studies.glob("*/journal.jsonl"))
+    there = f"there are: {', '.join(known)}" if known else f"{studies}/ holds none; `tune run` makes one"
+    raise InputError(
+        [Problem(where=Where(file=str(studies / study)), message=f"no study {study!r} is here", fix=there)]
+    )
+
+
+def duration(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
+    """Callback of options that take a duration such as ``10m``."""
+    from tuner.units import seconds
+
+    if text is None:
+        return None
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

@@ -1,0 +1,43 @@
+"""What is printed when a study ends, and when it is shown again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tuner.study.model import Summary
+    from tuner.trials.folder import StudyFolder
+
+
+def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_json: bool) -> int:
+    """Print the result and where everything is; returns the exit status."""
+    from tuner.cli import FINE, NOTHING_FEASIBLE
+    from tuner.cli.output import print_json, print_renderable
+    from tuner.record.console import comparison_lines, pareto_table
+    from tuner.report.data import data
+
+    if output is not None and summary.choice is not None:
+        output.write_bytes(folder.best_manifest.read_bytes())
+    if as_json:
+        print_json(data(summary))
+    else:
+        print_renderable(pareto_table(summary))
+        for line in comparison_lines(summary):
+            click.echo(line)
+        click.echo(f"ended: {summary.ended_because}")
+        if summary.choice is not None:
+            click.echo(f"manifest: {output or folder.best_manifest}   (kubectl apply -f it)")
+        click.echo(f"report data: {folder.report}")
+        if summary.start.tracking_uri:
+            click.echo("compare the trials: tune ui" + _ui_option(summary.start.tracking_uri))
+    return FINE if summary.choice is not None else NOTHING_FEASIBLE
+
+
+def _ui_option(uri: str) -> str:
+    from tuner.record.uri import masked
+    from tuner.session import DEFAULT_TRACKING_URI
+
+    return "" if uri == DEFAULT_TRACKING_URI else f" --tracking-uri {masked(uri)}"

@@ -1,0 +1,48 @@
+"""The group that holds all commands."""
+
+from __future__ import annotations
+
+import click
+
+import tuner
+from tuner.cli.check import check
+from tuner.cli.clean import clean
+from tuner.cli.doctor import doctor
+from tuner.cli.export import export
+from tuner.cli.init import init
+from tuner.cli.resume import resume
+from tuner.cli.run import run
+from tuner.cli.show import show
+from tuner.cli.sync import sync
+from tuner.cli.ui import ui
+
+
+class InOrder(click.Group):
+    """Lists commands in the order a user meets them, not by the alphabet."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(tuner.__version__, prog_name="tune")
+def tune() -> None:
+    """Find the best configuration of a model server by measuring it.
+
+    \b
+    tune init deployment.yaml        a search space, from a look at the manifest
+    tune check search_spaces/iris    is it right, how large, how long
+    tune run search_spaces/iris      deploy, load and measure; the best comes out as a manifest
+    tune export iris -o best.yaml    choose again from what was measured
+
+    \b
+    Exit status: 0 fine; 1 nothing met the SLO; 2 bad input, nothing was started; 3 the machine, the
+    cluster or a store failed; 70 a bug in tuner; 130 interrupted, with the state kept.
+
+    \b
+    Completion for bash (zsh and fish likewise): eval "$(_TUNE_COMPLETE=bash_source tune)"
+    """
+
+
+for command in (init, check, run, resume, show, export, ui, sync, doctor, clean):
+    tune.add_command(command)

@@ -1,0 +1,94 @@
+"""`tune run`: the main job, from a search space to a measured, exported manifest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tuner.cli.options import as_json, duration, pick, space_argument, studies
+
+
+@click.command()
+@space_argument
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Trials at most, the baseline among them.  [default: budget.trials]"
+)
+@click.option(
+    "--time", "time_s", metavar="DURATION", callback=duration, help="Time at most, such as 10m.  [default: budget.time]"
+)
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=0),
+    help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
+)
+@click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
+@click.option(
+    "--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where trials run."
+)
+@click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
+@pick
+@click.option(
+    "--storage", "storage_url", metavar="URL", help="Optuna's storage.  [default: SQLite in the study's folder]"
+)
+@click.option(
+    "--tracking-uri",
+    metavar="URI",
+    default="sqlite:///mlflow.db",
+    show_default=True,
+    help="MLflow's store; `none` records nothing there.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
+)
+@studies
+@as_json
+def run(
+    space: Path,
+    trials: int | None,
+    time_s: float | None,
+    confirm: int | None,
+    name: str | None,
+    backend: str,
+    sampler: str,
+    seed: int,
+    pick: str,
+    storage_url: str | None,
+    tracking_uri: str,
+    output: Path | None,
+    studies: Path,
+    as_json: bool,
+) -> None:
+    """Try configurations, measure each, and export the best one's manifest.
+
+    SPACE is a search-space file, or a folder with a space.yaml in it. Trial 0 is the manifest as it stands, so that
+    every result says how much better than today it is. Progress goes to stderr, the result to stdout.
+
+    \b
+    tune run search_spaces/iris
+    tune run search_spaces/iris --trials 40 --time 15m --pick cost
+    """
+    from tuner.cli.output import notice, progress
+    from tuner.cli.result import finish
+    from tuner.session import Settings, read_inputs
+    from tuner.session import run as run_study
+
+    settings = Settings(
+        space=space,
+        backend=backend,
+        name=name,
+        studies=studies,
+        trials=trials,
+        time_s=time_s,
+        confirm=confirm,
+        seed=seed,
+        sampler=sampler,
+        pick=pick,
+        storage_url=storage_url,
+        tracking_uri=None if tracking_uri == "none" else tracking_uri,
+    )
+    inputs = read_inputs(space, backend=backend)
+    folder, summary = run_study(settings, inputs, progress(inputs.space, quiet=as_json), notice)
+    sys.exit(finish(folder, summary, output=output, as_json=as_json))

@@ -1,0 +1,44 @@
+"""`tune show`: what a study found so far."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tuner.cli.options import as_json, pick, studies, study_argument
+
+
+@click.command()
+@study_argument
+@pick
+@studies
+@as_json
+def show(study: str, pick: str, studies: Path, as_json: bool) -> None:
+    """Show a study's trials, its Pareto front and the best against the baseline; also while it runs.
+
+    STUDY is its name, or its folder.
+
+    \b
+    tune show iris
+    tune show iris --json | jq .choice
+    """
+    from tuner.cli import FINE, NOTHING_FEASIBLE
+    from tuner.cli.options import study_root
+    from tuner.cli.output import print_json, print_renderable
+    from tuner.record.console import comparison_lines, pareto_table, trials_table
+    from tuner.report.data import data
+    from tuner.session import summary_of
+    from tuner.trials.folder import StudyFolder
+
+    summary = summary_of(StudyFolder(study_root(study, studies)), pick=pick)
+    if as_json:
+        print_json(data(summary))
+    else:
+        print_renderable(trials_table(summary))
+        print_renderable(pareto_table(summary))
+        for line in comparison_lines(summary):
+            click.echo(line)
+        click.echo(f"ended: {summary.ended_because}")
+    sys.exit(FINE if summary.choice is not None else NOTHING_FEASIBLE)

@@ -1,0 +1,122 @@
+"""What this machine can and cannot do, told before it matters."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tuner.errors import TunerError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """`ok`; `limited`: works, with a consequence told in `advice`; `missing`: trials cannot run without it."""
+
+    what: str
+    state: Literal["ok", "limited", "missing"]
+    found: str
+    advice: str = ""
+
+
+def examine() -> tuple[Finding, ...]:
+    """Look at this machine; changes nothing."""
+    return (_python(), _seldon(), _uvloop(), *_process_backend(), _ports(), _disk(), _cluster())
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    if sys.version_info[:2] == (3, 12):
+        return Finding(what="Python", state="ok", found=version)
+    return Finding(
+        what="Python", state="limited", found=version, advice="seldon-core needs Python 3.12; all else works here"
+    )
+
+
+def _seldon() -> Finding:
+    if importlib.util.find_spec("seldon_core") is not None:
+        return Finding(what="seldon-core", state="ok", found="installed")
+    return Finding(
+        what="seldon-core",
+        state="limited",
+        found="not installed",
+        advice="its microservice cannot be run as a local process; other servers and protocol seldon can: use Python 3.12",
+    )
+
+
+def _uvloop() -> Finding:
+    if importlib.util.find_spec("uvloop") is not None:
+        return Finding(what="load engine", state="ok", found="uvloop")
+    return Finding(
+        what="load engine",
+        state="limited",
+        found="asyncio without uvloop",
+        advice="install uvloop: it takes less CPU a request",
+    )
+
+
+def _process_backend() -> tuple[Finding, ...]:
+    from tuner.inputs import backend_of
+
+    try:
+        backend = backend_of("process", None)
+        facts = dict(backend.describe())
+        cpus = backend.generator_cpus()
+    except TunerError as error:
+        return (Finding(what="process backend", state="missing", found=str(error)),)
+    count = len(os.sched_getaffinity(0))
+    split = f"{count}: {len(cpus)} for the load generator, {count - len(cpus)} for servers"
+    one = Finding(
+        what="CPUs",
+        state="limited",
+        found=str(count),
+        advice="load generator and servers share the one CPU: latencies hold both; use two or more",
+    )
+    limits = facts.pop("limits", "unknown")
+    return (
+        Finding(what="CPUs", state="ok", found=split) if count > 1 else one,
+        Finding(
+            what="CPU, memory limits",
+            state="ok" if "cgroup" in limits else "limited",
+            found=limits,
+            advice="" if "cgroup" in limits else "memory limits are not enforced, CPU limits by whole cores only",
+        ),
+        Finding(what="machine", state="ok", found=", ".join(f"{name} {value}" for name, value in facts.items())),
+    )
+
+
+def _ports() -> Finding:
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return Finding(what="loopback ports", state="ok", found=f"free, for example {server.getsockname()[1]}")
+    except OSError as error:
+        return Finding(
+            what="loopback ports", state="missing", found=str(error), advice="servers need a port each on 127.0.0.1"
+        )
+
+
+def _disk() -> Finding:
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    if not os.access(here, os.W_OK):
+        return Finding(
+            what="working folder",
+            state="missing",
+            found=f"{here} is not writable",
+            advice="studies/ and mlflow.db go there",
+        )
+    state: Literal["ok", "limited"] = "ok" if free > 1 << 30 else "limited"
+    advice = "" if state == "ok" else "a study of 100 trials with MLflow takes about 100 MB"
+    return Finding(what="working folder", state=state, found=f"writable, {free / 2**30:.1f} GiB free", advice=advice)
+
+
+def _cluster() -> Finding:
+    from tuner.backends.kubernetes.probe import cluster
+
+    found = cluster()
+    return Finding(what="cluster", state="ok" if found.reachable else "limited", found=found.text, advice=found.advice)

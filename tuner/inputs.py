@@ -1,0 +1,128 @@
+"""What a study is made from: a search space and all that it names, read and checked as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.backends.model import Backend
+from tuner.errors import InputError, Problem, Where
+from tuner.load.model import Protocol, Request
+from tuner.manifests.model import Manifest, PodSet
+from tuner.space.model import Configuration, SearchSpace
+
+_CAPACITY_WINDOWS = 6
+"""Windows the capacity search usually takes."""
+_SERVER_S = 4.0
+"""Start and end of a server, a usual figure; known better after the baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    space: SearchSpace
+    manifest: Manifest
+    protocol: Protocol
+    requests: tuple[Request, ...]
+    baseline: Configuration
+    pods: PodSet
+    """The baseline's."""
+    backend: Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """How large a search space is, and how long its study will take."""
+
+    configurations: int | None
+    """None: without end, since a parameter is continuous."""
+    is_bound: bool
+    """True: there are at least so many."""
+    trials: int | None
+    seconds_a_trial: float
+    seconds: float
+    baseline_infeasible: str | None
+
+
+def read_inputs(path: Path, backend_name: str) -> Inputs:
+    """Read a search space and everything it names.
+
+    Raises InputError with every problem of every file at once, those of running it with this backend among them.
+    """
+    from tuner.load.protocols import protocol as protocol_of
+    from tuner.load.requests import problems as request_problems
+    from tuner.load.requests import requests as read_requests
+    from tuner.manifests.baseline import baseline as baseline_of
+    from tuner.manifests.check import check
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.reader import read as read_manifest
+    from tuner.manifests.render import render
+    from tuner.space.reader import read as read_space
+
+    space, found = read_space(path)
+    problems: list[Problem] = list(found)
+    manifest: Manifest | None = None
+    if space is not None and space.manifest.is_file():
+        manifest, found = read_manifest(space.manifest)
+        problems.extend(found)
+        if manifest is not None:
+            problems.extend(check(space, manifest))
+    if space is not None and all(source.path.is_file() for source in space.workload.requests):
+        problems.extend(request_problems(space.workload, Where(file=str(space.file))))
+    if problems or space is None or manifest is None:
+        raise InputError(_in_order(problems))
+    baseline = baseline_of(space, manifest)
+    pods = pods_of(space, render(space, manifest, baseline))
+    backend = backend_of(backend_name, space)
+    problems.extend(backend.check(pods))
+    if problems:
+        raise InputError(_in_order(problems))
+    return Inputs(
+        space=space,
+        manifest=manifest,
+        protocol=protocol_of(space.workload),
+        requests=read_requests(space.workload),
+        baseline=baseline,
+        pods=pods,
+        backend=backend,
+    )
+
+
+def backend_of(name: str, space: SearchSpace | None) -> Backend:
+    """The backend by its name. `space` None: good only for cleaning up and describing the place."""
+    if name == "process":
+        from tuner.backends.process import ProcessBackend
+
+        return ProcessBackend(space)
+    raise InputError(
+        [Problem(where=Where(file="--backend"), message=f"no backend is called {name!r}", fix="use process")]
+    )
+
+
+def estimate(inputs: Inputs) -> Estimate:
+    """Size and duration, from the search space alone; nothing is started."""
+    from tuner.space.size import size
+
+    workload, budget = inputs.space.workload, inputs.space.budget
+    counted = size(inputs.space)
+    a_trial = workload.warm_up_s + workload.duration_s + _CAPACITY_WINDOWS * workload.step_s + _SERVER_S
+    trials = budget.trials
+    if counted.count is not None and not counted.is_bound:
+        trials = min(trials, counted.count + 1) if trials is not None else counted.count + 1
+    seconds = budget.time_s or 0.0
+    if trials is not None:
+        whole = trials * a_trial
+        seconds = min(whole, seconds) if budget.time_s else whole
+    return Estimate(
+        configurations=counted.count,
+        is_bound=counted.is_bound,
+        trials=trials,
+        seconds_a_trial=a_trial,
+        seconds=seconds + 2 * budget.confirm * a_trial,
+        baseline_infeasible=inputs.backend.infeasible(inputs.pods),
+    )
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """By file in the order met, then by line; each once."""
+    files = list(dict.fromkeys(problem.where.file for problem in problems))
+    return sorted(dict.fromkeys(problems), key=lambda p: (files.index(p.where.file), p.where.line))

@@ -1,0 +1,92 @@
+"""The exported manifest: what was deployed and measured, byte for byte, and annotations that say where it comes from."""
+
+from __future__ import annotations
+
+from tuner.errors import StoreFailure
+from tuner.manifests.export import annotate
+from tuner.manifests.model import Rendered
+from tuner.manifests.reader import objects_of
+from tuner.measure.model import Estimate, Measurement
+from tuner.space.metrics import METRICS
+from tuner.study.model import Comparison, Summary
+from tuner.trials.folder import StudyFolder
+from tuner.trials.model import Trial
+from tuner.units import format_metric, format_rate
+
+PREFIX = "tuner.dev/"
+
+
+def export(folder: StudyFolder, summary: Summary, number: int) -> str:
+    """The text of the manifest of trial `number`, annotated.
+
+    Raises StoreFailure when the study's copy is missing or is not what was measured.
+    """
+    trial = next(trial for trial in summary.trials if trial.number == number)
+    path = folder.manifest(number)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise StoreFailure(f"{path}: the manifest of trial {number} cannot be read ({error.strerror})") from error
+    rendered = Rendered(text=text, objects=objects_of(text))
+    if rendered.digest != trial.manifest_digest:
+        raise StoreFailure(
+            f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "
+            "bring it back, or run the trial again in a new study"
+        )
+    return annotate(rendered, annotations(summary, trial))
+
+
+def annotations(summary: Summary, trial: Trial) -> dict[str, str]:
+    """Provenance of a trial: study, digests, what was measured with intervals, the load, and what to mistrust."""
+    start = summary.start
+    notes = {
+        "study": start.name,
+        "study-id": start.study_id,
+        "trial": str(trial.number),
+        "configuration": " ".join(f"{name}={value}" for name, value in trial.configuration.values.items()),
+        "configuration-digest": trial.configuration.digest,
+        "manifest-digest": trial.manifest_digest,
+        "measured-at": trial.started_at.isoformat(timespec="seconds"),
+        "measured-by": f"tuner {start.tuner_version}, {start.backend} backend",
+        "outcome": type(trial.outcome).__name__.lower(),
+    }
+    measurement = trial.measurement
+    if measurement is not None:
+        notes |= {
+            f"measured-{_key(name)}": _shown(name, value, measurement)
+            for name, value in measurement.estimates().items()
+        }
+        at_rate = measurement.at_rate
+        notes["load"] = f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up"
+        if measurement.throughput_note:
+            notes["throughput-note"] = measurement.throughput_note
+        if measurement.not_enforced:
+            notes["not-enforced"] = "; ".join(measurement.not_enforced)
+        if measurement.warnings:
+            notes["warnings"] = "; ".join(measurement.warnings)
+    if summary.choice is not None and summary.choice.candidate.trial == trial.number:
+        notes["chosen-by"] = f"{summary.choice.pick}: {summary.choice.reason}"
+        notes["against-baseline"] = (
+            "; ".join(_compared(comparison) for comparison in summary.comparisons) or "not measured"
+        )
+    return {PREFIX + key: value for key, value in notes.items()}
+
+
+def _key(metric: str) -> str:
+    return metric.replace("_", "-")
+
+
+def _shown(name: str, estimate: Estimate, measurement: Measurement) -> str:
+    unit = METRICS[name].unit
+    text = format_metric(unit, estimate.value, measurement.currency)
+    if estimate.low is None and estimate.high is None:
+        return text
+    low, high = (
+        "?" if bound is None else format_metric(unit, bound, measurement.currency)
+        for bound in (estimate.low, estimate.high)
+    )
+    return f"{text} ({low} to {high})"
+
+
+def _compared(comparison: Comparison) -> str:
+    return f"{comparison.metric} {comparison.ratio:.3g}x, {comparison.verdict}"
