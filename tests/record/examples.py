@@ -10,6 +10,7 @@ from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.space.model import (
+    Budget,
     Choices,
     Condition,
     Configuration,
@@ -30,6 +31,7 @@ OBJECTIVES = (
     Objective(metric="throughput", direction="maximize"),
     Objective(metric="cost", direction="minimize"),
 )
+SLO = (Constraint(metric="latency_p99", bound=0.1), Constraint(metric="error_ratio", bound=0.001))
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -56,7 +58,8 @@ def space(folder: Path = Path("/spaces/iris")) -> SearchSpace:
             protocol="seldon", requests=(RequestSource(path=folder / "request.json"),), rate_rps=100.0
         ),
         objectives=OBJECTIVES,
-        slo=(Constraint(metric="latency_p99", bound=0.1), Constraint(metric="error_ratio", bound=0.001)),
+        slo=SLO,
+        budget=Budget(trials=9, time_s=600.0),
     )
 
 
@@ -166,9 +169,12 @@ def start(study_id: str = "a1b2c3d4", name: str = "iris") -> StudyStart:
         space_file="/spaces/iris/space.yaml",
         input_digest="0123456789ab",
         objectives=OBJECTIVES,
+        slo=SLO,
+        budget=Budget(trials=9),
         backend="process",
         sampler="tpe",
         seed=7,
+        pick="knee",
         storage_url="sqlite:///studies/iris/optuna.db",
         tracking_uri="sqlite:///mlflow.db",
         tuner_version="0.1.0",

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tuner.record.model import Recorder
-from tuner.record.secrets import mask
+from tuner.record.uri import masked
 from tuner.study.model import Proposal, StudyStart, Summary
 from tuner.trials.model import Trial
 
@@ -133,4 +133,4 @@ class Background:
             self._failures += 1
             if not self._noticed:
                 self._noticed = True
-                self._notice(f"not recorded for now, the study goes on: {mask(str(error))}")
+                self._notice(f"not recorded for now, the study goes on: {masked(str(error))}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StoreFailure
 from tuner.record import rows
-from tuner.record.secrets import mask
+from tuner.record.uri import absolute, masked, sqlite_file
 from tuner.record.wording import comparison_lines
 from tuner.space.model import SearchSpace
 from tuner.study.model import Proposal, StudyStart, Summary
@@ -134,7 +134,7 @@ class MlflowRecorder:
             yield self._found
         except Exception as error:
             self._found = None
-            raise StoreFailure(f"MLflow at {mask(self._uri)}: {mask(_first_line(error))}") from None
+            raise StoreFailure(f"MLflow at {masked(self._uri)}: {masked(_first_line(error))}") from None
 
     def _attach(self) -> _Study:
         if self._start is None:
@@ -304,15 +304,6 @@ class MlflowRecorder:
         return "".join(text.splitlines(keepends=True)[-_LOG_LINES:])
 
 
-def absolute(tracking_uri: str) -> str:
-    """The URI with a relative SQLite path made absolute, so that it means the same wherever it is used."""
-    scheme = "sqlite:///"
-    path, _, query = tracking_uri.removeprefix(scheme).partition("?")
-    if not tracking_uri.startswith(scheme) or path in ("", ":memory:") or path.startswith("file:"):
-        return tracking_uri
-    return f"{scheme}{Path(path).absolute()}" + (f"?{query}" if query else "")
-
-
 def _client(tracking_uri: str) -> MlflowClient:
     """Imports MLflow (seconds), silently, and opens the store. Nothing global of MLflow is set."""
     for name, value in _SETTINGS.items():
@@ -329,10 +320,8 @@ def _client(tracking_uri: str) -> MlflowClient:
 def _artifact_folder(tracking_uri: str, experiment: str) -> str | None:
     """With SQLite, artifacts lie beside the database, where `mlflow ui` on this machine shows them; else the
     store decides."""
-    if not tracking_uri.startswith("sqlite:////"):
-        return None
-    database = Path(tracking_uri.removeprefix("sqlite:///").partition("?")[0])
-    return (database.parent / "mlartifacts" / rows.safe(experiment)).as_uri()
+    database = sqlite_file(tracking_uri)
+    return (database.parent / "mlartifacts" / rows.safe(experiment)).as_uri() if database else None
 
 
 def _runs_of(client: MlflowClient, experiment_id: str, study_id: str) -> list[Run]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.measure.model import Estimate, Measurement, Window
-from tuner.record.wording import outcome_text
+from tuner.record.wording import constraint_text, objective_text, outcome_text
 from tuner.space.metrics import METRICS, Unit
-from tuner.space.model import Constraint, Objective, SearchSpace
+from tuner.space.model import Objective, SearchSpace
 from tuner.study.model import StudyStart, Summary, display
 from tuner.trials.model import Measured, Trial
 
@@ -207,7 +207,7 @@ def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
     """What is fixed for the whole study."""
     params = {
         "objectives": ", ".join(objective_text(objective) for objective in start.objectives),
-        "slo": ", ".join(constraint_text(constraint) for constraint in space.slo),
+        "slo": ", ".join(constraint_text(constraint) for constraint in start.slo),
         "sampler": start.sampler,
         "seed": str(start.seed),
         "backend": start.backend,
@@ -218,17 +218,6 @@ def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
     }
     params |= {f"machine.{safe(name)}": value for name, value in start.machine.items()}
     return {name: value for name, value in params.items() if value}
-
-
-def objective_text(objective: Objective) -> str:
-    return f"{objective.direction} {objective.metric}"
-
-
-def constraint_text(constraint: Constraint) -> str:
-    """``latency_p99 <= 0.1 s``, in SI units."""
-    sign = ">=" if constraint.at_least else "<="
-    unit = {"rate": " rps", "seconds": " s", "cores": " cores", "bytes": " bytes", "money_per_hour": " per hour"}
-    return f"{constraint.metric} {sign} {constraint.bound:g}{unit.get(METRICS[constraint.metric].unit, '')}"
 
 
 def study_points(summary: Summary) -> list[Point]:

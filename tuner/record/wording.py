@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tuner.measure.model import Estimate
 from tuner.space.metrics import METRICS
-from tuner.space.model import Configuration
+from tuner.space.model import Configuration, Constraint, Objective
 from tuner.study.model import Comparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
 from tuner.units import format_metric
@@ -55,6 +55,32 @@ def outcome_text(trial: Trial) -> str:
             return f"failed at {stage}: {kind}, {reason}{blamed}"
         case Interrupted(reason=reason):
             return f"interrupted: {reason}"
+
+
+def outcome_word(trial: Trial) -> str:
+    """The same in a word or two, for a narrow column."""
+    match trial.outcome:
+        case Measured(broken=broken):
+            return "breaks SLO" if broken else "ok"
+        case Stopped():
+            return "cut short"
+        case Infeasible():
+            return "cannot run"
+        case Failed():
+            return "failed"
+        case Interrupted():
+            return "interrupted"
+
+
+def constraint_text(constraint: Constraint, currency: str = "USD") -> str:
+    """``latency_p99 <= 100 ms``."""
+    sign = ">=" if constraint.at_least else "<="
+    return f"{constraint.metric} {sign} {format_metric(METRICS[constraint.metric].unit, constraint.bound, currency)}"
+
+
+def objective_text(objective: Objective) -> str:
+    """``maximize throughput``."""
+    return f"{objective.direction} {objective.metric}"
 
 
 def comparison_lines(summary: Summary) -> list[str]:
