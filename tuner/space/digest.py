@@ -1,0 +1,26 @@
+"""The digest of everything that decides what a study does."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tuner.errors import InputError, Problem, Where
+from tuner.space.model import SearchSpace
+
+
+def input_digest(space: SearchSpace) -> str:
+    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest and the request files, in that order.
+
+    Contents count, not paths: a folder that was moved keeps its digest. Raises InputError naming a file that cannot
+    be read.
+    """
+    digest = hashlib.sha256()
+    for path in (space.file, space.manifest, *(request.path for request in space.workload.requests)):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}"
+            raise InputError([Problem(where=Where(file=str(path)), message=problem, fix="restore the file")]) from error
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,166 @@
+"""A YAML 1.2 document as a tree that knows the line of everything in it.
+
+The tree is composed, not constructed: so duplicate keys are all found with both their lines, and one of them does
+not hide what else is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from tuner.errors import Problem, Where
+
+MAX_DEPTH = 20
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    value: bool | int | float | str | None
+    text: str
+    """As it is written in the file, less the quotes."""
+    where: Where
+
+    def __str__(self) -> str:
+        return "empty" if self.value is None else repr(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    where: Where
+
+    def __str__(self) -> str:
+        return "a list"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    entries: tuple[tuple[Scalar, Node], ...]
+    where: Where
+
+    def __str__(self) -> str:
+        return "a mapping"
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def parse(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
+    """The document's root (None: it cannot be read, or is empty), and what is wrong with it as YAML."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH
+    yaml.composer.warn_double_anchors = False
+    whole = Where(file=file)
+    try:
+        root = yaml.compose(text)
+    except MarkedYAMLError as error:
+        return None, (_syntax(error, file),)
+    except (YAMLError, YAMLStreamError) as error:
+        return None, (Problem(where=whole, message=f"not YAML: {_line(error)}", fix="remove that character"),)
+    except (ValueError, AttributeError, TypeError, IndexError, AssertionError, RecursionError) as error:
+        # ruamel.yaml lets some of its own slips through on broken text; to the user they are syntax errors too
+        return None, (Problem(where=whole, message=f"not YAML: {_line(error)}", fix="check the syntax"),)
+    if root is None:
+        return None, (Problem(where=whole, message="the file is empty", fix="write a search space into it"),)
+    tree = _Tree(file)
+    node = tree.node(root)
+    return node, tuple(tree.problems)
+
+
+class _Tree:
+    """Turns composed nodes into ours. An alias is the node it stands for, so nodes are remembered by identity."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.known: dict[int, Node] = {}
+        self.open: set[int] = set()
+
+    def where(self, node: Any) -> Where:
+        return Where(file=self.file, line=node.start_mark.line + 1)
+
+    def node(self, node: Any) -> Node:
+        key = id(node)
+        if key in self.open:
+            self.report(self.where(node), "an anchor that contains itself", "write the value out in place of the alias")
+            return Scalar(None, "", self.where(node))
+        if key not in self.known:
+            self.open.add(key)
+            self.known[key] = self.made(node)
+            self.open.remove(key)
+        return self.known[key]
+
+    def made(self, node: Any) -> Node:
+        if isinstance(node, SequenceNode):
+            return Sequence(tuple(self.node(item) for item in node.value), self.where(node))
+        if isinstance(node, MappingNode):
+            return Mapping(tuple(self.entries(node)), self.where(node))
+        return Scalar(_value(node), node.value, self.where(node))
+
+    def entries(self, node: Any) -> Iterator[tuple[Scalar, Node]]:
+        """The first of equal keys counts; the others are reported."""
+        seen: dict[str, Where] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self.report(self.where(key), "a key that is a list or a mapping", "write a plain word before the colon")
+                continue
+            name, where = Scalar(_value(key), key.value, self.where(key)), self.where(key)
+            item = self.node(value)
+            if key.value in seen:
+                first = seen[key.value].line
+                self.report(where, f"duplicate key {key.value!r}, first on line {first}", "remove one of them")
+                continue
+            seen[key.value] = where
+            yield name, item
+
+    def report(self, where: Where, message: str, fix: str) -> None:
+        self.problems.append(Problem(where=where, message=message, fix=fix))
+
+
+def _value(node: Any) -> bool | int | float | str | None:
+    text = str(node.value)
+    tag = str(node.tag).removeprefix(_TAG)
+    try:
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text.lower() == "true"
+        if tag == "int":
+            digits = text.replace("_", "")
+            return int(digits, 0 if digits.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") else 10)
+        if tag == "float":
+            return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        return text
+    return text
+
+
+def _syntax(error: MarkedYAMLError, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    where = Where(file=file, line=mark.line + 1) if mark else Where(file=file)
+    message = " ".join(str(part) for part in (error.context, error.problem) if part)
+    column = f" at column {mark.column + 1}" if mark else ""
+    return Problem(where=where, message=f"not YAML{column}: {message}", fix=_advice(message))
+
+
+def _advice(message: str) -> str:
+    if "tab" in message or "'\\t'" in message:
+        return "indent with spaces"
+    if "single document" in message:
+        return "keep one document and remove what follows '---'"
+    if "undefined alias" in message:
+        return "quote a value that begins with '*'"
+    if "maximum depth" in message:
+        return f"nest at most {MAX_DEPTH} levels"
+    return "check indentation, colons, quotes and brackets there and on the line before"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,71 @@
+"""Arithmetic of one parameter's domain."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from tuner.space.model import Choices, Domain, FloatRange, IntRange, Value
+from tuner.space.rules import operand
+
+
+def contains(domain: Domain, value: Value) -> bool:
+    """Whether `value` is one of the domain's, in its own type and spelling (an int will do in a float range)."""
+    if isinstance(domain, Choices):
+        return any(type(value) is type(choice) and value == choice for choice in domain.values)
+    if isinstance(value, bool | str):
+        return False
+    if isinstance(domain, IntRange):
+        return isinstance(value, int) and domain.low <= value <= domain.high and (value - domain.low) % domain.step == 0
+    if not math.isfinite(value) or not domain.low <= value <= domain.high:
+        return False
+    if domain.step is None:
+        return True
+    steps = (value - domain.low) / domain.step
+    return math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
+
+
+def count(domain: Domain) -> int | None:
+    """How many values it has; None: continuous."""
+    if isinstance(domain, Choices):
+        return len(domain.values)
+    if isinstance(domain, IntRange):
+        return (domain.high - domain.low) // domain.step + 1
+    if domain.step is None:
+        return 1 if domain.low == domain.high else None
+    return int((_exact(domain.high) - _exact(domain.low)) / _exact(domain.step)) + 1
+
+
+def grid(domain: Domain) -> tuple[Value, ...] | None:
+    """All its values, rising (choices in their own order); None: continuous."""
+    if isinstance(domain, Choices):
+        return domain.values
+    if isinstance(domain, IntRange):
+        return tuple(range(domain.low, domain.high + 1, domain.step))
+    number = count(domain)
+    if number is None:
+        return None
+    return tuple(_step(domain, index) for index in range(number))
+
+
+def extremes(domain: Domain) -> tuple[Value, Value]:
+    """The least and the greatest value; of choices that are not all quantities, the first and the last."""
+    if isinstance(domain, Choices):
+        operands = [(operand(value), value) for value in domain.values]
+        numbers = [(number, value) for number, value in operands if not isinstance(number, bool | str)]
+        if len(numbers) < len(operands):
+            return domain.values[0], domain.values[-1]
+        return min(numbers, key=lambda pair: pair[0])[1], max(numbers, key=lambda pair: pair[0])[1]
+    if isinstance(domain, IntRange):
+        return domain.low, domain.low + (domain.high - domain.low) // domain.step * domain.step
+    number = count(domain)
+    return domain.low, domain.high if number is None else _step(domain, number - 1)
+
+
+def _step(domain: FloatRange, index: int) -> float:
+    """Computed in decimal, so that 0.1 steps from 0 give 0.3 and not 0.30000000000000004."""
+    return float(_exact(domain.low) + index * _exact(domain.step or 0.0))
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))
