@@ -1,0 +1,48 @@
+"""How far restarts of one configuration differ, and whether two configurations differ by more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Literal
+
+from tuner.space.metrics import Direction
+
+Verdict = Literal["better", "worse", "no difference", "unknown"]
+
+
+def noise_floor(replicates: Iterable[Sequence[float]]) -> float | None:
+    """Largest ratio between restarts of one configuration (1.0: none differed).
+
+    `replicates` holds one sequence a configuration: a metric's value at each restart. None: nothing was measured
+    twice, or a ratio does not exist because only some of the values are 0.
+    """
+    largest: float | None = None
+    for values in replicates:
+        if len(values) < 2:
+            continue
+        low, high = min(values), max(values)
+        if low <= 0.0 and low != high:
+            return None
+        ratio = 1.0 if low == high else high / low
+        largest = ratio if largest is None else max(largest, ratio)
+    return largest
+
+
+def compare(baseline: Sequence[float], chosen: Sequence[float], better: Direction, floor: float | None) -> Verdict:
+    """Whether `chosen` beats `baseline` in a metric, by its values at each restart of both.
+
+    A difference counts when the ratio of the medians exceeds the noise floor and the two ranges do not overlap.
+    ``unknown``: no noise floor, no value on one side, or no ratio because a median is 0 and the other is not.
+    """
+    if floor is None or not baseline or not chosen:
+        return "unknown"
+    before, after = median(baseline), median(chosen)
+    if before == after:
+        return "no difference"
+    if before <= 0.0 or after <= 0.0:
+        return "unknown"
+    overlap = max(baseline) >= min(chosen) and max(chosen) >= min(baseline)
+    if overlap or max(before, after) / min(before, after) <= floor:
+        return "no difference"
+    return "better" if (after > before) == (better == "maximize") else "worse"

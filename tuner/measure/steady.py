@@ -1,0 +1,76 @@
+"""When the warm-up was over: MSER-5."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.measure.correlation import correlation_time
+from tuner.measure.model import FloatArray
+
+BATCH = 5
+LEAST_LEFT = 0.1
+"""Share of the series that always stays: over fewer batches the spread is small by chance."""
+DOUBT_Z = 2.58
+"""Standard errors by which the halves of a window must differ to be called different (99 %)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncation:
+    cut: int
+    """Requests to drop from the start; 0 when there is no steady part."""
+    unsteady: bool
+    """The rule would cut more than half, and the two halves differ beyond noise."""
+    wanted: float
+    """Share of the series the rule would cut."""
+
+
+def truncate(latency_s: FloatArray) -> Truncation:
+    """Where the warm-up of a series of latencies, ordered by scheduled time, ends.
+
+    MSER-5 (White, *An effective truncation heuristic for bias reduction in simulation output*, Simulation 69(6),
+    1997; White, Cobb & Spratt 2000): of all cuts of whole batches of five, the one that minimises the squared standard
+    error of the mean of what is left. Two things are added, because latencies have heavy tails and servers pause:
+
+    - the rule sees ranks instead of seconds (Conover & Iman 1981), so that one pause in mid-window cannot talk it
+      into throwing the first half away, while a start that is slower throughout still is cut;
+    - wanting to cut more than half, which correlated steady series do now and then, counts as unsteady only when the
+      means of the two halves differ by more than 2.58 standard errors, corrected for autocorrelation (Geweke 1992).
+      Otherwise the best cut within the first half is taken.
+    """
+    batches = len(latency_s) // BATCH
+    if batches < 4:
+        return Truncation(cut=0, unsteady=False, wanted=0.0)
+    ranks = _ranks(latency_s)
+    means = ranks[: batches * BATCH].reshape(batches, BATCH).mean(axis=1)
+    statistic = _squared_standard_errors(means)
+    wanted = int(np.argmin(statistic[: max(1, math.floor(batches * (1.0 - LEAST_LEFT)))]))
+    unsteady = wanted > batches / 2 and _halves_differ(ranks)
+    cut = 0 if unsteady else int(np.argmin(statistic[: batches // 2 + 1]))
+    return Truncation(cut=cut * BATCH, unsteady=unsteady, wanted=wanted / batches)
+
+
+def _squared_standard_errors(means: FloatArray) -> FloatArray:
+    """MSER for each cut d: the sum of squares of ``means[d:]`` about their mean, over their number squared."""
+    left = np.arange(len(means), 0, -1)
+    total = np.cumsum(means[::-1])[::-1]
+    squares = np.cumsum(means[::-1] ** 2)[::-1]
+    errors: FloatArray = np.maximum(squares - total**2 / left, 0.0) / left**2
+    return errors
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks scaled to 0..1, ties sharing their mean rank, so that equal latencies show no trend."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: FloatArray = ((last - (counts - 1) / 2.0) / len(values))[inverse]
+    return ranks - 0.5  # centred: the sums of squares keep their precision
+
+
+def _halves_differ(ranks: FloatArray) -> bool:
+    halves = np.array_split(ranks, 2)
+    gap = abs(halves[0].mean() - halves[1].mean())
+    variance = sum(half.var() * correlation_time(half).time / len(half) for half in halves)
+    return bool(gap > DOUBT_Z * math.sqrt(variance))

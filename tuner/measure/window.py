@@ -1,0 +1,275 @@
+"""From the raw samples of one load window to numbers with confidence, and whether they can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.measure.correlation import correlation_time
+from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Window
+from tuner.measure.quantiles import estimate_quantiles
+from tuner.measure.steady import Truncation, truncate
+from tuner.space.metrics import LATENCY_PERCENTILES
+from tuner.units import format_rate, format_ratio, format_seconds
+
+BoolArray = npt.NDArray[np.bool_]
+
+GOOD = 200
+CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
+"""Requests given up on: their latency is known only to be at least what was waited."""
+Z95 = 1.959964
+BINS = 10
+"""Equal parts of a window whose backlog growth is compared."""
+T95 = 2.262157
+"""Two-sided 95 % point of Student's t with BINS - 1 degrees of freedom."""
+LOPSIDED = 1.25
+"""A replica whose share is this many times its fair share, or one part in so many of it, is worth a warning."""
+
+_PERCENTILES = dict(LATENCY_PERCENTILES)
+_WORDS = {
+    Status.WRONG_ANSWER: "wrong answer",
+    Status.CONNECT_FAILED: "connect failed",
+    Status.CONNECTION_LOST: "connection lost",
+    Status.TIMED_OUT: "timed out",
+    Status.MALFORMED: "malformed answer",
+    Status.NOT_SENT: "not sent",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """When a window is no measurement."""
+
+    lateness_ratio: float = 0.1
+    """Most lateness of the generator, as a ratio of the latency at the same quantile (it is part of that latency)."""
+    lateness_s: float = 1e-3
+    """Lateness that is always forgiven: what an event loop and a kernel timer cost."""
+    cpu_ratio: float = 0.9
+    """Most CPU time over wall time of the generator: above, it queues requests itself."""
+    requests: int = 30
+    """Fewest requests in the kept part."""
+
+
+def summarize(samples: Samples, trust: Trust = Trust()) -> Window:
+    """What one load window taught.
+
+    The warm-up is cut by MSER-5 (`tuner.measure.steady`), in a window whose backlog does not grow. A request belongs
+    to the kept part by its scheduled time; the achieved rate counts good answers by the time they *finished* within
+    it, so that answers drained after the window do not make an overloaded server look able.
+
+    Latency quantiles are over good answers and over requests that timed out or were never sent; the latter count as
+    slower than everything (right-censored), so that a server which drops slow requests looks slow, not fast. Requests
+    that failed fast (refused, lost, wrong) carry no latency and count in the error ratio alone. A quantile that falls
+    on a censored request is absent from `latency_s` and stands in `beyond_s`.
+
+    The error ratio's interval is Wilson's (1927), with the sample size corrected for autocorrelation. The growth of
+    the backlog is the mean over ten equal parts of the window of requests due minus requests ended, with Student's
+    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation).
+    """
+    truncation = truncate(_waits(samples))
+    backlog = _backlog_growth(samples)
+    overloaded = backlog is not None and backlog.low is not None and backlog.low > 0.0
+    from_s = 0.0 if overloaded or truncation.cut == 0 else float(samples.scheduled_s[truncation.cut])
+    kept = samples.scheduled_s >= from_s
+    latency_s, beyond_s = _latency(samples, kept)
+    cpu_ratio = samples.generator_cpu_s / samples.generator_elapsed_s if samples.generator_elapsed_s > 0.0 else 0.0
+    lateness = _lateness(samples, kept)
+    share = _replica_share(samples, kept)
+    late = _late(lateness, latency_s, trust)
+    busy = _busy(cpu_ratio, trust)
+    few = _few(int(kept.sum()), trust)
+    unsteady = () if overloaded else _unsteady(truncation, samples)
+    return Window(
+        offered_rps=samples.offered_rps,
+        achieved_rps=_achieved(samples, from_s),
+        latency_s=latency_s,
+        error_ratio=_error_ratio(samples.status[kept]),
+        errors=_errors(samples.status[kept]),
+        requests=int(kept.sum()),
+        warm_up_s=from_s,
+        lateness_p99_s=_quantile(lateness, 0.99),
+        generator_cpu_ratio=cpu_ratio,
+        replica_share=share,
+        beyond_s=beyond_s,
+        backlog_rps=backlog,
+        untrusted=(*late, *busy, *few, *unsteady),
+        generator_limited=bool(late or busy),
+        warnings=(*_lopsided(share, int(kept.sum())), *(_overload(backlog) if backlog and overloaded else ())),
+    )
+
+
+def wilson(successes: int, n: float) -> Estimate:
+    """Share of successes among n (effective) trials with Wilson's 95 % interval; n = 0: nothing is known (0 to 1)."""
+    if n <= 0.0:
+        return Estimate(value=0.0, low=0.0, high=1.0)
+    return _wilson(successes / n, n)
+
+
+def _wilson(share: float, n: float) -> Estimate:
+    z2 = Z95**2 / n
+    centre = (share + z2 / 2.0) / (1.0 + z2)
+    half = Z95 / (1.0 + z2) * math.sqrt(share * (1.0 - share) / n + z2 / (4.0 * n))
+    low = 0.0 if share == 0.0 else max(0.0, centre - half)
+    high = 1.0 if share == 1.0 else min(1.0, centre + half)
+    return Estimate(value=share, low=low, high=high)
+
+
+def _error_ratio(status: IntArray) -> Estimate:
+    n = len(status)
+    if n == 0:
+        return wilson(0, 0)
+    failed = (status != GOOD).astype(np.float64)
+    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious)
+
+
+def _errors(status: IntArray) -> Mapping[str, int]:
+    kinds, counts = np.unique(status[status != GOOD], return_counts=True)
+    return {_word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}
+
+
+def _word(status: int) -> str:
+    return f"http {status}" if status >= 100 else _WORDS[Status(status)]
+
+
+def _censored(samples: Samples) -> BoolArray:
+    return np.isin(samples.status, CENSORED)
+
+
+def _waits(samples: Samples) -> FloatArray:
+    """Seconds waited for each good or censored request, in the order scheduled.
+
+    A request that was never sent waited at least until the last event of the window.
+    """
+    ended = np.fmax(samples.finished_s, 0.0)
+    last = max(samples.window_s, float(ended.max(initial=0.0, where=np.isfinite(ended))))
+    waits = np.where(np.isfinite(samples.finished_s), samples.finished_s, last) - samples.scheduled_s
+    counted = (samples.status == GOOD) | _censored(samples)
+    # Requests that failed fast keep their place with the median, so that positions are rows.
+    typical = float(np.median(waits[counted])) if counted.any() else 0.0
+    return np.where(counted, waits, typical)
+
+
+def _latency(samples: Samples, kept: BoolArray) -> tuple[dict[str, Estimate], dict[str, float]]:
+    censored = _censored(samples)
+    counted = kept & ((samples.status == GOOD) | censored)
+    values = np.where(censored, np.inf, samples.finished_s - samples.scheduled_s)[counted]
+    estimates = estimate_quantiles(values, tuple(_PERCENTILES.values()))
+    latency_s: dict[str, Estimate] = {}
+    beyond_s: dict[str, float] = {}
+    waited = _waits(samples)[counted & censored]
+    for name, level in _PERCENTILES.items():
+        estimate = estimates.get(level)
+        if estimate is None:
+            continue
+        if math.isinf(estimate.value):
+            beyond_s[name] = float(waited.min())
+        else:
+            latency_s[name] = estimate
+    return latency_s, beyond_s
+
+
+def _achieved(samples: Samples, from_s: float) -> float:
+    """Good answers a second over the kept part; the window of a closed loop may have ended a little late."""
+    if samples.window_s <= from_s:
+        return 0.0
+    finished = samples.finished_s[samples.status == GOOD]
+    return float(((finished >= from_s) & (finished <= samples.window_s)).sum()) / (samples.window_s - from_s)
+
+
+def _backlog_growth(samples: Samples) -> Estimate | None:
+    """Requests due less requests ended, a second; None for a closed loop, whose backlog cannot grow."""
+    if samples.offered_rps == 0.0 or samples.window_s <= 0.0 or len(samples) == 0:
+        return None
+    edges = np.linspace(0.0, samples.window_s, BINS + 1)
+    ended = samples.finished_s[~_censored(samples) & np.isfinite(samples.finished_s)]
+    growth = np.histogram(samples.scheduled_s, edges)[0] - np.histogram(ended, edges)[0]
+    growth_rps = growth / (samples.window_s / BINS)
+    mean, error = float(growth_rps.mean()), float(growth_rps.std(ddof=1)) / math.sqrt(BINS)
+    return Estimate(value=mean, low=mean - T95 * error, high=mean + T95 * error)
+
+
+def _lateness(samples: Samples, kept: BoolArray) -> FloatArray:
+    """Lateness of the sends that the generator alone answers for: none in a closed loop or where all had to wait."""
+    if samples.offered_rps == 0.0:
+        return np.zeros(0)
+    rows = kept & ~samples.waited & np.isfinite(samples.sent_s)
+    late: FloatArray = (samples.sent_s - samples.scheduled_s)[rows]
+    return late
+
+
+def _quantile(values: FloatArray, level: float) -> float:
+    return float(np.quantile(values, level)) if len(values) else 0.0
+
+
+def _replica_share(samples: Samples, kept: BoolArray) -> tuple[float, ...]:
+    answered = kept & ((samples.status >= 100) | (samples.status == Status.WRONG_ANSWER)) & (samples.replica >= 0)
+    if not answered.any():
+        return ()
+    replicas = int(samples.replica.max()) + 1
+    counts = np.bincount(samples.replica[answered], minlength=replicas)
+    return tuple(float(count) for count in counts / counts.sum())
+
+
+def _late(lateness: FloatArray, latency_s: Mapping[str, Estimate], trust: Trust) -> tuple[str, ...]:
+    reasons = []
+    for name in ("latency_p50", "latency_p99"):
+        if name not in latency_s:
+            continue
+        late, latency = _quantile(lateness, _PERCENTILES[name]), latency_s[name].value
+        if late > max(trust.lateness_s, trust.lateness_ratio * latency):
+            quantile = name.removeprefix("latency_")
+            reasons.append(
+                f"the load generator was late: {quantile} of its lateness is {format_seconds(late)}, of the latency "
+                f"{format_seconds(latency)}; lateness may be {format_ratio(trust.lateness_ratio)} of it "
+                f"or {format_seconds(trust.lateness_s)}"
+            )
+    return tuple(reasons)
+
+
+def _busy(cpu_ratio: float, trust: Trust) -> tuple[str, ...]:
+    if cpu_ratio <= trust.cpu_ratio:
+        return ()
+    return (
+        f"the load generator was at its limit: it used {format_ratio(cpu_ratio)} of a CPU, "
+        f"more than {format_ratio(trust.cpu_ratio)}",
+    )
+
+
+def _few(requests: int, trust: Trust) -> tuple[str, ...]:
+    if requests >= trust.requests:
+        return ()
+    return (
+        f"too few requests: {requests}, at least {trust.requests} are needed; lengthen the window or raise the rate",
+    )
+
+
+def _unsteady(truncation: Truncation, samples: Samples) -> tuple[str, ...]:
+    if not truncation.unsteady:
+        return ()
+    return (
+        f"the window of {format_seconds(samples.window_s)} was never steady: latencies changed so much that the "
+        f"steady-state rule would cut {format_ratio(truncation.wanted)} of it; lengthen the window or the warm-up",
+    )
+
+
+def _lopsided(share: tuple[float, ...], requests: int) -> tuple[str, ...]:
+    """Shares that differ from an even spread by more than a quarter and by more than chance (3 standard errors)."""
+    if len(share) < 2:
+        return ()
+    fair = 1.0 / len(share)
+    chance = 3.0 * math.sqrt(fair * (1.0 - fair) / requests)
+    if all(fair / LOPSIDED <= part <= fair * LOPSIDED or abs(part - fair) <= chance for part in share):
+        return ()
+    shares = ", ".join(format_ratio(part) for part in share)
+    return (f"the replicas answered unequal shares of the requests: {shares}; even would be {format_ratio(fair)} each",)
+
+
+def _overload(backlog: Estimate) -> tuple[str, ...]:
+    return (
+        f"the backlog grew by {format_rate(backlog.value)} throughout: "
+        "latencies depend on how long the window was, and no warm-up was cut",
+    )
