@@ -295,7 +295,7 @@ def _trials(
     measured = {metric for trial in trials if trial.measurement for metric in trial.measurement.metrics()}
     metrics = _columns(objectives, slo, measured)
     table = _table("Trials", metrics)
-    table.add_column("result", no_wrap=True)
+    table.add_column("result", min_width=11)
     if one_line:
         table.columns[1].no_wrap = True
         table.columns[1].overflow = "ellipsis"

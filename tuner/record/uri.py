@@ -1,18 +1,14 @@
-"""Addresses of stores: made to mean the same everywhere, and shown without their credentials."""
+"""Addresses of MLflow stores, made to mean the same wherever they are used."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-_USER_INFO = re.compile(r"(?<=://)[^/\s'\"?#]*@")
-_QUERY = re.compile(r"(?i)((?:password|passwd|pwd|secret|token|key|signature)=)[^&\s'\"]+")
+from tuner.uri import masked
+
+__all__ = ["absolute", "masked", "sqlite_file"]
+
 _SQLITE = "sqlite:///"
-
-
-def masked(text: str) -> str:
-    """`text` with the user and password of every URL in it (and secret query values) replaced by ``***``."""
-    return _QUERY.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
 def absolute(uri: str) -> str:

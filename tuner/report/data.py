@@ -1,0 +1,117 @@
+"""A study's result as plain JSON: everything a report needs, in one file, with nothing left to look up.
+
+Units are the SI units of the nouns; a value that was not measured is null or absent, never a number. `schema` counts
+up when a field changes its meaning or goes; new fields may come without it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tuner.space.metrics import METRICS
+from tuner.space.model import Choices, FloatRange, IntRange, Parameter, SearchSpace
+from tuner.study.model import Summary
+from tuner.trials.model import Measured, Stopped, Trial
+from tuner.uri import masked
+
+SCHEMA = 1
+
+
+def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
+    """What `summary` found. Without the search space the knobs' domains are absent (`knobs` is null)."""
+    start = plain(summary.start)
+    start["storage_url"] = masked(summary.start.storage_url)
+    if summary.start.tracking_uri is not None:
+        start["tracking_uri"] = masked(summary.start.tracking_uri)
+    return {
+        "schema": SCHEMA,
+        "study": start,
+        "metrics": {name: {"unit": m.unit, "better": m.better, "meaning": m.meaning} for name, m in METRICS.items()},
+        "knobs": None if space is None else [_knob(parameter) for parameter in space.parameters],
+        "rules": None if space is None else [rule.text for rule in space.rules],
+        "rate_rps": summary.rate_rps,
+        "baseline": summary.baseline,
+        "trials": [_trial(trial) for trial in summary.trials],
+        "front": plain(summary.front),
+        "choice": plain(summary.choice),
+        "comparisons": plain(summary.comparisons),
+        "noise_floor": dict(summary.noise_floor),
+        "ended_because": summary.ended_because,
+    }
+
+
+def write(path: Path, summary: Summary, space: SearchSpace | None = None) -> None:
+    """Write `data` to `path`; whoever reads it at any moment sees the old file or the new one, whole."""
+    text = json.dumps(data(summary, space), indent=1, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def plain(value: Any) -> Any:
+    """Frozen dataclasses, mappings and tuples as JSON values. An infinite or undefined number becomes null."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    outcome = {"name": type(trial.outcome).__name__.lower(), **plain(trial.outcome)}
+    outcome.pop("measurement", None)
+    if isinstance(trial.outcome, Measured | Stopped):
+        outcome["broken"] = [{"metric": metric, "excess": excess} for metric, excess in trial.outcome.broken]
+    measurement = trial.measurement
+    return {
+        "number": trial.number,
+        "purpose": trial.purpose,
+        "configuration": dict(trial.configuration.values),
+        "configuration_digest": trial.configuration.digest,
+        "manifest_digest": trial.manifest_digest,
+        "feasible": trial.feasible,
+        "outcome": outcome,
+        "metrics": {} if measurement is None else plain(measurement.estimates()),
+        "measurement": plain(measurement),
+        "started_at": trial.started_at.isoformat(),
+        "duration_s": trial.duration_s,
+        "overhead_s": trial.overhead_s,
+    }
+
+
+def _knob(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "domain": _domain(parameter.domain),
+        "targets": list(parameter.targets),
+        "container": parameter.container,
+        "when": plain(parameter.when),
+        "where": str(parameter.where),
+    }
+
+
+def _domain(domain: IntRange | FloatRange | Choices) -> dict[str, Any]:
+    kinds = {IntRange: "int", FloatRange: "float", Choices: "choices"}
+    return {"kind": kinds[type(domain)], **plain(domain)}
