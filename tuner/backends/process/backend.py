@@ -1,0 +1,127 @@
+"""The process backend: checks a deployment, starts it, and says what the machine offers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tuner.backends.model import Deployment
+from tuner.backends.process import cgroup, cgroup1, cgroup2, checks, enforcement, ledger, machine, venvs
+from tuner.backends.process.affinity import Affinity
+from tuner.backends.process.cage import Limiter
+from tuner.backends.process.launch import image_of, map_ports, prepare
+from tuner.backends.process.running import ProcessRunning
+from tuner.backends.process.usage import SAMPLED_EVERY_S
+from tuner.backends.process.workplace import Workplace
+from tuner.errors import Problem
+from tuner.manifests.model import PodSet
+from tuner.space.model import SearchSpace
+from tuner.units import format_bytes
+
+_GRACE_S = 0.5
+"""From SIGTERM to SIGKILL: a server on trial serves nobody, and some never exit on SIGTERM."""
+
+
+class ProcessBackend:
+    """Runs pods as processes of this machine; implements `tuner.backends.model.Backend`."""
+
+    name = "process"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        state_dir: Path | None = None,
+        *,
+        limiter: Limiter | None = None,
+        grace_s: float = _GRACE_S,
+    ) -> None:
+        """`state_dir` records what runs (default: the user's state folder); `limiter` None: the best that works here."""
+        self._space = space
+        self._state_dir = state_dir if state_dir is not None else ledger.default_folder()
+        self._machine = machine.look()
+        self._limiter = limiter if limiter is not None else find_limiter(self._machine.server_cpus)
+        self._grace_s = grace_s
+
+    def check(self, pods: PodSet) -> tuple[Problem, ...]:
+        return tuple(problem for container in pods.containers for problem in checks.problems(container, self._space))
+
+    def infeasible(self, pods: PodSet) -> str | None:
+        return None if self._space.local.overcommit else enforcement.insufficient(pods, self._machine)
+
+    @contextmanager
+    def deploy(self, deployment: Deployment) -> Iterator[ProcessRunning]:
+        pods = deployment.pods
+        images = {container.name: image_of(container, self._space.local) for container in pods.containers}
+        environments = {name: venvs.make(i.requirements) for name, i in images.items() if i.requirements is not None}
+        overcommitted = enforcement.insufficient(pods, self._machine)
+        sentences = enforcement.not_enforced(pods, images, self._machine, self._limiter, overcommitted)
+        with Workplace(deployment, self._limiter, self._state_dir, self._grace_s) as place:
+            started_at = time.monotonic()
+            taken: set[int] = set()
+            for replica in range(pods.replicas):
+                pod_ports = map_ports(pods, taken)
+                for index, container in enumerate(pods.containers):
+                    image = images[container.name]
+                    scratch = place.folder(replica, index)
+                    launch = prepare(
+                        pods,
+                        container,
+                        image,
+                        folder=image.folder or self._space.file.parent,
+                        venv=environments.get(container.name),
+                        scratch=scratch,
+                        pod_ports=pod_ports,
+                        taken=taken,
+                    )
+                    place.start(replica, container, launch, scratch)
+            place.read_output()
+            yield ProcessRunning(pods, place.containers, tuple(sentences), started_at)
+
+    def clean(self) -> tuple[str, ...]:
+        for parent in {directory.parent for directory in self._limiter.directories("any")}:
+            cgroup.remove_stale_probes(parent)
+        return ledger.clean(self._state_dir)
+
+    def generator_cpus(self) -> tuple[int, ...]:
+        return self._machine.generator_cpus
+
+    def describe(self) -> Mapping[str, str]:
+        split = "shared by the load generator and the servers"
+        if not self._machine.shared:
+            split = (
+                f"load generator on {_listed(self._machine.generator_cpus)}, servers on "
+                f"{_listed(self._machine.server_cpus)}"
+            )
+        return {
+            "cpu": machine.cpu_model(),
+            "cpus": f"{self._machine.cpus} of {os.cpu_count()} ({split})",
+            "memory": format_bytes(self._machine.memory_bytes),
+            "kernel": f"{platform.system()} {platform.release()}",
+            "python": platform.python_version(),
+            "limits": self._limiter.name,
+            "memory_measured_as": f"working set, sampled every {SAMPLED_EVERY_S * 1000:.0f} ms",
+        }
+
+
+def find_limiter(cpus: tuple[int, ...]) -> Limiter:
+    """The best mechanism that works here: control groups for CPU and memory, for one of them, or affinity alone.
+
+    Version 2 is found unusable where its controllers are bound to version 1, and the other way round.
+    """
+    try:
+        mountinfo = Path("/proc/self/mountinfo").read_text()
+        own_groups = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return Affinity(cpus=cpus)
+    found = (cgroup2.find(mountinfo, own_groups, cpus), cgroup1.find(mountinfo, own_groups, cpus))
+    usable: list[Limiter] = [limiter for limiter in found if limiter is not None]
+    usable.sort(key=lambda limiter: limiter.enforces_cpu + limiter.enforces_memory)
+    return usable[-1] if usable else Affinity(cpus=cpus)
+
+
+def _listed(cpus: tuple[int, ...]) -> str:
+    return ("CPU " if len(cpus) == 1 else "CPUs ") + ", ".join(map(str, cpus))

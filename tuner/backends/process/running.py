@@ -1,0 +1,166 @@
+"""A deployed configuration: are its processes ready and alive, are they what was asked for, what do they use and say?"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+
+import psutil
+
+from tuner.backends.model import Difference, Endpoint
+from tuner.backends.process import readback
+from tuner.backends.process.contained import Contained
+from tuner.backends.process.ports import LOOPBACK
+from tuner.backends.process.probe import probe
+from tuner.backends.process.usage import CageMeter
+from tuner.errors import TrialFailure
+from tuner.manifests.model import PodSet
+from tuner.units import format_bytes, format_seconds
+
+_PROBED_EVERY_S = 0.05
+_GONE_WITHIN_S = 0.1
+_LOG_LINES = 50
+
+
+class ProcessRunning:
+    """The containers of all replicas; implements `tuner.backends.model.Running`."""
+
+    def __init__(
+        self, pods: PodSet, containers: Sequence[Contained], not_enforced: tuple[str, ...], started_at: float
+    ) -> None:
+        """`started_at` on the monotonic clock."""
+        self._pods = pods
+        self._containers = containers
+        self._started_at = started_at
+        self.not_enforced = not_enforced
+        serving = [one for one in containers if one.container.name == pods.serving]
+        self.endpoint = Endpoint(urls=tuple(f"http://{LOOPBACK}:{one.launch.ports[pods.port]}" for one in serving))
+
+    def wait_ready(self, deadline_s: float) -> float:
+        """Seconds from the deployment until every container's probe succeeded; `deadline_s` counts from this call.
+
+        A serving container without a probe is ready when its port accepts connections.
+        """
+        end = time.monotonic() + deadline_s
+        waiting = {one.label: one for one in self._containers if self._probe_of(one) is not None}
+        answers: dict[str, str] = {}
+        while True:
+            self._raise_if_dead("ready")
+            for label, one in list(waiting.items()):
+                answer = self._probe(one)
+                if answer is None:
+                    del waiting[label]
+                else:
+                    answers[label] = answer
+            if not waiting:
+                break
+            if time.monotonic() > end:
+                raise self._not_ready(waiting, answers, deadline_s)
+            time.sleep(_PROBED_EVERY_S)
+        startup_s = time.monotonic() - self._started_at
+        self._raise_if_dead("ready")
+        self.not_enforced += tuple(self._found_when_ready())
+        return startup_s
+
+    def differences(self) -> tuple[Difference, ...]:
+        found = [difference for one in self._containers for difference in readback.differences(one)]
+        running = {one.replica for one in self._containers if one.process.poll() is None}
+        if len(running) != self._pods.replicas:
+            found.append(Difference(what="replicas", asked=str(self._pods.replicas), found=str(len(running))))
+        return tuple(found)
+
+    def check_alive(self) -> None:
+        self._raise_if_dead("measure")
+
+    def meter(self) -> CageMeter:
+        return CageMeter(self._containers)
+
+    def logs(self, tail: int) -> str:
+        """Lines are prefixed by the replica (and container) where there are several."""
+        if len(self._containers) == 1:
+            return "\n".join(self._containers[0].output.tail(tail))
+        return "\n".join(f"[{one.label}] {line}" for one in self._containers for line in one.output.tail(tail))
+
+    def _raise_if_dead(self, stage: str) -> None:
+        for one in self._containers:
+            ended = one.process.poll()
+            if one.cage.oom_kills():
+                raise self._out_of_memory(one, stage)
+            if ended is not None:
+                raise self._crashed(one, stage, ended)
+
+    def _out_of_memory(self, one: Contained, stage: str) -> TrialFailure:
+        peak = one.cage.memory_peak_bytes()
+        limit = one.limits.memory_bytes
+        allowed = f"its limit of {format_bytes(limit)}" if limit is not None else "the memory there is"
+        reached = f" (peak {format_bytes(peak)})" if peak is not None else ""
+        try:  # the count rises an instant before the process is gone
+            one.process.wait(_GONE_WITHIN_S)
+            whole = ""
+        except subprocess.TimeoutExpired:
+            whole = "; the kernel ended one of its processes"
+        return self._failure(one, stage, "OOMKilled", f"{one.label} needed more than {allowed}{reached}{whole}")
+
+    def _crashed(self, one: Contained, stage: str, ended: int) -> TrialFailure:
+        after = format_seconds(time.monotonic() - self._started_at)
+        how = f"was ended by {_signal_name(-ended)}" if ended < 0 else f"exited with status {ended}"
+        return self._failure(one, stage, "Crashed", f"{one.label} {how} within {after} of its start")
+
+    def _not_ready(self, waiting: dict[str, Contained], answers: dict[str, str], deadline_s: float) -> TrialFailure:
+        label, one = next(iter(waiting.items()))
+        wanted = self._probe_of(one)
+        port = wanted[0] if wanted is not None else 0
+        reason = f"{label} was not ready after {format_seconds(deadline_s)}; its probe last got: {answers[label]}"
+        listening = sorted({address[1] for address in _listening(one)})
+        if port not in listening:
+            reason += (
+                f"; it listens on {', '.join(map(str, listening)) or 'no port'}, not on {port}, the one it was given: "
+                "tell the server in local.env, where {port} stands for it"
+            )
+        return self._failure(one, "ready", "NotReady", reason)
+
+    def _failure(self, one: Contained, stage: str, kind: str, reason: str) -> TrialFailure:
+        return TrialFailure(stage=stage, kind=kind, reason=reason, logs="\n".join(one.output.tail(_LOG_LINES)))
+
+    def _probe_of(self, one: Contained) -> tuple[int, str | None] | None:
+        """(port here, path or None for TCP); None: nothing is probed."""
+        if one.container.probe is not None:
+            return one.launch.ports[one.container.probe.port], one.container.probe.http_path
+        return (one.launch.ports[self._pods.port], None) if one.container.name == self._pods.serving else None
+
+    def _probe(self, one: Contained) -> str | None:
+        wanted = self._probe_of(one)
+        return probe(*wanted) if wanted is not None else None
+
+    def _found_when_ready(self) -> Iterator[str]:
+        exposed: dict[str, set[str]] = {}
+        for one in self._containers:
+            addresses = {address for address, _ in _listening(one) if not ip_address(address).is_loopback}
+            exposed.setdefault(one.container.name, set()).update(addresses)
+            if readback.overwrote_its_environment(one):
+                yield f"{one.label}: its environment could not be read back, the program wrote over it"
+        for name, addresses in exposed.items():
+            if addresses:
+                yield f"container {name} listens on {', '.join(sorted(addresses))}, not on loopback alone, as the server itself decides"
+
+
+def _listening(one: Contained) -> set[tuple[str, int]]:
+    """(address, port) of every listening socket of the container's processes."""
+    found: set[tuple[str, int]] = set()
+    for pid in one.members():
+        try:
+            connections = psutil.Process(pid).net_connections(kind="tcp")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        found.update((c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN and c.laddr)
+    return found
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
