@@ -1,0 +1,61 @@
+"""The manifest as it stands, as a configuration: what a study measures first, to say how much better than today."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tuner.manifests import address, knobs, tree
+from tuner.manifests.model import Manifest
+from tuner.manifests.workload import Workload, container_of, find
+from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace, Value
+
+
+def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
+    """The values at the parameters' addresses now; `render` of them gives the base's text back, byte for byte.
+
+    A parameter has no value here where the manifest has none, where its addresses hold different values, and where its
+    `when` does not hold. Values outside the parameter's domain are given as they stand.
+    """
+    objects: list[Any] = [tree.data(document.root) for document in tree.parse(manifest.text)]
+    workload = find(space, objects)
+    found = {parameter.name: _present(space, objects, workload, parameter) for parameter in space.parameters}
+    values = {name: value for name, value in found.items() if value is not None}
+    return Configuration(values=_existing(space, values))
+
+
+def _present(space: SearchSpace, objects: list[Any], workload: Workload, parameter: Parameter) -> Value | None:
+    place = workload.place(container_of(space, parameter))
+    addresses = [address.parse(target) for target in parameter.targets]
+    try:
+        present = [knobs.read(objects, workload, place, target) for target in addresses]
+    except knobs.Unaddressable:
+        return None
+    if any(value is None or isinstance(value, dict | list) for value in present):
+        return None
+    value = _of_domain(parameter.domain, knobs.text(present[0]))
+    return value if all(knobs.stands(other, value) for other in present) else None
+
+
+def _of_domain(domain: Domain, text: str) -> Value:
+    """The text as a value of the parameter's type, where it is one exactly."""
+    if isinstance(domain, Choices):
+        return next((value for value in domain.values if knobs.stands(text, value)), text)
+    if re.fullmatch(r"-?[0-9]+", text):
+        return int(text) if isinstance(domain, IntRange) else float(text)
+    if not isinstance(domain, IntRange) and re.fullmatch(r"-?[0-9]+\.[0-9]+([eE][-+]?[0-9]+)?", text):
+        return float(text)
+    return text
+
+
+def _existing(space: SearchSpace, values: dict[str, Value]) -> dict[str, Value]:
+    """Without the values of parameters whose `when` does not hold, and of those that hang on them in turn."""
+    while True:
+        kept = {name: value for name, value in values.items() if _exists(space.parameter(name), values)}
+        if len(kept) == len(values):
+            return kept
+        values = kept
+
+
+def _exists(parameter: Parameter, values: dict[str, Value]) -> bool:
+    return parameter.when is None or values.get(parameter.when.parameter) in parameter.when.values

@@ -1,0 +1,26 @@
+"""The kinds of workload that can be tuned: one file each, behind the seam in `model`.
+
+A kind says where things are in an object of plain dicts and lists. It reads and writes no YAML, talks to no cluster,
+and bears with objects that are not yet known to be valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.manifests.kinds.deployment import Deployment
+from tuner.manifests.kinds.inference_service import InferenceService
+from tuner.manifests.kinds.model import Place, Service, WorkloadKind
+from tuner.manifests.kinds.seldon_deployment import SeldonDeployment
+from tuner.manifests.kinds.stateful_set import StatefulSet
+
+KINDS: tuple[WorkloadKind, ...] = (Deployment(), StatefulSet(), SeldonDeployment(), InferenceService())
+
+__all__ = ["KINDS", "Place", "Service", "WorkloadKind", "kind_of"]
+
+
+def kind_of(obj: Mapping[str, Any]) -> WorkloadKind | None:
+    """The kind of workload that an object is; None for everything else."""
+    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
+    return next((kind for kind in KINDS if (kind.group, kind.kind) == (group, obj.get("kind"))), None)

@@ -1,0 +1,59 @@
+"""InferenceService (serving.kserve.io/v1beta1), KServe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places
+
+_PREDICTOR: Path = ("spec", "predictor")
+_CONTAINER = "kserve-container"
+_FRAMEWORKS = (
+    "sklearn", "xgboost", "lightgbm", "pytorch", "tensorflow", "triton", "onnx", "pmml", "paddle", "huggingface"
+)
+"""The older spelling of `model`, still served: one key for each framework, the same fields below."""
+
+
+class InferenceService:
+    group = "serving.kserve.io"
+    kind = "InferenceService"
+    default_port: int | None = 8080
+
+    def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
+        """`model` becomes the container that KServe calls kserve-container."""
+        models = tuple(
+            Place(name=str(spec.get("name") or _CONTAINER), path=(*_PREDICTOR, key))
+            for key in ("model", *_FRAMEWORKS)
+            if isinstance(spec := at(obj, (*_PREDICTOR, key)), Mapping)
+        )
+        return models + places(obj, (*_PREDICTOR, "containers"))
+
+    def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """minReplicas; and maxReplicas where it is set, since it may not be the smaller."""
+        least: Path = (*_PREDICTOR, "minReplicas")
+        most: Path = (*_PREDICTOR, "maxReplicas")
+        return (least, most) if at(obj, most) else (least,)
+
+    def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002 - the seam's signature
+        return (*_PREDICTOR, "annotations")
+
+    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
+        fix = "leave the predictor alone, or tune the transformer as a Deployment of its own"
+        return tuple(
+            Fault(path=("spec", part), message=f"a {part} stands before the predictor", fix=fix)
+            for part in ("transformer", "explainer")
+            if mapping(obj, ("spec", part))
+        )
+
+    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
+        least, most = at(obj, (*_PREDICTOR, "minReplicas")), at(obj, (*_PREDICTOR, "maxReplicas"))
+        if most and most != (1 if least is None else least):
+            return (*_PREDICTOR, "maxReplicas")
+        return None
+
+    def waiting(self, live: Mapping[str, Any]) -> str | None:
+        return condition(live, "Ready")
+
+    def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
+        return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)

@@ -1,0 +1,116 @@
+"""The seam of workload kinds: where the knobs of an object are, and how it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Path = tuple[str | int, ...]
+"""The way from an object's root to a value: keys of mappings, indices of sequences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A container and where it stands in its object."""
+
+    name: str
+    path: Path
+    injected: bool = False
+    """Added by an operator: only its env and resources can be set here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The cluster Service that spreads requests over the replicas."""
+
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something about an object that stands in the way of tuning it."""
+
+    path: Path
+    message: str
+    fix: str
+
+
+class WorkloadKind(Protocol):
+    """All methods take the object as plain dicts and lists."""
+
+    group: str
+    kind: str
+    default_port: int | None
+    """Port on which its container answers HTTP where it names none."""
+
+    def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
+        """In the object's order."""
+        ...
+
+    def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Every place that holds the number of replicas; the first is read, all are written. It may be absent (1)."""
+        ...
+
+    def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:
+        """Where the annotations of the pod with that container are."""
+        ...
+
+    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]: ...
+
+    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
+        """Where the object itself asks for its replicas to be scaled."""
+        ...
+
+    def waiting(self, live: Mapping[str, Any]) -> str | None:
+        """Why an object read from the cluster is not ready yet, in words; None when it is."""
+        ...
+
+    def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
+        """The Service in front of it, made by an operator or found among the manifest's `objects`."""
+        ...
+
+
+def at(value: Any, path: Path) -> Any:
+    """The value at `path`, or None."""
+    for step in path:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def mapping(value: Any, path: Path) -> Mapping[str, Any]:
+    """The mapping at `path`; empty where there is none."""
+    found = at(value, path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def mappings(value: Any, path: Path) -> tuple[tuple[int, Mapping[str, Any]], ...]:
+    """The mappings of the list at `path`, with their indices."""
+    found = at(value, path)
+    return (
+        tuple((i, item) for i, item in enumerate(found) if isinstance(item, Mapping)) if isinstance(found, list) else ()
+    )
+
+
+def places(obj: Mapping[str, Any], path: Path) -> tuple[Place, ...]:
+    """The containers of the list at `path`."""
+    return tuple(
+        Place(name=str(container.get("name", "")), path=(*path, index)) for index, container in mappings(obj, path)
+    )
+
+
+def condition(live: Mapping[str, Any], name: str) -> str | None:
+    """Why the status condition `name` is not True, in words; None when it is."""
+    for _, found in mappings(live, ("status", "conditions")):
+        if found.get("type") == name:
+            if found.get("status") == "True":
+                return None
+            reason = ": ".join(str(found[part]) for part in ("reason", "message") if found.get(part))
+            return reason or f"condition {name} is {found.get('status')}"
+    return f"no condition {name} yet"

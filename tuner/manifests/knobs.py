@@ -1,0 +1,207 @@
+"""Reading and setting the value at an address, in plain dicts and lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from decimal import Decimal
+from typing import Any
+
+from tuner.manifests.address import Address, Annotation, Env, Flag, Pointer, Replicas, Resource
+from tuner.manifests.kinds.model import Path, Place, at, mappings
+from tuner.manifests.workload import Workload
+from tuner.space.model import Value
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+
+class Unaddressable(Exception):
+    """There is nothing at the address, and nothing can be put there."""
+
+
+def text(value: Any) -> str:
+    """A value as environment variables, flags and annotations hold it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def stands(present: Any, value: Value) -> bool:
+    """Whether what is present already says `value`, in whatever spelling: it is then left as it is."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        spelled = text(present)
+        return bool(_NUMBER.fullmatch(spelled)) and Decimal(spelled) == Decimal(str(value))
+    return text(present) == text(value)
+
+
+def read(objects: list[Any], workload: Workload, place: Place | None, address: Address) -> Any:
+    """The value at the address, None where there is none. A flag that stands alone is True.
+
+    Raises Unaddressable for an env variable that takes its value from elsewhere.
+    """
+    match address:
+        case Pointer():
+            return at(*_pointed(objects, workload, address))
+        case Env(name):
+            entry = _env(objects[workload.index], _of(place), name)
+            if entry is not None and entry.get("valueFrom") is not None:
+                raise Unaddressable(f"{name} takes its value from {next(iter(entry['valueFrom']), 'elsewhere')}")
+            return None if entry is None else entry.get("value", "")
+        case Flag(name):
+            found = _flag(objects[workload.index], _of(place), name)
+            return None if found is None else found.value
+        case _:
+            return at(objects[workload.index], paths(workload, place, address)[0])
+
+
+def write(objects: list[Any], workload: Workload, place: Place | None, address: Address, value: Value) -> None:
+    """Set the value at the address, making what is absent. Raises Unaddressable."""
+    present = read(objects, workload, place, address)
+    obj = objects[workload.index]
+    match address:
+        case Pointer():
+            if present is not None and stands(present, value):
+                return
+            target, path = _pointed(objects, workload, address)
+            if isinstance(present, dict | list) or not _exists(target, path):
+                what = "a list or mapping" if present is not None else "nothing"
+                raise Unaddressable(f"there is {what} at /{'/'.join(map(str, path))} of the manifest")
+            _container(target, path[:-1])[path[-1]] = text(value) if isinstance(present, str) else value
+        case Replicas():
+            for path in paths(workload, place, address):
+                if at(obj, path) is None or not stands(at(obj, path), value):
+                    _container(obj, path[:-1])[path[-1]] = value
+        case Env(name):
+            if present is not None and stands(present, value):
+                return
+            entry = _env(obj, _of(place), name)
+            if entry is not None:
+                entry["value"] = text(value)
+            else:
+                _listed(obj, (*_of(place).path, "env")).append({"name": name, "value": text(value)})
+        case Flag(name):
+            if present is None or not stands(present, value):
+                _set_flag(obj, _of(place), name, text(value))
+        case _:
+            for path in paths(workload, place, address):
+                if present is None or not stands(present, value):
+                    _container(obj, path[:-1])[path[-1]] = text(value)
+
+
+def paths(workload: Workload, place: Place | None, address: Address) -> tuple[Path, ...]:
+    """Where a value that is an entry of a mapping stands, in the workload's object."""
+    match address:
+        case Replicas():
+            return workload.kind.replicas(workload.obj)
+        case Resource(section, name):
+            return ((*_of(place).path, "resources", section, name),)
+        case Annotation(key, of_pod=True):
+            return ((*workload.kind.pod_annotations(workload.obj, _of(place).path), key),)
+        case Annotation(key):
+            return (("metadata", "annotations", key),)
+        case Env():
+            return ((*_of(place).path, "env"),)
+        case Flag():
+            return ((*_of(place).path, "args"),)
+        case Pointer():
+            return (tuple(address.tokens),)
+
+
+def _of(place: Place | None) -> Place:
+    if place is None:
+        raise Unaddressable("no container was named, and there is not just one")
+    return place
+
+
+def _pointed(objects: list[Any], workload: Workload, address: Pointer) -> tuple[Any, Path]:
+    obj = objects[workload.index]
+    if address.document is not None:
+        kind, name = address.document
+        found = [o for o in objects if o.get("kind") == kind and at(o, ("metadata", "name")) == name]
+        if len(found) != 1:
+            raise Unaddressable(f"the manifest has {len(found) or 'no'} object {kind}/{name}")
+        obj = found[0]
+    path: list[str | int] = []
+    for token in address.tokens:
+        index = re.fullmatch(r"0|[1-9][0-9]*", token)
+        path.append(int(token) if index and isinstance(at(obj, tuple(path)), list) else token)
+    return obj, tuple(path)
+
+
+def _exists(obj: Any, path: Path) -> bool:
+    parent, last = at(obj, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        return isinstance(last, int) and last < len(parent)
+    return isinstance(parent, Mapping) and last in parent
+
+
+def _container(obj: Any, path: Path) -> Any:
+    """The mapping or list at `path`, made where there is none."""
+    for step in path:
+        below = at(obj, (step,))
+        if below is None:
+            if not isinstance(obj, MutableMapping):
+                raise Unaddressable(f"there is no {step} to hold it")
+            below = obj[step] = {}
+        obj = below
+    if not isinstance(obj, MutableMapping | list):
+        raise Unaddressable(f"{'.'.join(map(str, path))} is not a mapping")
+    return obj
+
+
+def _listed(obj: Any, path: Path) -> list[Any]:
+    parent = _container(obj, path[:-1])
+    if parent.get(path[-1]) is None:
+        parent[path[-1]] = []
+    if not isinstance(parent[path[-1]], list):
+        raise Unaddressable(f"{path[-1]} is not a list")
+    items: list[Any] = parent[path[-1]]
+    return items
+
+
+def _env(obj: Any, place: Place, name: str) -> Any:
+    """The entry that counts: of several, Kubernetes takes the last."""
+    return next((e for _, e in reversed(mappings(obj, (*place.path, "env"))) if e.get("name") == name), None)
+
+
+class _Found:
+    """A flag in a list of arguments: `--flag=value` at `index`, or `value` in the item after it."""
+
+    def __init__(self, items: list[Any], index: int, value: Any, *, apart: bool) -> None:
+        self.items, self.index, self.value, self.apart = items, index, value, apart
+
+
+def _flag(obj: Any, place: Place, name: str) -> _Found | None:
+    """Among the arguments, or among the command's own. Of several the last counts, as most parsers have it."""
+    for section, first in (("args", 0), ("command", 1)):
+        items = at(obj, (*place.path, section))
+        if not isinstance(items, list):
+            continue
+        for index in range(len(items) - 1, first - 1, -1):
+            item = items[index]
+            if isinstance(item, str) and item.startswith(name + "="):
+                return _Found(items, index, item[len(name) + 1 :], apart=False)
+            if item == name:
+                value = items[index + 1] if index + 1 < len(items) else None
+                if value is None or (isinstance(value, str) and value.startswith("-") and not _NUMBER.fullmatch(value)):
+                    return _Found(items, index, True, apart=False)
+                return _Found(items, index, value, apart=True)
+    return None
+
+
+def _set_flag(obj: Any, place: Place, name: str, value: str) -> None:
+    found = _flag(obj, place, name)
+    if found is None:
+        items = _listed(obj, (*place.path, "args"))
+        items += [f"{name}={value}"] if name.startswith("--") else [name, value]
+    elif found.apart:
+        found.items[found.index + 1] = value
+    else:
+        found.items[found.index] = f"{name}={value}"
+
+
+def runs_a_shell(obj: Any, place: Place) -> bool:
+    """The container's arguments are those of a shell, whose script holds the server's."""
+    words = [word for section in ("command", "args") for word in at(obj, (*place.path, section)) or []]
+    name = str(words[0]).rpartition("/")[2] if words else ""
+    return name in ("sh", "bash", "ash", "dash", "zsh") and any(re.fullmatch(r"-[a-z]*c", str(w)) for w in words[1:3])

@@ -1,0 +1,43 @@
+"""One configuration written into the base manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.errors import InputError, Problem, Where
+from tuner.manifests import address, knobs, tree
+from tuner.manifests.model import Manifest, Rendered
+from tuner.manifests.splice import Unwritable, splice
+from tuner.manifests.workload import NoWorkload, container_of, find
+from tuner.space.model import Configuration, SearchSpace
+
+
+def render(space: SearchSpace, manifest: Manifest, configuration: Configuration) -> Rendered:
+    """The base with the configuration's values at their addresses, and every other character as it was.
+
+    A parameter without a value leaves the base as it stands. Values already there, in whatever spelling, stay.
+    Raises InputError for what `check` would have reported.
+    """
+    documents = tree.parse(manifest.text)
+    objects: list[Any] = [tree.data(document.root) for document in documents]
+    where = Where(file=str(manifest.file))
+    try:
+        workload = find(space, objects)
+    except NoWorkload as error:
+        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+    for parameter in space.parameters:
+        if parameter.name not in configuration.values:
+            continue
+        place = workload.place(container_of(space, parameter))
+        for target in parameter.targets:
+            try:
+                knobs.write(objects, workload, place, address.parse(target), configuration.values[parameter.name])
+            except (knobs.Unaddressable, ValueError) as error:
+                problem = Problem(where=parameter.where, message=f"{target}: {error}", fix="correct the address")
+                raise InputError([problem]) from error
+    try:
+        text = splice(manifest.text, list(zip(documents, objects, strict=True)))
+    except Unwritable as error:
+        where = Where(file=str(manifest.file), line=error.line)
+        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+    return Rendered(text=text, objects=tuple(objects))

@@ -1,0 +1,252 @@
+"""A YAML text as nodes that know their place in it: a value can be named by its line, and changed where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ruamel.yaml import YAML, error, events
+
+from tuner.manifests import scalars
+
+Path = tuple[str | int, ...]
+"""The way from a document's root to a value: keys of mappings, indices of sequences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Node:
+    """`start` and `end` are offsets into the text; `line` and `column` count from 1 and 0."""
+
+    start: int
+    end: int
+    line: int
+    column: int
+    anchor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scalar(Node):
+    text: str
+    """The scalar's content, unquoted and unfolded."""
+    value: Any
+    style: str
+    """Empty for a plain scalar, otherwise its first character: a quote, ``|`` or ``>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mapping(Node):
+    entries: tuple[tuple[Scalar, Node], ...]
+    flow: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sequence(Node):
+    items: tuple[Node, ...]
+    flow: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alias(Node):
+    """``*name``: stands for `node`, which is written elsewhere."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Document:
+    root: Node
+    aliased: frozenset[str]
+    """Anchors that an alias refers to: what stands there is read in more than one place."""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing but comments, as before a leading or after a trailing ``---``."""
+        return isinstance(self.root, Scalar) and self.root.value is None
+
+
+class Malformed(Exception):
+    """The text is not YAML, or uses a part of YAML that manifests have no use for."""
+
+    def __init__(self, line: int, message: str, fix: str) -> None:
+        self.line, self.message, self.fix = line, message, fix
+        super().__init__(f"line {line}: {message}; {fix}")
+
+
+@lru_cache(maxsize=32)
+def parse(text: str) -> tuple[Document, ...]:
+    """The documents of a YAML text, empty ones left out. Raises Malformed at the first mistake."""
+    reader = YAML(typ="safe", pure=True)
+    try:
+        documents = tuple(_documents(text, iter(list(reader.parse(text)))))
+    except error.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        what = " ".join(part for part in (problem.context, problem.problem) if part)
+        raise Malformed(
+            mark.line + 1 if mark else 0, f"not YAML: {what}", "correct the syntax there or just above"
+        ) from None
+    except error.YAMLError as problem:
+        raise Malformed(_line(text, problem), f"not YAML: {_first_line(problem)}", "remove that character") from None
+    except (ValueError, AttributeError, TypeError, IndexError, AssertionError, RecursionError) as slip:
+        # ruamel.yaml lets some of its own slips through on broken text; to the user they are syntax errors too
+        raise Malformed(0, f"not YAML: {_first_line(slip)}", "check the syntax") from None
+    return tuple(document for document in documents if not document.empty)
+
+
+def _line(text: str, problem: Exception) -> int:
+    position = getattr(problem, "position", None)
+    return text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).partition("\n")[0]
+
+
+_TO_VALUE = re.compile(r"[ \t]*:")
+_TO_ITEM = re.compile(r"(?:\s|#[^\r\n]*)*-")
+
+
+def _documents(text: str, stream: Iterator[Any]) -> Iterator[Document]:
+    for event in stream:
+        if isinstance(event, events.DocumentStartEvent):
+            builder = _Builder(text, stream)
+            root = builder.node(next(stream))
+            yield Document(root=root, aliased=frozenset(builder.aliased))
+
+
+class _Builder:
+    """Makes nodes of the parser's events, for one document."""
+
+    def __init__(self, text: str, stream: Iterator[Any]) -> None:
+        self.text, self.stream = text, stream
+        self.anchors: dict[str, Node] = {}
+        self.aliased: set[str] = set()
+
+    def node(self, event: Any, empty_at: int | None = None) -> Node:
+        """The parser marks an empty scalar at the token that follows it; `empty_at` is where it would be written."""
+        line, anchor = event.start_mark.line + 1, event.anchor
+        start, end, column = event.start_mark.index, event.end_mark.index, event.start_mark.column
+        node: Node
+        if isinstance(event, events.AliasEvent):
+            if anchor not in self.anchors:
+                raise Malformed(line, f"the alias *{anchor} names no anchor", "define it above, or write the value out")
+            self.aliased.add(anchor)
+            return Alias(start=start, end=end, line=line, column=column, node=self.anchors[anchor])
+        if isinstance(event, events.ScalarEvent):
+            style = str(event.style or "")
+            if start == end and empty_at is not None:
+                start = end = empty_at
+                line = self.text.count("\n", 0, start) + 1
+            value = _value(event, style)
+            node = Scalar(
+                start=start,
+                end=end,
+                line=line,
+                column=column,
+                anchor=anchor,
+                text=event.value,
+                value=value,
+                style=style,
+            )
+        elif isinstance(event, events.SequenceStartEvent):
+            items, end = self._items(start)
+            flow = bool(event.flow_style)
+            node = Sequence(start=start, end=end, line=line, column=column, anchor=anchor, items=items, flow=flow)
+        else:
+            entries, end = self._entries()
+            flow = bool(event.flow_style)
+            node = Mapping(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
+        if anchor is not None:
+            self.anchors[anchor] = node
+        return node
+
+    def _items(self, position: int) -> tuple[tuple[Node, ...], int]:
+        items: list[Node] = []
+        while not isinstance(event := next(self.stream), events.SequenceEndEvent):
+            dash = _TO_ITEM.match(self.text, position)
+            items.append(self.node(event, dash and dash.end()))
+            position = items[-1].end
+        return tuple(items), event.end_mark.index
+
+    def _entries(self) -> tuple[tuple[tuple[Scalar, Node], ...], int]:
+        entries: list[tuple[Scalar, Node]] = []
+        while not isinstance(event := next(self.stream), events.MappingEndEvent):
+            key = self.node(event)
+            if not isinstance(key, Scalar):
+                raise Malformed(key.line, "a key that is not a word", "write the key as text")
+            colon = _TO_VALUE.match(self.text, key.end)
+            entries.append((key, self.node(next(self.stream), colon and colon.end())))
+        return tuple(entries), event.end_mark.index
+
+
+_TAGS = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def _value(event: Any, style: str) -> Any:
+    tag = str(event.tag) if event.tag is not None else ""
+    name = tag.removeprefix("!!").removeprefix("tag:yaml.org,2002:")
+    if not tag or tag == "!":
+        return event.value if style or tag else scalars.resolve(event.value)
+    if name not in _TAGS:
+        raise Malformed(event.start_mark.line + 1, f"the tag {tag}", "manifests need none: write the value plainly")
+    value = event.value if name == "str" else scalars.resolve(event.value)
+    if not isinstance(value, _TAGS[name]):
+        raise Malformed(event.start_mark.line + 1, f"{event.value!r} is no {name}, as its tag says", "remove the tag")
+    return value
+
+
+def data(node: Node) -> Any:
+    """The node as fresh dicts, lists and scalars. Keys are text, as in JSON; of equal keys the last one counts."""
+    if isinstance(node, Alias):
+        return data(node.node)
+    if isinstance(node, Mapping):
+        return {key.text: data(value) for key, value in node.entries}
+    if isinstance(node, Sequence):
+        return [data(item) for item in node.items]
+    assert isinstance(node, Scalar)  # noqa: S101 - the four kinds of node
+    return node.value
+
+
+def child(node: Node, step: str | int) -> Node | None:
+    """The value under a key or index."""
+    if isinstance(node, Alias):
+        return child(node.node, step)
+    if isinstance(node, Mapping):
+        return next((value for key, value in reversed(node.entries) if key.text == step), None)
+    if isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items):
+        return node.items[step]
+    return None
+
+
+def nearest(node: Node, path: Path) -> Node:
+    """The node at `path`, or the last one on the way to it that exists."""
+    for step in path:
+        below = child(node, step)
+        if below is None:
+            break
+        node = below
+    return node
+
+
+def line(node: Node, path: Path) -> int:
+    """The line of the value at `path`, or of the key above it that exists."""
+    return nearest(node, path).line
+
+
+def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """Every node with its path, parents first; aliases are not followed."""
+    yield path, node
+    if isinstance(node, Mapping):
+        for key, value in node.entries:
+            yield from walk(value, (*path, key.text))
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from walk(item, (*path, index))
+
+
+def mappings(node: Node) -> Iterator[tuple[Path, Mapping]]:
+    for path, found in walk(node):
+        if isinstance(found, Mapping):
+            yield path, found
