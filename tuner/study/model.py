@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +32,15 @@ class Advisor(Protocol):
         """
         ...
 
+    def repeat(self, number: int) -> Proposal:
+        """Trial `number` once more, as a trial of its own (a replicate)."""
+        ...
+
     def tell(self, number: int, outcome: Outcome) -> None: ...
+
+    def restore(self, trials: Sequence[Trial], pending: Proposal | None) -> None:
+        """Take up a study where its journal ends; `pending` was proposed, but not finished."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,127 @@
+"""What Optuna is told: the search space as its distributions, a configuration and its outcome as a finished trial."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from tuner.space.active import exists, in_order
+from tuner.space.domain import contains, extremes, grid
+from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace, Value
+from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Stopped
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial, Trial
+
+FAILED = "failed"
+"""Constraint of a configuration that could not be measured to the end."""
+_FAILED_EXCESS = 100.0
+"""Worse than breaking the SLO a hundredfold: a configuration that serves badly is nearer to a good one than this."""
+_REASON_LENGTH = 500
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna's log and its warnings about experimental interfaces from the user's terminal."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's distribution of a domain."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(domain, Choices):
+        return CategoricalDistribution(domain.values)
+    low, high = (float(end) for end in extremes(domain))
+    if isinstance(domain, IntRange):
+        return IntDistribution(int(low), int(high), step=domain.step, log=domain.log)
+    return FloatDistribution(low, high, step=domain.step, log=domain.log)
+
+
+def suggest(space: SearchSpace, trial: Trial) -> Configuration:
+    """Draw every parameter that exists, those that others depend on first."""
+    values: dict[str, Value] = {}
+    for parameter in in_order(space.parameters):
+        if exists(parameter, values):
+            values[parameter.name] = _draw(trial, parameter.name, parameter.domain)
+    return Configuration(values=values)
+
+
+def finished(space: SearchSpace, configuration: Configuration, digest: str, outcome: Outcome) -> FrozenTrial:
+    """The trial as Optuna keeps it.
+
+    Measured in all that the study aims at and bounds: COMPLETE, with the excess of each SLO metric as a constraint.
+    Failed by the configuration's own fault: PRUNED, with constraints that are broken, from which TPE learns to stay
+    away (it ranks trials by their constraints whatever their state). By the environment's fault, or interrupted: FAIL,
+    which samplers pass over.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    metrics = outcome.measurement.metrics() if isinstance(outcome, Measured | Stopped) else {}
+    constraints = {_key(bound): bound.excess(metrics[bound.metric]) for bound in space.slo if bound.metric in metrics}
+    values: list[float] | None = None
+    if isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment"):
+        state = TrialState.FAIL
+    elif isinstance(outcome, Measured) and _complete(space, metrics):
+        state = TrialState.COMPLETE
+        values = [metrics[objective.metric] for objective in space.objectives]
+    else:
+        state = TrialState.PRUNED
+        if all(excess <= 0 for excess in constraints.values()):
+            constraints[FAILED] = _FAILED_EXCESS
+    params = in_domain(space, configuration)
+    return create_trial(
+        state=state,
+        values=values,
+        params=params,
+        distributions={name: distribution(space.parameter(name).domain) for name in params},
+        constraints=constraints,
+        user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": _reason(outcome)},
+    )
+
+
+def in_domain(space: SearchSpace, configuration: Configuration) -> dict[str, Value]:
+    """The values Optuna can hold: the manifest as it stands may have some that the search space does not offer."""
+    return {
+        name: value for name, value in configuration.values.items() if contains(space.parameter(name).domain, value)
+    }
+
+
+def _complete(space: SearchSpace, metrics: Mapping[str, float]) -> bool:
+    wanted = {objective.metric for objective in space.objectives} | {bound.metric for bound in space.slo}
+    return wanted <= metrics.keys()
+
+
+def _key(bound: Constraint) -> str:
+    return f"{bound.metric} at least" if bound.at_least else bound.metric
+
+
+def _reason(outcome: Outcome) -> str:
+    match outcome:
+        case Stopped() | Infeasible() | Failed() | Interrupted():
+            return outcome.reason[:_REASON_LENGTH]
+        case Measured():
+            return ""
+
+
+def _draw(trial: Trial, name: str, domain: Domain) -> Value:
+    if isinstance(domain, Choices):
+        return cast("Value", trial.suggest_categorical(name, domain.values))
+    low, high = (float(end) for end in extremes(domain))
+    if isinstance(domain, IntRange):
+        return trial.suggest_int(name, int(low), int(high), step=domain.step, log=domain.log)
+    return _on_grid(domain, trial.suggest_float(name, low, high, step=domain.step, log=domain.log))
+
+
+def _on_grid(domain: Domain, drawn: float) -> Value:
+    """Optuna's arithmetic may give 0.30000000000000004 where the domain has 0.3."""
+    values = grid(domain)
+    return drawn if values is None else min(values, key=lambda value: abs(float(value) - drawn))

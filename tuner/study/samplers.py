@@ -1,0 +1,237 @@
+"""The samplers by name. Each draws configurations for a trial, the one it likes best first.
+
+Whatever a sampler draws for trial n depends on the seed, n and the trials told before, and on nothing else: a study
+that was interrupted goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Generator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from tuner.errors import InputError, Problem, Where
+from tuner.space.active import exists, in_order
+from tuner.space.domain import grid
+from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace, Value
+from tuner.space.size import configurations, size
+from tuner.study.optuna_trial import quiet, suggest
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+ENUMERABLE = 100_000
+"""Spaces up to this size are gone through one by one when nothing else finds an untried configuration."""
+_BLIND_DRAWS = 500
+
+
+class Sampler(Protocol):
+    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+        """Take note of a finished trial; `whole`: Optuna knows the value of each of its parameters."""
+        ...
+
+    def draw(self, number: int) -> Generator[Configuration]:
+        """Configurations for trial `number`: as many as are worth drawing, or all there are. Close it after use."""
+        ...
+
+
+def sampler(name: str, space: SearchSpace, seed: int) -> Sampler:
+    """The sampler of that name.
+
+    Raises InputError for one that is unknown, that lacks a package or that does not fit the space.
+    """
+    if name not in SAMPLERS:
+        _refuse(name, f"there is no sampler {name!r}", f"use one of {', '.join(SAMPLERS)}")
+    return SAMPLERS[name](space, seed)
+
+
+class OptunaSampler:
+    """A sampler of Optuna's over a study in memory, which holds the finished trials and, while drawing, the drafts.
+
+    Drafts that were not taken stay RUNNING until one was: TPE and GP then keep away from them (constant liar).
+    Afterwards they are FAIL, which samplers pass over.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, make: Callable[[int], BaseSampler], draws: int = 30) -> None:
+        """`make` gives the sampler for a seed; at most `draws` drafts are drawn for one trial."""
+        import optuna
+
+        self._space = space
+        self._seed = seed
+        self._make = make
+        self._draws = draws
+        with quiet():
+            self._memory = optuna.create_study(
+                sampler=make(seed), directions=[objective.direction for objective in space.objectives]
+            )
+
+    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+        # A trial with values missing would take the parameters they belong to out of the joint model for good.
+        if not whole:
+            return
+        with quiet():
+            remembered = copy.deepcopy(trial)
+            remembered.system_attrs.update(self._generation())
+            self._memory.add_trial(remembered)
+
+    def draw(self, number: int) -> Generator[Configuration]:
+        from optuna.trial import TrialState
+
+        drafts = []
+        with quiet():
+            self._memory.sampler = self._make(seed_of(self._seed, number))
+        try:
+            for _ in range(self._draws):
+                with quiet():
+                    draft = self._memory.ask()
+                    drafts.append(draft)
+                    configuration = suggest(self._space, draft)
+                yield configuration
+        finally:
+            for draft in drafts:
+                self._memory.tell(draft, state=TrialState.FAIL)
+
+    def _generation(self) -> dict[str, Any]:
+        """What a genetic sampler notes on the trials it draws: the generation a trial of this moment belongs to."""
+        from optuna.samplers import BaseGASampler
+        from optuna.trial import TrialState
+
+        genetic = self._memory.sampler
+        if not isinstance(genetic, BaseGASampler):
+            return {}
+        probe = self._memory.ask()
+        genetic.get_trial_generation(self._memory, self._memory.get_trials(deepcopy=False)[probe.number])
+        self._memory.tell(probe, state=TrialState.FAIL)
+        return dict(self._memory.get_trials(deepcopy=False)[probe.number].system_attrs)
+
+
+class Quasirandom:
+    """Points of a scrambled Sobol sequence (Sobol 1967; Owen 1998): even cover of the space, deaf to results."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        _need("qmc", "scipy")
+        self._parameters = in_order(space.parameters)
+        self._seed = seed
+
+    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+        pass
+
+    def draw(self, number: int) -> Generator[Configuration]:
+        from scipy.stats.qmc import Sobol  # type: ignore[import-untyped]
+
+        points = Sobol(len(self._parameters), scramble=True, seed=self._seed).fast_forward(number)
+        for _ in range(_BLIND_DRAWS):
+            values: dict[str, Value] = {}
+            for parameter, place in zip(self._parameters, points.random(1)[0], strict=True):
+                if exists(parameter, values):
+                    values[parameter.name] = at(parameter.domain, float(place))
+            yield Configuration(values=values)
+
+
+class Grid:
+    """Every configuration of a finite space, in an order shuffled by the seed so that each part is even cover."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        number = size(space)
+        if number is None:
+            _refuse("grid", "the space is infinite: a float parameter has no step", "give it a step, or use tpe or qmc")
+        if number.count > ENUMERABLE:
+            _refuse("grid", f"the space has {number} configurations, more than {ENUMERABLE:,}", "use tpe or qmc")
+        self._all = list(configurations(space))
+        random.Random(seed).shuffle(self._all)  # noqa: S311
+
+    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+        pass
+
+    def draw(self, number: int) -> Generator[Configuration]:  # noqa: ARG002 - the same for every trial
+        yield from self._all
+
+
+def seed_of(seed: int, number: int) -> int:
+    """A seed for trial `number`, unrelated to its neighbours'."""
+    import numpy as np
+
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def at(domain: Domain, place: float) -> Value:
+    """The value at `place` (0 to 1) of a domain, evenly spaced (in the logarithm where the domain says so)."""
+    match domain:
+        case Choices():
+            return domain.values[min(int(place * len(domain.values)), len(domain.values) - 1)]
+        case IntRange(log=False) | FloatRange(log=False, step=float() | int()):
+            values = grid(domain) or ()
+            return values[min(int(place * len(values)), len(values) - 1)]
+        case IntRange():
+            # each whole number owns the stretch half a unit to both sides of it, as in Optuna
+            low, high = domain.low - 0.5, domain.high + 0.5
+            nearest = round(math.exp(math.log(low) + place * math.log(high / low)))
+            return min(max(nearest, domain.low), domain.high)
+        case FloatRange(log=True):
+            return domain.low * math.exp(place * math.log(domain.high / domain.low))
+        case FloatRange():
+            return domain.low + (domain.high - domain.low) * place
+
+
+def _tpe(space: SearchSpace, seed: int) -> Sampler:
+    """Tree-structured Parzen estimator over all parameters together; in groups where some exist only sometimes."""
+    from optuna.samplers import TPESampler
+
+    group = any(parameter.when is not None for parameter in space.parameters)
+
+    def make(seed: int) -> BaseSampler:
+        return TPESampler(multivariate=True, group=group, n_startup_trials=_share(space, 5, 10), seed=seed)
+
+    return OptunaSampler(space, seed, make)
+
+
+def _random(space: SearchSpace, seed: int) -> Sampler:
+    from optuna.samplers import RandomSampler
+
+    return OptunaSampler(space, seed, lambda seed: RandomSampler(seed=seed), _BLIND_DRAWS)
+
+
+def _nsga2(space: SearchSpace, seed: int) -> Sampler:
+    """Genetic. It breeds from measured trials only: what failed is not bred from, but not kept away from either."""
+    from optuna.samplers import NSGAIISampler
+
+    return OptunaSampler(space, seed, lambda seed: NSGAIISampler(population_size=_share(space, 4, 50), seed=seed))
+
+
+def _gp(space: SearchSpace, seed: int) -> Sampler:
+    """Gaussian process. It learns from measured trials only, like nsga2."""
+    from optuna.samplers import GPSampler
+
+    _need("gp", "scipy", "torch")
+    return OptunaSampler(space, seed, lambda seed: GPSampler(n_startup_trials=_share(space, 5, 10), seed=seed))
+
+
+SAMPLERS: dict[str, Callable[[SearchSpace, int], Sampler]] = {
+    "tpe": _tpe,
+    "random": _random,
+    "nsga2": _nsga2,
+    "gp": _gp,
+    "qmc": Quasirandom,
+    "grid": Grid,
+}
+
+
+def _share(space: SearchSpace, least: int, most: int) -> int:
+    """A quarter of the trials: how many are drawn blindly, or make a generation."""
+    trials = space.budget.trials
+    return most if trials is None else min(max(trials // 4, least), most)
+
+
+def _need(name: str, *packages: str) -> None:
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        wanted = " and ".join(missing)
+        _refuse(name, f"the sampler {name} needs {wanted}, not installed here", f"`pip install {' '.join(missing)}`")
+
+
+def _refuse(name: str, message: str, fix: str) -> NoReturn:
+    raise InputError([Problem(where=Where(file=f"--sampler {name}"), message=message, fix=fix)])

@@ -1,0 +1,123 @@
+"""Optuna's store: a copy of what the journal says, for Optuna's own tools. Where the two differ, the journal wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.errors import StoreFailure
+from tuner.study.optuna_trial import quiet
+from tuner.trials.model import StudyStart
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+
+class Store:
+    """The finished trials of one study in Optuna's store, numbered as in the journal."""
+
+    def __init__(self, create: Callable[[], Study], url: str) -> None:
+        self._create = create
+        self._url = url
+        self._study = create()
+        self._found: list[FrozenTrial] = self._study.get_trials(deepcopy=False)
+        self._kept: list[FrozenTrial] = []
+
+    @classmethod
+    def open(cls, start: StudyStart) -> Store:
+        """Open the store of a study, made where it does not exist. Raises StoreFailure."""
+        import optuna
+
+        def create() -> Study:
+            study = optuna.create_study(
+                storage=start.storage_url,
+                study_name=f"{start.name}-{start.study_id}",
+                directions=[objective.direction for objective in start.objectives],
+                load_if_exists=True,
+            )
+            study.set_metric_names([objective.metric for objective in start.objectives])
+            return study
+
+        url = _shown(start.storage_url)
+        with _failures(url):
+            try:
+                return cls(create, url)
+            except Exception as error:
+                if not _set_aside(start.storage_url, error):
+                    raise
+                return cls(create, url)
+
+    def put(self, number: int, trial: FrozenTrial) -> None:
+        """Keep a finished trial; one that is there already is left as it is. Raises StoreFailure."""
+        with _failures(self._url):
+            if number < len(self._found) and not _equal(self._found[number], trial):
+                self._start_anew()
+            if number >= len(self._found):
+                self._study.add_trial(trial)
+                self._found.append(trial)
+            self._kept.append(trial)
+
+    def cut(self, number: int) -> None:
+        """Leave the first `number` trials only. Raises StoreFailure."""
+        if len(self._found) > number:
+            with _failures(self._url):
+                self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Optuna cannot take a trial back, so that the whole study is written again as far as the journal was read."""
+        import optuna
+
+        optuna.delete_study(study_name=self._study.study_name, storage=self._study._storage)
+        self._study = self._create()
+        self._study.add_trials(self._kept)
+        self._found = list(self._kept)
+
+
+def _equal(found: FrozenTrial, told: FrozenTrial) -> bool:
+    def parts(trial: FrozenTrial) -> tuple[object, ...]:
+        return trial.state, trial.values, trial.params, trial.constraints, trial.user_attrs
+
+    return parts(found) == parts(told)
+
+
+@contextmanager
+def _failures(url: str) -> Iterator[None]:
+    """Whatever goes wrong in Optuna's store or the database under it becomes a StoreFailure."""
+    import optuna
+    import sqlalchemy.exc
+
+    try:
+        with quiet():
+            yield
+    except (optuna.exceptions.OptunaError, sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StoreFailure(
+            f"Optuna's store {url}: {first}; the journal has all trials, `tune resume` goes on"
+        ) from error
+
+
+def _set_aside(url: str, error: Exception) -> bool:
+    """Rename a SQLite file that a crash left half-made or damaged; it can be made anew from the journal."""
+    import sqlalchemy.exc
+
+    cause = error if isinstance(error, sqlalchemy.exc.DBAPIError) else error.__cause__
+    if not url.startswith("sqlite:///") or not isinstance(cause, sqlalchemy.exc.DBAPIError):
+        return False
+    reason = str(cause.orig)
+    if not any(sign in reason for sign in ("malformed", "not a database", "no such table", "already exists")):
+        return False
+    path = Path(url.removeprefix("sqlite:///"))
+    path.replace(path.with_name(path.name + ".damaged"))
+    return True
+
+
+def _shown(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except Exception:  # a URL that is none is shown when the store is opened
+        return url
