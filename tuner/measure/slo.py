@@ -72,6 +72,17 @@ def judge_measurement(measurement: Measurement, slo: Sequence[Constraint]) -> tu
     return tuple(broken.items())
 
 
+def load_factor(window: Window, slo: Sequence[Constraint]) -> float | None:
+    """The worst of the window's metrics as a ratio of its bound, by point estimates: the SLO is met up to 1.
+
+    0 where no bound applies; None where a bounded metric could not be estimated.
+    """
+    excesses = [finding.excess for finding in _findings(window, slo)]
+    if any(excess is None for excess in excesses):
+        return None
+    return 1.0 + max((excess for excess in excesses if excess is not None), default=-1.0)
+
+
 def unjudged(measurement: Measurement, slo: Sequence[Constraint]) -> tuple[str, ...]:
     """Metrics the SLO bounds that were not measured: whether those bounds are met is unknown."""
     known = {*measurement.metrics(), *measurement.at_rate.beyond_s}
