@@ -18,7 +18,7 @@ class Status(IntEnum):
     """What became of a request. Values from 100 to 599 are HTTP statuses; those below are ours.
 
     A request is *good* when its status is 200 and its answer passed the protocol's check. An answer with status 200
-    that fails the check is WRONG_ANSWER.
+    that fails the check is WRONG_ANSWER; one with another 2xx status that passes it is recorded as 200.
     """
 
     WRONG_ANSWER = 1
@@ -28,7 +28,7 @@ class Status(IntEnum):
     MALFORMED = 5
     """The bytes received were not an HTTP answer."""
     NOT_SENT = 6
-    """Due within the window, but no connection came free before the window's end plus the time-out."""
+    """Due within the window, but no connection came free within its time-out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +38,8 @@ class Samples:
     Times are seconds since the window's start on the generator's monotonic clock. Latency is
     ``finished_s - scheduled_s`` (not from the send: see coordinated omission), lateness ``sent_s - scheduled_s``
     of those requests that had a free connection at their time (`waited` False). In a closed loop a request is
-    scheduled when it is sent. A column's entry that never happened is NaN.
+    scheduled when it is sent, or when its connection starts being made (then `waited` is True). A column's entry that
+    never happened is NaN: `finished_s` is NaN where no whole answer came.
     """
 
     scheduled_s: FloatArray
@@ -61,6 +62,8 @@ class Samples:
     """CPU time the generator's process spent in the window."""
     generator_elapsed_s: float
     """Wall time that CPU time refers to (window and drain)."""
+    connects: int = 0
+    """Connections opened in the window: one a request where the server closes after each answer."""
 
     def __len__(self) -> int:
         return len(self.scheduled_s)
