@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from tuner.study.events import PROPOSED, last
 from tuner.study.model import Advisor, Proposal
-from tuner.trials.codec import decode, encode
+from tuner.trials.codec import decode
 from tuner.trials.journal import Journal
-
-PROPOSED = "proposed"
-
-
-def proposed(proposal: Proposal) -> Mapping[str, Any]:
-    """The journal's event that a trial begins."""
-    return encode(proposal)
 
 
 def pending(journal: Journal) -> Proposal | None:
     """The trial that was begun last, where it never finished."""
-    begun = [event.data for event in journal.events if event.kind == PROPOSED]
-    if not begun:
+    begun = last(journal.events, PROPOSED)
+    if begun is None:
         return None
-    last = decode(Proposal, begun[-1])
-    return last if last.number >= len(journal.trials) else None
+    proposal = decode(Proposal, begun)
+    return proposal if proposal.number >= len(journal.trials) else None
 
 
 def reconcile(advisor: Advisor, journal: Journal) -> Proposal | None:

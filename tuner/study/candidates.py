@@ -1,0 +1,68 @@
+"""From trials to candidates: restarts of one deployment are one candidate, with the median of what they measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from tuner.front.model import Candidate
+from tuner.space.model import Constraint
+from tuner.trials.model import Failed, Infeasible, Measured, Trial
+
+
+def replicates(trials: Iterable[Trial]) -> Mapping[str, tuple[Trial, ...]]:
+    """Trials by the digest of their manifest, each group in the order of their numbers."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        groups.setdefault(trial.manifest_digest, []).append(trial)
+    return {digest: tuple(group) for digest, group in groups.items()}
+
+
+def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
+    """By metric, its value at each restart where it was measured."""
+    measured: dict[str, list[float]] = {}
+    for trial in group:
+        if trial.measurement is not None:
+            for metric, value in trial.measurement.metrics().items():
+                measured.setdefault(metric, []).append(value)
+    return {metric: tuple(found) for metric, found in measured.items()}
+
+
+def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Candidate, ...]:
+    """One candidate for each deployment that was measured, by the number of the first trial that measured it.
+
+    Feasible: every metric of the SLO was measured, the medians meet it, and no restart was cut short or failed by the
+    configuration's own fault.
+    """
+    found = [_candidate(group, slo) for group in replicates(trials).values()]
+    return tuple(candidate for candidate in found if candidate is not None)
+
+
+def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate | None:
+    """The candidate that is the manifest as it stands; None: it was not measured."""
+    for group in replicates(trials).values():
+        if any(trial.purpose == "baseline" for trial in group):
+            numbers = {trial.number for trial in group}
+            return next((candidate for candidate in among if candidate.trial in numbers), None)
+    return None
+
+
+def _candidate(group: Sequence[Trial], slo: Sequence[Constraint]) -> Candidate | None:
+    measured = [trial for trial in group if trial.measurement is not None]
+    if not measured:
+        return None
+    medians = {metric: median(found) for metric, found in values(group).items()}
+    met = all(bound.metric in medians and bound.excess(medians[bound.metric]) <= 0 for bound in slo)
+    return Candidate(
+        trial=measured[0].number,
+        metrics=medians,
+        feasible=met and not any(_own_fault(trial) for trial in group),
+        replicates=len(measured),
+    )
+
+
+def _own_fault(trial: Trial) -> bool:
+    outcome = trial.outcome
+    if isinstance(outcome, Failed):
+        return outcome.blame == "configuration"
+    return isinstance(outcome, Infeasible) or (trial.measurement is not None and not isinstance(outcome, Measured))

@@ -1,0 +1,141 @@
+"""What a study found, from its journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from tuner.errors import InputError, Problem, Where
+from tuner.front.choose import Pick, by_trial, choose, satisfying
+from tuner.front.model import Candidate, Choice, Front
+from tuner.front.pareto import front as pareto
+from tuner.measure.noise import compare, noise_floor
+from tuner.space.metrics import METRICS
+from tuner.space.model import Budget, Constraint
+from tuner.study.candidates import baseline, candidates, replicates, values
+from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, last
+from tuner.study.model import Comparison, Summary
+from tuner.trials.codec import decode
+from tuner.trials.journal import JournalContents
+from tuner.trials.model import StudyStart, Trial
+
+
+def summarize(
+    contents: JournalContents,
+    *,
+    pick: str | None = None,
+    where: Sequence[Constraint] = (),
+    trial: int | None = None,
+) -> Summary:
+    """All that a study found so far.
+
+    Its choice is the one the study made; before that, what it would choose now. With `pick`, `where` or `trial` it is
+    chosen again from what was measured. Raises InputError for a trial that was not measured.
+    """
+    start = current(contents)
+    found = candidates(contents.trials, start.slo)
+    front = pareto(found, start.objectives)
+    groups = replicates(contents.trials)
+    base = baseline(contents.trials, found)
+    floor = _noise_floor(groups.values(), compared(start))
+    if trial is not None:
+        choice: Choice | None = _asked_for(trial, contents.trials, found)
+    elif pick is not None or where:
+        choice = choose(pareto(satisfying(found, where), start.objectives), cast("Pick", pick or start.pick))
+    else:
+        choice = _choice(contents, front, found, start.pick)
+    return Summary(
+        start=start,
+        trials=contents.trials,
+        front=front,
+        choice=choice,
+        baseline=None if base is None else base.trial,
+        comparisons=_comparisons(contents.trials, groups, start, base, choice, floor),
+        noise_floor=floor,
+        rate_rps=rate(contents),
+        ended_because=_ended(contents),
+    )
+
+
+def current(contents: JournalContents) -> StudyStart:
+    """The first line, with the budget as it was changed last."""
+    changed = last(contents.events, BUDGET)
+    return contents.start if changed is None else replace(contents.start, budget=decode(Budget, changed))
+
+
+def rate(contents: JournalContents) -> float | None:
+    """The common rate; None: not fixed yet."""
+    fixed = last(contents.events, RATE)
+    return None if fixed is None else float(fixed["rate_rps"])
+
+
+def compared(start: StudyStart) -> tuple[str, ...]:
+    """The metrics that the study aims at or bounds, each once."""
+    return tuple(dict.fromkeys([o.metric for o in start.objectives] + [bound.metric for bound in start.slo]))
+
+
+def _choice(contents: JournalContents, front: Front, found: Sequence[Candidate], pick: str) -> Choice | None:
+    """The study's own choice where it made one, and it still meets the SLO."""
+    made = last(contents.events, CHOSEN)
+    if made is None:
+        return choose(front, cast("Pick", pick))
+    for candidate in found:
+        if candidate.trial == made["trial"] and candidate.feasible:
+            return Choice(candidate=candidate, pick=made["pick"], reason=made["reason"])
+    return None
+
+
+def _asked_for(trial: int, trials: Sequence[Trial], found: Sequence[Candidate]) -> Choice:
+    """The candidate that a trial is a restart of. Raises InputError when it was not measured."""
+    group = next((group for group in replicates(trials).values() if any(one.number == trial for one in group)), ())
+    for restart in group:
+        if choice := by_trial(found, restart.number):
+            return choice
+    measured = ", ".join(str(candidate.trial) for candidate in found) or "none"
+    where = Where(file="--trial")
+    raise InputError(
+        [Problem(where=where, message=f"trial {trial} was not measured", fix=f"those that were: {measured}")]
+    )
+
+
+def _noise_floor(groups: Iterable[Sequence[Trial]], metrics: Iterable[str]) -> Mapping[str, float]:
+    measured = [values(group) for group in groups]
+    floors = {metric: noise_floor([found.get(metric, ()) for found in measured]) for metric in metrics}
+    return {metric: floor for metric, floor in floors.items() if floor is not None}
+
+
+def _comparisons(
+    trials: Sequence[Trial],
+    groups: Mapping[str, Sequence[Trial]],
+    start: StudyStart,
+    base: Candidate | None,
+    choice: Choice | None,
+    floor: Mapping[str, float],
+) -> tuple[Comparison, ...]:
+    """In each compared metric that both have; one whose baseline is 0 has no ratio, and is left out if they differ."""
+    if base is None or choice is None:
+        return ()
+    digests = {trial.number: trial.manifest_digest for trial in trials}
+    before, after = (values(groups[digests[one.trial]]) for one in (base, choice.candidate))
+    found = []
+    for metric in compared(start):
+        old, new = base.metrics.get(metric), choice.candidate.metrics.get(metric)
+        if old is None or new is None or (old == 0 and new != 0):
+            continue
+        verdict = compare(before[metric], after[metric], METRICS[metric].better, floor.get(metric))
+        ratio = new / old if old else 1.0
+        found.append(Comparison(metric=metric, baseline=old, chosen=new, ratio=ratio, verdict=verdict))
+    return tuple(found)
+
+
+def _ended(contents: JournalContents) -> str:
+    """The last of the events that say how it stands; a study without one is running, or was killed."""
+    for event in reversed(contents.events):
+        if event.kind == ENDED:
+            return str(event.data["because"])
+        if event.kind == INTERRUPTED:
+            return "it was interrupted; `tune resume` goes on"
+        if event.kind == PROPOSED:
+            break
+    return "it has not ended"
