@@ -163,9 +163,8 @@ def _cores(text: str | int | float) -> float:
 
 
 def _bytes(text: str | int | float) -> float:
-    return _amount(
-        re.sub(r"\s*(B|(?<=\s)[KMGTPE]i)$", lambda m: m[1].strip("B"), text) if isinstance(text, str) else text
-    )
+    """Also as printed: ``250 Mi``, ``12 B``; a quantity itself holds neither a space nor a B."""
+    return _amount(re.sub(r"(?<=\d)\s*(?:B|\s([KMGTPE]i))$", r"\1", text) if isinstance(text, str) else text)
 
 
 def _amount(text: str | int | float) -> float:

@@ -17,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from tuner.errors import Problem, Where
 
 MAX_DEPTH = 20
+LONGEST_SHOWN = 80
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -28,7 +29,7 @@ class Scalar:
     where: Where
 
     def __str__(self) -> str:
-        return "empty" if self.value is None else repr(self.text)
+        return "empty" if self.value is None else quoted(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Sequence:
     where: Where
 
     def __str__(self) -> str:
-        return "a list"
+        return "a list" if self.items else "an empty list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Mapping:
     where: Where
 
     def __str__(self) -> str:
-        return "a mapping"
+        return "a mapping" if self.entries else "an empty mapping"
 
 
 Node = Scalar | Sequence | Mapping
@@ -72,6 +73,11 @@ def parse(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
     tree = _Tree(file)
     node = tree.node(root)
     return node, tuple(tree.problems)
+
+
+def quoted(text: str) -> str:
+    """The text as a message shows it: on one line, and cut where it is long."""
+    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…")
 
 
 class _Tree:

@@ -9,7 +9,7 @@ from math import prod
 
 from tuner.errors import Where
 from tuner.space.active import in_order
-from tuner.space.document import Mapping, Node, Scalar, Sequence
+from tuner.space.document import Mapping, Node, Scalar, Sequence, quoted
 from tuner.space.domain import contains, count
 from tuner.space.fields import LARGEST, Fields, Report, finite, is_whole, items
 from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter, Value
@@ -352,21 +352,23 @@ def _rule(item: Node, parameters: SequenceOf[Parameter], declared: list[str], re
     try:
         rule = parse_rule(item.text, item.where)
     except ValueError as error:
-        report.refusal(item.where, f"rule {item.text!r}", error)
+        report.refusal(item.where, f"rule {quoted(item.text)}", error)
         return None
     unknown = sorted(rule.names - set(declared))
     for name in unknown:
         fix = f"{nearest(name, declared)} (texts are written in quotes)"
-        report.add(item.where, f"rule {item.text!r}: unknown parameter {name!r}", fix)
+        report.add(item.where, f"rule {quoted(item.text)}: unknown parameter {name!r}", fix)
     if not rule.names:
         fix = f"use at least one of: {', '.join(declared)}"
-        report.add(item.where, f"rule {item.text!r} names no parameter", fix)
+        report.add(item.where, f"rule {quoted(item.text)} names no parameter", fix)
     if unknown or not rule.names or not rule.names <= {parameter.name for parameter in parameters}:
         return None
     alone = [replace(parameter, when=None) for parameter in parameters if parameter.name in rule.names]
     if not _satisfiable(alone, [rule]):
         domains = ", ".join(f"{parameter.name} is {described(parameter.domain)}" for parameter in alone)
-        report.add(item.where, f"rule {item.text!r}: no configuration meets it ({domains})", "correct or remove it")
+        report.add(
+            item.where, f"rule {quoted(item.text)}: no configuration meets it ({domains})", "correct or remove it"
+        )
         return None
     return rule
 
