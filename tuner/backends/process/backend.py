@@ -33,18 +33,26 @@ class ProcessBackend:
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: SearchSpace | None,
         state_dir: Path | None = None,
         *,
         limiter: Limiter | None = None,
         grace_s: float = _GRACE_S,
     ) -> None:
-        """`state_dir` records what runs (default: the user's state folder); `limiter` None: the best that works here."""
-        self._space = space
+        """`space` None: good only to describe the machine and to clean up. `state_dir` holds a record of what runs
+        (default: the user's state folder); `limiter` None: the best that works here.
+        """
+        self._given_space = space
         self._state_dir = state_dir if state_dir is not None else ledger.default_folder()
         self._machine = machine.look()
         self._limiter = limiter if limiter is not None else find_limiter(self._machine.server_cpus)
         self._grace_s = grace_s
+
+    @property
+    def _space(self) -> SearchSpace:
+        if self._given_space is None:
+            raise ValueError("this backend was made without a search space: it can only describe and clean up")
+        return self._given_space
 
     def check(self, pods: PodSet) -> tuple[Problem, ...]:
         return tuple(problem for container in pods.containers for problem in checks.problems(container, self._space))
