@@ -1,0 +1,210 @@
+"""`python -m tuner.load`: the load engine alone, from a shell or driven over standard input by `LocalGenerator`.
+
+With `--serve` the first line of standard input is a target, each further line a stage (`lines`). Each stage is
+answered by one line on standard output, ``{"ok": true, "path", "sha256", "rows"}`` or ``{"error"}``. The process
+ends when its input does, in the middle of a window, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import uvloop
+
+from tuner.errors import InputError, TunerError
+from tuner.load.engine import Engine
+from tuner.load.lines import read_stage, read_target
+from tuner.load.model import Stage, Target
+from tuner.load.protocols import NAMES
+from tuner.load.requests import options, requests
+from tuner.load.samples_file import write
+from tuner.measure.model import FloatArray, Samples, Status
+from tuner.space.model import RequestSource, WorkloadSpec
+from tuner.units import rate, seconds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0: sent; 2: bad input; 3: the generator failed."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.serve:
+        uvloop.run(_serve())
+        return 0
+    if not given.url or (given.rate is None) != given.closed:
+        parser.error("give --url, and either --rate or --closed")
+    try:
+        samples = uvloop.run(_send(_target(given), _stage(given)))
+        if given.out is not None:
+            write(samples, given.out)
+    except (InputError, ValueError) as error:
+        return _say(error, 2)
+    except (TunerError, OSError) as error:
+        return _say(error, 3)
+    sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
+    return 0
+
+
+def summary(samples: Samples) -> dict[str, object]:
+    """Bare figures of one window, for a quick look; `tuner.measure` judges whether they can be trusted."""
+    good = samples.status == 200
+    latency = (samples.finished_s - samples.scheduled_s)[good]
+    lateness = (samples.sent_s - samples.scheduled_s)[~samples.waited & np.isfinite(samples.sent_s)]
+    bad, counts = np.unique(samples.status[~good], return_counts=True)
+    return {
+        "requests": len(samples),
+        "good": int(good.sum()),
+        "errors": {_status_name(int(status)): int(count) for status, count in zip(bad, counts, strict=True)},
+        "waited": int(samples.waited.sum()),
+        "rate_rps": float(good.sum() / samples.window_s),
+        "latency_s": _quantiles(latency),
+        "lateness_s": _quantiles(lateness),
+        "connections": samples.connections,
+        "connects": samples.connects,
+        "generator_cpu_ratio": samples.generator_cpu_s / samples.generator_elapsed_s,
+        "requests_per_cpu_s": len(samples) / samples.generator_cpu_s if samples.generator_cpu_s else None,
+    }
+
+
+async def _send(target: Target, stage: Stage) -> Samples:
+    _bind(target.cpus)
+    engine = Engine(target)
+    try:
+        return await engine.run(stage)
+    finally:
+        engine.close()
+
+
+class _Lines(asyncio.Protocol):
+    """The lines of standard input. Its end ends the task that runs, at once."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._task = task
+        self._begun = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        for line in lines:
+            self.lines.put_nowait(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._task.cancel()
+
+
+async def _serve() -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101
+    loop = asyncio.get_running_loop()
+    _, spoken = await loop.connect_read_pipe(lambda: _Lines(task), sys.stdin)
+    try:
+        target = read_target(await spoken.lines.get())
+        _bind(target.cpus)
+        engine = Engine(target)
+        while True:
+            answer = await _answer(engine, await spoken.lines.get())
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+    except asyncio.CancelledError:
+        return
+
+
+async def _answer(engine: Engine, line: bytes) -> dict[str, object]:
+    try:
+        stage, out = read_stage(line)
+        samples = await engine.run(stage)
+        write(samples, out)
+        digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    except (TunerError, ValueError, OSError) as error:
+        return {"error": str(error)}
+    return {"ok": True, "path": str(out), "sha256": digest, "rows": len(samples)}
+
+
+def _bind(cpus: Sequence[int]) -> None:
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)
+
+
+def _target(given: argparse.Namespace) -> Target:
+    headers = dict(header.split(":", 1) for header in given.header)
+    workload = WorkloadSpec(
+        protocol=given.protocol,
+        requests=tuple(RequestSource(path=path) for path in given.body or [Path(os.devnull)]),
+        path=given.path,
+        method=given.method or ("POST" if given.body else "GET"),
+        headers={name: value.strip() for name, value in headers.items()},
+        model=given.model,
+    )
+    urls = tuple(url.rstrip("/") for url in given.url)
+    return Target(
+        urls=urls, protocol=given.protocol, requests=requests(workload), cpus=given.cpus, options=options(workload)
+    )
+
+
+def _stage(given: argparse.Namespace) -> Stage:
+    return Stage(
+        arrival="closed" if given.closed else given.arrival,
+        rate_rps=given.rate or 0.0,
+        duration_s=given.duration,
+        connections=given.connections,
+        timeout_s=given.timeout,
+        seed=given.seed,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tuner.load",
+        description="Put a model server under load and print what became of the requests, as JSON.",
+        epilog="example: python -m tuner.load --url http://127.0.0.1:9000 --protocol seldon --body request.json "
+        "--rate 100/s --duration 5s",
+    )
+    add = parser.add_argument
+    add("--url", action="append", help="base URL of a replica; may be repeated")
+    add("--protocol", choices=NAMES, default="http", help="how the server is spoken to (default: http)")
+    add("--body", action="append", type=Path, metavar="FILE", help="file with a request's body; may be repeated")
+    add("--path", help="request path instead of the protocol's usual one")
+    add("--method", help="HTTP method (protocol http; default: POST with a body, else GET)")
+    add("--header", action="append", default=[], metavar="NAME:VALUE", help="header to send; may be repeated")
+    add("--model", help="model name in the paths of v2 and tensorflow")
+    add("--rate", type=rate, help="open loop: requests offered, such as 100/s")
+    add("--arrival", choices=("constant", "poisson"), default="poisson", help="open loop: gaps (default: poisson)")
+    add("--closed", action="store_true", help="closed loop: every connection sends as soon as it has its answer")
+    add("--duration", type=seconds, default=5.0, help="length of the window (default: 5s)")
+    add("--connections", type=int, default=16, help="most connections, over all replicas (default: 16)")
+    add("--timeout", type=seconds, default=5.0, help="time after which a request counts as failed (default: 5s)")
+    add("--seed", type=int, default=0, help="seed of the arrival times (default: 0)")
+    add("--cpus", type=_cpus, default=(), help="CPUs to run on, such as 0,1")
+    add("--out", type=Path, metavar="FILE", help="write the samples here (.npz)")
+    add("--serve", action="store_true", help="take a target and stages as lines of JSON from standard input")
+    return parser
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _status_name(status: int) -> str:
+    return f"http {status}" if status >= 100 else Status(status).name.lower().replace("_", " ")
+
+
+def _quantiles(values: FloatArray) -> dict[str, float]:
+    if not len(values):
+        return {}
+    return {name: float(np.quantile(values, q)) for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1))}
+
+
+def _say(error: Exception, status: int) -> int:
+    sys.stderr.write(f"{error}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,257 @@
+"""What happens within one load window: who sends when. `OpenWindow` by a schedule, `ClosedWindow` by the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from tuner.load.alarm import Alarm
+from tuner.load.arrivals import schedule
+from tuner.load.checks import AnswerChecks
+from tuner.load.columns import Columns
+from tuner.load.connection import Connection, Replica
+from tuner.load.model import Stage
+from tuner.measure.model import Status
+
+_SWEEP_S = 0.005
+_BACK_OFF_S = 0.01
+_LEAD_S = 0.002
+"""Between laying out the schedule and its start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a window works with, and what it learns for those after it."""
+
+    loop: asyncio.AbstractEventLoop
+    replicas: Sequence[Replica]
+    checks: AnswerChecks
+    known: list[bytes | None]
+    """By request: the bytes of a whole answer that was found correct on a connection that stayed open."""
+    pick: Sequence[int]
+    """Indices of requests, drawn by weight; the row's own is at its number, round and round."""
+
+
+class Window:
+    """The parts both windows share: sending, opening connections, time-outs, and knowing when all is over."""
+
+    def __init__(self, setting: Setting, stage: Stage, columns: Columns) -> None:
+        self.loop = setting.loop
+        self.replicas = setting.replicas
+        self.checks = setting.checks
+        self.known = setting.known
+        self.pick = setting.pick
+        self.duration_s = stage.duration_s
+        self.timeout_s = stage.timeout_s
+        self.columns = columns
+        self.scheduled = columns.scheduled
+        self.sent = columns.sent
+        self.first_byte = columns.first_byte
+        self.finished = columns.finished
+        self.status = columns.status
+        self.replica = columns.replica
+        self.waited = columns.waited
+        self.start = 0.0
+        self.end = 0.0
+        self.most_connections = sum(len(replica.open) for replica in self.replicas)
+        self.connects = 0
+        self.broken: str | None = None
+        """Why the generator, not the server, cannot go on."""
+
+    async def run(self) -> None:
+        """From the window's start until its last request has ended in one way or another."""
+        for replica in self.replicas:
+            for connection in replica.open:
+                connection.window = self
+        self.start = perf_counter()
+        self.end = self.start + self.duration_s
+        self.begin()
+        while self.broken is None:
+            now = perf_counter()
+            self.sweep(now)
+            if now >= self.end and not self.is_busy():
+                break
+            await asyncio.sleep(_SWEEP_S)
+
+    def begin(self) -> None:
+        raise NotImplementedError
+
+    def free(self, connection: Connection, now: float) -> None:
+        """The connection has its answer and can take another request."""
+        raise NotImplementedError
+
+    def closed(self, replica: Replica) -> None:
+        """A connection was closed after its answer, as the server announced."""
+        raise NotImplementedError
+
+    def failed(self, replica: Replica) -> None:
+        """A connection was closed because its request failed; that request's row is written."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Nothing more is scheduled, whatever happens."""
+
+    def is_busy(self) -> bool:
+        return any(connection.row >= 0 for replica in self.replicas for connection in replica.open)
+
+    def send(self, connection: Connection, row: int) -> None:
+        request = self.pick[row % len(self.pick)]
+        connection.row = row
+        connection.request = request
+        connection.expected = self.known[request]
+        if self.sent[row] != self.sent[row]:  # NaN: not a second try
+            self.sent[row] = perf_counter()
+        self.replica[row] = connection.index
+        connection.write(connection.wires[request])
+
+    def open(self, replica: Replica, row: int) -> None:
+        """Send the row on a new connection."""
+        self.waited[row] = 1
+        self.connects += 1
+        if replica.grown < replica.limit:
+            replica.grown += 1
+        Connection(self, replica, row).connect(self.loop)
+        self.most_connections = max(self.most_connections, sum(len(each.open) for each in self.replicas))
+
+    def retry(self, replica: Replica, row: int) -> None:
+        self.open(replica, row)
+
+    def sweep(self, now: float) -> None:
+        """End what has timed out."""
+        overdue = now - self.timeout_s
+        for replica in self.replicas:
+            for connection in tuple(replica.open):
+                if connection.row >= 0 and self.scheduled[connection.row] < overdue:
+                    connection.time_out()
+
+
+class OpenWindow(Window):
+    """Requests go out when they are due, whatever became of those before. Those without a connection wait in order."""
+
+    def __init__(self, setting: Setting, stage: Stage) -> None:
+        due = schedule(stage)
+        super().__init__(setting, stage, Columns(len(due)))
+        self._due = due
+        self._rows = len(due)
+        self._next = 0
+        self._turn = 0
+        self._queue: deque[int] = deque()
+        self._alarm: Alarm | None = None
+
+    def begin(self) -> None:
+        self.start = perf_counter() + _LEAD_S
+        self.end = self.start + self.duration_s
+        self.scheduled[: self._rows] = array("d", (self._due + self.start).tobytes())
+        if self._rows:
+            self._alarm = Alarm(self.loop, self._ring)
+            self._alarm.set(self.scheduled[0])
+
+    def free(self, connection: Connection, now: float) -> None:  # noqa: ARG002 - the send takes its own time
+        if self._queue:
+            self.send(connection, self._queue.popleft())
+        else:
+            connection.row = -1
+            connection.expected = None
+            connection.replica.free.append(connection)
+
+    def closed(self, replica: Replica) -> None:
+        if self._queue and replica.room:
+            self.open(replica, self._queue.popleft())
+
+    failed = closed
+
+    def is_busy(self) -> bool:
+        return self._next < self._rows or bool(self._queue) or super().is_busy()
+
+    def sweep(self, now: float) -> None:
+        super().sweep(now)
+        while self._queue and self.scheduled[self._queue[0]] < now - self.timeout_s:
+            self.status[self._queue.popleft()] = Status.NOT_SENT
+
+    def stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+
+    def _ring(self) -> None:
+        row = self._next
+        while row < self._rows and self.scheduled[row] <= perf_counter():
+            if self._queue or not self._place(row):
+                self.waited[row] = 1
+                self._queue.append(row)
+            row += 1
+        self._next = row
+        if row == self._rows:
+            self.stop()
+        elif self._alarm is not None:
+            self._alarm.set(self.scheduled[row])
+
+    def _place(self, row: int) -> bool:
+        """Send the row to the next replica in turn that has a connection for it."""
+        for _ in self.replicas:
+            replica = self.replicas[self._turn]
+            self._turn = (self._turn + 1) % len(self.replicas)
+            connection = replica.take()
+            if connection is not None:
+                self.send(connection, row)
+                return True
+            if replica.room:
+                self.open(replica, row)
+                return True
+        return False
+
+
+class ClosedWindow(Window):
+    """Just so many requests are always in flight: an answer sends the next one, until the window's end."""
+
+    def __init__(self, setting: Setting, stage: Stage) -> None:
+        super().__init__(setting, stage, Columns())
+
+    def begin(self) -> None:
+        for replica in self.replicas:
+            for _ in range(replica.limit):
+                if replica.free:
+                    self.free(replica.free.popleft(), perf_counter())
+                else:
+                    self._issue(replica)
+
+    def free(self, connection: Connection, now: float) -> None:
+        if now >= self.end:
+            connection.row = -1
+            connection.expected = None
+            connection.replica.free.append(connection)
+            return
+        columns = self.columns
+        row = columns.rows
+        columns.rows = row + 1
+        if columns.rows == columns.capacity:
+            columns.grow()
+        request = self.pick[row % len(self.pick)]
+        connection.row = row
+        connection.request = request
+        connection.expected = self.known[request]
+        connection.write(connection.wires[request])
+        self.scheduled[row] = now
+        self.sent[row] = now
+        self.replica[row] = connection.index
+
+    def closed(self, replica: Replica) -> None:
+        if perf_counter() < self.end:
+            self._issue(replica)
+
+    def failed(self, replica: Replica) -> None:
+        """A server that refuses must not be asked as fast as it can refuse."""
+        self.loop.call_later(_BACK_OFF_S, self.closed, replica)
+
+    def _issue(self, replica: Replica) -> None:
+        columns = self.columns
+        row = columns.rows
+        columns.rows = row + 1
+        if columns.rows == columns.capacity:
+            columns.grow()
+        self.scheduled[row] = perf_counter()
+        self.open(replica, row)
