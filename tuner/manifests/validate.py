@@ -1,7 +1,7 @@
 """A manifest's object against the kubernetes client's models, which know every field of every built-in kind.
 
 The one module that imports kubernetes. Its package's own import also brings the cloud providers' logins and web
-sockets, a second of work that no model needs; so the models are imported beside a bare package (see `_models`).
+sockets, a second of work that no model needs; so the models are imported beside a bare package (see `_model`).
 """
 
 from __future__ import annotations
@@ -62,11 +62,8 @@ def check(obj: Mapping[str, Any], name: str) -> tuple[Refusal, ...]:
     return tuple(found)
 
 
-def _client() -> FilePath:
-    spec = importlib.util.find_spec("kubernetes")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("the kubernetes client is not installed", name="kubernetes")
-    return FilePath(spec.submodule_search_locations[0]) / "client"
+_CREATES = re.compile(r"def create_\w+\(\s+self,\s+(?:\w+: [^\n]+\s+)?body: (\w+),")
+_MODEL_PREFIX = re.compile(r"^[A-Za-z]*?V\d+((alpha|beta)\d+)?")
 
 
 def model_of(api_version: str, kind: str) -> str | None:
@@ -76,29 +73,140 @@ def model_of(api_version: str, kind: str) -> str | None:
     what Kubernetes serves, and reading it takes no import.
     """
     group, _, version = api_version.rpartition("/")
-    stem = re.sub(r"\.k8s\.io$", "", group).replace(".", "_") or "core"
+    stem = group.removesuffix(".k8s.io").replace(".", "_") or "core"
     folder = _client() / "api"
-    if not re.fullmatch(r"[a-z0-9_]+", stem) or not (folder / f"{stem}_api.py").is_file():
+    if not re.fullmatch(r"\w+", stem) or not (folder / f"{stem}_api.py").is_file():
         return None
-    versions = sorted(re.findall(rf"^{stem}_(v\d\w*)_api\.py$", "\n".join(_names(folder)), re.MULTILINE))
-    if version not in versions:
-        served = ", ".join(f"{group}/{one}".lstrip("/") for one in versions)
-        raise UnknownKind(f"apiVersion {api_version!r} is none that Kubernetes serves", f"use one of: {served}")
-    text = _text(folder / f"{stem}_{version}_api.py")
-    bodies = set(re.findall(r"def create_(?:namespaced_)?\w+\(\s+self,\s+(?:\w+: [^\n]+\s+)?body: (\w+),", text))
-    prefix = re.compile(rf"(?:{''.join(part.title() for part in stem.split('_'))})?{version.title()}|{version.title()}")
-    kinds = {prefix.sub("", body, count=1): body for body in bodies}
-    kinds = {re.sub(r"^[A-Z][a-z]*?(?=V\d)", "", name): body for name, body in kinds.items()}
+    versions = {
+        path.name.removeprefix(f"{stem}_").removesuffix("_api.py"): path for path in folder.glob(f"{stem}_v*_api.py")
+    }
+    if version not in versions or group == "core":
+        served = (f"{group}/{known}" if stem != "core" else known for known in sorted(versions))
+        raise UnknownKind(f"apiVersion {api_version!r} is none that Kubernetes serves", f"write {' or '.join(served)}")
+    models: set[str] = set(_CREATES.findall(versions[version].read_text(encoding="utf-8")))
+    kinds = {_MODEL_PREFIX.sub("", model): model for model in models}
     if kind not in kinds:
         raise UnknownKind(f"{api_version} has no kind {kind!r}", nearest(kind, sorted(kinds)))
     return kinds[kind]
 
 
-@cache
-def _names(folder: FilePath) -> tuple[str, ...]:
-    return tuple(path.name for path in folder.iterdir())
+def _client() -> FilePath:
+    spec = importlib.util.find_spec("kubernetes")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("the kubernetes client is not installed", name="kubernetes")
+    return FilePath(spec.submodule_search_locations[0]) / "client"
+
+
+_lock = Lock()
 
 
 @cache
-def _text(path: FilePath) -> str:
-    return path.read_text(encoding="utf-8")
+def _model(name: str) -> Any:
+    """The model class, by the client's own table of names.
+
+    While it is imported, a package without content stands in for `kubernetes`, unless that is there already; what
+    imports kubernetes later gets the whole one, with these same models.
+    """
+    with _lock:
+        if "kubernetes" in sys.modules:
+            return getattr(importlib.import_module("kubernetes.client.models"), name)
+        bare = types.ModuleType("kubernetes")
+        bare.__path__ = [str(_client().parent)]
+        sys.modules["kubernetes"] = bare
+        try:
+            return getattr(importlib.import_module("kubernetes.client.models"), name)
+        finally:
+            del sys.modules["kubernetes"]
+
+
+def _wire_names(model: Any) -> dict[str, Any]:
+    """A model's fields by their names in a manifest. The models take Python's spelling too, the API server does not."""
+    return {field.serialization_alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _inner(annotation: Any) -> Any:
+    """The model class within ``Optional[List[V1Container]]`` and the like; None where there is none."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _inner(part)) is not None), None)
+
+
+def _unknown_keys(value: Any, model: Any, path: Path) -> Iterator[Refusal]:
+    known = _wire_names(model)
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if key not in known:
+            place = _dotted(path) or "the object"
+            yield Refusal(
+                path=(*path, key), message=f"unknown field {key!r} in {place}", fix=nearest(key, sorted(known))
+            )
+            continue
+        inner = _inner(known[key])
+        if inner is None:
+            continue
+        if isinstance(item, list):
+            for index, entry in enumerate(item):
+                yield from _unknown_keys(entry, inner, (*path, key, index))
+        elif hasattr(known[key], "model_fields") or not _is_dict(known[key]):
+            yield from _unknown_keys(item, inner, (*path, key))
+        elif isinstance(item, Mapping):
+            for name, entry in item.items():
+                yield from _unknown_keys(entry, inner, (*path, key, name))
+
+
+def _is_dict(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) is dict or any(_is_dict(part) for part in get_args(annotation))
+
+
+def _dotted(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+_TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+}
+
+
+def _refusal(detail: Mapping[str, Any]) -> Refusal | None:
+    path: Path = tuple(detail["loc"])
+    name, value, kind = _dotted(path), detail["input"], detail["type"]
+    if kind == "extra_forbidden" or (kind == "string_type" and _is_quantity(path, value)):
+        return None
+    if kind == "missing":
+        above = _dotted(path[:-1]) or "the object"
+        return Refusal(path=path, message=f"{above} lacks the field {path[-1]!r}", fix=f"add {path[-1]}")
+    wanted = _TYPES.get(kind)
+    if wanted is None:
+        return Refusal(
+            path=path, message=f"{name}: {_short(value)} is refused: {detail['msg']}", fix="correct the value"
+        )
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        fix = f"put it in quotes: {flow(_spelled(value))}"
+    elif kind == "int_type" and isinstance(value, str) and value.isdecimal():
+        fix = f"remove the quotes: {value}"
+    else:
+        fix = f"write {wanted}"
+    return Refusal(path=path, message=f"{name}: {_short(value)} is not {wanted}", fix=fix)
+
+
+def _is_quantity(path: Path, value: Any) -> bool:
+    """Kubernetes takes a number for a quantity (``cpu: 2``); the models want text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return path[-2:-1] in (("limits",), ("requests",)) or path[-1] in ("sizeLimit", "averageValue")
+
+
+def _spelled(value: bool | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    text = "nothing" if value is None else flow(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -10,7 +10,16 @@ from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, conditi
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
 _FRAMEWORKS = (
-    "sklearn", "xgboost", "lightgbm", "pytorch", "tensorflow", "triton", "onnx", "pmml", "paddle", "huggingface"
+    "sklearn",
+    "xgboost",
+    "lightgbm",
+    "pytorch",
+    "tensorflow",
+    "triton",
+    "onnx",
+    "pmml",
+    "paddle",
+    "huggingface",
 )
 """The older spelling of `model`, still served: one key for each framework, the same fields below."""
 

@@ -1,0 +1,363 @@
+"""A search space against its manifest: can every knob be set there, and would Kubernetes take what it is set to?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import combinations
+from typing import Any
+
+from tuner.errors import InputError, Problem, Where
+from tuner.manifests import address, knobs, tree
+from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas, Resource
+from tuner.manifests.kinds import Place
+from tuner.manifests.kinds.model import Path, at, mapping
+from tuner.manifests.model import Manifest, Rendered
+from tuner.manifests.pods import pods
+from tuner.manifests.splice import Unwritable, splice
+from tuner.manifests.workload import NoWorkload, Workload, container_of, find
+from tuner.space.model import Choices, Parameter, SearchSpace, Value
+from tuner.space.nearest import nearest
+from tuner.units import quantity
+
+
+def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
+    """Every problem at once. A knob's stands at the parameter's line, the manifest's own at the manifest's.
+
+    What `read` reports of the manifest is not repeated.
+    """
+    try:
+        documents = tree.parse(manifest.text)
+    except tree.Malformed:
+        return ()
+    objects: list[Any] = [tree.data(document.root) for document in documents]
+    if not all(isinstance(obj, dict) for obj in objects):
+        return ()
+    try:
+        workload = find(space, objects)
+    except NoWorkload as error:
+        problem = Problem(where=Where(file=str(manifest.file)), message=error.message, fix=error.fix)
+        return (problem, *_misspelt(space))
+    return tuple(_Check(space, manifest, documents, objects, workload).problems())
+
+
+def _misspelt(space: SearchSpace) -> Iterator[Problem]:
+    for parameter in space.parameters:
+        for target in parameter.targets:
+            try:
+                address.parse(target)
+            except ValueError as error:
+                fix = f"correct the address of {parameter.name}"
+                yield Problem(where=parameter.where, message=str(error), fix=fix)
+
+
+class _Knob:
+    """One address of one parameter, and the container it belongs to."""
+
+    def __init__(self, parameter: Parameter, target: str, found: Address, place: Place | None) -> None:
+        self.parameter, self.target, self.address, self.place = parameter, target, found, place
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """Equal for two knobs that set the very same value."""
+        return (self.address, self.place.path if self.place and isinstance(self.address, OfContainer) else None)
+
+    def problem(self, message: str, fix: str) -> Problem:
+        return Problem(where=self.parameter.where, message=f"{self.parameter.name}: {message}", fix=fix)
+
+
+class _Check:
+    def __init__(
+        self,
+        space: SearchSpace,
+        manifest: Manifest,
+        documents: tuple[tree.Document, ...],
+        objects: list[Any],
+        workload: Workload,
+    ) -> None:
+        self.space, self.manifest, self.documents = space, manifest, documents
+        self.objects, self.workload = objects, workload
+        self.names = [place.name for place in workload.places()]
+
+    def problems(self) -> Iterator[Problem]:
+        yield from (
+            self._at(fault.path, fault.message, fault.fix) for fault in self.workload.kind.faults(self.workload.obj)
+        )
+        yield from _misspelt(self.space)
+        yield from self._containers()
+        knobs_ = list(self._knobs())
+        for knob in knobs_:
+            yield from self._knob(knob)
+        yield from self._set_twice(knobs_)
+        yield from self._resources(knobs_)
+        yield from self._port()
+
+    def _at(self, path: Path, message: str, fix: str, document: int | None = None) -> Problem:
+        root = self.documents[self.workload.index if document is None else document].root
+        return Problem(where=Where(file=str(self.manifest.file), line=tree.line(root, path)), message=message, fix=fix)
+
+    # containers
+
+    def _containers(self) -> Iterator[Problem]:
+        """Each name that is not there once; and once that a name is needed."""
+        name = f"{self.workload.kind.kind} {self.workload.name}"
+        if self.space.container is not None and self.space.container not in self.names:
+            where = Where(file=str(self.space.file), line=_line_of_key(self.space, "container"))
+            yield Problem(where=where, message=f"{name} has no container {self.space.container!r}", fix=self._which())
+        for parameter in self.space.parameters:
+            if parameter.container is not None and parameter.container not in self.names:
+                message = f"{parameter.name}: {name} has no container {parameter.container!r}"
+                yield Problem(where=parameter.where, message=message, fix=self._which(parameter.container))
+        if self.workload.place(None) is None:
+            unnamed = [p for p in self.space.parameters if container_of(self.space, p) is None and _needs_container(p)]
+            for parameter in unnamed[:1]:
+                message = f"{parameter.name}: {name} has {self._listed()}, and the search space names none"
+                fix = "write container: NAME into the search space, or into the parameter"
+                yield Problem(where=parameter.where, message=message, fix=fix)
+
+    def _listed(self) -> str:
+        own = [place.name for place in self.workload.places() if not place.injected]
+        return f"{len(own)} containers ({', '.join(own)})" if own else "no container"
+
+    def _which(self, wrong: str | None = None) -> str:
+        wrong = wrong if wrong is not None else str(self.space.container)
+        if not self.names:
+            return "give it a container"
+        return f"{nearest(wrong, self.names)} (there: {', '.join(self.names)})" if self.names else "give it a container"
+
+    # one knob
+
+    def _knobs(self) -> Iterator[_Knob]:
+        """Those whose address can be read, with a container where they need one."""
+        for parameter in self.space.parameters:
+            place = self.workload.place(container_of(self.space, parameter))
+            for target in parameter.targets:
+                try:
+                    found = address.parse(target)
+                except ValueError:
+                    continue
+                if place is not None or not (isinstance(found, OfContainer) or _on_pod(found)):
+                    yield _Knob(parameter, target, found, place)
+
+    def _knob(self, knob: _Knob) -> Iterator[Problem]:
+        if isinstance(knob.address, Flag) and (problem := self._unreachable_flag(knob, knob.address)):
+            yield problem
+            return
+        if isinstance(knob.address, Resource):
+            yield from self._amounts(knob, knob.address)
+        if isinstance(knob.address, Replicas):
+            yield from self._replicas(knob)
+        yield from self._trial_write(knob)
+
+    def _unreachable_flag(self, knob: _Knob, flag: Flag) -> Problem | None:
+        place = knob.place
+        if place is None:
+            return None
+        if place.injected:
+            message = f"{place.name} is added by the operator, and takes no arguments from the manifest"
+            return knob.problem(message, "set an env variable of it instead: env/NAME")
+        alone = knobs.read(self.objects, self.workload, place, flag) is None
+        if alone and knobs.runs_a_shell(self.workload.obj, place):
+            message = f"{flag.name} is no argument of its own: the container runs a shell with a script"
+            return knob.problem(
+                message, "write the server's command as a list without the shell, or set env/NAME in it"
+            )
+        return None
+
+    def _amounts(self, knob: _Knob, resource: Resource) -> Iterator[Problem]:
+        for value in _values(knob.parameter):
+            try:
+                amount = quantity(knobs.text(value))
+            except ValueError as error:
+                yield knob.problem(f"{knob.target}: {error}", "write a quantity such as 500m, 2 or 512Mi")
+                continue
+            if amount < 0:
+                yield knob.problem(f"{knob.target}: {value} is negative", "write a quantity of at least 0")
+            elif "/" in resource.name and amount % 1:
+                yield knob.problem(
+                    f"{knob.target}: {value} is not whole", f"{resource.name} is counted: write 1, 2, ..."
+                )
+
+    def _replicas(self, knob: _Knob) -> Iterator[Problem]:
+        for value in _values(knob.parameter):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                yield knob.problem(f"{value!r} is no number of replicas", "write whole numbers from 1 on")
+        fix = (
+            f"remove it from the manifest, or {knob.parameter.name} from the search space: both would set the replicas"
+        )
+        kind, name = self.workload.kind.kind, self.workload.name
+        if (path := self.workload.kind.autoscaler(self.workload.obj)) is not None:
+            yield self._at(path, f"{path[-1]} lets {kind} {name} be scaled while {knob.parameter.name} is tuned", fix)
+        for index, obj in enumerate(self.objects):
+            if _scales(obj, kind, name):
+                message = f"this {obj['kind']} scales {kind} {name} while {knob.parameter.name} is tuned"
+                yield self._at(("spec", "scaleTargetRef"), message, fix, index)
+
+    def _trial_write(self, knob: _Knob) -> Iterator[Problem]:
+        """The surest check is to do it: each outermost value is written, and what it would be deployed as is looked at."""
+        for value in _values(knob.parameter):
+            objects: list[Any] = [tree.data(document.root) for document in self.documents]
+            try:
+                knobs.write(objects, self.workload, knob.place, knob.address, value)
+                splice(self.manifest.text, list(zip(self.documents, objects, strict=True)))
+            except knobs.Unaddressable as error:
+                yield knob.problem(f"{knob.target}: {error}", self._how(knob))
+                return
+            except Unwritable as error:
+                where = Where(file=str(self.manifest.file), line=error.line)
+                yield knob.problem(f"{knob.target} cannot be set ({where}): {error.message}", error.fix)
+                return
+            if isinstance(knob.address, Pointer) and (refused := self._refused(objects)):
+                yield knob.problem(f"{knob.target} set to {value!r}: {refused}", "write values that Kubernetes takes")
+                return
+
+    def _how(self, knob: _Knob) -> str:
+        if isinstance(knob.address, Pointer):
+            return "point at a value that is in the manifest"
+        if isinstance(knob.address, address.Env):
+            return f"give {knob.address.name} a plain value in the manifest, or leave it out there"
+        return "correct the address, or the manifest there"
+
+    def _refused(self, objects: list[Any]) -> str | None:
+        """What the kubernetes client's models refuse of the objects, and did not refuse of the base."""
+        from tuner.manifests import validate
+
+        for old, new in zip(self.objects, objects, strict=True):
+            try:
+                known = {refusal.path for refusal in validate.refusals(old) or ()} if old != new else set()
+                refused = validate.refusals(new) or () if old != new else ()
+            except (validate.UnknownKind, KeyError):
+                continue
+            for refusal in refused:
+                if refusal.path not in known:
+                    return refusal.message
+        return None
+
+    # knobs together
+
+    def _set_twice(self, found: list[_Knob]) -> Iterator[Problem]:
+        for one, other in combinations(found, 2):
+            apart = one.parameter.when is not None or other.parameter.when is not None
+            if one.same == other.same and not (apart and one.parameter is not other.parameter):
+                message = f"{other.target} is set by {one.parameter.name} already"
+                yield other.problem(message, "let one parameter set it")
+
+    def _resources(self, found: list[_Knob]) -> Iterator[Problem]:
+        for place in self.workload.places():
+            sections = {
+                name: mapping(self.workload.obj, (*place.path, "resources", name)) for name in ("limits", "requests")
+            }
+            wrong = False
+            for section, amounts in sections.items():
+                for resource, amount in amounts.items():
+                    if _amount(amount) is None:
+                        wrong = True
+                        path = (*place.path, "resources", section, resource)
+                        yield self._at(
+                            path, f"{section}.{resource}: {amount!r} is no quantity", "write for example 500m or 1Gi"
+                        )
+            if wrong:
+                continue
+            named = {k.address.name for k in found if isinstance(k.address, Resource) and k.place == place}
+            for resource in sorted({*sections["limits"], *sections["requests"], *named}):
+                yield from self._request_within_limit(place, resource, found)
+
+    def _request_within_limit(self, place: Place, resource: str, found: list[_Knob]) -> Iterator[Problem]:
+        setting = {
+            k.address.section: k
+            for k in found
+            if isinstance(k.address, Resource) and k.address.name == resource and k.place == place
+        }
+        limit, request = setting.get("limits"), setting.get("requests")
+        paths = {name: (*place.path, "resources", name, resource) for name in ("limits", "requests")}
+        base = {name: at(self.workload.obj, path) for name, path in paths.items()}
+        lowest = _bound(limit, base["limits"], min)
+        highest = _bound(request, base["requests"], max)
+        if lowest is None or highest is None or _quantity(highest) <= _quantity(lowest):
+            return
+        what = f"requests/{resource} of {highest} would be above limits/{resource} of {lowest}"
+        if limit is None and request is None:
+            fix = "Kubernetes refuses that: raise the limit or lower the request"
+            yield self._at(paths["requests"], f"requests.{resource} {highest} is above limits.{resource} {lowest}", fix)
+        elif limit is not None and request is not None:
+            if limit.parameter is not request.parameter and not self._ruled(limit.parameter, request.parameter):
+                fix = f"add the rule `{request.parameter.name} <= {limit.parameter.name}`, or set both by one parameter"
+                yield request.problem(what, fix)
+        else:
+            knob = limit or request
+            assert knob is not None  # noqa: S101 - one of the two is set here
+            other = "requests" if limit is not None else "limits"
+            line = tree.line(self.documents[self.workload.index].root, paths[other])
+            fix = f"add {other}/{resource} to the addresses of {knob.parameter.name}, or change {self.manifest.file}:{line}"
+            yield knob.problem(what, fix)
+
+    def _ruled(self, one: Parameter, other: Parameter) -> bool:
+        """Whether a rule speaks of both, and so may keep them apart."""
+        words = [set(re.findall(r"\w+", rule.text)) for rule in self.space.rules]
+        return any({one.name, other.name} <= rule for rule in words)
+
+    def _port(self) -> Iterator[Problem]:
+        try:
+            pods(self.space, Rendered(text=self.manifest.text, objects=tuple(self.objects)))
+        except InputError as error:
+            for problem in error.problems:
+                yield self._at(
+                    self.workload.places()[0].path if self.names else ("spec",), problem.message, problem.fix
+                )
+
+
+def _needs_container(parameter: Parameter) -> bool:
+    for target in parameter.targets:
+        try:
+            found = address.parse(target)
+        except ValueError:
+            continue
+        if isinstance(found, OfContainer) or _on_pod(found):
+            return True
+    return False
+
+
+def _on_pod(found: Address) -> bool:
+    return isinstance(found, address.Annotation) and found.of_pod
+
+
+def _values(parameter: Parameter) -> tuple[Value, ...]:
+    """All choices, or the ends of a range."""
+    domain = parameter.domain
+    return domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        return quantity(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None
+
+
+def _quantity(value: Any) -> Decimal:
+    return quantity(knobs.text(value))
+
+
+def _bound(knob: _Knob | None, base: Any, pick: Any) -> Any:
+    """The least or greatest amount that a resource is given; None: none, or not a quantity."""
+    if knob is None:
+        return base
+    amounts = [value for value in _values(knob.parameter) if _amount(knobs.text(value)) is not None]
+    return pick(amounts, key=_quantity) if amounts else None
+
+
+def _scales(obj: Any, kind: str, name: str) -> bool:
+    if obj.get("kind") not in ("HorizontalPodAutoscaler", "ScaledObject"):
+        return False
+    target = mapping(obj, ("spec", "scaleTargetRef"))
+    return target.get("kind", "Deployment") == kind and target.get("name") == name
+
+
+def _line_of_key(space: SearchSpace, key: str) -> int:
+    """The line of a top-level key of the search-space file; 0 where the file does not have it as such."""
+    try:
+        lines = space.file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if line.startswith(f"{key}:")), 0)
