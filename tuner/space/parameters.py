@@ -20,7 +20,7 @@ from tuner.units import quantity
 
 KEYS = ("int", "float", "choices", "log", "step", "set", "when", "container")
 EXAMPLE = "workers: {int: [1, 4], set: env/GUNICORN_WORKERS}"
-MOST_TRIED = 100_000
+MOST_TRIED = 20_000
 """Combinations tried to find one that meets a rule; where there are more, the rule is given the benefit."""
 
 
