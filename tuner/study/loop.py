@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Protocol, cast
+from typing import Protocol
 
 from tuner.errors import EnvironmentFailure
-from tuner.front.choose import Pick, choose
+from tuner.front.choose import choose
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
 from tuner.study.candidates import baseline, candidates
@@ -174,7 +174,7 @@ class Study:
 
     def _choose(self, fallen: int | None) -> int | None:
         """Write down a choice; after one or two have fallen, what was measured again is preferred."""
-        front, pick = self._front(), cast("Pick", self._start.pick)
+        front, pick = self._front(), self._start.pick
         choice: Choice | None = None
         note = ""
         if len(self._choices()) >= _CHOICES:

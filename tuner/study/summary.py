@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 from tuner.errors import InputError, Problem, Where
-from tuner.front.choose import Pick, by_trial, choose, satisfying
+from tuner.front.choose import by_trial, choose, satisfying
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
 from tuner.measure.noise import compare, noise_floor
@@ -42,7 +41,7 @@ def summarize(
     if trial is not None:
         choice: Choice | None = _asked_for(trial, contents.trials, found)
     elif pick is not None or where:
-        choice = choose(pareto(satisfying(found, where), start.objectives), cast("Pick", pick or start.pick))
+        choice = choose(pareto(satisfying(found, where), start.objectives), pick or start.pick)
     else:
         choice = _choice(contents, front, found, start.pick)
     return Summary(
@@ -79,7 +78,7 @@ def _choice(contents: JournalContents, front: Front, found: Sequence[Candidate],
     """The study's own choice where it made one, and it still meets the SLO."""
     made = last(contents.events, CHOSEN)
     if made is None:
-        return choose(front, cast("Pick", pick))
+        return choose(front, pick)
     for candidate in found:
         if candidate.trial == made["trial"] and candidate.feasible:
             return Choice(candidate=candidate, pick=made["pick"], reason=made["reason"])
