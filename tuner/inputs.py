@@ -35,11 +35,13 @@ class Estimate:
 
     configurations: int | None
     """None: without end, since a parameter is continuous."""
-    is_bound: bool
-    """True: there are at least so many."""
+    exact: bool
+    """False: there are at most so many."""
     trials: int | None
+    """The search's; None: as many as the time allows."""
     seconds_a_trial: float
     seconds: float
+    """The whole study, confirmation included."""
     baseline_infeasible: str | None
 
 
@@ -48,8 +50,8 @@ def read_inputs(path: Path, backend_name: str) -> Inputs:
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
-    from tuner.load.protocols import protocol as protocol_of
     from tuner.load.requests import problems as request_problems
+    from tuner.load.requests import protocol_of
     from tuner.load.requests import requests as read_requests
     from tuner.manifests.baseline import baseline as baseline_of
     from tuner.manifests.check import check
@@ -105,19 +107,15 @@ def estimate(inputs: Inputs) -> Estimate:
     workload, budget = inputs.space.workload, inputs.space.budget
     counted = size(inputs.space)
     a_trial = workload.warm_up_s + workload.duration_s + _CAPACITY_WINDOWS * workload.step_s + _SERVER_S
-    trials = budget.trials
-    if counted.count is not None and not counted.is_bound:
-        trials = min(trials, counted.count + 1) if trials is not None else counted.count + 1
-    seconds = budget.time_s or 0.0
-    if trials is not None:
-        whole = trials * a_trial
-        seconds = min(whole, seconds) if budget.time_s else whole
+    bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
+    trials = min(bounds, default=None)
+    search_s = [bound for bound in (budget.time_s, trials * a_trial if trials else None) if bound is not None]
     return Estimate(
-        configurations=counted.count,
-        is_bound=counted.is_bound,
+        configurations=counted.count if counted else None,
+        exact=counted.exact if counted else True,
         trials=trials,
         seconds_a_trial=a_trial,
-        seconds=seconds + 2 * budget.confirm * a_trial,
+        seconds=min(search_s, default=0.0) + 2 * budget.confirm * a_trial,
         baseline_infeasible=inputs.backend.infeasible(inputs.pods),
     )
 

@@ -11,14 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tuner
 from tuner.errors import InputError, Problem, Where
 from tuner.inputs import Inputs, read_inputs
 from tuner.record.model import Recorder
-from tuner.space.model import Budget
-from tuner.study.model import StudyStart, Summary
+from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
+from tuner.study.model import Proposal, Summary
 from tuner.trials.folder import StudyFolder
+from tuner.trials.model import StudyStart, Trial
+
+if TYPE_CHECKING:
+    from tuner.record.mlflow import MlflowRecorder
 
 Notice = Callable[[str], None]
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
@@ -48,6 +53,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
     """
+    from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
 
     budget = _budget(inputs.space.budget, settings.trials, settings.time_s, settings.confirm)
@@ -66,7 +72,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         seed=settings.seed,
         pick=settings.pick,
         storage_url=settings.storage_url or folder.storage_url,
-        tracking_uri=settings.tracking_uri,
+        tracking_uri=absolute(settings.tracking_uri) if settings.tracking_uri else None,
         tuner_version=tuner.__version__,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
@@ -99,8 +105,104 @@ def resume(
     return _go(folder, start, replace(inputs, space=replace(inputs.space, budget=start.budget)), console, notice)
 
 
+def summary_of(
+    folder: StudyFolder, *, pick: str | None = None, where: tuple[Constraint, ...] = (), trial: int | None = None
+) -> Summary:
+    """What a study found so far, from its journal alone; chosen again where one of the options asks for it."""
+    from tuner.study.summary import summarize
+    from tuner.trials.journal import read
+
+    return summarize(read(folder.journal), pick=pick, where=where, trial=trial)
+
+
+def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]:
+    """Write into MLflow what it misses of a study; returns the store's address and how many trials were written."""
+    from tuner.record.sync import sync
+    from tuner.record.uri import absolute
+    from tuner.space.reader import read as read_space
+
+    summary = summary_of(folder)
+    uri = absolute(tracking_uri or summary.start.tracking_uri or DEFAULT_TRACKING_URI)
+    space, problems = read_space(Path(summary.start.space_file))
+    if space is None:
+        raise InputError(problems)
+    recorder = _mlflow(uri, folder, space)
+    return uri, sync(summary.start, summary.trials, recorder, summary)
+
+
 def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorder, notice: Notice) -> Summary:
-    raise NotImplementedError
+    from tuner.load.local import LocalGenerator
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+    from tuner.record.background import Background, Gate
+    from tuner.report.data import write as write_report
+    from tuner.report.provenance import export
+    from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.loop import Study
+    from tuner.trials.clock import RealClock
+    from tuner.trials.journal import Journal
+    from tuner.trials.life import TrialRunner
+
+    space, manifest, backend = inputs.space, inputs.manifest, inputs.backend
+    for removed in backend.clean():
+        notice(f"left by an earlier crash, now removed: {removed}")
+
+    def digest(configuration: Configuration) -> str:
+        return render(space, manifest, configuration).digest
+
+    def infeasible(configuration: Configuration) -> str | None:
+        return backend.infeasible(pods_of(space, render(space, manifest, configuration)))
+
+    with Journal.open(folder.journal) as journal:
+        gate = Gate()
+        recorders = [console]
+        if start.tracking_uri is not None:
+            mlflow = _mlflow(start.tracking_uri, folder, space, between=gate.wait)
+            recorders.append(Background(mlflow, gate, notice, study=folder.name))
+        study = Study(
+            start=start,
+            advisor=OptunaAdvisor(
+                start=start, space=space, baseline=inputs.baseline, digest=digest, infeasible=infeasible
+            ),
+            journal=journal,
+            recorders=recorders,
+            clock=RealClock(),
+            notice=notice,
+        )
+        runner = TrialRunner(
+            space=space,
+            manifest=manifest,
+            backend=backend,
+            generator=LocalGenerator,
+            protocol=inputs.protocol,
+            requests=inputs.requests,
+            folder=folder,
+            study_id=start.study_id,
+            clock=RealClock(),
+            quiet=gate,
+            on_stage=console.stage,
+            on_rate=study.fix_rate,
+            rate_rps=space.workload.rate_rps or study.rate_rps,
+        )
+
+        def run_trial(proposal: Proposal) -> Trial:
+            return runner.run(proposal.number, proposal.purpose, proposal.configuration)
+
+        if space.workload.rate_rps is not None and study.rate_rps is None:
+            study.fix_rate(space.workload.rate_rps)
+        summary = study.run(run_trial)
+    write_report(folder.report, summary, space)
+    if summary.choice is not None:
+        folder.best_manifest.write_text(export(folder, summary, summary.choice.candidate.trial))
+    return summary
+
+
+def _mlflow(
+    tracking_uri: str, folder: StudyFolder, space: SearchSpace, between: Callable[[], object] = lambda: None
+) -> MlflowRecorder:
+    from tuner.record.mlflow import MlflowRecorder
+
+    return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
 def _budget(budget: Budget, trials: int | None, time_s: float | None, confirm: int | None) -> Budget:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, space_argument
+from tuner.cli.options import as_json, backend, space_argument
 
 
 @click.command()
 @space_argument
+@backend
 @as_json
-def check(space: Path, as_json: bool) -> None:
+def check(space: Path, backend: str, as_json: bool) -> None:
     """Check a search space, its manifest and its requests; start nothing.
 
     SPACE is a search-space file, or a folder with a space.yaml in it. Every problem is printed at once, each with
@@ -22,10 +23,11 @@ def check(space: Path, as_json: bool) -> None:
     tune check search_spaces/iris
     """
     from tuner.cli.output import print_json
-    from tuner.session import estimate, read_inputs
+    from tuner.inputs import estimate, read_inputs
+    from tuner.study.model import display
     from tuner.units import format_seconds
 
-    inputs = read_inputs(space)
+    inputs = read_inputs(space, backend)
     found = estimate(inputs)
     if as_json:
         print_json(
@@ -33,16 +35,22 @@ def check(space: Path, as_json: bool) -> None:
                 "name": inputs.space.name,
                 "parameters": [parameter.name for parameter in inputs.space.parameters],
                 "configurations": found.configurations,
-                "configurations_is_bound": found.is_bound,
-                "trials": inputs.space.budget.trials,
+                "configurations_exact": found.exact,
+                "trials": found.trials,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
                 "baseline_infeasible": found.baseline_infeasible,
             }
         )
         return
-    click.echo(f"{inputs.space.file} is right: {len(inputs.space.parameters)} parameters, {found.size_in_words}")
-    click.echo(f"baseline: {found.baseline_in_words}")
-    click.echo(f"about {format_seconds(found.seconds_a_trial)} a trial; {found.time_in_words}")
+    at_most = "" if found.exact else "at most "
+    size = "without end" if found.configurations is None else f"{at_most}{found.configurations:,} configurations"
+    trials = "as many trials as the time allows" if found.trials is None else f"{found.trials} trials"
+    click.echo(f"{inputs.space.file}: nothing is wrong")
+    click.echo(f"space      {size}, from {len(inputs.space.parameters)} parameters")
+    click.echo(f"baseline   {display(inputs.baseline) or 'sets none of the parameters'}")
+    click.echo(
+        f"time       about {format_seconds(found.seconds)}: {trials}, {format_seconds(found.seconds_a_trial)} each"
+    )
     if found.baseline_infeasible:
         click.echo(f"the baseline cannot run here: {found.baseline_infeasible}", err=True)

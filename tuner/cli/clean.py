@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from tuner.cli.options import as_json
+from tuner.cli.options import as_json, backend
 
 
 @click.command()
-@click.option("--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where to look.")
+@backend
 @as_json
 def clean(backend: str, as_json: bool) -> None:
     """Remove servers, cgroups and folders that a killed tuner left; those of a living one are not touched.
@@ -19,7 +19,7 @@ def clean(backend: str, as_json: bool) -> None:
     tune clean
     """
     from tuner.cli.output import print_json
-    from tuner.session import backend_of
+    from tuner.inputs import backend_of
 
     removed = backend_of(backend, None).clean()
     if as_json:

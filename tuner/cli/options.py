@@ -12,6 +12,9 @@ from click.shell_completion import CompletionItem
 from tuner.errors import InputError, Problem, Where
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
+backend = click.option(
+    "--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where trials run."
+)
 studies = click.option(
     "--studies",
     type=click.Path(path_type=Path, file_okay=False),
@@ -32,7 +35,7 @@ def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("space", type=click.Path(path_type=Path))(command)
 
 
-class StudyName(click.ParamType):
+class StudyName(click.ParamType[str]):
     """A study's name in the studies folder, or a path to its folder."""
 
     name = "study"

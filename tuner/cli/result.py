@@ -16,7 +16,8 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
     """Print the result and where everything is; returns the exit status."""
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.output import print_json, print_renderable
-    from tuner.record.console import comparison_lines, pareto_table
+    from tuner.record.console import pareto_table
+    from tuner.record.wording import comparison_lines
     from tuner.report.data import data
 
     if output is not None and summary.choice is not None:
@@ -37,7 +38,8 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
 
 
 def _ui_option(uri: str) -> str:
-    from tuner.record.uri import masked
+    from tuner.record.uri import absolute
     from tuner.session import DEFAULT_TRACKING_URI
+    from tuner.uri import masked
 
-    return "" if uri == DEFAULT_TRACKING_URI else f" --tracking-uri {masked(uri)}"
+    return "" if uri == absolute(DEFAULT_TRACKING_URI) else f" --tracking-uri {masked(uri)}"

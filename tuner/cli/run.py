@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, duration, pick, space_argument, studies
+from tuner.cli.options import as_json, backend, duration, pick, space_argument, studies
 
 
 @click.command()
@@ -24,9 +24,7 @@ from tuner.cli.options import as_json, duration, pick, space_argument, studies
     help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
-@click.option(
-    "--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where trials run."
-)
+@backend
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
 @pick
@@ -72,11 +70,11 @@ def run(
     """
     from tuner.cli.output import notice, progress
     from tuner.cli.result import finish
-    from tuner.session import Settings, read_inputs
+    from tuner.inputs import read_inputs
+    from tuner.session import Settings
     from tuner.session import run as run_study
 
     settings = Settings(
-        space=space,
         backend=backend,
         name=name,
         studies=studies,
@@ -89,6 +87,6 @@ def run(
         storage_url=storage_url,
         tracking_uri=None if tracking_uri == "none" else tracking_uri,
     )
-    inputs = read_inputs(space, backend=backend)
-    folder, summary = run_study(settings, inputs, progress(inputs.space, quiet=as_json), notice)
+    inputs = read_inputs(space, backend)
+    folder, summary = run_study(inputs, settings, progress(inputs.space, quiet=as_json), notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

@@ -27,7 +27,8 @@ def show(study: str, pick: str, studies: Path, as_json: bool) -> None:
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import study_root
     from tuner.cli.output import print_json, print_renderable
-    from tuner.record.console import comparison_lines, pareto_table, trials_table
+    from tuner.record.console import pareto_table, trials_table
+    from tuner.record.wording import comparison_lines
     from tuner.report.data import data
     from tuner.session import summary_of
     from tuner.trials.folder import StudyFolder

@@ -25,9 +25,9 @@ def sync(study: str, tracking_uri: str | None, studies: Path, as_json: bool) -> 
     """
     from tuner.cli.options import study_root
     from tuner.cli.output import print_json
-    from tuner.record.uri import masked
     from tuner.session import sync_study
     from tuner.trials.folder import StudyFolder
+    from tuner.uri import masked
 
     uri, written = sync_study(StudyFolder(study_root(study, studies)), tracking_uri)
     if as_json:

@@ -33,10 +33,10 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
             f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "
             "bring it back, or run the trial again in a new study"
         )
-    return annotate(rendered, annotations(summary, trial))
+    return annotate(rendered, provenance(summary, trial))
 
 
-def annotations(summary: Summary, trial: Trial) -> dict[str, str]:
+def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
     """Provenance of a trial: study, digests, what was measured with intervals, the load, and what to mistrust."""
     start = summary.start
     notes = {

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.load.model import Generator, Protocol, Request, Target
+from tuner.load.requests import options
 from tuner.manifests.model import Manifest, PodSet
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
@@ -155,6 +156,7 @@ class TrialRunner:
             protocol=self._protocol.name,
             requests=self._requests,
             cpus=self._backend.generator_cpus(),
+            options=options(workload),
         )
         with watch:
             # the generator's process starts while the server does, so that its start-up costs no time

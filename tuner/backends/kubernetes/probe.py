@@ -20,10 +20,10 @@ def cluster() -> Cluster:
 
     try:
         try:
-            config.load_kube_config()
-            name = config.list_kube_config_contexts()[1]["name"]
+            config.load_kube_config()  # type: ignore[no-untyped-call]
+            name = config.list_kube_config_contexts()[1]["name"]  # type: ignore[no-untyped-call]
         except config.ConfigException:
-            config.load_incluster_config()
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
             name = "the cluster this pod runs in"
     except config.ConfigException:
         return Cluster(reachable=False, text="no kubeconfig", advice="set KUBECONFIG to tune on a cluster")

@@ -1,0 +1,3 @@
+module tuner/tests/cluster/pause
+
+go 1.24.0
