@@ -105,7 +105,8 @@ def prepare(
         **dict.fromkeys(LOOPBACK_ENV, LOOPBACK),
         **{name: value.replace("{port}", placeholder) for name, value in image.env.items()},
     }
-    asked_env = {name: substitute_env(name, value, ports) for name, value in _expand_env(container.env).items()}
+    expanded = _expand_env(container.env)
+    asked_env = {name: substitute_env(name, value, ports) for name, value in expanded.items()}
     env = {
         "PATH": search_path(venv),
         "HOME": str(scratch / "home"),
@@ -116,7 +117,7 @@ def prepare(
         **{name: substitute_env(name, value, ports) for name, value in local.items()},
         **asked_env,
     }
-    command = tuple(_expand(part, container.env) for part in command_of(container, image))
+    command = tuple(_expand(part, expanded) for part in command_of(container, image))
     program, *args = (part.replace("{port}", placeholder) for part in command)
     return Launch(
         argv=(find_program(program, folder, env["PATH"]) or program, *substitute_args(tuple(args), ports)),
