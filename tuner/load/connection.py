@@ -44,6 +44,8 @@ class Replica:
         self.port = port
         self.wires = [request_bytes(_under(prefix, request), parts.netloc.rpartition("@")[2]) for request in requests]
         self.bodyless = [request.method == "HEAD" for request in requests]
+        self.known: list[bytes | None] = [None] * len(requests)
+        """By request: a whole answer, byte for byte, that was correct and left its connection open."""
         self.limit = 0
         self.grown = 0
         """Connections opened so far, up to the limit, to fill the pool for the first time."""
@@ -92,6 +94,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "expected",
         "index",
+        "known",
         "replica",
         "request",
         "row",
@@ -105,6 +108,7 @@ class Connection(asyncio.Protocol):
         self.replica = replica
         self.index = replica.index
         self.wires = replica.wires
+        self.known = replica.known
         self.row = row
         self.request = 0
         self.expected: bytes | None = None
@@ -189,7 +193,7 @@ class Connection(asyncio.Protocol):
         window.finished[row] = now
         window.status[row] = checked
         if stays and checked == 200 and first_byte == now and len(data) <= _KNOWN_BYTES:
-            window.known[request] = data
+            self.known[request] = data
 
     def eof_received(self) -> bool:
         if self.row < 0:

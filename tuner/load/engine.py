@@ -37,7 +37,6 @@ class Engine:
         self._requests = target.requests
         self._replicas = [Replica(index, url, target.requests) for index, url in enumerate(target.urls)]
         self._checks = AnswerChecks(protocol(target.protocol, target.options), len(target.requests))
-        self._known: list[bytes | None] = [None] * len(target.requests)
 
     async def run(self, stage: Stage) -> Samples:
         """Send one window and wait for its last answer, at most `timeout_s` after its end.
@@ -50,7 +49,6 @@ class Engine:
             loop=asyncio.get_running_loop(),
             replicas=self._replicas,
             checks=self._checks,
-            known=self._known,
             pick=_picks([request.weight for request in self._requests], stage.seed),
         )
         is_closed = stage.arrival == "closed"

@@ -30,8 +30,6 @@ class Setting:
     loop: asyncio.AbstractEventLoop
     replicas: Sequence[Replica]
     checks: AnswerChecks
-    known: list[bytes | None]
-    """By request: the bytes of a whole answer that was found correct on a connection that stayed open."""
     pick: Sequence[int]
     """Indices of requests, drawn by weight; the row's own is at its number, round and round."""
 
@@ -43,7 +41,6 @@ class Window:
         self.loop = setting.loop
         self.replicas = setting.replicas
         self.checks = setting.checks
-        self.known = setting.known
         self.pick = setting.pick
         self.duration_s = stage.duration_s
         self.timeout_s = stage.timeout_s
@@ -102,7 +99,7 @@ class Window:
         request = self.pick[row % len(self.pick)]
         connection.row = row
         connection.request = request
-        connection.expected = self.known[request]
+        connection.expected = connection.known[request]
         if self.sent[row] != self.sent[row]:  # NaN: not a second try
             self.sent[row] = perf_counter()
         self.replica[row] = connection.index
@@ -233,7 +230,7 @@ class ClosedWindow(Window):
         request = self.pick[row % len(self.pick)]
         connection.row = row
         connection.request = request
-        connection.expected = self.known[request]
+        connection.expected = connection.known[request]
         connection.write(connection.wires[request])
         self.scheduled[row] = now
         self.sent[row] = now

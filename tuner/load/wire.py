@@ -112,7 +112,8 @@ class AnswerParser:
                 length = 0
             elif length == _UNTIL_CLOSE:
                 self.keep_alive = False
-            self._length = self._left = length
+            self._length = length
+            self._left = max(0, length)
         if self._length >= 0:
             return self._feed_length(data)
         if self._length == _CHUNKED:
