@@ -84,6 +84,7 @@ class OptunaSampler:
         drafts = []
         with quiet():
             self._memory.sampler = self._make(seed_of(self._seed, number))
+            self._generation()
         try:
             for _ in range(self._draws):
                 with quiet():
@@ -96,7 +97,10 @@ class OptunaSampler:
                 self._memory.tell(draft, state=TrialState.FAIL)
 
     def _generation(self) -> dict[str, Any]:
-        """What a genetic sampler notes on the trials it draws: the generation a trial of this moment belongs to."""
+        """What a genetic sampler notes on the trials it draws: the generation a trial of this moment belongs to.
+
+        The generation's parents are looked up here first: Optuna gives them in another order the first time.
+        """
         from optuna.samplers import BaseGASampler
         from optuna.trial import TrialState
 
@@ -104,7 +108,8 @@ class OptunaSampler:
         if not isinstance(genetic, BaseGASampler):
             return {}
         probe = self._memory.ask()
-        genetic.get_trial_generation(self._memory, self._memory.get_trials(deepcopy=False)[probe.number])
+        frozen = self._memory.get_trials(deepcopy=False)[probe.number]
+        genetic.get_parent_population(self._memory, genetic.get_trial_generation(self._memory, frozen))
         self._memory.tell(probe, state=TrialState.FAIL)
         return dict(self._memory.get_trials(deepcopy=False)[probe.number].system_attrs)
 
