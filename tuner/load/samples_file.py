@@ -40,7 +40,7 @@ def write(samples: Samples, path: Path) -> None:
 def read(path: Path) -> Samples:
     """Read what `write` wrote. Raises GeneratorFailure when the file is not that."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             columns: dict[str, Any] = {name: _column(file[name], kind) for name, kind in _COLUMNS.items()}
             scalars: dict[str, Any] = {name: kind(file[name][()]) for name, kind in _SCALARS.items()}
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
