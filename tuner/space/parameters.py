@@ -20,6 +20,7 @@ from tuner.units import quantity
 
 KEYS = ("int", "float", "choices", "log", "step", "set", "when", "container")
 EXAMPLE = "workers: {int: [1, 4], set: env/GUNICORN_WORKERS}"
+MOST_STEPS = 1_000_000
 MOST_TRIED = 20_000
 """Combinations tried to find one that meets a rule; where there are more, the rule is given the benefit."""
 
@@ -152,10 +153,19 @@ def _range(name: str, kind: str, fields: Fields) -> Domain | None:
     if len(fields.report.problems) > problems:
         return None
     if kind == "float":
-        return FloatRange(low=low, high=high, step=step, log=log)
+        return _float_range(name, FloatRange(low=low, high=high, step=step, log=log), fields)
     stride = int(step or 1)
     last = int(low) + int(high - low) // stride * stride
     return IntRange(low=int(low), high=last, step=stride, log=log)
+
+
+def _float_range(name: str, domain: FloatRange, fields: Fields) -> FloatRange | None:
+    number = count(domain)
+    if number is None or number <= MOST_STEPS:
+        return domain
+    fix = "use a larger step, or leave it out"
+    fields.report.add(fields.where("step"), f"{name} has {number:,} steps; at most {MOST_STEPS:,} are allowed", fix)
+    return None
 
 
 def _bounds(name: str, kind: str, fields: Fields) -> tuple[float, float] | None:

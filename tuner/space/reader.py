@@ -199,8 +199,10 @@ def _workload(fields: Fields, folder: Path, report: Report) -> WorkloadSpec:
     path, model = load.text("path", "/predict"), load.text("model", "iris")
     if protocol in ("v2", "tensorflow") and path is None and model is None:
         load.missing("model", f"add model: NAME, which the paths of {protocol} hold")
+        model = "model"  # this mistake is reported; whoever checks the rest of the workload need not say so again
     if path is not None and not path.startswith("/"):
         load.wrong("path", "a path", f"write path: /{path}")
+        path = f"/{path}"
     default = WorkloadSpec(protocol="http", requests=())
     return WorkloadSpec(
         protocol=cast("Any", protocol),
@@ -225,6 +227,7 @@ def _method(load: Fields) -> str | None:
     method = load.text("method", "POST")
     if method is not None and not re.fullmatch(r"[A-Z]+", method):
         load.wrong("method", "an HTTP method", f"write it in capitals, for example method: {method.upper()[:20]}")
+        return None
     return method
 
 

@@ -76,7 +76,7 @@ def assignments(parameters: Sequence[Parameter], rules: Sequence[Rule]) -> Itera
     return extend(0, {})
 
 
-def _finite_grid(parameter: Parameter) -> tuple[Value, ...]:
+def _finite_grid(parameter: Parameter) -> Sequence[Value]:
     values = grid(parameter.domain)
     if values is None:
         raise ValueError(f"{parameter.name!r} is continuous; give it a step to enumerate its values")
