@@ -7,19 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from tuner.measure.model import Estimate, Window
-from tuner.measure.slo import Judgement, judge, load_factor
+from tuner.measure.slo import judge, load_factor
 from tuner.space.model import Constraint
 from tuner.units import format_rate
 
 NEAR = 1.5
-"""An uncertain window whose worst metric is within this factor of its bound is measured once more."""
+"""An uncertain window whose worst metric is within this factor of its bound is decided together with the others."""
+FARTHEST = 20.0
+"""Load factors are cut to this and its inverse before the line is fitted: an error ratio of 0 has none."""
+ANCHOR = 0.05
+"""Weight of the closed loop in the fit, as a share of an average window's: it matters only while there is no other."""
 KNEE = 0.8
-"""Share of the closed-loop throughput tried first: latencies take off there in most queues."""
+"""Share of the closed-loop throughput tried first where no window says better."""
 DEPTH = 16.0
 """How far below the first failed rate the search goes before it gives up."""
 STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
+
+Verdict = Literal["passed", "failed", "generator", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +40,32 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What is known of one rate."""
+    """One open-loop window."""
 
     rate_rps: float
-    verdict: Literal["passed", "failed", "generator", "unknown"]
+    requests: int
+    factor: float | None
+    """Worst metric over its bound; None: not known."""
+    verdict: Verdict | None
+    """None: uncertain, decided by the fit."""
     reason: str
 
 
 class CapacitySearch:
-    """Bisection over offered rates, driven from outside: measure what `next` asks for, hand it to `observe`.
+    """A search over offered rates, driven from outside: measure what `next` asks for, hand it to `observe`.
 
-    A closed-loop window first tells about where the server saturates; offered rates are then bisected (in the
-    logarithm) between the highest that passed and the lowest that failed, until the two are within `tolerance` of each
-    other or `max_steps` windows were asked for. The ceiling that the closed loop promises is only presumed: it is
-    passed by when the rate below it passes, so that too few connections cannot hide capacity.
+    A closed-loop window first tells where the server saturates. Then the bracket between the highest rate that passed
+    and the lowest that failed is narrowed until its ends are within `tolerance` of each other, or `max_steps` windows
+    were asked for. The next rate comes from a line fitted to 1 / load factor over the rate, through what was seen so
+    far (the load factor is the worst metric over its bound): every quantile of an M/M/1 queue's latency is
+    proportional to 1 / (capacity - rate), and near their knee other queues come close. Where the line says nothing, or
+    too far to one side, the bracket is bisected in the logarithm. The ceiling promised by the closed loop is passed by
+    when the rate below it passes, so that too few connections cannot hide capacity.
 
-    Noise: a window that is uncertain and near its bound is measured once more, and the two decide together, by the
-    geometric mean of their distances to the bound. A window in which the generator was the limit is never the server's
-    failure: it bounds the search from above, and the result says so.
+    Noise: a window whose intervals leave the verdict open, and which is near its bound, is decided by the fitted line,
+    which pools all windows; when line and window disagree, the window is measured once more. So is one that could not
+    be trusted. A window in which the generator was the limit is never the server's failure: it bounds the search from
+    above, and the result says so.
 
     `first` is the window at the common rate, where there is one (or it is the first `observe`); it counts.
     """
@@ -68,117 +84,159 @@ class CapacitySearch:
         self._left = max_steps
         self._step = 1.0 + tolerance
         self._seen: list[_Seen] = []
-        self._undecided: list[Window] = []
+        self._repeat: float | None = None
         self._closed_rps: float | None = None
         self._closed_note = ""
+        self._asked = False
         if first is not None:
             self.observe(first)
 
     def next(self) -> Probe | None:
         """The next window to measure; None: the search is over."""
-        if self._left == 0:
+        rate_rps = self._rate() if self._left > 0 else None
+        if self._left == 0 or (rate_rps is None and self._closed_rps is not None):
             return None
-        rate_rps = self._rate()
-        if rate_rps is None and self._closed_rps is not None:
-            return None
+        if not self._asked:
+            self._asked = True
+            self._left -= 1
         return Probe(rate_rps=rate_rps, connections=self._connections)
 
     def observe(self, window: Window) -> None:
         """Take in a measured window; an open-loop one by its offered rate."""
-        self._left -= bool(self._seen or self._undecided or self._closed_rps is not None or window.offered_rps == 0.0)
+        self._asked = False
         if window.offered_rps == 0.0:
             self._closed_rps = window.achieved_rps
             self._closed_note = "; ".join(window.untrusted) if window.generator_limited else ""
             return
-        if window.generator_limited:
-            self._note(window.offered_rps, "generator", "; ".join(window.untrusted))
-            return
-        self._decide(window, judge(window, self._slo))
+        again = self._repeat is not None
+        self._repeat = None
+        seen = self._judged(window)
+        self._seen.append(seen)
+        if seen.verdict is None and not again and self._doubtful(seen, window):
+            self._repeat = seen.rate_rps
 
     def result(self) -> tuple[Estimate | None, str]:
         """The highest rate that passed, with the bracket it stands in (`high` None: no rate failed), and in words what
         bounded it, or why there is none."""
-        passed, above = self._passed(), self._above()
+        passed, above = self._bracket()
         if passed is None:
-            return None, self._nothing_passed()
-        failed = above.rate_rps if above is not None and above.verdict == "failed" else None
-        estimate = Estimate(value=passed, low=passed, high=failed)
-        return estimate, self._bounded_by(passed, above)
+            return None, self._nothing_passed(above)
+        failed = above.rate_rps if above is not None and self._verdict(above) == "failed" else None
+        return Estimate(value=passed, low=passed, high=failed), self._bounded_by(passed, above)
 
     # What was seen ---------------------------------------------------------------------------------------------------
 
-    def _decide(self, window: Window, judgement: Judgement) -> None:
-        before, self._undecided = self._undecided, []
-        windows = [*before, window]
-        factors = [load_factor(seen, self._slo) for seen in windows]
-        if not window.untrusted and judgement.state != "uncertain":
-            passed = judgement.state == "met"
-        elif not before and (window.untrusted or factors[0] is None or 1.0 / NEAR < factors[0] < NEAR):
-            self._undecided = windows
-            return
-        elif known := [factor for factor in factors if factor is not None]:
-            passed = math.prod(known) <= 1.0
-        else:
-            self._note(window.offered_rps, "unknown", judgement.reason)
-            return
-        self._note(window.offered_rps, "passed" if passed else "failed", judgement.reason)
+    def _judged(self, window: Window) -> _Seen:
+        judgement = judge(window, self._slo)
+        verdict: Verdict | None = {"met": "passed", "broken": "failed"}.get(judgement.state)  # type: ignore[assignment]
+        return _Seen(
+            rate_rps=window.offered_rps,
+            requests=window.requests,
+            factor=None if window.generator_limited else load_factor(window, self._slo),
+            verdict="generator" if window.generator_limited else verdict,
+            reason=judgement.reason,
+        )
 
-    def _note(self, rate_rps: float, verdict: Literal["passed", "failed", "generator", "unknown"], why: str) -> None:
-        self._undecided = []
-        self._seen.append(_Seen(rate_rps=rate_rps, verdict=verdict, reason=why))
+    def _doubtful(self, seen: _Seen, window: Window) -> bool:
+        if seen.factor is None:
+            return True
+        if window.untrusted:
+            # Offered more than the closed loop could get through, a server is unsteady because it is overloaded.
+            return not (seen.factor >= NEAR and self._closed_rps and seen.rate_rps >= self._closed_rps)
+        return (self._verdict(seen) == "passed") != (seen.factor <= 1.0)
 
-    def _passed(self) -> float | None:
-        return max((seen.rate_rps for seen in self._seen if seen.verdict == "passed"), default=None)
+    def _verdict(self, seen: _Seen) -> Verdict:
+        if seen.verdict is not None:
+            return seen.verdict
+        factors = [other.factor for other in self._seen if other.rate_rps == seen.rate_rps and other.factor is not None]
+        if not factors:
+            return "unknown"
+        factor = math.exp(sum(math.log(_cut(one)) for one in factors) / len(factors))
+        crossing = self._crossing()
+        if crossing is None or not 1.0 / NEAR < factor < NEAR:
+            return "passed" if factor <= 1.0 else "failed"
+        return "passed" if seen.rate_rps <= crossing else "failed"
 
-    def _above(self) -> _Seen | None:
-        """The lowest rate that did not pass."""
-        others = [seen for seen in self._seen if seen.verdict != "passed"]
-        return min(others, key=lambda seen: seen.rate_rps, default=None)
+    def _bracket(self) -> tuple[float | None, _Seen | None]:
+        """The highest rate that passed below the lowest that did not, and that one."""
+        judged = [(seen, self._verdict(seen)) for seen in self._seen]
+        above = min((seen for seen, verdict in judged if verdict != "passed"), key=_by_rate, default=None)
+        ceiling = math.inf if above is None else above.rate_rps
+        passed = [seen.rate_rps for seen, verdict in judged if verdict == "passed" and seen.rate_rps < ceiling]
+        return max(passed, default=None), above
+
+    def _crossing(self) -> float | None:
+        """The rate at which the line fitted to 1 / load factor reaches 1; None: it does not."""
+        known = [(s.rate_rps, _cut(s.factor), s.requests) for s in self._seen if s.factor is not None]
+        if not known:
+            return None
+        rates, factors, requests = (np.array(column, dtype=np.float64) for column in zip(*known, strict=True))
+        # The error of 1 / factor grows with it, and far above the bound the factor depends on the window's length.
+        weights = requests * np.minimum(factors, 1.0 / factors) ** 2
+        if self._closed_rps:
+            rates = np.append(rates, self._closed_rps)
+            weights = np.append(weights, ANCHOR * weights.mean())
+            factors = np.append(factors, math.inf)
+        centre, height = np.average(rates, weights=weights), np.average(1.0 / factors, weights=weights)
+        spread = float(weights @ (rates - centre) ** 2)
+        if spread == 0.0:
+            return None
+        slope = float(weights @ ((rates - centre) * (1.0 / factors - height))) / spread
+        crossing = float(centre + (1.0 - height) / slope) if slope < 0.0 else 0.0
+        return crossing if crossing > 0.0 and math.isfinite(crossing) else None
 
     # What to measure next --------------------------------------------------------------------------------------------
 
     def _rate(self) -> float | None:
         """The next offered rate; None: a closed loop, or (after one) nothing more."""
-        if self._undecided:
-            return self._undecided[0].offered_rps
-        if self._closed_rps is None:
-            return None
-        passed, above = self._passed(), self._above()
+        if self._repeat is not None or self._closed_rps is None:
+            return self._repeat
+        passed, above = self._bracket()
         if passed is not None and above is not None:
-            return math.sqrt(passed * above.rate_rps) if above.rate_rps > passed * self._step else None
+            return self._between(passed, above.rate_rps) if above.rate_rps > passed * self._step * (1 + 1e-9) else None
         if passed is not None:
             return self._upward(passed, self._closed_rps)
-        return self._downward(above.rate_rps if above is not None else None, self._closed_rps)
+        return self._downward(above, self._closed_rps)
+
+    def _between(self, low: float, high: float) -> float:
+        """A rate just below the crossing, or just above when the bracket begins there already."""
+        margin = self._step**0.45
+        crossing = self._crossing()
+        if crossing is None or not low < crossing < high:
+            crossing = math.sqrt(low * high)
+        rate = crossing / margin if crossing / margin > low * 1.02 else crossing * margin
+        # A bracket about as narrow as wanted is closed from within; a wide one is not cut too far to one side, lest a
+        # wrong line creep.
+        edge = margin**2 if high / low <= margin**4 else (high / low) ** 0.15
+        return float(min(max(rate, low * edge), high / edge))
 
     def _upward(self, passed: float, closed: float) -> float:
-        knee, ceiling = KNEE * closed, closed * self._step
-        if passed * self._step < knee:
-            return knee
+        ceiling = closed * self._step
         if passed * self._step < ceiling:
-            return math.sqrt(passed * ceiling)
-        beyond = sum(seen.verdict == "passed" and seen.rate_rps * self._step >= ceiling for seen in self._seen)
+            return self._between(passed, ceiling)
+        beyond = sum(seen.rate_rps * self._step >= ceiling for seen in self._seen)
         return passed * (self._step, *STRIDES)[min(beyond - 1, len(STRIDES))]
 
-    def _downward(self, above: float | None, closed: float) -> float | None:
-        knee = KNEE * closed
+    def _downward(self, above: _Seen | None, closed: float) -> float | None:
         if above is None:
-            return knee if closed > 0.0 else None
-        if 0.0 < knee < above / self._step:
-            return knee
-        highest = max(seen.rate_rps for seen in self._seen)
-        return above / 2.0 if above > highest / DEPTH else None
+            return KNEE * closed if closed > 0.0 else None
+        rate, margin = above.rate_rps, self._step**0.45
+        if rate * DEPTH <= max(seen.rate_rps for seen in self._seen):
+            return None
+        crossing = self._crossing()
+        guess = KNEE * closed if crossing is None else crossing / margin
+        return max(min(guess, rate / margin**2), rate / 4.0) if guess > 0.0 else rate / 2.0
 
     # What to say -----------------------------------------------------------------------------------------------------
 
-    def _nothing_passed(self) -> str:
-        above = self._above()
+    def _nothing_passed(self, above: _Seen | None) -> str:
         if above is None:
             return (
                 "no offered rate was tried: the closed loop got no good answer"
                 if self._closed_rps == 0.0
                 else ("no offered rate was tried")
             )
-        if above.verdict == "failed":
+        if self._verdict(above) == "failed":
             return f"even the lowest rate tried, {format_rate(above.rate_rps)}, failed: {above.reason}"
         return (
             f"no rate passed; at {format_rate(above.rate_rps)}, the lowest tried, nothing can be said: {above.reason}"
@@ -191,7 +249,7 @@ class CapacitySearch:
         at = format_rate(above.rate_rps)
         if above.verdict == "generator":
             return f"the load generator's limit was reached before the server's, at {at}: {above.reason}"
-        if above.verdict == "unknown":
+        if self._verdict(above) == "unknown":
             return f"the knee was not reached: at {at} nothing can be said: {above.reason}"
         wide = (
             ""
@@ -199,3 +257,11 @@ class CapacitySearch:
             else (f" (the search ran out of steps with {format_rate(passed)} passed)")
         )
         return f"bounded at {at}: {above.reason}{wide}"
+
+
+def _cut(factor: float) -> float:
+    return min(max(factor, 1.0 / FARTHEST), FARTHEST)
+
+
+def _by_rate(seen: _Seen) -> float:
+    return seen.rate_rps
