@@ -83,11 +83,25 @@ def model_of(api_version: str, kind: str) -> str | None:
     if version not in versions or group == "core":
         served = (f"{group}/{known}" if stem != "core" else known for known in sorted(versions))
         raise UnknownKind(f"apiVersion {api_version!r} is none that Kubernetes serves", f"write {' or '.join(served)}")
-    models: set[str] = set(_CREATES.findall(versions[version].read_text(encoding="utf-8")))
-    kinds = {_MODEL_PREFIX.sub("", model): model for model in models}
+    kinds = _kinds(versions[version])
     if kind not in kinds:
-        raise UnknownKind(f"{api_version} has no kind {kind!r}", nearest(kind, sorted(kinds)))
+        elsewhere = _served_as(folder, kind)
+        fix = f"write apiVersion: {' or '.join(elsewhere)}" if elsewhere else nearest(kind, sorted(kinds))
+        raise UnknownKind(f"{api_version} has no kind {kind!r}", fix)
     return kinds[kind]
+
+
+def _kinds(file: FilePath) -> dict[str, str]:
+    """The kinds that can be created in one group and version, with their models."""
+    models: list[str] = _CREATES.findall(file.read_text(encoding="utf-8"))
+    return {_MODEL_PREFIX.sub("", model): model for model in models}
+
+
+def _served_as(folder: FilePath, kind: str) -> list[str]:
+    """The apiVersions that have a kind. Reads all files, so only for a message."""
+    having = [path for path in sorted(folder.glob("*_v*_api.py")) if kind in _kinds(path)]
+    served = (re.search(r"'/api(?:s/([a-z0-9.]+))?/(v[a-z0-9]+)/", path.read_text(encoding="utf-8")) for path in having)
+    return [f"{found[1]}/{found[2]}" if found[1] else found[2] for found in served if found]
 
 
 def _client() -> FilePath:
