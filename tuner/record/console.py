@@ -37,7 +37,7 @@ from tuner.units import format_seconds
 
 __all__ = ["LiveConsole", "PlainConsole", "comparison_lines", "pareto_table", "trials_table"]
 
-_ROWS_BESIDE_THE_TABLE = 8
+_ROWS_BESIDE_THE_TABLE = 10
 
 
 def pareto_table(summary: Summary) -> RenderableType:
@@ -154,7 +154,10 @@ class LiveConsole:
 
     def _render(self) -> RenderableType:
         progress = self._progress
-        parts: list[RenderableType] = [Text(self._headline, style="bold"), self._table()]
+        parts: list[RenderableType] = [
+            Text(self._headline, style="bold", no_wrap=True, overflow="ellipsis"),
+            self._table(),
+        ]
         if self._open:
             if progress.trials and not progress.trials[-1].feasible:
                 last = progress.trials[-1]
@@ -274,12 +277,12 @@ def _columns(objectives: Sequence[Objective], slo: Sequence[Constraint], measure
     return [metric for metric in dict.fromkeys(wanted) if metric in measured]
 
 
-def _table(title: str, metrics: Sequence[str]) -> Table:
+def _table(title: str, metrics: Sequence[str], *, one_line: bool = False) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("configuration", min_width=16, overflow="fold")
+    table.add_column("knobs", overflow="fold")
     for metric in metrics:
-        table.add_column(metric.replace("_", " "), justify="right", min_width=7)
+        table.add_column(metric.replace("_", "\n"), justify="right", no_wrap=one_line, overflow="fold")
     return table
 
 
@@ -294,11 +297,8 @@ def _trials(
 ) -> Table:
     measured = {metric for trial in trials if trial.measurement for metric in trial.measurement.metrics()}
     metrics = _columns(objectives, slo, measured)
-    table = _table("Trials", metrics)
-    table.add_column("result", min_width=11)
-    if one_line:
-        table.columns[1].no_wrap = True
-        table.columns[1].overflow = "ellipsis"
+    table = _table("Trials", metrics, one_line=one_line)
+    table.add_column("result", no_wrap=True)
     for trial in trials:
         marks = ("*" if trial.number in chosen else "+" if trial.number in front else "") + (
             "b" if trial.purpose == "baseline" else ""
@@ -306,7 +306,9 @@ def _trials(
         cells = [_short(trial, metric) if one_line else metric_text(trial, metric) for metric in metrics]
         style = "green" if trial.number in front else "" if trial.feasible else "dim"
         table.add_row(
-            *(Text(cell) for cell in (f"{marks}{trial.number}", display(trial.configuration), *cells)),
+            Text(f"{marks}{trial.number}"),
+            Text(display(trial.configuration), no_wrap=one_line, overflow="ellipsis" if one_line else "fold"),
+            *(Text(cell) for cell in cells),
             Text(outcome_word(trial)),
             style=style,
         )

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -319,6 +320,8 @@ def _client(tracking_uri: str) -> MlflowClient:
     """Imports MLflow (seconds), silently, and opens the store. Nothing global of MLflow is set."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    # What MLflow's own use of its libraries warns of is nothing a user of the tuner can change.
+    warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic)(\.|$)")
     import mlflow
 
     # Errors reach the user as our StoreFailure; MLflow's own log lines would tear the live table apart. A NullHandler

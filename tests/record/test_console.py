@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from tests.record import examples
+from tuner.record.console import LiveConsole, PlainConsole, pareto_table, trials_table
+from tuner.study.model import Summary
+
+
+def console(width: int = 120, *, terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), width=width, height=24, force_terminal=terminal, _environ={})
+
+
+def text_of(made: Console) -> str:
+    assert isinstance(made.file, io.StringIO)
+    return made.file.getvalue()
+
+
+def printed(renderable: RenderableType, width: int) -> str:
+    made = console(width)
+    made.print(renderable)
+    return text_of(made)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("table", [pareto_table, trials_table])
+def test_tables_fit_and_cut_nothing(table: Callable[[Summary], RenderableType], width: int) -> None:
+    text = printed(table(examples.summary()), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_choice_the_front_and_the_baseline_are_marked(width: int) -> None:
+    text = printed(trials_table(examples.summary()), width)
+    starts = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert {"b0", "*1", "+2"} <= set(starts)
+
+
+def test_failures_stand_below_the_table_with_their_reason() -> None:
+    text = printed(trials_table(examples.summary()), 120)
+    assert "trial 4 failed at ready: OOMKilled, replica 0 was killed for memory (limit 256Mi)" in text
+    assert "trial 5 cannot run here: requests 4 cores, this machine has 2" in text
+    assert "trial 1 " not in text
+
+
+def test_an_empty_front_is_said() -> None:
+    summary = examples.summary()
+    assert "no configuration met the SLO" in printed(
+        pareto_table(replace(summary, front=replace(summary.front, members=()))), 80
+    )
+
+
+def test_user_data_is_never_markup() -> None:
+    summary = examples.summary()
+    odd = examples.trial(0, {"flag": "[bold]x[/bold]"}, summary.trials[0].outcome, "baseline")
+    assert "flag=[bold]x[/bold]" in printed(trials_table(replace(summary, trials=(odd,))), 120)
+
+
+def test_plain_lines_tell_the_study() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    summary = examples.summary()
+    plain.started(summary.start)
+    plain.proposed(examples.proposal(0, examples.SMALL, "baseline"))
+    plain.stage(0, "measure at 100/s")
+    for trial in summary.trials:
+        plain.finished(trial)
+    plain.closed(summary)
+    text = text_of(made)
+    lines = text.splitlines()
+    assert lines[1] == "SLO: latency_p99 <= 100 ms, error_ratio <= 0.1 %"
+    assert lines[2] == "trial 0 (baseline): cpu=500m threads=1 workers=1"
+    assert "trial 1: throughput 390/s (390-429), cost 0.016 USD/h, latency_p99 11 ms (9.9-13.2)" in text
+    assert "trial 4: failed at ready: OOMKilled" in text
+    assert "2 of 9 trials, about 2m10s left, best throughput 1.86x baseline" in text
+    assert lines[-1].endswith("9 trials, 4 met the SLO, 2 on the Pareto front")
+    assert "\x1b" not in text
+
+
+def test_confirmations_do_not_count_against_the_budget() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    plain.started(examples.start())
+    plain.finished(examples.trials()[7])
+    assert "0 of 9 trials" in text_of(made)
+
+
+def test_the_live_table_shows_the_running_trial_and_gives_the_terminal_back() -> None:
+    made = console(terminal=True)
+    live = LiveConsole(examples.space(), made, now=lambda: 0.0)
+    summary = examples.summary()
+    live.started(summary.start)
+    for trial in summary.trials[:5]:
+        live.finished(trial)
+    live.proposed(examples.proposal(5))
+    live.stage(5, "measure at 100/s")
+    assert "trial 5: measure at 100/s" in text_of(made)
+    assert "OOMKilled" in text_of(made)
+    live.closed(summary)
+    live.stop()
+    shown, hidden = text_of(made).rfind("\x1b[?25h"), text_of(made).rfind("\x1b[?25l")
+    assert shown > hidden >= 0
+    assert "2 on the Pareto front" in text_of(made)
+
+
+def test_the_live_table_keeps_to_the_window() -> None:
+    made = console(80, terminal=True)
+    live = LiveConsole(examples.space(), made, now=lambda: 0.0)
+    live.started(examples.start())
+    for number in range(60):
+        live.finished(replace(examples.trials()[2 if number == 3 else 6], number=number))
+    live.proposed(examples.proposal(60))
+    rendered = made.render_lines(live._render())
+    live.stop()
+    assert len(rendered) <= 24
+    rows = ["".join(segment.text for segment in line) for line in rendered]
+    assert any(row.strip().startswith("+3 ") for row in rows), "the best trial scrolled out of sight"
+    assert any(row.strip().startswith("59 ") for row in rows), "the newest trial is not shown"
+
+
+def test_no_colour_when_it_is_not_wanted() -> None:
+    made = Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"NO_COLOR": "1"})
+    made.print(trials_table(examples.summary()))
+    assert "\x1b[32m" not in text_of(made)
+
+
+def test_an_unhandled_error_leaves_the_cursor_visible() -> None:
+    program = """
+from rich.console import Console
+from tests.record import examples
+from tuner.record.console import LiveConsole
+live = LiveConsole(examples.space(), Console(force_terminal=True, width=80))
+live.started(examples.start())
+raise SystemExit(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert done.stdout.rfind("\x1b[?25h") > done.stdout.rfind("\x1b[?25l")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.record import examples
+from tuner.measure.model import Estimate
+from tuner.record.wording import comparison_lines, constraint_text, estimate_text, metric_text, outcome_text
+from tuner.trials.model import Failed
+
+
+@pytest.mark.parametrize(
+    ("metric", "estimate", "text"),
+    [
+        ("latency_p99", Estimate(value=0.011, low=0.0099, high=0.0132), "11 ms (9.9-13.2)"),
+        ("latency_p99", Estimate(value=0.0011, low=0.0009, high=0.0012), "1.1 ms (900 us-1.2 ms)"),
+        ("latency_p99", Estimate(value=0.011), "11 ms"),
+        ("throughput", Estimate(value=390.0, low=390.0, high=429.0), "390/s (390-429)"),
+        ("error_ratio", Estimate(value=0.0, low=0.0, high=0.0), "0 %"),
+        ("cost", Estimate(value=0.016), "0.016 EUR/h"),
+    ],
+)
+def test_an_interval_is_short(metric: str, estimate: Estimate, text: str) -> None:
+    assert estimate_text(metric, estimate, "EUR") == text
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert metric_text(examples.trials()[3], "throughput") == "-"
+    assert metric_text(examples.trials()[4], "latency_p99") == "-"
+
+
+def test_every_outcome_is_said_with_its_reason() -> None:
+    assert [outcome_text(trial) for trial in examples.trials()] == [
+        "ok",
+        "ok",
+        "ok",
+        "breaks the SLO: latency_p99 by 30 %",
+        "failed at ready: OOMKilled, replica 0 was killed for memory (limit 256Mi)",
+        "cannot run here: requests 4 cores, this machine has 2",
+        "cut short: latency_p99 is at least 360 ms, the SLO allows 100 ms",
+        "ok",
+        "interrupted: interrupted by the user",
+    ]
+
+
+def test_a_failure_of_the_environment_is_not_blamed_on_the_configuration() -> None:
+    failed = Failed(stage="measure", kind="Untrusted", reason="the generator was late", blame="environment")
+    text = outcome_text(examples.trial(1, examples.SMALL, failed))
+    assert text.endswith("(not the configuration's fault)")
+
+
+def test_bounds_are_said_in_the_users_units() -> None:
+    assert [constraint_text(constraint) for constraint in examples.SLO] == [
+        "latency_p99 <= 100 ms",
+        "error_ratio <= 0.1 %",
+    ]
+
+
+def test_the_comparison_is_no_more_certain_than_the_noise_floor_allows() -> None:
+    summary = examples.summary()
+    noisy = replace(
+        summary,
+        comparisons=(
+            replace(summary.comparisons[2], verdict="no difference"),
+            replace(summary.comparisons[0], verdict="unknown"),
+        ),
+    )
+    lines = comparison_lines(noisy)
+    assert lines[0].startswith("chosen (knee): trial 1 (cpu=500m threads=4 workers=2)")
+    assert lines[1] == (
+        "latency_p99: 11.5 ms, baseline 20 ms (0.575x): "
+        "no difference beyond the noise floor (restarts of one configuration differ by 1.3x)"
+    )
+    assert "not certain" in lines[2]
+
+
+def test_a_baseline_that_is_the_choice_was_not_beaten() -> None:
+    summary = examples.summary()
+    assert summary.choice is not None
+    own = replace(summary.choice, candidate=replace(summary.choice.candidate, trial=0))
+    assert comparison_lines(replace(summary, choice=own))[1].startswith("the baseline was not beaten")
+
+
+def test_a_missing_baseline_is_said_with_its_reason() -> None:
+    summary = examples.summary()
+    failed = replace(summary.trials[0], outcome=summary.trials[4].outcome)
+    without = replace(summary, baseline=None, trials=(failed, *summary.trials[1:]))
+    assert "OOMKilled" in comparison_lines(without)[1]
+
+
+def test_nothing_chosen_says_whether_anything_could_be_measured() -> None:
+    summary = replace(examples.summary(), choice=None)
+    assert "met the SLO" in comparison_lines(summary)[0]
+    failed = replace(summary, trials=(summary.trials[4],))
+    assert "could be measured" in comparison_lines(failed)[0]
