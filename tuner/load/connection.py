@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tuner.errors import GeneratorFailure
 from tuner.load.model import Request
-from tuner.load.wire import AnswerParser, WireError, request_bytes
+from tuner.load.wire import AnswerParser, WireError, request_bytes, whole_answer
 from tuner.measure.model import Status
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
         "_connecting",
         "_first_byte",
         "_first_row",
+        "_is_begun",
         "_is_dropped",
         "_parser",
         "_transport",
@@ -114,6 +115,8 @@ class Connection(asyncio.Protocol):
         self.expected: bytes | None = None
         """The very bytes of an earlier answer to the request in flight that was parsed and found correct."""
         self._parser = AnswerParser()
+        self._is_begun = False
+        """Part of an answer is in the parser."""
         self._first_row = row
         self._first_byte = 0.0
         self._transport: asyncio.Transport | None = None
@@ -159,32 +162,40 @@ class Connection(asyncio.Protocol):
             self._parse(data, now)
 
     def _parse(self, data: bytes, now: float) -> None:
-        parser = self._parser
+        request = self.request
         if self.row < 0:  # bytes nobody asked for: what follows on this connection cannot be told apart any more
             self.drop()
             return
-        if not parser.started:
-            parser.begin(self.replica.bodyless[self.request])
+        if not self._is_begun:
             self._first_byte = now
+            answer = None if self.replica.bodyless[request] else whole_answer(data)
+            if answer is not None:
+                if self._answered(*answer, now) and len(data) <= _KNOWN_BYTES:
+                    self.known[request] = data
+                return
+            self._is_begun = True
+            self.expected = None
+            self._parser.begin(self.replica.bodyless[request])
         try:
-            is_whole = parser.feed(data)
+            is_whole = self._parser.feed(data)
         except WireError:
             self._fail(Status.MALFORMED)
             return
         if is_whole:
-            self._answered(data, now)
-        else:
-            self.expected = None
+            self._take(now)
 
-    def _answered(self, data: bytes, now: float) -> None:
-        """The parser holds a whole answer, whose last bytes are `data`. The next request goes out before the check."""
-        parser, window, row, request = self._parser, self.window, self.row, self.request
-        status, body, first_byte = parser.status, parser.body, self._first_byte
-        stays = parser.keep_alive and not parser.rest
-        parser.begin(False)
+    def _take(self, now: float) -> None:
+        """The parser holds a whole answer."""
+        parser = self._parser
+        self._is_begun = False
+        self._answered(parser.status, parser.body, parser.keep_alive and not parser.rest, now)
+
+    def _answered(self, status: int, body: bytes, stays: bool, now: float) -> bool:
+        """Record an answer; the next request goes out before this one is checked. True: correct, and it stays open."""
+        window, row, request, first_byte = self.window, self.row, self.request, self._first_byte
         if stays:
             self.replica.keeps_alive = True
-            window.free(self, perf_counter())
+            window.free(self, now)
         else:
             self.drop()
             window.closed(self.replica)
@@ -192,14 +203,13 @@ class Connection(asyncio.Protocol):
         window.first_byte[row] = first_byte
         window.finished[row] = now
         window.status[row] = checked
-        if stays and checked == 200 and first_byte == now and len(data) <= _KNOWN_BYTES:
-            self.known[request] = data
+        return stays and checked == 200
 
     def eof_received(self) -> bool:
         if self.row < 0:
             self.drop()
-        elif self._parser.end():
-            self._answered(b"", perf_counter())
+        elif self._is_begun and self._parser.end():
+            self._take(perf_counter())
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it was lost makes no difference
@@ -207,7 +217,7 @@ class Connection(asyncio.Protocol):
             return
         if self.row < 0:
             self.drop()
-        elif self.row != self._first_row and not self._parser.started:
+        elif self.row != self._first_row and not self._is_begun:
             # The server closed an idle connection while the request was on its way, as it may.
             row = self.row
             self.drop()
@@ -235,7 +245,7 @@ class Connection(asyncio.Protocol):
         if self._is_dropped:
             return
         self.window.status[self.row] = status
-        if self._parser.started:
+        if self._is_begun:
             self.window.first_byte[self.row] = self._first_byte
         self.drop()
         self.window.failed(self.replica)

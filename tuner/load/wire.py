@@ -49,6 +49,23 @@ def request_bytes(request: Request, host: str) -> bytes:
     return "\r\n".join((*lines, "", "")).encode("latin-1") + request.body
 
 
+def whole_answer(data: bytes) -> tuple[int, bytes, bool] | None:
+    """(status, body, keep-alive) when `data` is just one whole answer with a Content-Length, which most are.
+
+    None: it is something else, or not an answer; only the parser can tell.
+    """
+    end = data.find(b"\r\n\r\n")
+    if not 0 <= end <= _HEAD_LIMIT:
+        return None
+    try:
+        status, length, keep_alive = _head(data[:end])
+    except WireError:
+        return None
+    if length != len(data) - end - 4 or status < 200 or status == 204 or status == 304:
+        return None
+    return status, data[end + 4 :], keep_alive
+
+
 class AnswerParser:
     """Reads answers out of a stream of bytes, one after the other.
 

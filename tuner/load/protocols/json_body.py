@@ -11,7 +11,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 def parse_object(body: bytes) -> dict[str, Any]:
     """The body as a dict. Raises ValueError saying in words what it is instead."""
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the body is not JSON ({error})") from None
     if not isinstance(value, dict):
