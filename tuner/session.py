@@ -5,6 +5,7 @@ Everything here is wiring; what a part does is said in its own room.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -144,6 +145,7 @@ def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorde
     from tuner.trials.life import TrialRunner
 
     space, manifest, backend = inputs.space, inputs.manifest, inputs.backend
+    _leave_servers_alone(backend.generator_cpus())
     for removed in backend.clean():
         notice(f"left by an earlier crash, now removed: {removed}")
 
@@ -195,6 +197,12 @@ def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorde
     if summary.choice is not None:
         folder.best_manifest.write_text(export(folder, summary, summary.choice.candidate.trial))
     return summary
+
+
+def _leave_servers_alone(cpus: tuple[int, ...]) -> None:
+    """Keep this process, and MLflow's work in it, on the load generator's CPUs: the others are the servers'."""
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)
 
 
 def _mlflow(

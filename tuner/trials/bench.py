@@ -18,7 +18,7 @@ _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
 
 
-class Untrusted(Exception):  # noqa: N818 - it is a verdict on the measurement, not on the server
+class Untrusted(Exception):
     """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
 
 

@@ -31,7 +31,9 @@ def requested(pods: PodSet) -> Requested:
                 gpus += amount
         missing = [resource for resource in ("cpu", "memory") if resource not in container.requests]
         if missing:
-            warnings.append(f"container {container.name} requests no {' and no '.join(missing)}: its cost leaves it out")
+            warnings.append(
+                f"container {container.name} requests no {' and no '.join(missing)}: its cost leaves it out"
+            )
     return Requested(
         cores=cores * pods.replicas,
         memory_bytes=memory_bytes * pods.replicas,
