@@ -47,8 +47,14 @@ def test_forms(text: str, address: object) -> None:
         "limit/cpu",
         "limits/",
         "path:",
-    ]
-    + ["limits/a/b/c", "annotations/", "path:spec/replicas", "path:/a~2b", "path:X/:/a", "path:/a~", "labels/a"],
+        "limits/a/b/c",
+        "annotations/",
+        "path:spec/replicas",
+        "path:/a~2b",
+        "path:X/:/a",
+        "path:/a~",
+        "labels/a",
+    ],
 )
 def test_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):

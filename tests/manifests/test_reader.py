@@ -176,10 +176,10 @@ def test_anchors_are_read(tmp_path: Path) -> None:
 
 
 def test_the_models_come_without_the_rest_of_the_client_and_do_not_hinder_it() -> None:
-    code = f"""
+    code = """
 import sys
 from tuner.manifests import validate
-obj = {{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {{"name": "x"}}}}
+obj = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
 assert [refusal.message for refusal in validate.refusals(obj)] == ["the object lacks the field 'spec'"]
 assert "kubernetes" not in sys.modules and "kubernetes.config" not in sys.modules
 before = sys.modules["kubernetes.client.models.v1_deployment"].V1Deployment

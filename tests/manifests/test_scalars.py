@@ -28,8 +28,15 @@ def read_1_2(text: str) -> object:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("", None), ("~", None), ("null", None), ("true", True), ("FALSE", False), ("12", 12), ("-3", -3), ("0o17", 15)]
-    + [
+    [
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("FALSE", False),
+        ("12", 12),
+        ("-3", -3),
+        ("0o17", 15),
         ("0x1F", 31),
         ("1.5", 1.5),
         ("1e3", 1000.0),
@@ -65,8 +72,10 @@ def test_core_schema(text: str, value: object) -> None:
         "-.5",
         "<<",
         "=",
-    ]
-    + ["2024-01-01", "2024-01-01T00:00:00Z", "08"],
+        "2024-01-01",
+        "2024-01-01T00:00:00Z",
+        "08",
+    ],
 )
 def test_what_the_versions_read_differently(text: str) -> None:
     assert ambiguity(text)

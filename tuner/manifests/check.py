@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
 from tuner.manifests import address, knobs, tree
-from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas, Resource
-from tuner.manifests.kinds import Place
-from tuner.manifests.kinds.model import Path, at, mapping
+from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
+from tuner.manifests.check_resources import Knob, amount_problems, resource_problems, values
+from tuner.manifests.kinds.model import Path, mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.splice import Unwritable, splice
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
-from tuner.space.model import Choices, Parameter, SearchSpace, Value
+from tuner.space.model import FloatRange, Parameter, SearchSpace, Value
 from tuner.space.nearest import nearest
-from tuner.units import quantity
 
 
 def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
@@ -52,21 +49,6 @@ def _misspelt(space: SearchSpace) -> Iterator[Problem]:
                 yield Problem(where=parameter.where, message=str(error), fix=fix)
 
 
-class _Knob:
-    """One address of one parameter, and the container it belongs to."""
-
-    def __init__(self, parameter: Parameter, target: str, found: Address, place: Place | None) -> None:
-        self.parameter, self.target, self.address, self.place = parameter, target, found, place
-
-    @property
-    def same(self) -> tuple[object, ...]:
-        """Equal for two knobs that set the very same value."""
-        return (self.address, self.place.path if self.place and isinstance(self.address, OfContainer) else None)
-
-    def problem(self, message: str, fix: str) -> Problem:
-        return Problem(where=self.parameter.where, message=f"{self.parameter.name}: {message}", fix=fix)
-
-
 class _Check:
     def __init__(
         self,
@@ -90,7 +72,7 @@ class _Check:
         for knob in knobs_:
             yield from self._knob(knob)
         yield from self._set_twice(knobs_)
-        yield from self._resources(knobs_)
+        yield from resource_problems(self.space, self.workload, knobs_, self._at)
         yield from self._port()
 
     def _at(self, path: Path, message: str, fix: str, document: int | None = None) -> Problem:
@@ -128,7 +110,7 @@ class _Check:
 
     # one knob
 
-    def _knobs(self) -> Iterator[_Knob]:
+    def _knobs(self) -> Iterator[Knob]:
         """Those whose address can be read, with a container where they need one."""
         for parameter in self.space.parameters:
             place = self.workload.place(container_of(self.space, parameter))
@@ -138,19 +120,18 @@ class _Check:
                 except ValueError:
                     continue
                 if place is not None or not (isinstance(found, OfContainer) or _on_pod(found)):
-                    yield _Knob(parameter, target, found, place)
+                    yield Knob(parameter, target, found, place)
 
-    def _knob(self, knob: _Knob) -> Iterator[Problem]:
+    def _knob(self, knob: Knob) -> Iterator[Problem]:
         if isinstance(knob.address, Flag) and (problem := self._unreachable_flag(knob, knob.address)):
             yield problem
             return
-        if isinstance(knob.address, Resource):
-            yield from self._amounts(knob, knob.address)
+        yield from amount_problems(knob)
         if isinstance(knob.address, Replicas):
             yield from self._replicas(knob)
         yield from self._trial_write(knob)
 
-    def _unreachable_flag(self, knob: _Knob, flag: Flag) -> Problem | None:
+    def _unreachable_flag(self, knob: Knob, flag: Flag) -> Problem | None:
         place = knob.place
         if place is None:
             return None
@@ -165,23 +146,9 @@ class _Check:
             )
         return None
 
-    def _amounts(self, knob: _Knob, resource: Resource) -> Iterator[Problem]:
-        for value in _values(knob.parameter):
-            try:
-                amount = quantity(knobs.text(value))
-            except ValueError as error:
-                yield knob.problem(f"{knob.target}: {error}", "write a quantity such as 500m, 2 or 512Mi")
-                continue
-            if amount < 0:
-                yield knob.problem(f"{knob.target}: {value} is negative", "write a quantity of at least 0")
-            elif "/" in resource.name and amount % 1:
-                yield knob.problem(
-                    f"{knob.target}: {value} is not whole", f"{resource.name} is counted: write 1, 2, ..."
-                )
-
-    def _replicas(self, knob: _Knob) -> Iterator[Problem]:
-        for value in _values(knob.parameter):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    def _replicas(self, knob: Knob) -> Iterator[Problem]:
+        for value in values(knob.parameter):
+            if isinstance(knob.parameter.domain, FloatRange) or not _counts(value):
                 yield knob.problem(f"{value!r} is no number of replicas", "write whole numbers from 1 on")
         fix = (
             f"remove it from the manifest, or {knob.parameter.name} from the search space: both would set the replicas"
@@ -194,9 +161,9 @@ class _Check:
                 message = f"this {obj['kind']} scales {kind} {name} while {knob.parameter.name} is tuned"
                 yield self._at(("spec", "scaleTargetRef"), message, fix, index)
 
-    def _trial_write(self, knob: _Knob) -> Iterator[Problem]:
+    def _trial_write(self, knob: Knob) -> Iterator[Problem]:
         """The surest check is to do it: each outermost value is written, and what it would be deployed as is looked at."""
-        for value in _values(knob.parameter):
+        for value in values(knob.parameter):
             objects: list[Any] = [tree.data(document.root) for document in self.documents]
             try:
                 knobs.write(objects, self.workload, knob.place, knob.address, value)
@@ -212,7 +179,7 @@ class _Check:
                 yield knob.problem(f"{knob.target} set to {value!r}: {refused}", "write values that Kubernetes takes")
                 return
 
-    def _how(self, knob: _Knob) -> str:
+    def _how(self, knob: Knob) -> str:
         if isinstance(knob.address, Pointer):
             return "point at a value that is in the manifest"
         if isinstance(knob.address, address.Env):
@@ -236,66 +203,12 @@ class _Check:
 
     # knobs together
 
-    def _set_twice(self, found: list[_Knob]) -> Iterator[Problem]:
+    def _set_twice(self, found: list[Knob]) -> Iterator[Problem]:
         for one, other in combinations(found, 2):
             apart = one.parameter.when is not None or other.parameter.when is not None
             if one.same == other.same and not (apart and one.parameter is not other.parameter):
                 message = f"{other.target} is set by {one.parameter.name} already"
                 yield other.problem(message, "let one parameter set it")
-
-    def _resources(self, found: list[_Knob]) -> Iterator[Problem]:
-        for place in self.workload.places():
-            sections = {
-                name: mapping(self.workload.obj, (*place.path, "resources", name)) for name in ("limits", "requests")
-            }
-            wrong = False
-            for section, amounts in sections.items():
-                for resource, amount in amounts.items():
-                    if _amount(amount) is None:
-                        wrong = True
-                        path = (*place.path, "resources", section, resource)
-                        yield self._at(
-                            path, f"{section}.{resource}: {amount!r} is no quantity", "write for example 500m or 1Gi"
-                        )
-            if wrong:
-                continue
-            named = {k.address.name for k in found if isinstance(k.address, Resource) and k.place == place}
-            for resource in sorted({*sections["limits"], *sections["requests"], *named}):
-                yield from self._request_within_limit(place, resource, found)
-
-    def _request_within_limit(self, place: Place, resource: str, found: list[_Knob]) -> Iterator[Problem]:
-        setting = {
-            k.address.section: k
-            for k in found
-            if isinstance(k.address, Resource) and k.address.name == resource and k.place == place
-        }
-        limit, request = setting.get("limits"), setting.get("requests")
-        paths = {name: (*place.path, "resources", name, resource) for name in ("limits", "requests")}
-        base = {name: at(self.workload.obj, path) for name, path in paths.items()}
-        lowest = _bound(limit, base["limits"], min)
-        highest = _bound(request, base["requests"], max)
-        if lowest is None or highest is None or _quantity(highest) <= _quantity(lowest):
-            return
-        what = f"requests/{resource} of {highest} would be above limits/{resource} of {lowest}"
-        if limit is None and request is None:
-            fix = "Kubernetes refuses that: raise the limit or lower the request"
-            yield self._at(paths["requests"], f"requests.{resource} {highest} is above limits.{resource} {lowest}", fix)
-        elif limit is not None and request is not None:
-            if limit.parameter is not request.parameter and not self._ruled(limit.parameter, request.parameter):
-                fix = f"add the rule `{request.parameter.name} <= {limit.parameter.name}`, or set both by one parameter"
-                yield request.problem(what, fix)
-        else:
-            knob = limit or request
-            assert knob is not None  # noqa: S101 - one of the two is set here
-            other = "requests" if limit is not None else "limits"
-            line = tree.line(self.documents[self.workload.index].root, paths[other])
-            fix = f"add {other}/{resource} to the addresses of {knob.parameter.name}, or change {self.manifest.file}:{line}"
-            yield knob.problem(what, fix)
-
-    def _ruled(self, one: Parameter, other: Parameter) -> bool:
-        """Whether a rule speaks of both, and so may keep them apart."""
-        words = [set(re.findall(r"\w+", rule.text)) for rule in self.space.rules]
-        return any({one.name, other.name} <= rule for rule in words)
 
     def _port(self) -> Iterator[Problem]:
         try:
@@ -305,6 +218,10 @@ class _Check:
                 yield self._at(
                     self.workload.places()[0].path if self.names else ("spec",), problem.message, problem.fix
                 )
+
+
+def _counts(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _needs_container(parameter: Parameter) -> bool:
@@ -320,31 +237,6 @@ def _needs_container(parameter: Parameter) -> bool:
 
 def _on_pod(found: Address) -> bool:
     return isinstance(found, address.Annotation) and found.of_pod
-
-
-def _values(parameter: Parameter) -> tuple[Value, ...]:
-    """All choices, or the ends of a range."""
-    domain = parameter.domain
-    return domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
-
-
-def _amount(value: Any) -> Decimal | None:
-    try:
-        return quantity(value) if isinstance(value, str | int | float) else None
-    except ValueError:
-        return None
-
-
-def _quantity(value: Any) -> Decimal:
-    return quantity(knobs.text(value))
-
-
-def _bound(knob: _Knob | None, base: Any, pick: Any) -> Any:
-    """The least or greatest amount that a resource is given; None: none, or not a quantity."""
-    if knob is None:
-        return base
-    amounts = [value for value in _values(knob.parameter) if _amount(knobs.text(value)) is not None]
-    return pick(amounts, key=_quantity) if amounts else None
 
 
 def _scales(obj: Any, kind: str, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -66,11 +66,11 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
             if isinstance(present, dict | list) or not _exists(target, path):
                 what = "a list or mapping" if present is not None else "nothing"
                 raise Unaddressable(f"there is {what} at /{'/'.join(map(str, path))} of the manifest")
-            _container(target, path[:-1])[path[-1]] = text(value) if isinstance(present, str) else value
+            _put(target, path, text(value) if isinstance(present, str) else value)
         case Replicas():
             for path in paths(workload, place, address):
                 if at(obj, path) is None or not stands(at(obj, path), value):
-                    _container(obj, path[:-1])[path[-1]] = value
+                    _put(obj, path, value)
         case Env(name):
             if present is not None and stands(present, value):
                 return
@@ -85,7 +85,7 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
         case _:
             for path in paths(workload, place, address):
                 if present is None or not stands(present, value):
-                    _container(obj, path[:-1])[path[-1]] = text(value)
+                    _put(obj, path, text(value))
 
 
 def paths(workload: Workload, place: Place | None, address: Address) -> tuple[Path, ...]:
@@ -135,28 +135,27 @@ def _exists(obj: Any, path: Path) -> bool:
     return isinstance(parent, Mapping) and last in parent
 
 
-def _container(obj: Any, path: Path) -> Any:
-    """The mapping or list at `path`, made where there is none."""
-    for step in path:
+def _put(obj: Any, path: Path, value: Any) -> None:
+    """Set the value at `path`, with mappings on the way where there is nothing."""
+    for step in path[:-1]:
         below = at(obj, (step,))
         if below is None:
-            if not isinstance(obj, MutableMapping):
-                raise Unaddressable(f"there is no {step} to hold it")
-            below = obj[step] = {}
+            below = {}
+            _put(obj, (step,), below)
         obj = below
-    if not isinstance(obj, MutableMapping | list):
-        raise Unaddressable(f"{'.'.join(map(str, path))} is not a mapping")
-    return obj
+    if not (isinstance(obj, dict) and isinstance(path[-1], str)) and at(obj, path[-1:]) is None:
+        raise Unaddressable(f"there is no mapping or list to hold {path[-1]!r}")
+    obj[path[-1]] = value
 
 
 def _listed(obj: Any, path: Path) -> list[Any]:
-    parent = _container(obj, path[:-1])
-    if parent.get(path[-1]) is None:
-        parent[path[-1]] = []
-    if not isinstance(parent[path[-1]], list):
+    """The list at `path`, made where there is nothing."""
+    if at(obj, path) is None:
+        _put(obj, path, [])
+    found = at(obj, path)
+    if not isinstance(found, list):
         raise Unaddressable(f"{path[-1]} is not a list")
-    items: list[Any] = parent[path[-1]]
-    return items
+    return found
 
 
 def _env(obj: Any, place: Place, name: str) -> Any:

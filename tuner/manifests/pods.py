@@ -17,8 +17,8 @@ from tuner.space.model import SearchSpace
 def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
     """The tuned workload's pods. Containers that an operator adds are left out.
 
-    The serving container is the search space's, else the one with a port named http, with a readiness probe, or the
-    first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one. Raises
+    The serving container is the search space's if it has a port, else the one with a port named http, with a readiness
+    probe, or the first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one. Raises
     InputError where there is none.
     """
     where = Where(file=str(space.manifest))
@@ -56,8 +56,10 @@ def _replicas(workload: Workload) -> int:
 
 
 def _serving(space: SearchSpace, containers: tuple[Container, ...]) -> Container:
+    """A named container without a port is a sidecar that is tuned, and serves nothing."""
+    named = [container for container in containers if container.name == space.container and _port(container)]
     ranked = sorted(containers, key=lambda c: ("http" not in dict(c.ports), c.probe is None, not c.ports))
-    return next((container for container in containers if container.name == space.container), ranked[0])
+    return (named or ranked)[0]
 
 
 def _port(container: Container) -> int | None:
