@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import uvloop
 
 from tests.load.servers import CLOSING, GOOD, UNTIL_CLOSE, Server, answer, chunked
 from tuner.errors import GeneratorFailure
+from tuner.load.checks import AnswerChecks
 from tuner.load.engine import Engine
 from tuner.load.model import Request, Stage, Target
 from tuner.measure.model import Samples, Status
@@ -251,6 +253,46 @@ def test_nobody_listens(stage: Stage) -> None:
     assert set(statuses(samples)) == {Status.CONNECT_FAILED}
     assert (samples.replica == -1).all()
     assert np.isnan(samples.sent_s).all()
+
+
+@pytest.mark.parametrize("stage", [constant(timeout=0.1), closed(timeout=0.1)])
+def test_a_connection_that_is_never_made_times_out(stage: Stage) -> None:
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # room for one connection; the others get no answer at all
+        for _ in range(4):
+            other = waiting.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        (samples,) = run(target(f"http://127.0.0.1:{full.getsockname()[1]}"), stage)
+    assert set(statuses(samples)) <= {Status.TIMED_OUT, Status.NOT_SENT}
+    assert statuses(samples)[Status.TIMED_OUT] >= 4
+    assert np.isnan(samples.sent_s).all()
+
+
+def test_long_answers_are_compared_always_and_checked_at_times() -> None:
+    class Picky:
+        name = "picky"
+        asked = 0
+
+        def encode(self, body: bytes) -> Request:
+            raise NotImplementedError
+
+        def check(self, status: int, body: bytes) -> str | None:
+            self.asked += 1
+            return "too bad" if body.startswith(b"bad") else None
+
+        def answer(self, body: bytes) -> object:
+            raise NotImplementedError
+
+    picky = Picky()
+    checks = AnswerChecks(picky, 1)
+    long = b"x" * 20_000
+    assert [checks.status(0, 200, long) for _ in range(10)] == [200] * 10
+    assert picky.asked == 1
+    found = Counter(checks.status(0, 200, b"bad%d" % number + long) for number in range(320))
+    assert found == {200: 310, Status.WRONG_ANSWER: 10}
+    assert checks.status(0, 200, b"bad") == Status.WRONG_ANSWER
 
 
 @pytest.mark.parametrize(

@@ -32,23 +32,25 @@ from tuner.units import rate, seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0: sent; 2: bad input; 3: the generator failed."""
+    """Exit status 0: sent; 2: bad input; 3: the generator failed; 130: interrupted."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    if given.serve:
-        uvloop.run(_serve())
-        return 0
-    if not given.url or (given.rate is None) != given.closed:
+    if not given.serve and (not given.url or (given.rate is None) != given.closed):
         parser.error("give --url, and either --rate or --closed")
     try:
-        samples = uvloop.run(_send(_target(given), _stage(given)))
-        if given.out is not None:
-            write(samples, given.out)
+        if given.serve:
+            uvloop.run(_serve())
+        else:
+            samples = uvloop.run(_send(_target(given), _stage(given)))
+            if given.out is not None:
+                write(samples, given.out)
+            sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
     except (InputError, ValueError) as error:
         return _say(error, 2)
     except (TunerError, OSError) as error:
         return _say(error, 3)
-    sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

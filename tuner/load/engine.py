@@ -61,6 +61,7 @@ class Engine:
             await window.run()
         finally:
             window.stop()
+            self._drop(only_busy=True)  # none is, unless the window broke off
             gc.enable()
             gc.unfreeze()
         if window.broken is not None:
@@ -76,9 +77,13 @@ class Engine:
         )
 
     def close(self) -> None:
+        self._drop(only_busy=False)
+
+    def _drop(self, *, only_busy: bool) -> None:
         for replica in self._replicas:
             for connection in tuple(replica.open):
-                connection.drop()
+                if connection.row >= 0 or not only_busy:
+                    connection.drop()
 
     def _divide(self, connections: int) -> None:
         if connections < 1:

@@ -39,7 +39,7 @@ class LocalGenerator:
         self._heard = b""
         self._errors = Path(self._folder.name, "stderr").open("w+b")  # noqa: SIM115
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "tuner.load", "--serve"],
+            [sys.executable, "-P", "-m", "tuner.load", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -103,7 +103,10 @@ class LocalGenerator:
                 raise self._death("ended")
             self._heard += piece
         line, _, self._heard = self._heard.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise GeneratorFailure(f"the load generator answered {line[:200]!r}, which is not JSON") from None
         return answer
 
     def _death(self, what: str) -> GeneratorFailure:
