@@ -1,0 +1,207 @@
+"""A world for studies: a search space, and a server whose speed is arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuner.errors import Where
+from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.space.model import (
+    Budget,
+    Choices,
+    Condition,
+    Configuration,
+    Constraint,
+    Domain,
+    FloatRange,
+    IntRange,
+    Objective,
+    Parameter,
+    SearchSpace,
+    Value,
+    WorkloadSpec,
+)
+from tuner.space.rules import parse_rule
+from tuner.study.model import Proposal
+from tuner.trials.clock import FakeClock
+from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
+
+HERE = Where(file="space.yaml", line=1)
+THROUGHPUT = Objective(metric="throughput", direction="maximize")
+COST = Objective(metric="cost", direction="minimize")
+P99 = Constraint(metric="latency_p99", bound=0.1)
+TWELVE = Budget(trials=12)
+BASELINE = Configuration(values={"workers": 1, "cpu": "500m"})
+
+
+def parameter(name: str, domain: Domain, when: Condition | None = None) -> Parameter:
+    return Parameter(name=name, domain=domain, targets=(f"env/{name}",), where=HERE, when=when)
+
+
+WORKERS = parameter("workers", IntRange(low=1, high=8))
+CPU = parameter("cpu", Choices(values=("500m", "1", "2")))
+RATIO = parameter("ratio", FloatRange(low=0.0, high=1.0))
+
+
+def space_of(
+    parameters: Sequence[Parameter] = (WORKERS, CPU),
+    *,
+    rules: Sequence[str] = (),
+    budget: Budget = TWELVE,
+    objectives: tuple[Objective, ...] = (THROUGHPUT, COST),
+    slo: tuple[Constraint, ...] = (P99,),
+) -> SearchSpace:
+    return SearchSpace(
+        name="toy",
+        file=Path("space.yaml"),
+        manifest=Path("deployment.yaml"),
+        parameters=tuple(parameters),
+        workload=WorkloadSpec(protocol="http", requests=()),
+        objectives=objectives,
+        slo=slo,
+        budget=budget,
+        rules=tuple(parse_rule(rule, HERE) for rule in rules),
+    )
+
+
+def start_of(
+    space: SearchSpace, folder: Path, *, sampler: str = "tpe", seed: int = 7, pick: str = "knee"
+) -> StudyStart:
+    return StudyStart(
+        name=space.name,
+        study_id="0a1b2c3d",
+        space_file=str(space.file),
+        input_digest="d1",
+        objectives=space.objectives,
+        slo=space.slo,
+        budget=space.budget,
+        backend="replay",
+        sampler=sampler,
+        seed=seed,
+        pick=pick,
+        storage_url=f"sqlite:///{folder / 'optuna.db'}",
+        tracking_uri=None,
+        tuner_version="1",
+        started_at="2026-01-01T00:00:00+00:00",
+        machine={"cpus": "2"},
+    )
+
+
+def measurement(**metrics: float) -> Measurement:
+    """A measurement of these metrics; a latency, throughput or cost that is not given was not measured, or is 1."""
+    window = Window(
+        offered_rps=100.0,
+        achieved_rps=99.5,
+        latency_s={
+            name: Estimate(value=value, low=value * 0.9, high=value * 1.1)
+            for name, value in metrics.items()
+            if name.startswith("latency")
+        },
+        error_ratio=Estimate(value=metrics.get("error_ratio", 0.0), low=0.0, high=0.01),
+        errors={},
+        requests=500,
+        warm_up_s=0.5,
+        lateness_p99_s=0.0002,
+        generator_cpu_ratio=0.2,
+        replica_share=(0.5, 0.5),
+    )
+    throughput = metrics.get("throughput")
+    return Measurement(
+        at_rate=window,
+        curve=(window,),
+        throughput_rps=None if throughput is None else Estimate(value=throughput),
+        throughput_note="bounded by latency_p99",
+        usage=Usage(cpu_cores=0.7),
+        startup_s=2.0,
+        requested_cores=1.0,
+        requested_memory_bytes=2.0**28,
+        requested_gpus=0.0,
+        cost_per_hour=metrics.get("cost", 1.0),
+        currency="USD",
+        cost_per_million=None,
+    )
+
+
+def measured(slo: Sequence[Constraint] = (P99,), **metrics: float) -> Measured:
+    found = measurement(**metrics)
+    values = found.metrics()
+    excesses = [(bound.metric, bound.excess(values[bound.metric])) for bound in slo if bound.metric in values]
+    return Measured(measurement=found, broken=tuple((name, excess) for name, excess in excesses if excess > 0))
+
+
+def stopped(**metrics: float) -> Stopped:
+    return Stopped(
+        measurement=measurement(**metrics), broken=(("latency_p99", 1.0),), reason="latency_p99 above 100 ms"
+    )
+
+
+def crashed(reason: str = "it exited with status 1") -> Failed:
+    return Failed(stage="ready", kind="Crashed", reason=reason, logs="Traceback")
+
+
+def lost() -> Failed:
+    return Failed(stage="measure", kind="Untrusted", reason="the generator was late", blame="environment")
+
+
+def serve(values: Mapping[str, Value]) -> Outcome:
+    """More workers serve more, to the point; more CPU costs more; too many workers on little CPU are slow."""
+    workers, cpu = int(values["workers"]), {"500m": 0.5, "1": 1.0, "2": 2.0}[str(values["cpu"])]
+    throughput = 100.0 * min(workers, 4 * cpu)
+    return measured(throughput=throughput, cost=cpu, latency_p99=0.02 * workers / cpu)
+
+
+def digest(configuration: Configuration) -> str:
+    return configuration.digest
+
+
+def can_run(_: Configuration) -> None:
+    return None
+
+
+def trial_of(
+    number: int,
+    outcome: Outcome,
+    configuration: Configuration = BASELINE,
+    *,
+    purpose: str = "search",
+    duration_s: float = 10.0,
+) -> Trial:
+    return Trial(
+        number=number,
+        purpose=purpose,  # type: ignore[arg-type]
+        configuration=configuration,
+        manifest_digest=digest(configuration),
+        outcome=outcome,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        duration_s=duration_s,
+        overhead_s=0.1,
+    )
+
+
+class Runner:
+    """Runs trials by `outcome`, each taking `duration_s` of the clock; remembers what it was asked to run."""
+
+    def __init__(
+        self,
+        outcome: Callable[[Proposal], Outcome] = lambda proposal: serve(proposal.configuration.values),
+        clock: FakeClock | None = None,
+        duration_s: float = 10.0,
+    ) -> None:
+        self._outcome = outcome
+        self._clock = clock or FakeClock()
+        self._duration_s = duration_s
+        self.ran: list[Proposal] = []
+
+    def __call__(self, proposal: Proposal) -> Trial:
+        self.ran.append(proposal)
+        outcome = self._outcome(proposal)
+        self._clock.sleep(self._duration_s)
+        return trial_of(
+            proposal.number,
+            outcome,
+            proposal.configuration,
+            purpose=proposal.purpose,
+            duration_s=self._duration_s,
+        )

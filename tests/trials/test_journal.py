@@ -1,0 +1,379 @@
+"""The journal against real files: exact round trips, torn ends, damage, a full disk, two processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tuner.errors import InputError, StoreFailure
+from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.space.model import Budget, Configuration, Constraint, Objective
+from tuner.trials.codec import CodecError, decode, encode
+from tuner.trials.journal import Journal, read
+from tuner.trials.model import Event, Failed, Infeasible, Interrupted, Measured, Stopped, StudyStart, Trial
+
+START = StudyStart(
+    name="iris",
+    study_id="0a1b2c3d",
+    space_file="/spaces/iris/space.yaml",
+    input_digest="d1",
+    objectives=(Objective(metric="throughput", direction="maximize"),),
+    slo=(Constraint(metric="latency_p99", bound=0.1),),
+    budget=Budget(trials=20, time_s=600.0),
+    backend="process",
+    sampler="tpe",
+    seed=0,
+    pick="knee",
+    storage_url="sqlite:///optuna.db",
+    tracking_uri=None,
+    tuner_version="1",
+    started_at="2026-01-01T00:00:00+00:00",
+    machine={"cpus": "2"},
+)
+
+
+def trial(number: int = 0, reason: str = "it exited with status 1") -> Trial:
+    return Trial(
+        number=number,
+        purpose="search",
+        configuration=Configuration(values={"workers": 2, "cpu": "500m", "preload": True, "ratio": 0.1}),
+        manifest_digest="abcdef012345",
+        outcome=Failed(stage="ready", kind="Crashed", reason=reason, logs="Traceback ✗\n"),
+        started_at=datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
+        duration_s=12.5,
+        overhead_s=0.25,
+    )
+
+
+def events(path: Path) -> list[tuple[str, Any]]:
+    return [(event.kind, dict(event.data)) for event in read(path).events]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "study" / "journal.jsonl"
+
+
+# round trips
+
+number = st.floats(allow_nan=False, allow_infinity=False)
+text = st.text(max_size=5)
+names = st.dictionaries(text, number, max_size=2)
+estimate = st.builds(Estimate, value=number, low=st.none() | number, high=st.none() | number)
+window = st.builds(
+    Window,
+    offered_rps=number,
+    achieved_rps=number,
+    latency_s=st.dictionaries(text, estimate, max_size=2),
+    error_ratio=estimate,
+    errors=st.dictionaries(text, st.integers(), max_size=2),
+    requests=st.integers(),
+    warm_up_s=number,
+    lateness_p99_s=number,
+    generator_cpu_ratio=number,
+    replica_share=st.lists(number, max_size=2).map(tuple),
+    untrusted=st.lists(text, max_size=2).map(tuple),
+    warnings=st.lists(text, max_size=2).map(tuple),
+)
+usage = st.builds(
+    Usage,
+    cpu_cores=st.none() | number,
+    memory_peak_bytes=st.none() | st.integers(),
+    throttled_ratio=st.none() | number,
+    restarts=st.integers(),
+)
+measurement = st.builds(
+    Measurement,
+    at_rate=window,
+    curve=st.lists(window, max_size=2).map(tuple),
+    throughput_rps=st.none() | estimate,
+    throughput_note=text,
+    usage=usage,
+    startup_s=number,
+    requested_cores=number,
+    requested_memory_bytes=number,
+    requested_gpus=number,
+    cost_per_hour=number,
+    currency=text,
+    cost_per_million=st.none() | number,
+    not_enforced=st.lists(text, max_size=2).map(tuple),
+    warnings=st.lists(text, max_size=2).map(tuple),
+)
+broken = st.lists(st.tuples(text, number), max_size=2).map(tuple)
+outcome = st.one_of(
+    st.builds(Measured, measurement=measurement, broken=broken),
+    st.builds(Stopped, measurement=measurement, broken=broken, reason=text),
+    st.builds(Infeasible, reason=text),
+    st.builds(
+        Failed, stage=text, kind=text, reason=text, logs=text, blame=st.sampled_from(["configuration", "environment"])
+    ),
+    st.builds(Interrupted, reason=text),
+)
+value = st.booleans() | st.integers() | number | text
+trials = st.builds(
+    Trial,
+    number=st.integers(0),
+    purpose=st.sampled_from(["baseline", "search", "confirm"]),
+    configuration=st.builds(Configuration, values=st.dictionaries(text, value, max_size=3)),
+    manifest_digest=text,
+    outcome=outcome,
+    started_at=st.datetimes(timezones=st.just(UTC)),
+    duration_s=number,
+    overhead_s=number,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(trials)
+def test_a_trial_reads_back_as_it_was_written(one: Trial) -> None:
+    written = json.dumps(encode(one), allow_nan=False)
+    back = decode(Trial, json.loads(written))
+    assert back == one
+    assert json.dumps(encode(back)) == written, "types too: 1, 1.0 and true are equal, but not the same"
+
+
+def test_the_first_line_reads_back_as_it_was_written() -> None:
+    assert decode(StudyStart, json.loads(json.dumps(encode(START)))) == START
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_refused_and_nothing_is_written(bad: float, path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.begin(START)
+        before = path.read_bytes()
+        with pytest.raises(CodecError, match=f"duration_s: {bad!r} is not a finite number"):
+            journal.finish(replace(trial(), duration_s=bad))
+        with pytest.raises(ValueError, match="JSON"):
+            journal.append("rate", {"rate_rps": bad})
+        assert path.read_bytes() == before
+        journal.finish(trial())
+    assert read(path).trials == (trial(),)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.pop("number"), "number"),
+        (lambda data: data.update(extra=1), "a Trial has no extra"),
+        (lambda data: data.update(number="1"), "number: '1' is not a int"),
+        (lambda data: data.update(number=True), "number: True is not a whole number"),
+        (lambda data: data["outcome"].update({"is": "Lost"}), "outcome: 'Lost' is none of Measured"),
+        (lambda data: data.update(purpose="fun"), "purpose: 'fun' is none of 'baseline'"),
+    ],
+)
+def test_what_is_no_trial_is_refused_by_name(change: Callable[[dict[str, Any]], None], words: str) -> None:
+    data = encode(trial())
+    change(data)
+    with pytest.raises(CodecError, match=words):
+        decode(Trial, data)
+
+
+# the file
+
+
+def test_what_was_written_is_read_while_it_is_open_and_after(path: Path) -> None:
+    with Journal.open(path) as journal:
+        assert journal.start is None
+        journal.begin(START)
+        journal.append("rate", {"rate_rps": 120.0})
+        journal.finish(trial(0))
+        journal.finish(trial(1))
+        while_open = read(path)
+        assert journal.contents() == while_open
+    assert while_open == read(path)
+    assert while_open.start == START
+    assert while_open.trials == (trial(0), trial(1))
+    assert while_open.events == (Event(kind="rate", data={"rate_rps": 120.0}),)
+    with Journal.open(path) as journal:
+        assert journal.contents() == while_open
+        journal.append("ended", {"because": "all"})
+    assert [kind for kind, _ in events(path)] == ["rate", "ended"]
+
+
+def test_every_line_is_json_of_its_own(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.begin(START)
+        journal.finish(trial(reason="two\nlines\r\u2028 and \x1c more"))
+    lines = path.read_text().split("\n")
+    assert lines.pop() == ""
+    assert [(json.loads(line)["n"], json.loads(line)["kind"]) for line in lines] == [(0, "start"), (1, "trial")]
+    assert read(path).trials[0].outcome == trial(reason="two\nlines\r\u2028 and \x1c more").outcome
+
+
+def test_a_second_start_and_reserved_names_are_refused(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.begin(START)
+        with pytest.raises(ValueError, match="holds the study 'iris' already"):
+            journal.begin(START)
+        with pytest.raises(ValueError, match="cannot be called 'trial'"):
+            journal.append("trial", {})
+
+
+def three_lines(path: Path) -> bytes:
+    with Journal.open(path) as journal:
+        journal.begin(START)
+        journal.finish(trial(0))
+        journal.finish(trial(1))
+    return path.read_bytes()
+
+
+def test_cut_anywhere_it_opens_with_every_whole_line_and_goes_on(tmp_path: Path) -> None:
+    whole = three_lines(tmp_path / "whole.jsonl")
+    ends = [index + 1 for index, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in [0, 1, 25, ends[0] - 1, *ends, ends[0] + 1, ends[0] + 200, ends[1] - 1, ends[2] - 2, ends[2] - 1]:
+        path = tmp_path / f"cut{cut}.jsonl"
+        path.write_bytes(whole[:cut])
+        lines = sum(end <= cut for end in ends)
+        if lines:
+            assert len(read(path).trials) == lines - 1
+        else:
+            with pytest.raises(InputError, match="holds no study"):
+                read(path)
+        with Journal.open(path) as journal:
+            assert len(journal.trials) == max(0, lines - 1)
+            assert path.read_bytes() == whole[: ([0, *ends])[lines]]
+            if journal.start is None:
+                journal.begin(START)
+            journal.append("note", {"cut": cut})
+        assert events(path) == [("note", {"cut": cut})]
+        torn = path.with_name(path.name + ".torn")
+        rest = whole[([0, *ends])[lines] : cut]
+        assert (torn.read_bytes() if torn.exists() else b"") == rest
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 500, b"\0" * 50 + b"\n", b'{"n":3,"kind":"tri', b"\xff\xfe\n\n"])
+def test_garbage_at_the_end_is_cut_off(tail: bytes, path: Path) -> None:
+    whole = three_lines(path)
+    path.write_bytes(whole + tail)
+    assert len(read(path).trials) == 2
+    with Journal.open(path) as journal:
+        assert len(journal.trials) == 2
+    assert path.read_bytes() == whole
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_noticed(place: float, bit: int, tmp_path: Path) -> None:
+    whole = (
+        three_lines(tmp_path / "whole.jsonl")
+        if not (tmp_path / "whole.jsonl").exists()
+        else (tmp_path / "whole.jsonl").read_bytes()
+    )
+    damaged = bytearray(whole)
+    damaged[int(place * len(whole))] ^= 1 << bit
+    path = tmp_path / "damaged.jsonl"
+    path.write_bytes(damaged)
+    line = whole[: int(place * len(whole))].count(b"\n") + 1
+    if line == 3:
+        assert len(read(path).trials) == 1
+    else:
+        with pytest.raises(StoreFailure, match=rf"damaged\.jsonl:{line}: "):
+            read(path)
+
+
+def test_a_lost_line_is_noticed(path: Path) -> None:
+    first, _, last = three_lines(path).splitlines(keepends=True)
+    path.write_bytes(first + last)
+    with pytest.raises(StoreFailure, match=r"journal\.jsonl:2: line 2 \(trial\) of a journal stands here"):
+        read(path)
+
+
+def test_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("do not lose me\n")
+    with pytest.raises(StoreFailure, match=r"notes\.txt:1: this is not a journal"):
+        Journal.open(path)
+    assert path.read_text() == "do not lose me\n"
+
+
+def test_a_line_of_another_version_is_named(path: Path) -> None:
+    from tuner.trials import journal as module
+
+    path.parent.mkdir()
+    path.write_bytes(module._line(0, "start", {**encode(START), "mood": "fine"}))
+    with pytest.raises(StoreFailure, match=r"journal\.jsonl:1: .*a StudyStart has no mood"):
+        read(path)
+
+
+def test_no_journal_is_the_users_mistake(path: Path) -> None:
+    with pytest.raises(InputError, match=r"journal\.jsonl: there is no journal"):
+        read(path)
+
+
+# the lock
+
+
+HOLD = "import sys, pathlib; from tuner.trials.journal import Journal; Journal.open(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
+
+
+def test_only_one_process_has_it_open_and_the_other_is_told_which(path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"1\n"
+            with pytest.raises(InputError, match=f"process {child.pid} is running this study"):
+                Journal.open(path)
+        finally:
+            child.kill()
+    Journal.open(path).close()
+
+
+def test_closing_lets_the_next_one_in(path: Path) -> None:
+    first = Journal.open(path)
+    with pytest.raises(InputError, match=f"process {os.getpid()} "):
+        Journal.open(path)
+    first.close()
+    first.close()
+    Journal.open(path).close()
+
+
+# a full disk
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: a write is cut short there, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 1, 40])
+def test_a_full_disk_is_told_and_leaves_the_journal_whole(room: int, path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.begin(START)
+        journal.finish(trial(0))
+        before = path.read_bytes()
+        with (
+            room_for(len(before) + room),
+            pytest.raises(StoreFailure, match=r"journal\.jsonl: \d+ bytes could not be written"),
+        ):
+            journal.finish(trial(1))
+        assert path.read_bytes() == before
+        assert journal.trials == (trial(0),)
+        journal.finish(trial(1))
+    assert read(path).trials == (trial(0), trial(1))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreFailure, match=r"file/journal\.jsonl: cannot be opened for writing"):
+        Journal.open(tmp_path / "file" / "journal.jsonl")
