@@ -70,13 +70,16 @@ def server(different: bool) -> Iterator[str]:
             child.kill()
 
 
-def wrk(url: str, connections: int, seconds: float, script: Path) -> tuple[float, float]:
-    """(requests a second, requests a second of client CPU)."""
+def wrk(url: str, connections: int, seconds: float, script: Path, like: int) -> tuple[float, float]:
+    """(requests a second, requests a second of client CPU), on the CPU and at the priority of the process `like`."""
+
+    def bind() -> None:
+        os.sched_setaffinity(0, os.sched_getaffinity(like))
+        os.sched_setscheduler(0, os.sched_getscheduler(like), os.sched_getparam(like))
+
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url + PATH]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CPU})
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, preexec_fn=bind)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     count = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
@@ -124,10 +127,12 @@ def compare(rounds: int, seconds: float) -> dict[str, object]:
             LocalGenerator(target(different, "http")) as parsing,
             LocalGenerator(target(different, "seldon")) as checking,
         ):
+            for generator in (plain, parsing, checking):  # started, bound, and their connections open
+                ours(generator, max(CONNECTIONS), 0.2)
             for _ in range(rounds):
                 for connections in CONNECTIONS:
                     for name, figure in (
-                        ("wrk", lambda n=connections: wrk(equal, n, seconds, script)),
+                        ("wrk", lambda n=connections: wrk(equal, n, seconds, script, plain.pid)),
                         ("ours, equal answers", lambda n=connections: ours(plain, n, seconds)),
                         ("ours, different answers, parsed", lambda n=connections: ours(parsing, n, seconds)),
                         ("ours, different answers, JSON checked", lambda n=connections: ours(checking, n, seconds)),
