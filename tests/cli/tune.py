@@ -1,0 +1,60 @@
+"""Runs the `tune` command as a user does: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TOY = Path(__file__).parent.parent / "servers" / "toy"
+COMMAND = (sys.executable, "-c", "from tuner.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Done:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Tune:
+    """`tune` in the working folder `folder`."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str | Path, stdin: str | None = None) -> Done:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=110,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """State of our own, so that tests neither see nor clean what another tuner on this machine runs."""
+        return {**os.environ, "XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1", "COLUMNS": "120"}

@@ -1,0 +1,207 @@
+"""A trial's life over the real process backend and the real toy server; the load alone is simulated, so that what is
+measured is arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.measure.queues import Server, exponential
+from tuner.backends.process import ProcessBackend
+from tuner.errors import GeneratorFailure
+from tuner.inputs import Inputs, read_inputs
+from tuner.load.model import Stage, Target
+from tuner.measure.model import Samples
+from tuner.space.model import Configuration, Constraint, WorkloadSpec
+from tuner.trials.clock import RealClock
+from tuner.trials.folder import StudyFolder
+from tuner.trials.life import TrialRunner
+from tuner.trials.model import Failed, Infeasible, Measured, Stopped, Trial
+from tuner.trials.quiet import NoQuiet
+
+TOY = Path(__file__).parent.parent / "servers" / "toy"
+FAST, SLOW = Server(exponential(0.004)), Server(exponential(0.300), servers=40)
+
+
+class SimulatedGenerator:
+    """Answers each window from a queue, at once."""
+
+    def __init__(self, server: Server, late_s: float = 0.0) -> None:
+        self._server = server
+        self._late_s = late_s
+
+    def run(self, stage: Stage) -> Samples:
+        rng = np.random.default_rng(stage.seed)
+        if stage.arrival == "closed":
+            return self._server.closed_loop(rng, stage.connections, stage.duration_s)
+        samples = self._server.open_loop(rng, stage.rate_rps, stage.duration_s)
+        return replace(samples, sent_s=samples.sent_s + self._late_s)
+
+    def close(self) -> None:
+        return
+
+
+class BrokenGenerator:
+    def run(self, stage: Stage) -> Samples:
+        raise GeneratorFailure("the load generator ended with status 1; it said: nothing")
+
+    def close(self) -> None:
+        return
+
+
+class Bench:
+    """Runs single trials in a folder of their own, and remembers what was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = StudyFolder(folder)
+        self.stages: list[str] = []
+        self.rates: list[float] = []
+        self.inputs: Inputs = read_inputs(TOY, "process")
+
+    def runner(
+        self, server: object = FAST, *, rate_rps: float | None = 100.0, slo: tuple[Constraint, ...] | None = None
+    ) -> TrialRunner:
+        generator = SimulatedGenerator(server) if isinstance(server, Server) else server
+        space = self.inputs.space
+        space = replace(space, slo=space.slo if slo is None else slo)
+
+        @contextmanager
+        def generate(_target: Target) -> Iterator[object]:
+            yield generator
+
+        return TrialRunner(
+            space=space,
+            manifest=self.inputs.manifest,
+            backend=ProcessBackend(space, state_dir=self.folder.root / "state"),
+            generator=generate,
+            protocol=self.inputs.protocol,
+            requests=self.inputs.requests,
+            folder=self.folder,
+            study_id="abcd",
+            clock=RealClock(),
+            quiet=NoQuiet(),
+            on_stage=lambda _number, stage: self.stages.append(stage),
+            on_rate=self.rates.append,
+            rate_rps=rate_rps,
+        )
+
+    def run(self, runner: TrialRunner | None = None, number: int = 0, **values: object) -> Trial:
+        baseline = dict(self.inputs.baseline.values)
+        return (runner or self.runner()).run(number, "search", Configuration(values=baseline | values))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def with_env(bench: Bench, **env: str) -> None:
+    """The toy's moods are environment variables the image itself would have set."""
+    space = bench.inputs.space
+    image = replace(space.local.images[0], env=dict(space.local.images[0].env) | env)
+    local = replace(space.local, images=(image,))
+    workload: WorkloadSpec = replace(space.workload, ready_timeout_s=3.0)
+    bench.inputs = replace(bench.inputs, space=replace(space, local=local, workload=workload))
+
+
+def test_a_trial_is_measured_to_the_end(bench: Bench) -> None:
+    trial = bench.run()
+    assert isinstance(trial.outcome, Measured)
+    measurement = trial.outcome.measurement
+    assert trial.feasible
+    assert measurement.throughput_rps is not None
+    assert 100 < measurement.throughput_rps.value < 250, measurement.throughput_note
+    assert measurement.at_rate.offered_rps == 100
+    assert [window.offered_rps for window in measurement.curve if window.offered_rps] == sorted(
+        window.offered_rps for window in measurement.curve if window.offered_rps
+    )
+    assert measurement.requested_cores == 0.5
+    assert measurement.cost_per_hour == pytest.approx(0.5 * 0.03 + 64 / 1024 * 0.004)
+    assert measurement.cost_per_million == pytest.approx(
+        measurement.cost_per_hour / 3600 / measurement.throughput_rps.value * 1e6
+    )
+    assert bench.folder.manifest(0).read_text() == bench.inputs.manifest.text, "the baseline is deployed byte for byte"
+    assert bench.folder.log(0).exists()
+    assert bench.stages[:5] == ["deploy", "wait until ready", "verify", "warm-up", "measure at 100/s"]
+    assert bench.stages[-1] == "take down"
+
+
+def test_a_trial_that_has_lost_is_cut_short(bench: Bench) -> None:
+    trial = bench.run(bench.runner(SLOW))
+    assert isinstance(trial.outcome, Stopped)
+    assert [metric for metric, _ in trial.outcome.broken] == ["latency_p99"]
+    assert trial.outcome.measurement.throughput_rps is None
+    assert "throughput" not in trial.outcome.measurement.metrics(), "nothing stands for what was not measured"
+    assert not any(stage.startswith(("probe", "search")) for stage in bench.stages)
+
+
+def test_the_common_rate_is_derived_once(bench: Bench) -> None:
+    runner = bench.runner(rate_rps=None)
+    first = bench.run(runner)
+    second = bench.run(runner, number=1, workers=2)
+    assert len(bench.rates) == 1
+    assert first.measurement is not None
+    assert second.measurement is not None
+    assert first.measurement.at_rate.offered_rps == second.measurement.at_rate.offered_rps == bench.rates[0]
+    assert first.measurement.throughput_rps is not None
+    assert bench.rates[0] == pytest.approx(first.measurement.throughput_rps.value / 2, rel=0.1)
+
+
+def test_what_the_machine_does_not_have_is_never_deployed(bench: Bench) -> None:
+    space = bench.inputs.space
+    trial = bench.run(bench.runner(), replicas=2, cpu="500m") if space is None else bench.run(replicas=400)
+    assert isinstance(trial.outcome, Infeasible)
+    assert "Insufficient" in trial.outcome.reason
+    assert bench.stages == []
+
+
+@pytest.mark.parametrize(
+    ("mood", "kind", "stage"),
+    [("crash", "Crashed", "ready"), ("never-ready", "NotReady", "ready")],
+)
+def test_a_server_that_does_not_get_ready(bench: Bench, mood: str, kind: str, stage: str) -> None:
+    with_env(bench, TOY_FAIL=mood)
+    outcome = bench.run().outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.stage, outcome.blame) == (kind, stage, "configuration")
+
+
+def test_an_answer_unlike_the_baselines(bench: Bench) -> None:
+    assert isinstance(bench.run().outcome, Measured)
+    with_env(bench, TOY_FAIL="wrong-answer")
+    outcome = bench.run(bench.runner(), number=1, workers=2).outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.stage) == ("WrongAnswer", "verify")
+    assert "differently from the baseline" in outcome.reason
+
+
+def test_a_broken_generator_is_not_the_servers_fault(bench: Bench) -> None:
+    outcome = bench.run(bench.runner(BrokenGenerator())).outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.blame) == ("GeneratorFailed", "environment")
+
+
+def test_a_late_generator_yields_no_number(bench: Bench) -> None:
+    outcome = bench.run(bench.runner(SimulatedGenerator(FAST, late_s=0.5))).outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.blame) == ("Untrusted", "environment")
+    assert "late" in outcome.reason
+
+
+def test_an_interrupt_takes_everything_down(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = bench.runner()
+    interrupt: Callable[[int, str], None] = lambda _number, stage: _interrupt_at("verify", stage)  # noqa: E731
+    monkeypatch.setattr(runner, "_on_stage", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(runner)
+    assert ProcessBackend(None, state_dir=bench.folder.root / "state").clean() == ()
+
+
+def _interrupt_at(wanted: str, stage: str) -> None:
+    if stage == wanted:
+        raise KeyboardInterrupt
