@@ -18,8 +18,8 @@ NEAR = 1.5
 """An uncertain window whose worst metric is within this factor of its bound is decided together with the others."""
 FARTHEST = 20.0
 """Load factors are cut to this and its inverse before the line is fitted: an error ratio of 0 has none."""
-ANCHOR = 0.05
-"""Weight of the closed loop in the fit, as a share of an average window's: it matters only while there is no other."""
+ANCHOR = 0.3
+"""Weight of the closed loop in the fit, as a share of an average window's: there 1 / load factor is 0."""
 KNEE = 0.8
 """Share of the closed-loop throughput tried first where no window says better."""
 DEPTH = 16.0
@@ -171,8 +171,9 @@ class CapacitySearch:
         if not known:
             return None
         rates, factors, requests = (np.array(column, dtype=np.float64) for column in zip(*known, strict=True))
-        # The error of 1 / factor grows with it, and far above the bound the factor depends on the window's length.
-        weights = requests * np.minimum(factors, 1.0 / factors) ** 2
+        # Weight falls away from the bound: the line is the curve's chord there, the error of 1 / factor grows with it,
+        # and far above the bound the factor depends on the window's length.
+        weights = requests * np.minimum(factors, 1.0 / factors) ** 4
         if self._closed_rps:
             rates = np.append(rates, self._closed_rps)
             weights = np.append(weights, ANCHOR * weights.mean())
@@ -221,11 +222,13 @@ class CapacitySearch:
         if above is None:
             return KNEE * closed if closed > 0.0 else None
         rate, margin = above.rate_rps, self._step**0.45
-        if rate * DEPTH <= max(seen.rate_rps for seen in self._seen):
+        tried = {seen.rate_rps for seen in self._seen}
+        if rate * DEPTH <= max(tried):
             return None
-        crossing = self._crossing()
-        guess = KNEE * closed if crossing is None else crossing / margin
-        return max(min(guess, rate / margin**2), rate / 4.0) if guess > 0.0 else rate / 2.0
+        if len(tried) > 1:  # the line was wrong already
+            return rate / 2.0 ** min(len(tried) - 1, 2)
+        guess = self._crossing() or KNEE * closed or rate / 2.0
+        return float(min(max(guess / margin, rate / 4.0), rate / margin**2))
 
     # What to say -----------------------------------------------------------------------------------------------------
 

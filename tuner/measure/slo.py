@@ -49,10 +49,13 @@ def judge(window: Window, slo: Sequence[Constraint]) -> Judgement:
     broken = tuple((f.metric, f.excess) for f in findings if f.excess is not None and f.excess > 0.0)
     if window.untrusted:
         return Judgement(state="uncertain", broken=broken, reason="; ".join(window.untrusted))
-    for state in ("broken", "uncertain"):
-        texts = [finding.text for finding in findings if finding.state == state]
-        if texts:
-            return Judgement(state=state, broken=broken, reason="; ".join(texts))
+    states: tuple[State, ...] = ("broken", "uncertain")
+    for state in states:
+        of_state = [finding for finding in findings if finding.state == state]
+        if of_state:
+            # Those that seem broken explain more than those merely unsure.
+            telling = [finding for finding in of_state if (finding.excess or 0.0) > 0.0] or of_state
+            return Judgement(state=state, broken=broken, reason="; ".join(finding.text for finding in telling))
     met = "; ".join(finding.text for finding in findings) or "no bound applies to this window"
     return Judgement(state="met", broken=broken, reason=met)
 

@@ -1,0 +1,246 @@
+"""The capacity search against simulated servers whose capacity is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.measure.queues import Server, constant, exponential
+from tests.measure.windows import window
+from tuner.measure.capacity import CapacitySearch, Probe
+from tuner.measure.model import Estimate, Window
+from tuner.measure.window import summarize
+from tuner.space.model import Constraint
+
+Measure = Callable[[Probe], Window]
+
+
+def p99(bound: float) -> list[Constraint]:
+    return [Constraint(metric="latency_p99", bound=bound)]
+
+
+def drive(search: CapacitySearch, measure: Measure) -> list[Probe]:
+    probes = []
+    while (probe := search.next()) is not None:
+        probes.append(probe)
+        search.observe(measure(probe))
+        assert len(probes) <= 8
+    return probes
+
+
+def simulated(server: Server, rng: np.random.Generator, *, noise: float = 0.0, step_s: float = 2.0) -> Measure:
+    """Each window meets the server a little slower or faster, as restarts and neighbours do."""
+
+    def measure(probe: Probe) -> Window:
+        pace = float(rng.lognormal(0.0, noise))
+        service = server.service
+        noisy = replace(server, service=lambda r, n: service(r, n) * pace)
+        if probe.rate_rps is None:
+            return summarize(noisy.closed_loop(rng, probe.connections, step_s))
+        return summarize(noisy.open_loop(rng, probe.rate_rps, step_s))
+
+    return measure
+
+
+def mmc_tail(rate: float, servers: int, mu: float, t: float) -> float:
+    """P(sojourn > t) in M/M/c (Gross & Harris, section 2.3)."""
+    load = rate / mu
+    last = load**servers / math.factorial(servers) / (1 - load / servers)
+    waits = last / (sum(load**k / math.factorial(k) for k in range(servers)) + last)
+    slack = servers * mu - rate
+    if servers == 1:
+        return math.exp(-slack * t)
+    return (1 - waits) * math.exp(-mu * t) + waits * (slack * math.exp(-mu * t) - mu * math.exp(-slack * t)) / (
+        slack - mu
+    )
+
+
+def md1_tail(rate: float, mean_s: float, t: float) -> float:
+    """P(wait > t - mean_s) in M/D/1 (Erlang 1909), by a long simulation: the closed form cancels badly."""
+    rng = np.random.default_rng(99)
+    seen = Server(constant(mean_s)).open_loop(rng, rate, 200_000 / rate)
+    return float((seen.finished_s - seen.scheduled_s > t).mean())
+
+
+def crossing(tail: Callable[[float], float], low: float, high: float) -> float:
+    for _ in range(25):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle) <= 0.01 else (low, middle)
+    return low
+
+
+MM1 = (Server(exponential(1 / 2000)), 0.010, crossing(lambda r: mmc_tail(r, 1, 2000, 0.010), 1, 1999))
+MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: mmc_tail(r, 4, 500, 0.020), 1, 1999))
+MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: md1_tail(r, 1 / 1000, 0.006), 1, 999))
+
+
+@pytest.mark.parametrize("start", [0.3, 0.5, 1.2])
+@pytest.mark.parametrize(
+    ("server", "noise"), [(MM1, 0.0), (MM4, 0.0), (MD1, 0.0), (MM1, 0.02)], ids=["M/M/1", "M/M/4", "M/D/1", "noisy"]
+)
+def test_the_capacity_is_found(server: tuple[Server, float, float], noise: float, start: float) -> None:
+    queue, bound, truth = server
+    seeds, near, windows = 20, 0, 0
+    for seed in range(seeds):
+        measure = simulated(queue, np.random.default_rng(seed), noise=noise)
+        first = measure(Probe(rate_rps=round(start * truth), connections=32))
+        search = CapacitySearch(p99(bound), first=first)
+        windows += 1 + len(drive(search, measure))
+        estimate, note = search.result()
+        assert estimate is not None, note
+        assert estimate.low == estimate.value
+        # The bracket is a tenth wide, and its ends are noisy.
+        near += truth / 1.15 <= estimate.value <= truth * 1.15
+    assert near / seeds >= 0.9
+    assert windows / seeds <= 7.0
+
+
+def test_without_a_first_window_the_closed_loop_leads() -> None:
+    queue, bound, truth = MM1
+    search = CapacitySearch(p99(bound), connections=16)
+    probes = drive(search, simulated(queue, np.random.default_rng(0)))
+    estimate, note = search.result()
+    assert probes[0] == Probe(rate_rps=None, connections=16)
+    assert estimate is not None
+    assert estimate.value == pytest.approx(truth, rel=0.15)
+    assert note.startswith("bounded at ")
+    assert "latency_p99" in note
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_any_slo_saturation_bounds_it(seed: int) -> None:
+    search = CapacitySearch([])
+    drive(search, simulated(Server(constant(1 / 1000)), np.random.default_rng(seed)))
+    estimate, note = search.result()
+    assert estimate is not None
+    assert estimate.value == pytest.approx(1000, rel=0.15)
+    assert "saturated" in note
+
+
+def law(p99_s: Callable[[float], float], capacity: float = 1000.0, **changes: object) -> Measure:
+    """A server without noise: its p99 by the rate, the interval five percent to each side."""
+
+    def measure(probe: Probe) -> Window:
+        if probe.rate_rps is None:
+            return window(offered_rps=0.0, achieved_rps=capacity, latency_s={}, backlog_rps=None)
+        value = p99_s(probe.rate_rps)
+        estimate = Estimate(value=value, low=value * 0.95, high=value * 1.05)
+        rate = probe.rate_rps
+        return window(
+            offered_rps=rate, achieved_rps=min(rate, capacity), latency_s={"latency_p99": estimate}, **changes
+        )
+
+    return measure
+
+
+@pytest.mark.parametrize("knee", [60.0, 200.0, 700.0, 1500.0])
+def test_a_cliff_is_bracketed_wherever_it_stands(knee: float) -> None:
+    """No line fits a cliff: the search must close in all the same, below, at and beyond what the closed loop says."""
+    search = CapacitySearch(p99(0.1))
+    drive(search, law(lambda rate: 0.01 if rate <= knee else 1.0))
+    estimate, note = search.result()
+    assert estimate is not None, note
+    assert estimate.high is not None, note
+    assert estimate.value <= knee < estimate.high <= 1.4 * estimate.value
+
+
+def test_an_even_law_takes_few_windows() -> None:
+    search = CapacitySearch(
+        p99(0.1), first=law(lambda rate: 1 / max(1e-3, 1000 - rate))(Probe(rate_rps=500, connections=1))
+    )
+    probes = drive(search, law(lambda rate: 1 / max(1e-3, 1000 - rate)))
+    estimate, _ = search.result()
+    assert estimate is not None
+    assert estimate.high is not None
+    assert estimate.value <= 990 <= estimate.high <= 1.1 * estimate.value
+    assert len(probes) <= 4
+
+
+def test_too_few_connections_do_not_hide_capacity() -> None:
+    search = CapacitySearch(p99(0.1), max_steps=10)
+    measure = law(lambda rate: 1 / max(1e-3, 1000 - rate), capacity=1000.0)
+    while (probe := search.next()) is not None:
+        seen = measure(probe)
+        search.observe(replace(seen, achieved_rps=400.0) if probe.rate_rps is None else seen)
+    estimate, _ = search.result()
+    assert estimate is not None
+    assert estimate.value > 700
+
+
+def test_even_the_lowest_rate_failed() -> None:
+    search = CapacitySearch(p99(0.1))
+    probes = drive(search, law(lambda rate: 5.0))
+    estimate, note = search.result()
+    assert estimate is None
+    assert note.startswith("even the lowest rate tried, ")
+    assert "latency_p99 of 5 s" in note
+    assert min(probe.rate_rps for probe in probes if probe.rate_rps) < 100
+
+
+def late(limit: float) -> Measure:
+    fine = law(lambda rate: 0.01)
+
+    def measure(probe: Probe) -> Window:
+        seen = fine(probe)
+        if seen.offered_rps <= limit:
+            return seen
+        return replace(seen, untrusted=("the load generator was late",), generator_limited=True)
+
+    return measure
+
+
+def test_the_generators_limit_is_never_the_servers() -> None:
+    search = CapacitySearch(p99(0.1))
+    drive(search, late(600.0))
+    estimate, note = search.result()
+    assert estimate is not None
+    assert 500 < estimate.value <= 600
+    assert estimate.high is None
+    assert note.startswith("the load generator's limit was reached before the server's, at ")
+    assert note.endswith("the load generator was late")
+
+
+def test_a_generator_that_never_keeps_up_yields_nothing() -> None:
+    search = CapacitySearch(p99(0.1))
+    drive(search, late(0.0))
+    estimate, note = search.result()
+    assert estimate is None
+    assert "nothing can be said: the load generator was late" in note
+
+
+def test_an_untrusted_window_is_measured_again() -> None:
+    fine = law(lambda rate: 0.01 if rate < 800 else 1.0)
+    spoiled = iter([True])
+
+    def measure(probe: Probe) -> Window:
+        seen = fine(probe)
+        if probe.rate_rps is not None and next(spoiled, False):
+            return replace(seen, latency_s={}, untrusted=("never steady",))
+        return seen
+
+    search = CapacitySearch(p99(0.1))
+    probes = drive(search, measure)
+    assert probes[1] == probes[2]
+    estimate, _ = search.result()
+    assert estimate is not None
+    assert 600 < estimate.value < 800
+
+
+def test_a_dead_server_is_not_searched() -> None:
+    search = CapacitySearch(p99(0.1))
+    probes = drive(search, law(lambda rate: 1.0, capacity=0.0))
+    assert len(probes) == 1
+    assert search.result() == (None, "no offered rate was tried: the closed loop got no good answer")
+
+
+def test_steps_are_bounded_and_next_may_be_asked_twice() -> None:
+    search = CapacitySearch(p99(0.1), max_steps=2)
+    assert search.next() == search.next()
+    assert len(drive(search, law(lambda rate: 0.01 if rate < 300 else 1.0))) == 2
+    estimate, _ = search.result()
+    assert search.next() is None
+    assert estimate is None
