@@ -220,6 +220,20 @@ def test_the_parent_holds_the_front_the_choice_and_the_comparison(recorded: Stud
     assert "no difference beyond the noise floor" in parent.data.tags["mlflow.note.content"]
 
 
+def test_a_view_of_the_page_lists_the_trials_with_knobs_and_metrics(recorded: Study) -> None:
+    recorder = recorded.recorder()
+    recorder.started(recorded.summary.start)
+    recorder.closed(recorded.summary)
+    experiment = recorded.client().get_experiment_by_name(recorded.name)
+    assert recorder.page() == f"/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=tuner"
+    assert recorder.page()[1:] in experiment.tags["mlflow.note.content"]
+    view = json.loads(experiment.tags["mlflow.sharedViewState.tuner"])
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`throughput_rps`", False)
+    columns = {column.split("`")[1] for column in view["selectedColumns"]}
+    run = recorded.trials()[1]
+    assert columns <= {*run.data.params, *run.data.metrics, *run.data.tags}
+
+
 def test_artifacts_lie_beside_the_database(recorded: Study, store: Store) -> None:
     assert (store.root / "mlartifacts" / recorded.name).is_dir()
 

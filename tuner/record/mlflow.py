@@ -38,15 +38,13 @@ _LOG_LINES = 200
 _TAG_CHARACTERS = 5000  # MLflow's limit is 8000
 _BATCH = 100  # MLflow takes 100 params and tags and 1000 metrics a call
 
-_EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # opens the pages for runs, not those for language models
-    "mlflow.note.content": (
-        "Each `study` run holds one run a trial: open it with the + before its name. Choose the knobs and metrics to "
-        "compare under *Columns*, or filter with `tags.pareto = 'true'`, `tags.feasible = 'true'`, "
-        "`tags.baseline = 'true'`, `tags.chosen = 'true'`. Latencies are in milliseconds; `_low` and `_high` hold the "
-        "truth with 95 % confidence; `curve/...` is latency against the offered rate (the step is the rate)."
-    ),
-}
+_VIEW = "tuner"
+_NOTE = """[**Compare the trials**](#/experiments/{experiment_id}/runs?viewStateShareKey={view}), best first.
+
+A run named *study* holds one run a trial; `tags.pareto = 'true'` leaves the Pareto front (also `feasible`, `baseline`,
+`chosen`). Latencies are in milliseconds; `_low` and `_high` hold the truth with 95 % confidence; `curve/...` is latency
+against the offered rate, which is the step.
+"""
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -105,6 +103,11 @@ class MlflowRecorder:
         self._start = start
         with self._store() as study:
             study.client.update_run(study.parent_id, status="RUNNING")
+
+    def page(self) -> str:
+        """Path, below an MLflow server's address, of the page that compares the trials of the study last `started`."""
+        with self._store() as study:
+            return f"/#/experiments/{study.experiment_id}/runs?viewStateShareKey={_VIEW}"
 
     def proposed(self, proposal: Proposal) -> None:
         """Nothing: a run is written when its trial is in the journal."""
@@ -170,7 +173,7 @@ class MlflowRecorder:
         if experiment is None:
             try:
                 folder = _artifact_folder(self._uri, name)
-                return str(client.create_experiment(name, artifact_location=folder, tags=_EXPERIMENT_TAGS))
+                return str(client.create_experiment(name, artifact_location=folder))
             except MlflowException:  # another process was faster
                 experiment = client.get_experiment_by_name(name)
                 if experiment is None:
@@ -187,6 +190,14 @@ class MlflowRecorder:
         began = _milliseconds(datetime.fromisoformat(start.started_at))
         run = client.create_run(experiment_id, start_time=began, tags=tags, run_name=f"study {self._folder.name}")
         self._log(client, run.info.run_id, params=rows.study_params(start, self._space))
+        shown = {
+            "mlflow.experimentKind": "custom_model_development",  # pages for runs, not those for language models
+            "mlflow.note.content": _NOTE.format(experiment_id=experiment_id, view=_VIEW),
+            f"mlflow.sharedViewState.{_VIEW}": json.dumps(rows.trials_view(start, self._space)),
+        }
+        for key, value in shown.items():
+            self._between()
+            client.set_experiment_tag(experiment_id, key, value)
         return str(run.info.run_id)
 
     def _write_trial(self, study: _Study, trial: Trial) -> None:

@@ -220,6 +220,23 @@ def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
     return {name: value for name, value in params.items() if value}
 
 
+def trials_view(start: StudyStart, space: SearchSpace) -> dict[str, Any]:
+    """State of MLflow's page that lists the trials, best first in the first objective, with the columns that matter.
+
+    Left to itself the page shows one folded row a study and no metric. Sorting by a metric is what unfolds it. The
+    shape is that of MLflow 3.17's shared views (tag ``mlflow.sharedViewState.KEY``, link ``?viewStateShareKey=KEY``).
+    """
+    aims = [*(objective.metric for objective in start.objectives), *(constraint.metric for constraint in start.slo)]
+    metrics = [f"metrics.`{metric_name(metric)}`" for metric in dict.fromkeys(aims)]
+    params = [f"params.`{safe(parameter.name)}`" for parameter in space.parameters]
+    tags = [f"tags.`{name}`" for name in ("pareto", "chosen", "feasible", "outcome")]
+    return {
+        "orderByKey": metrics[0] if metrics else "attributes.start_time",
+        "orderByAsc": not start.objectives or start.objectives[0].direction == "minimize",
+        "selectedColumns": [*params, *metrics, *tags],
+    }
+
+
 def study_points(summary: Summary) -> list[Point]:
     points = [
         Point(name="trials", value=float(len(summary.trials))),
