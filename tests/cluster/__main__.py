@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cluster import built
+from tests.cluster import machine
 from tests.cluster.say import CannotError, say
 
 
@@ -46,16 +46,16 @@ def _built(options: argparse.Namespace) -> None:
     if options.action == "up":
         say("no Docker here: a cluster built from published Go modules")
         if options.install:
-            built.install()
-        built.up(options.nodes)
+            machine.install()
+        machine.up(options.nodes)
     elif options.action == "down":
-        built.down()
+        machine.down()
     elif options.action == "status":
-        print(built.status())
+        print(machine.status())
     elif options.action == "kubeconfig":
-        print(built.kubeconfig())
+        print(machine.kubeconfig())
     else:
-        built.load(options.archive)
+        machine.load(options.archive)
 
 
 def _current(action: str) -> None:

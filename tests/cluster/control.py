@@ -6,14 +6,15 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster import daemons
-from tests.cluster.places import API_ADDRESS, API_PORT, POD_NETWORK, SERVICE_NETWORK, state
+from tests.cluster.places import API_ADDRESS, API_PORT, NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK, Node, state
 
 _ETCD = "https://127.0.0.1:23790"
+_ETCD_PEER = "https://127.0.0.1:23800"
 
 
 def up(programs: Path) -> None:
     """Start the control plane and wait until the API server answers."""
-    pki = state() / "pki"
+    keys = state() / "pki"
     daemons.start(
         "etcd",
         [
@@ -21,37 +22,21 @@ def up(programs: Path) -> None:
             f"--data-dir={state()}/etcd",
             f"--listen-client-urls={_ETCD}",
             f"--advertise-client-urls={_ETCD}",
-            "--listen-peer-urls=http://127.0.0.1:0",
-            f"--cert-file={pki}/etcd.crt",
-            f"--key-file={pki}/etcd.key",
-            f"--trusted-ca-file={pki}/ca.crt",
+            f"--cert-file={keys}/etcd.crt",
+            f"--key-file={keys}/etcd.key",
+            f"--trusted-ca-file={keys}/ca.crt",
             "--client-cert-auth",
+            f"--listen-peer-urls={_ETCD_PEER}",
+            f"--initial-advertise-peer-urls={_ETCD_PEER}",
+            f"--initial-cluster=default={_ETCD_PEER}",
+            f"--peer-cert-file={keys}/etcd.crt",
+            f"--peer-key-file={keys}/etcd.key",
+            f"--peer-trusted-ca-file={keys}/ca.crt",
+            "--peer-client-cert-auth",
             "--unsafe-no-fsync",  # a test cluster's state dies with it
             "--log-level=warn",
         ],
     )
-    start_api_server(programs)
-    common = ["--leader-elect=false", "--bind-address=127.0.0.1"]
-    daemons.start(
-        "kube-controller-manager",
-        [
-            f"{programs}/kube-controller-manager",
-            *_identity("controller-manager"),
-            f"--root-ca-file={pki}/ca.crt",
-            f"--service-account-private-key-file={pki}/service-account.key",
-            "--use-service-account-credentials",
-            f"--cluster-cidr={POD_NETWORK}",
-            "--allocate-node-cidrs=false",
-            "--node-monitor-grace-period=20s",
-            *common,
-        ],
-    )
-    daemons.start("kube-scheduler", [f"{programs}/kube-scheduler", *_identity("scheduler"), *common])
-
-
-def start_api_server(programs: Path) -> None:
-    """By itself, so that a test can stop it and start it again."""
-    pki = state() / "pki"
     daemons.start(
         "kube-apiserver",
         [
@@ -60,52 +45,78 @@ def start_api_server(programs: Path) -> None:
             f"--advertise-address={API_ADDRESS}",
             f"--secure-port={API_PORT}",
             f"--etcd-servers={_ETCD}",
-            f"--etcd-cafile={pki}/ca.crt",
-            f"--etcd-certfile={pki}/apiserver.crt",
-            f"--etcd-keyfile={pki}/apiserver.key",
-            f"--client-ca-file={pki}/ca.crt",
-            f"--tls-cert-file={pki}/apiserver.crt",
-            f"--tls-private-key-file={pki}/apiserver.key",
-            f"--kubelet-certificate-authority={pki}/ca.crt",
-            f"--kubelet-client-certificate={pki}/apiserver-kubelet.crt",
-            f"--kubelet-client-key={pki}/apiserver-kubelet.key",
+            f"--etcd-cafile={keys}/ca.crt",
+            f"--etcd-certfile={keys}/etcd-client.crt",
+            f"--etcd-keyfile={keys}/etcd-client.key",
+            f"--client-ca-file={keys}/ca.crt",
+            f"--tls-cert-file={keys}/apiserver.crt",
+            f"--tls-private-key-file={keys}/apiserver.key",
+            f"--kubelet-certificate-authority={keys}/ca.crt",
+            f"--kubelet-client-certificate={keys}/apiserver-kubelet.crt",
+            f"--kubelet-client-key={keys}/apiserver-kubelet.key",
             "--kubelet-preferred-address-types=InternalIP",  # else logs and exec look for the node's name in DNS
             "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={pki}/service-account.pub",
-            f"--service-account-signing-key-file={pki}/service-account.key",
+            f"--service-account-key-file={keys}/service-account.pub",
+            f"--service-account-signing-key-file={keys}/service-account.key",
             f"--service-cluster-ip-range={SERVICE_NETWORK}",
             "--authorization-mode=Node,RBAC",
             "--anonymous-auth=false",
             "--enable-admission-plugins=NodeRestriction",
-            "--allow-privileged=false",
             "--profiling=false",
         ],
     )
-    daemons.wait(
-        "the API server", lambda: kubectl(programs, "get", "--raw=/readyz").returncode == 0, 60, "kube-apiserver"
+    wait(programs)
+    daemons.start(
+        "kube-controller-manager",
+        [
+            f"{programs}/kube-controller-manager",
+            f"--kubeconfig={keys}/controller-manager.kubeconfig",
+            f"--root-ca-file={keys}/ca.crt",
+            f"--service-account-private-key-file={keys}/service-account.key",
+            "--use-service-account-credentials",
+            "--node-monitor-grace-period=20s",
+            *_ALONE,
+        ],
     )
-
-
-def proxy(programs: Path) -> None:
+    daemons.start(
+        "kube-scheduler", [f"{programs}/kube-scheduler", f"--kubeconfig={keys}/scheduler.kubeconfig", *_ALONE]
+    )
     daemons.start(
         "kube-proxy",
         [
             f"{programs}/kube-proxy",
-            f"--kubeconfig={state()}/pki/proxy.kubeconfig",
+            f"--kubeconfig={keys}/proxy.kubeconfig",
             "--proxy-mode=iptables",
             f"--cluster-cidr={POD_NETWORK}",
-            "--hostname-override=node0",
-            "--healthz-bind-address=127.0.0.1:0",
-            "--metrics-bind-address=127.0.0.1:0",
-            "--conntrack-max-per-core=0",  # leave the machine's own setting alone
-            "--nodeport-addresses=10.213.0.0/24",
+            f"--hostname-override={Node(number=0).name}",
+            "--healthz-bind-address=127.0.0.1:10256",
+            "--metrics-bind-address=127.0.0.1:10249",
+            f"--nodeport-addresses={NODE_NETWORK}",
+            "--iptables-min-sync-period=100ms",
+            # leave the machine's own settings alone
+            "--conntrack-max-per-core=0",
+            "--conntrack-tcp-timeout-established=0",
+            "--conntrack-tcp-timeout-close-wait=0",
         ],
     )
 
 
+# There is one of each, and nobody scrapes them.
+_ALONE = ("--leader-elect=false", "--secure-port=0")
+
+
+def wait(programs: Path) -> None:
+    """Until the API server answers."""
+    daemons.wait("the API server", lambda: answers(programs), 60, "kube-apiserver")
+
+
+def answers(programs: Path) -> bool:
+    return kubectl(programs, "get", "--raw=/readyz").returncode == 0
+
+
 def kubectl(programs: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [f"{programs}/kubectl", f"--kubeconfig={state()}/pki/admin.kubeconfig", "--request-timeout=20s", *arguments],
+        [f"{programs}/kubectl", f"--kubeconfig={kubeconfig()}", "--request-timeout=20s", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -113,6 +124,5 @@ def kubectl(programs: Path, *arguments: str, stdin: str | None = None) -> subpro
     )
 
 
-def _identity(name: str) -> list[str]:
-    config = f"{state()}/pki/{name}.kubeconfig"
-    return [f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}"]
+def kubeconfig() -> Path:
+    return state() / "pki" / "admin.kubeconfig"

@@ -1,4 +1,9 @@
-"""Programs that run on after the script: started with a log, remembered by process id and start time, ended by them."""
+"""Programs that run on after the script.
+
+Each is started in a session of its own with a mark in its environment, which whatever it starts inherits. So all of
+them are found again from the process table alone, also when the script was killed before it could note anything; and
+nothing else is ever taken for one of them.
+"""
 
 from __future__ import annotations
 
@@ -8,109 +13,88 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.cluster.places import state
 from tests.cluster.say import CannotError
 
+_MARK = "TUNER_CLUSTER_DAEMON"
 
-def start(name: str, arguments: list[str], *, env: dict[str, str] | None = None) -> None:
-    """Start a program in a session of its own, its output in `log/NAME.log`."""
+
+def start(name: str, arguments: list[str]) -> None:
+    """Start a program, its output in `log/NAME.log`, its command line kept for `again`."""
     for folder in ("run", "log"):
         (state() / folder).mkdir(exist_ok=True)
+    (state() / "run" / f"{name}.json").write_text(json.dumps(arguments))
+    again(name)
+
+
+def again(name: str) -> None:
+    """Start a program that was stopped, as it was started before."""
+    arguments = json.loads((state() / "run" / f"{name}.json").read_text())
+    env = {"PATH": os.environ["PATH"], "HOME": str(state()), _MARK: f"{state()}:{name}"}
     with (state() / "log" / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, **(env or {})},
-        )
-    record = {"pid": process.pid, "started": _start_time(process.pid)}
-    (state() / "run" / f"{name}.json").write_text(json.dumps(record))
+        subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=env)
 
 
-def running(name: str) -> bool:
-    return _pid(state() / "run" / f"{name}.json") is not None
+def pid(name: str) -> int | None:
+    """The program's own process (not what it started), if it runs."""
+    return next((found for found, owner in _marked() if owner == name and os.getsid(found) == found), None)
+
+
+def stop(name: str) -> None:
+    """End one program at once; what it started runs on."""
+    found = pid(name)
+    if found is not None:
+        end(lambda: {found} & {alive for alive, _ in _marked()})
 
 
 def names() -> list[str]:
     return sorted(path.stem for path in (state() / "run").glob("*.json"))
 
 
-def stop(name: str, patience_s: float = 10.0) -> None:
-    """End a program by its own id: asked first, then killed."""
-    record = state() / "run" / f"{name}.json"
-    pid = _pid(record)
-    if pid is not None:
-        _end([pid], patience_s)
-    record.unlink(missing_ok=True)
+def ours() -> set[int]:
+    """Every process of the cluster outside its pods."""
+    return {found for found, _ in _marked()}
 
 
-def end_strays() -> None:
-    """End whatever still runs with a path of our state folder in its command line (shims, a half-started program)."""
-    mine = str(state()).encode()
-    _end([pid for pid, line in _command_lines() if mine in line and pid != os.getpid()], 5.0)
+def end(living: Callable[[], Iterable[int]], patience_s: float = 20.0) -> None:
+    """Kill what `living` finds until it finds nothing: a killed one may have started another a moment before."""
+    deadline = time.monotonic() + patience_s
+    while pids := set(living()):
+        if time.monotonic() > deadline:
+            raise CannotError(f"processes {sorted(pids)} do not end; run `scripts/cluster down` again")
+        for found in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.02)
 
 
 def wait(what: str, ready: Callable[[], bool], patience_s: float, *needs: str) -> None:
-    """Poll until `ready`; raises CannotError with the log's end when it takes too long or a needed program died."""
+    """Poll until `ready`; raises CannotError with a log's end when it takes too long or a needed program ended."""
     deadline = time.monotonic() + patience_s
     while not ready():
-        dead = [name for name in needs if not running(name)]
-        if dead or time.monotonic() > deadline:
-            why = f"{dead[0]} died" if dead else f"not within {patience_s:.0f} s"
-            raise CannotError(f"{what}: {why}\n{tail(dead[0] if dead else needs[-1])}")
+        ended = [name for name in needs if pid(name) is None]
+        if ended or time.monotonic() > deadline:
+            why = f"{ended[0]} ended" if ended else f"not there within {patience_s:.0f} s"
+            raise CannotError(f"{what}: {why}\n{_tail(ended[0] if ended else needs[-1])}")
         time.sleep(0.05)
 
 
-def tail(name: str) -> str:
+def _tail(name: str) -> str:
     path = state() / "log" / f"{name}.log"
     return "\n".join(path.read_text(errors="replace").splitlines()[-15:]) if path.exists() else ""
 
 
-def _end(pids: list[int], patience_s: float) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, sign)
-        deadline = time.monotonic() + patience_s
-        while pids and time.monotonic() < deadline:
-            pids = [pid for pid in pids if _alive(pid)]
-            time.sleep(0.02)
-        if not pids:
-            return
-
-
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _pid(record: Path) -> int | None:
-    """The recorded process, if it is still that one."""
-    try:
-        known = json.loads(record.read_text())
-    except (OSError, ValueError):
-        return None
-    pid = int(known["pid"])
-    return pid if _start_time(pid) == known["started"] and _alive(pid) else None
-
-
-def _start_time(pid: int) -> str | None:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return None
-
-
-def _command_lines() -> Iterator[tuple[int, bytes]]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def _marked() -> Iterator[tuple[int, str]]:
+    """Process id and name of whatever carries our mark; a process that has ended has no environment left."""
+    mark = f"{_MARK}={state()}:".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            yield int(path.parent.name), path.read_bytes()
+            for entry in path.read_bytes().split(b"\0"):
+                if entry.startswith(mark):
+                    yield int(path.parent.name), entry.removeprefix(mark).decode()

@@ -1,209 +1,155 @@
-"""A node: a containerd and a kubelet of our own, with every file in the cluster's state folder."""
+"""The cluster on this one machine: up, down, status."""
 
 from __future__ import annotations
 
-import contextlib
-import json
+import fcntl
 import os
-import signal
+import shutil
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster import daemons
-from tests.cluster.build import PAUSE_IMAGE
-from tests.cluster.places import CGROUP, NETWORK_NAME, Node, state
+from tests.cluster import cgroups, control, daemons, host, network, node, pki
+from tests.cluster.places import Node, cache, nodes, state
+from tests.cluster.programs import compiled, programs
+from tests.cluster.say import CannotError, run, say
 
-_CNI_PROGRAMS = "/usr/lib/cni"
-
-
-def up(programs: Path, node: Node) -> None:
-    """Start the node's runtime and its kubelet."""
-    folder = state() / node.name
-    for name in ("cni", "kubelet", "logs", "manifests"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    socket = containerd_socket(node)
-    (folder / "containerd.toml").write_text(_containerd(folder, socket))
-    (folder / "cni" / "10-tuner.conflist").write_text(json.dumps(_network(folder, node), indent=1))
-    (folder / "resolv.conf").write_text("# a pod of a test needs no name but those of its Services\n")
-    (folder / "kubelet.json").write_text(json.dumps(_kubelet(folder, node, socket), indent=1))
-    _make_cgroup(node)
-    daemons.start(f"containerd-{node.name}", ["containerd", "--config", str(folder / "containerd.toml")])
-    daemons.wait("containerd", lambda: _ctr(node, "version").returncode == 0, 20, f"containerd-{node.name}")
-    load_image(node, programs / "pause.tar")
-    daemons.start(
-        f"kubelet-{node.name}",
-        [
-            f"{programs}/kubelet",
-            f"--config={folder / 'kubelet.json'}",
-            f"--kubeconfig={state()}/pki/{node.name}.kubeconfig",
-            f"--root-dir={folder / 'kubelet'}",
-            f"--cert-dir={folder / 'kubelet' / 'pki'}",
-            f"--hostname-override={node.name}",
-            f"--node-ip={node.address}",
-        ],
-    )
+_PACKAGES = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "unshare": "util-linux",
+    "mount": "mount",
+}
+_CNI_PACKAGE = "containernetworking-plugins"
 
 
-def containerd_socket(node: Node) -> Path:
-    return state() / node.name / "containerd.sock"
+def obstacle() -> str | None:
+    """Why no cluster can be started here as it is; None when it can."""
+    if sys.platform != "linux":
+        return "a cluster of our own needs Linux"
+    if os.geteuid() != 0:
+        return "a cluster of our own needs root: it makes containers, interfaces and control groups"
+    if packages := missing(_PACKAGES):
+        return f"missing here: {' '.join(packages)}; `scripts/cluster up --install` installs them"
+    if shutil.which("go") is None and not compiled():
+        return "go is not on PATH: the cluster is compiled from Go modules; install Go 1.24 or later"
+    return None
 
 
-def load_image(node: Node, archive: Path) -> None:
-    done = _ctr(node, "--namespace", "k8s.io", "images", "import", str(archive))
-    if done.returncode:
-        raise daemons.CannotError(f"{archive}: could not be imported: {done.stderr.strip()}")
+def missing(wanted: dict[str, str]) -> list[str]:
+    """Debian packages whose programs are not here."""
+    packages = {package for program, package in wanted.items() if shutil.which(program) is None}
+    if wanted is _PACKAGES and not (node.CNI_PROGRAMS / "ptp").exists():
+        packages.add(_CNI_PACKAGE)
+    return sorted(packages)
+
+
+def install() -> None:
+    """Install what is missing from Debian's packages."""
+    install_packages(missing(_PACKAGES))
+
+
+def install_packages(packages: list[str]) -> None:
+    if not packages:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise CannotError(f"missing here: {' '.join(packages)}; installing them needs root and apt-get")
+    say(f"installing {' '.join(packages)}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "--quiet"], env=env, check=False, capture_output=True)
+    # a packaged containerd would be started by its service; ours is the only one wanted
+    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env={**env, "RUNLEVEL": "1"})
+
+
+def up(count: int) -> None:
+    """Start the cluster, or what is missing of one that runs; raises CannotError when it cannot be."""
+    if why := obstacle():
+        raise CannotError(why)
+    with _alone():
+        built = programs()
+        began = time.monotonic()
+        if state().exists() and not control.answers(built):
+            say("a cluster was left half-way; taking it down first")
+            _remove()
+        try:
+            _start(built, count)
+        except BaseException:
+            _remove()
+            raise
+    say(f"{len(nodes())} node(s) ready after {time.monotonic() - began:.1f} s; KUBECONFIG={control.kubeconfig()}")
+
+
+def _start(built: Path, count: int) -> None:
+    if not state().exists():
+        network.check()
+        state().mkdir(parents=True, mode=0o711)
+        host.note()
+        host.change()
+        pki.make()
+        network.up()
+        control.up(built)
+    for number in range(len(nodes()), count):
+        node.up(built, Node(number=number))
+    kubelets = [node.kubelet(member) for member in nodes()]
+    ready = ("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}')
+    wanted = " ".join(["True"] * len(kubelets))
+    daemons.wait("nodes", lambda: control.kubectl(built, *ready).stdout == wanted, 60, *kubelets)
+    # without it no pod is admitted
+    account = ("get", "serviceaccount", "default")
+    daemons.wait("service accounts", lambda: not control.kubectl(built, *account).returncode, 30, *kubelets)
 
 
 def down() -> None:
-    """What containers and kubelets leave: mounts, network namespaces and control groups below our own names."""
-    mine = str(state())
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for mount in reversed([mount for mount in mounts if mount.startswith(mine + "/")]):
-        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
-    for namespace in (state() / "netns").glob("*"):
-        subprocess.run(["umount", "--lazy", str(namespace)], check=False, capture_output=True)
-    for namespace in Path("/run/netns").glob("cni-*") if Path("/run/netns").is_dir() else ():
-        if _recorded(namespace.name):
-            subprocess.run(["ip", "netns", "delete", namespace.name], check=False, capture_output=True)
-    _remove_cgroups()
+    """Remove everything, also what a crash half-way left. Nothing that is not ours is touched; may be repeated."""
+    with _alone():
+        _remove()
+    say("down")
 
 
-def kill_members() -> None:
-    """Kill whoever still stands in our control groups, by id."""
-    for root in _cgroup_roots():
-        for procs in (root / CGROUP).rglob("cgroup.procs"):
-            for pid in procs.read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+def _remove() -> None:
+    daemons.end(lambda: daemons.ours() | cgroups.members())
+    before = host.noted()
+    if before is not None:
+        network.down(before.tables)
+        host.restore(before)
+    cgroups.remove()
+    shutil.rmtree(state(), ignore_errors=True)
+    if state().exists():
+        raise CannotError(f"{state()} could not be removed; run `scripts/cluster down` again")
 
 
-def _recorded(namespace: str) -> bool:
-    """True for a network namespace our own CNI configuration gave an address to."""
-    marks = (path.read_text(errors="replace") for path in state().glob("*/ipam/**/*") if path.is_file())
-    results = (path.read_text(errors="replace") for path in Path("/var/lib/cni/results").glob(f"{NETWORK_NAME}-*"))
-    return any(namespace in text for text in (*marks, *results))
+def status() -> str:
+    if not state().exists():
+        return "down"
+    lines = [f"{name}: {'running' if daemons.pid(name) else 'not running'}" for name in daemons.names()]
+    shown = control.kubectl(programs(), "get", "nodes", "-o", "wide")
+    return "\n".join([*lines, (shown.stdout or shown.stderr).rstrip()])
 
 
-def _ctr(node: Node, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["ctr", "--address", str(containerd_socket(node)), *arguments], capture_output=True, text=True, check=False
-    )
+def kubeconfig() -> Path:
+    if not control.kubeconfig().exists():
+        raise CannotError("no cluster is up here; start one with `scripts/cluster up`")
+    return control.kubeconfig()
 
 
-def _containerd(folder: Path, socket: Path) -> str:
-    cri = 'plugins."io.containerd.grpc.v1.cri"'
-    return f"""version = 2
-root = "{folder}/containerd"
-state = "{folder}/run"
-disabled_plugins = ["io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{socket}"
-[{cri}]
-  sandbox_image = "{PAUSE_IMAGE}"
-  # a machine may withhold the right to lower an OOM score; without this every sandbox fails there
-  restrict_oom_score_adj = true
-  stream_server_address = "127.0.0.1"
-[{cri}.containerd]
-  snapshotter = "overlayfs"
-  default_runtime_name = "runc"
-[{cri}.containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[{cri}.containerd.runtimes.runc.options]
-  SystemdCgroup = false
-[{cri}.cni]
-  bin_dir = "{_CNI_PROGRAMS}"
-  conf_dir = "{folder}/cni"
-"""
+def load(archive: Path) -> None:
+    """Import an image archive on every node."""
+    for member in nodes():
+        node.load_image(member, archive)
 
 
-def _network(folder: Path, node: Node) -> dict[str, object]:
-    addresses = {
-        "type": "host-local",
-        "dataDir": f"{folder}/ipam",
-        "ranges": [[{"subnet": node.pods}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
-    }
-    bridge = {
-        "type": "bridge",
-        "bridge": node.pod_bridge,
-        "isGateway": True,
-        "ipMasq": True,
-        "hairpinMode": True,
-        "ipam": addresses,
-    }
-    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "1.0.0", "name": NETWORK_NAME, "plugins": [bridge, ports]}
-
-
-def _kubelet(folder: Path, node: Node, socket: Path) -> dict[str, object]:
-    pki = state() / "pki"
-    return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "address": node.address,
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "webhook": {"enabled": True},
-            "x509": {"clientCAFile": f"{pki}/ca.crt"},
-        },
-        "authorization": {"mode": "Webhook"},
-        "tlsCertFile": f"{pki}/{node.name}.crt",
-        "tlsPrivateKeyFile": f"{pki}/{node.name}.key",
-        "containerRuntimeEndpoint": f"unix://{socket}",
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CGROUP}/{node.name}",
-        "failSwapOn": False,
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        "imageGCHighThresholdPercent": 100,
-        "healthzPort": 0,
-        "podLogsDir": f"{folder}/logs",
-        "volumePluginDir": f"{folder}/plugins",
-        "resolvConf": f"{folder}/resolv.conf",
-        "registerWithTaints": [],
-        "serializeImagePulls": False,
-    }
-
-
-def _cgroup_roots() -> list[Path]:
-    """The hierarchies in use: one of v2, or one a controller of v1."""
-    roots = []
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, kind, *_ = line.split()
-        if kind in ("cgroup", "cgroup2"):
-            roots.append(Path(mount))
-    return roots
-
-
-def _make_cgroup(node: Node) -> None:
-    """The node's own group; in v1's cpuset a new group has no CPUs until it is given its parent's."""
-    for root in _cgroup_roots():
-        for group in (root / CGROUP, root / CGROUP / node.name):
-            with contextlib.suppress(FileExistsError, PermissionError):
-                group.mkdir()
-            for name in ("cpuset.cpus", "cpuset.mems"):
-                if (group / name).exists() and not (group / name).read_text().strip():
-                    (group / name).write_text((group.parent / name).read_text())
-        controllers = root / "cgroup.controllers"
-        if controllers.exists() and controllers.read_text().strip():
-            enabled = " ".join(f"+{name}" for name in controllers.read_text().split())
-            for group in (root, root / CGROUP, root / CGROUP / node.name):
-                with contextlib.suppress(OSError):
-                    (group / "cgroup.subtree_control").write_text(enabled)
-
-
-def _remove_cgroups() -> None:
-    for root in _cgroup_roots():
-        top = root / CGROUP
-        groups = sorted(
-            (path for path in top.rglob("*") if path.is_dir()), key=lambda path: len(path.parts), reverse=True
-        )
-        for group in [*groups, top] if top.is_dir() else ():
-            for _ in range(50):
-                with contextlib.suppress(FileNotFoundError):
-                    try:
-                        group.rmdir()
-                    except OSError:
-                        time.sleep(0.02)
-                        continue
-                break
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One `up` or `down` at a time; the lock goes with the process that holds it."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,90 +1,121 @@
-"""The bridge the nodes' addresses lie on, and what the cluster leaves in the kernel's tables."""
+"""The bridge that carries the nodes' addresses, and what the cluster leaves in the kernel's packet filter.
+
+Pods are joined point to point (no bridge among them), so every packet between them is routed by this machine and
+Services work without the kernel's bridge filter. The interfaces go with the pods' network namespaces, and those with
+the nodes' mount namespace.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
-from pathlib import Path
+import time
 
-from tests.cluster.places import BRIDGE, NETWORK_NAME, Node, state
-from tests.cluster.say import CannotError
+from tests.cluster.places import BRIDGE, NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK, Node
+from tests.cluster.say import CannotError, run
 
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-
-
-def up(nodes: tuple[Node, ...]) -> None:
-    if _has("nat", "KUBE-SERVICES"):
-        raise CannotError("iptables holds KUBE-SERVICES already: another cluster's kube-proxy works on this machine")
-    (state() / "ip_forward").write_text(_FORWARD.read_text())
-    _FORWARD.write_text("1\n")
-    _run("ip", "link", "add", BRIDGE, "type", "bridge")
-    for node in nodes:
-        _run("ip", "addr", "add", f"{node.address}/24", "dev", BRIDGE)
-    _run("ip", "link", "set", BRIDGE, "up")
+_CHAIN = "TUNER-CLUSTER"
+_OURS = (_CHAIN, "KUBE-")
+_FAMILIES = ("iptables", "ip6tables")
 
 
-def down() -> None:
-    """Bridges, pod interfaces, network namespaces of pods and iptables chains; each may be missing."""
-    for kind in ("KUBE-", "CNI-"):
-        _remove_chains(kind)
-    for link in _links():
-        _run("ip", "link", "del", link, check=False)
-    kept = state() / "ip_forward"
-    if kept.exists():
-        _FORWARD.write_text(kept.read_text())
+def check() -> None:
+    """Raise CannotError where another cluster already works on this machine: its chains could not be told from ours."""
+    for family in _FAMILIES:
+        for table, lines in _tables(family).items():
+            if any(line.startswith(":KUBE-") for line in lines):
+                raise CannotError(f"{family} holds KUBE- chains in table {table}: another cluster runs on this machine")
+    taken = (NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK)
+    routes = [route["dst"] for route in json.loads(run("ip", "-json", "-4", "route", "show") or "[]")]
+    if clash := sorted(set(taken) & set(routes)):
+        raise CannotError(f"the network {clash[0]} is routed already; the cluster needs {', '.join(taken)}")
 
 
-def _links() -> list[str]:
-    """Our bridges, and the veth ends that hang on them (a crash can leave those)."""
-    shown = subprocess.run(["ip", "-o", "link", "show"], capture_output=True, text=True, check=False).stdout
-    ours = []
-    for line in shown.splitlines():
-        name = line.split(": ")[1].split("@")[0]
-        if name == BRIDGE or name.startswith("tuner-pods") or " master tuner-pods" in line:
-            ours.append(name)
-    return sorted(ours, key=lambda name: name.startswith("tuner-"))
+def up() -> None:
+    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "addr", "add", f"{Node(number=0).address}/24", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+    # without a default route, a connection to a Service would fail before the filter can send it to a pod
+    run("ip", "route", "add", SERVICE_NETWORK, "dev", BRIDGE)
+    # Docker, where it is, drops what is forwarded unless someone accepts it
+    forwarded = [f"-A {_CHAIN} -s {POD_NETWORK} -j ACCEPT", f"-A {_CHAIN} -d {POD_NETWORK} -j ACCEPT"]
+    rules = ["*filter", f":{_CHAIN} - [0:0]", *forwarded, f"-I FORWARD -j {_CHAIN}", "COMMIT"]
+    run("iptables-restore", "--noflush", "--wait", stdin="\n".join(rules) + "\n")
 
 
-def _has(table: str, chain: str) -> bool:
-    return subprocess.run(["iptables", "-t", table, "-nL", chain], capture_output=True, check=False).returncode == 0
+def join(node: Node) -> None:
+    """Give a node after the first its address."""
+    if node.number:
+        run("ip", "addr", "add", f"{node.address}/24", "dev", BRIDGE)
 
 
-def _remove_chains(kind: str) -> None:
-    """Take chains whose name starts with `kind`, and every rule that names one, out of the tables.
-
-    `up` refused to start beside another kube-proxy, so KUBE- chains are ours; CNI- chains only where their comment
-    names our network.
-    """
-    for family in ("iptables", "ip6tables"):
-        for table in ("nat", "filter", "mangle"):
-            saved = subprocess.run([f"{family}-save", "-t", table], capture_output=True, text=True, check=False).stdout
-            lines = saved.splitlines()
-            chains = {line.split()[0][1:] for line in lines if line.startswith(f":{kind}")}
-            if kind == "CNI-":
-                named = [line for line in lines if f'"{NETWORK_NAME}' in line or f'\\"{NETWORK_NAME}' in line]
-                chains = {
-                    chain for chain in chains if any(chain in line for line in named) or not _foreign(chain, lines)
-                }
-            if not chains:
-                continue
-            kept = [line for line in lines if not any(_names(line, chain) for chain in chains)]
-            subprocess.run(
-                [f"{family}-restore", "-T", table],
-                input="\n".join(kept) + "\n",
-                text=True,
-                check=False,
-                capture_output=True,
-            )
+def down(tables_before: dict[str, list[str]]) -> None:
+    """Remove the bridge and our chains, and wait until the pods' interfaces are gone; each may be missing."""
+    if _links(BRIDGE):
+        run("ip", "link", "del", BRIDGE)
+    for family in _FAMILIES:
+        _remove_chains(family, tables_before.get(family, []))
+    _await_interfaces()
 
 
-def _foreign(chain: str, lines: list[str]) -> bool:
-    return any("name:" in line and _names(line, chain) for line in lines)
+def tables() -> dict[str, list[str]]:
+    """Which tables the packet filter has, of each family."""
+    return {family: sorted(_tables(family)) for family in _FAMILIES}
 
 
-def _names(line: str, chain: str) -> bool:
-    return chain in line.replace(":", " ").split()
+def _links(*select: str) -> list[str]:
+    done = subprocess.run(["ip", "-o", "link", "show", *select], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
 
 
-def _run(*arguments: str, check: bool = True) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    if check and done.returncode:
-        raise CannotError(f"{' '.join(arguments)}: {done.stderr.strip()}")
+def _await_interfaces(patience_s: float = 10.0) -> None:
+    """The kernel takes a dead namespace's interfaces away in its own time; their routes name our pods."""
+    deadline = time.monotonic() + patience_s
+    while left := run("ip", "-4", "route", "show", "root", POD_NETWORK):
+        if time.monotonic() > deadline:
+            raise CannotError(f"interfaces of pods are left:\n{left}")
+        time.sleep(0.05)
+
+
+def _tables(family: str) -> dict[str, list[str]]:
+    """The lines of each table that exists. Only reading: it makes no table."""
+    if shutil.which(f"{family}-save") is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    table = ""
+    for line in run(f"{family}-save").splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+            found[table] = []
+        elif table:
+            found[table].append(line)
+    return found
+
+
+def _remove_chains(family: str, before: list[str]) -> None:
+    """Take our chains and the rules that jump to them out, naming each: what others add meanwhile stays."""
+    for table, lines in _tables(family).items():
+        chains = [line.split()[0][1:] for line in lines if line.startswith(tuple(f":{name}" for name in _OURS))]
+        jumps = [
+            f"-D{line[2:]}"
+            for line in lines
+            if line.startswith("-A ") and line.split()[1] not in chains and set(chains) & set(line.split())
+        ]
+        if chains:
+            emptied = [f":{chain} - [0:0]" for chain in chains]
+            rules = [f"*{table}", *emptied, *jumps, *(f"-X {chain}" for chain in chains), "COMMIT"]
+            run(f"{family}-restore", "--noflush", "--wait", stdin="\n".join(rules) + "\n")
+        if table not in before:
+            _remove_base_chains(family, table)
+
+
+def _remove_base_chains(family: str, table: str) -> None:
+    """A table that came with us goes with us, unless someone has put a rule into it since."""
+    lines = _tables(family).get(table, [])
+    if any(line.startswith("-A ") for line in lines):
+        return
+    for line in lines:
+        if line.startswith(":") and line.split()[1] == "ACCEPT":
+            # where the kernel's older filter is used this is refused, and the empty table does no harm
+            subprocess.run([family, "--wait", "-t", table, "-X", line.split()[0][1:]], capture_output=True, check=False)

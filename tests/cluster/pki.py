@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from pathlib import Path
 
-from tests.cluster.places import API_ADDRESS, API_PORT, SERVICE_ADDRESS, Node
+from tests.cluster.places import API_ADDRESS, API_PORT, SERVICE_ADDRESS, Node, state
+from tests.cluster.say import run
 
 _DAYS = "30"
 _SERVER_NAMES = (
@@ -16,13 +16,11 @@ _SERVER_NAMES = (
 )
 
 
-def make(folder: Path, nodes: tuple[Node, ...]) -> None:
-    """Keys and certificates of every component, and a kubeconfig for each that is a client."""
-    folder.mkdir(parents=True, mode=0o700)
-    _openssl(
-        "req",
-        "-x509",
-        *_NEW_KEY,
+def make() -> None:
+    """Keys and certificates of the control plane, and a kubeconfig for each that is a client."""
+    folder = _folder()
+    folder.mkdir(mode=0o700)
+    authority = (
         "-days",
         _DAYS,
         "-subj",
@@ -32,13 +30,14 @@ def make(folder: Path, nodes: tuple[Node, ...]) -> None:
         "-out",
         f"{folder}/ca.crt",
     )
-    _openssl(
-        "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", f"{folder}/service-account.key"
-    )
-    _openssl("pkey", "-in", f"{folder}/service-account.key", "-pubout", "-out", f"{folder}/service-account.pub")
-    _sign(folder, "apiserver", "/CN=kube-apiserver", _SERVER_NAMES)
-    _sign(folder, "etcd", "/CN=etcd", "DNS:localhost,IP:127.0.0.1")
-    _sign(folder, "apiserver-kubelet", "/O=system:masters/CN=kube-apiserver-kubelet-client")
+    run("openssl", "req", "-x509", *_NEW_KEY, *authority)
+    key = f"{folder}/service-account.key"
+    run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key)
+    run("openssl", "pkey", "-in", key, "-pubout", "-out", f"{folder}/service-account.pub")
+    _sign("apiserver", "/CN=kube-apiserver", _SERVER_NAMES)
+    _sign("etcd", "/CN=etcd", "DNS:localhost,IP:127.0.0.1")
+    _sign("etcd-client", "/CN=kube-apiserver-etcd-client")
+    _sign("apiserver-kubelet", "/O=system:masters/CN=kube-apiserver-kubelet-client")
     clients = {
         "admin": "/O=system:masters/CN=tuner-admin",
         "controller-manager": "/CN=system:kube-controller-manager",
@@ -46,44 +45,35 @@ def make(folder: Path, nodes: tuple[Node, ...]) -> None:
         "proxy": "/CN=system:kube-proxy",
     }
     for name, subject in clients.items():
-        _sign(folder, name, subject)
-    for node in nodes:
-        _sign(folder, node.name, f"/O=system:nodes/CN=system:node:{node.name}", f"DNS:{node.name},IP:{node.address}")
-    for name in (*clients, *(node.name for node in nodes)):
-        _kubeconfig(folder, name)
+        _sign(name, subject)
+        _kubeconfig(name)
+
+
+def node(member: Node) -> None:
+    """The node's certificate, with which its kubelet serves and is a client, and its kubeconfig."""
+    _sign(member.name, f"/O=system:nodes/CN=system:node:{member.name}", f"DNS:{member.name},IP:{member.address}")
+    _kubeconfig(member.name)
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
-def _sign(folder: Path, name: str, subject: str, names: str | None = None) -> None:
+def _sign(name: str, subject: str, names: str | None = None) -> None:
+    folder = _folder()
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    _openssl("req", *_NEW_KEY, "-subj", subject, "-keyout", f"{folder}/{name}.key", "-out", str(request))
+    run("openssl", "req", *_NEW_KEY, "-subj", subject, "-keyout", f"{folder}/{name}.key", "-out", str(request))
     lines = ["basicConstraints=CA:FALSE", "keyUsage=digitalSignature", "extendedKeyUsage=clientAuth,serverAuth"]
     extensions.write_text("\n".join([*lines, *([f"subjectAltName={names}"] if names else [])]) + "\n")
-    _openssl(
-        "x509",
-        "-req",
-        "-in",
-        str(request),
-        "-CA",
-        f"{folder}/ca.crt",
-        "-CAkey",
-        f"{folder}/ca.key",
-        "-CAcreateserial",
-        "-days",
-        _DAYS,
-        "-extfile",
-        str(extensions),
-        "-out",
-        f"{folder}/{name}.crt",
-    )
+    authority = ("-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", _DAYS)
+    signed = ("-extfile", str(extensions), "-out", f"{folder}/{name}.crt")
+    run("openssl", "x509", "-req", "-in", str(request), *authority, *signed)
     request.unlink()
     extensions.unlink()
 
 
-def _kubeconfig(folder: Path, name: str) -> None:
+def _kubeconfig(name: str) -> None:
     """With the data inside, so that the one file is all a client needs. JSON is YAML."""
+    folder = _folder()
 
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
@@ -103,5 +93,5 @@ def _kubeconfig(folder: Path, name: str) -> None:
     path.write_text(json.dumps(config, indent=1))
 
 
-def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+def _folder() -> Path:
+    return state() / "pki"

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-VERSION = "v1.34.4"
-PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+ROOT = HERE.parents[1]
 
 # A bridge of our own carries the nodes' addresses; pods and Services have a range each. None is loopback: pods must
 # reach the API server, and a node's address may not be loopback.
 BRIDGE = "tuner-nodes"
-API_ADDRESS = "10.213.0.1"
 NODE_NETWORK = "10.213.0.0/24"
 POD_NETWORK = "10.214.0.0/16"
 SERVICE_NETWORK = "10.215.0.0/24"
 SERVICE_ADDRESS = "10.215.0.1"
+API_ADDRESS = "10.213.0.1"
 API_PORT = 6443
 CGROUP = "tuner-cluster"
-NETWORK_NAME = "tuner"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     number: int
 
@@ -40,8 +38,13 @@ class Node:
         return f"10.214.{self.number}.0/24"
 
     @property
-    def pod_bridge(self) -> str:
-        return f"tuner-pods{self.number}"
+    def folder(self) -> Path:
+        return state() / self.name
+
+    @property
+    def socket(self) -> Path:
+        """containerd's; the folder's path must leave room for it in the 107 bytes of a socket's name."""
+        return self.folder / "containerd.sock"
 
 
 def cache() -> Path:
@@ -50,5 +53,11 @@ def cache() -> Path:
 
 
 def state() -> Path:
-    """Everything of the running cluster; `down` removes it whole. Short, since sockets lie in it."""
+    """Everything of the running cluster; `down` removes it whole."""
     return Path(os.environ.get("TUNER_CLUSTER_STATE") or "/var/lib/tuner-cluster")
+
+
+def nodes() -> tuple[Node, ...]:
+    """The nodes that were started."""
+    numbers = sorted(int(folder.name.removeprefix("node")) for folder in state().glob("node[0-9]*"))
+    return tuple(Node(number=number) for number in numbers)
