@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.measure.model import Estimate, Window
-from tuner.measure.slo import judge, load_factor
+from tuner.measure.slo import State, judge, load_factor
 from tuner.space.model import Constraint
 from tuner.units import format_rate
 
@@ -28,6 +28,7 @@ STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
 
 Verdict = Literal["passed", "failed", "generator", "unknown"]
+_VERDICTS: dict[State, Verdict | None] = {"met": "passed", "broken": "failed", "uncertain": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +129,11 @@ class CapacitySearch:
 
     def _judged(self, window: Window) -> _Seen:
         judgement = judge(window, self._slo)
-        verdict: Verdict | None = {"met": "passed", "broken": "failed"}.get(judgement.state)  # type: ignore[assignment]
         return _Seen(
             rate_rps=window.offered_rps,
             requests=window.requests,
             factor=None if window.generator_limited else load_factor(window, self._slo),
-            verdict="generator" if window.generator_limited else verdict,
+            verdict="generator" if window.generator_limited else _VERDICTS[judgement.state],
             reason=judgement.reason,
         )
 
