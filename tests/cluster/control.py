@@ -75,6 +75,7 @@ def up(programs: Path) -> None:
             f"--service-account-private-key-file={keys}/service-account.key",
             "--use-service-account-credentials",
             "--node-monitor-grace-period=20s",
+            f"--flex-volume-plugin-dir={state()}/plugins",
             *_ALONE,
         ],
     )

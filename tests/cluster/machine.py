@@ -23,6 +23,7 @@ _PACKAGES = {
     "runc": "runc",
     "iptables": "iptables",
     "conntrack": "conntrack",
+    "nft": "nftables",
     "ip": "iproute2",
     "openssl": "openssl",
     "unshare": "util-linux",
@@ -65,8 +66,7 @@ def install_packages(packages: list[str]) -> None:
     say(f"installing {' '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "--quiet"], env=env, check=False, capture_output=True)
-    # a packaged containerd would be started by its service; ours is the only one wanted
-    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env={**env, "RUNLEVEL": "1"})
+    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env=env)
 
 
 def up(count: int) -> None:

@@ -107,15 +107,13 @@ def _remove_chains(family: str, before: list[str]) -> None:
             rules = [f"*{table}", *emptied, *jumps, *(f"-X {chain}" for chain in chains), "COMMIT"]
             run(f"{family}-restore", "--noflush", "--wait", stdin="\n".join(rules) + "\n")
         if table not in before:
-            _remove_base_chains(family, table)
+            _remove_table(family, table)
 
 
-def _remove_base_chains(family: str, table: str) -> None:
-    """A table that came with us goes with us, unless someone has put a rule into it since."""
-    lines = _tables(family).get(table, [])
-    if any(line.startswith("-A ") for line in lines):
-        return
-    for line in lines:
-        if line.startswith(":") and line.split()[1] == "ACCEPT":
-            # where the kernel's older filter is used this is refused, and the empty table does no harm
-            subprocess.run([family, "--wait", "-t", table, "-X", line.split()[0][1:]], capture_output=True, check=False)
+def _remove_table(family: str, table: str) -> None:
+    """A table that came with us goes with us, unless someone has come to use it since."""
+    lines = [line for line in _tables(family).get(table, []) if line.startswith((":", "-A "))]
+    if all(line.startswith(":") and line.split()[1] == "ACCEPT" for line in lines):
+        # refused where the kernel's older filter is in use; an empty table does no harm there
+        name = {"iptables": "ip", "ip6tables": "ip6"}[family]
+        subprocess.run(["nft", "delete", "table", name, table], capture_output=True, check=False)
