@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def repository_files() -> list[Path]:
-    """Tracked files and those that would be (not ignored). In an export without git: all but hidden folders."""
+    """Tracked files. In an export without git: all but what lies in hidden folders."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z"],
         cwd=ROOT,
         capture_output=True,
         check=False,
@@ -19,7 +19,9 @@ def repository_files() -> list[Path]:
     if listed.returncode == 0:
         paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not any(part.startswith(".") for part in path.parts)]
+        paths = [
+            path for path in ROOT.rglob("*") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+        ]
     return [path for path in paths if path.is_file()]
 
 
