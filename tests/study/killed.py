@@ -1,0 +1,41 @@
+"""A study in a process of its own, made to be killed; every trial it begins is noted in ``ran``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from tests.study.world import BASELINE, can_run, digest, serve, space_of, start_of, trial_of
+from tuner.space.model import Budget
+from tuner.study.advisor import OptunaAdvisor
+from tuner.study.loop import Study
+from tuner.study.model import Proposal, Summary
+from tuner.trials.clock import RealClock
+from tuner.trials.journal import Journal
+from tuner.trials.model import Trial
+
+SPACE = space_of(budget=Budget(trials=10))
+
+
+def go(folder: Path) -> Summary:
+    """Run the study in `folder`, or go on with it, to its end."""
+    ran = os.open(folder / "ran", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    start = start_of(SPACE, folder)
+
+    def run_trial(proposal: Proposal) -> Trial:
+        os.write(ran, b"%d\n" % proposal.number)
+        time.sleep(0.003)
+        return trial_of(
+            proposal.number, serve(proposal.configuration.values), proposal.configuration, purpose=proposal.purpose
+        )
+
+    try:
+        with Journal.open(folder / "journal.jsonl") as journal:
+            advisor = OptunaAdvisor(start=start, space=SPACE, baseline=BASELINE, digest=digest, infeasible=can_run)
+            study = Study(
+                start=start, advisor=advisor, journal=journal, recorders=(), clock=RealClock(), notice=lambda _: None
+            )
+            return study.run(run_trial)
+    finally:
+        os.close(ran)

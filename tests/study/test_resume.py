@@ -1,0 +1,272 @@
+"""Killed at any moment, a study goes on: the journal wins, Optuna's store follows, nothing runs twice for nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tests.study.killed import SPACE, go
+from tests.study.world import BASELINE, can_run, digest, serve, start_of, trial_of
+from tuner.errors import InputError, StoreFailure
+from tuner.study.advisor import OptunaAdvisor
+from tuner.study.model import Proposal
+from tuner.study.optuna_trial import finished
+from tuner.study.resume import pending
+from tuner.study.store import Store
+from tuner.trials.codec import encode
+from tuner.trials.journal import Journal, read
+from tuner.trials.model import Trial
+
+
+def stored(folder: Path) -> list[FrozenTrial]:
+    start = start_of(SPACE, folder)
+    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url).get_trials()
+
+
+def agree(folder: Path) -> None:
+    """Journal and store hold the same trials: numbers, states, values, constraints, manifests."""
+    trials, kept = read(folder / "journal.jsonl").trials, stored(folder)
+    assert [trial.number for trial in kept] == [trial.number for trial in trials] == list(range(len(trials)))
+    for trial, found in zip(trials, kept, strict=True):
+        told = finished(SPACE, trial.configuration, trial.manifest_digest, trial.outcome)
+        assert (found.state, found.values, found.params) == (told.state, told.values, told.params)
+        assert (found.constraints, found.user_attrs) == (told.constraints, told.user_attrs)
+
+
+def ran(folder: Path) -> list[int]:
+    return [int(line) for line in (folder / "ran").read_text().split()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A study that nothing happened to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copy(empty_store, folder)
+    go(folder)
+    return folder
+
+
+@pytest.fixture
+def expected(undisturbed: Path) -> tuple[Trial, ...]:
+    return read(undisturbed / "journal.jsonl").trials
+
+
+@pytest.fixture
+def whole(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be harmed."""
+    return shutil.copytree(undisturbed, tmp_path / "whole")
+
+
+# SIGKILL
+
+
+def kill_and_go_on(folder: Path, moments: Iterable[float]) -> None:
+    """Run the study in a process that is killed so many seconds after its start, again and again, and at last to its
+    end."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["optuna", "alembic", "sqlalchemy", "tests.study.killed", "tuner.study.store"])
+    for moment in moments:
+        child: Any = context.Process(target=go, args=(folder,))
+        child.start()
+        child.join(moment)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+    go(folder)
+
+
+def finished_trials(folder: Path) -> tuple[Trial, ...]:
+    try:
+        return read(folder / "journal.jsonl").trials
+    except InputError:  # killed before it began
+        return ()
+
+
+def test_twenty_kills_at_random_moments(expected: tuple[Trial, ...], folder: Path) -> None:
+    dice = random.Random(2)
+    kill_and_go_on(folder, [dice.uniform(0.0, 0.4) for _ in range(20)])
+    assert finished_trials(folder) == expected
+    agree(folder)
+    runs = ran(folder)
+    assert runs == sorted(runs), "a trial that was finished ran again"
+    assert len(runs) <= len(set(runs)) + 20, "a life ran more again than the trial that was interrupted"
+
+
+def test_kills_while_the_store_is_made(expected: tuple[Trial, ...], tmp_path: Path) -> None:
+    dice = random.Random(3)
+    kill_and_go_on(tmp_path, [dice.uniform(0.05, 0.5) for _ in range(5)])
+    assert finished_trials(tmp_path) == expected
+    agree(tmp_path)
+
+
+# every step in between
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the tuner catches it."""
+
+
+STEPS = [
+    (OptunaAdvisor, "ask"),
+    (Journal, "append"),
+    (Journal, "finish"),
+    (OptunaAdvisor, "tell"),
+    (Store, "put"),
+    (Store, "cut"),
+    (OptunaAdvisor, "repeat"),
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "step"), STEPS, ids=lambda part: part if isinstance(part, str) else "")
+def test_killed_before_and_after_every_step(
+    owner: type,
+    step: str,
+    when: str,
+    expected: tuple[Trial, ...],
+    new_folder: Callable[[], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = getattr(owner, step)
+    for at in (1, 2, 8):
+        folder, calls = new_folder(), 0
+
+        def deadly(*arguments: Any, at: int = at) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at and when == "before":
+                raise Killed
+            result = real(*arguments)
+            if calls == at:
+                raise Killed
+            return result
+
+        monkeypatch.setattr(owner, step, deadly)
+        try:
+            go(folder)
+        except Killed:
+            pass
+        else:
+            assert calls < at
+        monkeypatch.setattr(owner, step, real)
+        go(folder)
+        assert finished_trials(folder) == expected
+        agree(folder)
+        assert len(ran(folder)) <= len(set(ran(folder))) + 1
+
+
+# what the store may look like
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"this is no database at all, but long enough to look like one" * 40)
+
+
+def half_made(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE trial_params")
+    database.close()
+
+
+def study_of(path: Path) -> optuna.Study:
+    start = start_of(SPACE, path.parent)
+    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=f"sqlite:///{path}")
+
+
+def half_a_trial(path: Path) -> None:
+    study_of(path).ask().suggest_int("workers", 1, 8)
+
+
+def too_many(path: Path) -> None:
+    study = study_of(path)
+    study.add_trial(create_trial(state=TrialState.PRUNED))
+    study.add_trial(create_trial(values=[1.0, 2.0]))
+
+
+def other_values(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE trial_values SET value = value + 1 WHERE trial_id = 5")
+    database.close()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [missing, garbage, half_made, half_a_trial, too_many, other_values, empty])
+def test_whatever_became_of_the_store_it_follows_the_journal(
+    harm: Callable[[Path], None], whole: Path, undisturbed: Path
+) -> None:
+    harm(whole / "optuna.db")
+    go(whole)
+    assert finished_trials(whole) == finished_trials(undisturbed)
+    agree(whole)
+
+
+def test_an_older_store_is_brought_up_to_date(whole: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, whole / "optuna.db")
+    go(whole)
+    agree(whole)
+
+
+def test_a_store_of_which_nothing_can_be_said_is_left_alone(folder: Path) -> None:
+    """Locked is not damaged."""
+    start = start_of(SPACE, folder)
+    with sqlite3.connect(folder / "optuna.db", isolation_level=None) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreFailure, match="database is locked"):
+            Store.open(replace(start, storage_url=f"{start.storage_url}?timeout=0"))
+    database.close()
+    assert not list(folder.glob("*.damaged"))
+
+
+# the trial that is pending
+
+
+def journal_with(path: Path, trials: int, proposed: int | None) -> Journal:
+    journal = Journal.open(path)
+    journal.begin(start_of(SPACE, path.parent))
+    for number in range(trials):
+        journal.finish(one(number))
+    if proposed is not None:
+        journal.append("proposed", encode(Proposal(number=proposed, purpose="search", configuration=BASELINE)))
+    return journal
+
+
+def one(number: int) -> Trial:
+    return trial_of(number, serve(BASELINE.values))
+
+
+@pytest.mark.parametrize(("trials", "proposed", "expected"), [(0, None, None), (2, 1, None), (2, 2, 2), (0, 0, 0)])
+def test_which_trial_is_pending(trials: int, proposed: int | None, expected: int | None, tmp_path: Path) -> None:
+    with journal_with(tmp_path / "journal.jsonl", trials, proposed) as journal:
+        found = pending(journal)
+    assert (None if found is None else found.number) == expected
+
+
+def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path) -> None:
+    advisor = OptunaAdvisor(
+        start=start_of(SPACE, folder), space=SPACE, baseline=BASELINE, digest=digest, infeasible=can_run
+    )
+    interrupted = Proposal(number=1, purpose="search", configuration=BASELINE)
+    advisor.restore([one(0)], interrupted)
+    following = advisor.ask()
+    assert following is not None
+    assert following.number == 2
+    advisor.tell(1, serve(BASELINE.values))
+    assert len(stored(folder)) == 2
