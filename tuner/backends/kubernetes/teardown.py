@@ -1,0 +1,92 @@
+"""A trial's end: everything it holds is deleted, and its pods are waited for until they are really gone.
+
+The pods serve nobody any more, so each is deleted with a grace period of its own: one given when their Deployment is
+deleted does not reach them, and one in the pod template would alter the manifest that is measured.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tuner.backends.kubernetes.anchor import Holding
+from tuner.backends.kubernetes.api import JOBS, NODES, PODS, REPLICA_SETS, Api, Object, Refused, Resource
+from tuner.backends.kubernetes.feed import Feed, wait_until
+from tuner.errors import BackendFailure, EnvironmentFailure
+from tuner.manifests.kinds.model import at, mappings
+
+_GRACE_S = 1
+"""The shortest that waits for the node's word; with 0 the object goes and the processes may live on."""
+_FORCED_AFTER_S = 30.0
+_GIVEN_UP_AFTER_S = 90.0
+_MAKERS = (
+    Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True),
+    Resource(api_version="apps/v1", kind="StatefulSet", plural="statefulsets", namespaced=True),
+    REPLICA_SETS,
+)
+"""Whoever would make new pods, from the top down: an operator's own among them."""
+
+
+def remove(api: Api, holding: Holding) -> None:
+    """Raises BackendFailure when the pods do not go."""
+    api.delete(JOBS, holding.anchor)
+    try:
+        api.delete(api.resource(holding.api_version, holding.kind), holding.name)
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+    if not holding.pods:
+        return
+    for maker in _MAKERS:
+        for found in api.list(maker, labels=holding.pods):
+            api.delete(maker, found["metadata"]["name"])
+    changed = threading.Condition()
+    with Feed(api, PODS, changed, labels=holding.pods) as feed:
+        _until_gone(api, feed, changed, holding)
+
+
+def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Holding) -> None:
+    begin = time.monotonic()
+
+    def look() -> list[Object] | None:
+        """Pods to be told to go; empty: all are gone."""
+        pods = feed.objects()
+        return [pod for pod in pods if _lingers(pod)] or ([] if not pods else None)
+
+    while True:
+        found = wait_until(changed, look, begin + _GIVEN_UP_AFTER_S, 0.5)
+        if found is None:
+            names = ", ".join(pod["metadata"]["name"] for pod in feed.objects())
+            raise BackendFailure(f"pods of {holding.name} are still there after {_GIVEN_UP_AFTER_S:.0f} s: {names}")
+        if not found:
+            if not api.list(PODS, labels=holding.pods) and not api.list(REPLICA_SETS, labels=holding.pods):
+                return
+            time.sleep(0.05)
+        lost = time.monotonic() - begin > _FORCED_AFTER_S
+        for pod in found:
+            api.delete(PODS, pod["metadata"]["name"], grace_s=_GRACE_S)
+        if lost:
+            _force(api, feed)
+
+
+def _lingers(pod: Object) -> bool:
+    """Not told to go yet, or with all the time it likes."""
+    metadata = pod["metadata"]
+    return not metadata.get("deletionTimestamp") or int(metadata.get("deletionGracePeriodSeconds") or 0) > _GRACE_S
+
+
+def _force(api: Api, feed: Feed) -> None:
+    """Pods of a node that is lost never go by themselves."""
+    for pod in feed.objects():
+        node = at(pod, ("spec", "nodeName"))
+        if not node or not _answers(api, str(node)):
+            api.delete(PODS, pod["metadata"]["name"], grace_s=0)
+
+
+def _answers(api: Api, node: str) -> bool:
+    try:
+        found = api.get(NODES, node)
+    except EnvironmentFailure:
+        return True  # not ours to know: leave its pods to it
+    conditions = {c.get("type"): c.get("status") for _, c in mappings(found, ("status", "conditions"))}
+    return conditions.get("Ready") == "True"
