@@ -5,9 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON
+from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, space
+from tuner.manifests.check import check
 from tuner.manifests.reader import objects_of, read
+from tuner.manifests.render import render
+from tuner.space.model import Configuration
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
@@ -61,6 +67,10 @@ def test_not_utf8(tmp_path: Path) -> None:
         ("a: !!int x\n", 1, "'x' is no int"),
         ("? [a]\n: 1\n", 1, "a key that is not a word"),
         ("a: \x07\n", 1, "not YAML"),
+        ("{a:\t1}\n", 1, "a tab between values"),
+        ("a: &é 1\n", 1, "the anchor or alias"),
+        ("a: &a *a\n", 1, "not YAML"),
+        ("[" * 3000, 1, "not YAML"),
     ],
 )
 def test_what_is_not_a_manifest_at_all(tmp_path: Path, text: str, line: int, message: str) -> None:
@@ -145,6 +155,10 @@ spec:
             "m.yaml:5: on is read as true or false",
         ),
         (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  1: a\n",
+            'm.yaml:5: the key 1 is not text; put it in quotes: "1"',
+        ),
+        (
             "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: x}\nspec:\n"
             "  maxReplica: 2\n  maxReplicas: 2\n  scaleTargetRef: {kind: Deployment, name: x}\n",
             "m.yaml:5: unknown field 'maxReplica' in spec; did you mean 'maxReplicas'?",
@@ -195,3 +209,37 @@ def test_reading_needs_no_kubernetes_until_something_is_validated() -> None:
     code = "import sys, tuner.manifests.reader, tuner.manifests.check, tuner.manifests.render, tuner.manifests.survey\n"
     code += "assert not [m for m in sys.modules if m.startswith(('kubernetes', 'pydantic'))]"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_aliases_of_aliases_do_not_grow_without_bound(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 20)]
+    (tmp_path / "m.yaml").write_text("\n".join(lines))
+    _, (problem,) = read(tmp_path / "m.yaml")
+    assert problem.message == "more than 200000 values, aliases written out"
+
+
+SNIPPETS = st.sampled_from([*"{}[]:,-#&*!|>'\"% \n\t0aé~<=", "\n  ", "null", "on", "- ", "  x: 1\n", ""])
+EDITS = st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 30), SNIPPETS), min_size=1, max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([DEPLOYMENT, SELDON, INFERENCE]), EDITS)
+def test_whatever_reads_without_a_problem_reads_the_same_everywhere(
+    tmp_path: Path, text: str, edits: list[tuple[int, int, str]]
+) -> None:
+    for start, length, snippet in edits:
+        text = text[:start] + snippet + text[start + length :]
+    (tmp_path / "m.yaml").write_text(text)
+    manifest, found = read(tmp_path / "m.yaml")
+    assert manifest is not None or found
+    if manifest is None:
+        return
+    knobs = (integer("a", "env/A"), choice("b", ("1", "2"), "limits/cpu", "requests/cpu"), integer("c", "replicas"))
+    if found or check(space(*knobs), manifest):
+        return
+    out = render(space(*knobs), manifest, Configuration(values={"a": 1, "b": "2", "c": 2}))
+    assert (
+        [obj for obj in yaml.safe_load_all(out.text) if obj is not None]
+        == list(out.objects)
+        == list(objects_of(out.text))
+    )

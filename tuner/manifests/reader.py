@@ -96,6 +96,9 @@ class _Checked:
             for key, _ in node.entries if isinstance(node, tree.Mapping) else ():
                 if problem := self._ambiguity(key):
                     yield problem
+                elif not isinstance(key.value, str):
+                    fix = f"put it in quotes: {scalars.quoted(key.text)}"
+                    yield self._at(key.line, f"the key {key.text or '(empty)'} is not text", fix)
 
     def _ambiguity(self, node: tree.Scalar) -> Problem | None:
         reading = None if node.style else scalars.ambiguity(node.text)

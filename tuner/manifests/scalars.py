@@ -50,6 +50,8 @@ def ambiguity(text: str) -> str | None:
     in_1_2 = type(resolve(text)).__name__
     if _BOOL_1_1.fullmatch(text):
         return "true or false"
+    if text.endswith(":"):
+        return "a key"
     if text in ("=", "<<"):
         return "a merge key" if text == "<<" else "a default value"
     if _TIME_1_1.fullmatch(text):

@@ -79,6 +79,7 @@ class Malformed(Exception):
 def parse(text: str) -> tuple[Document, ...]:
     """The documents of a YAML text, empty ones left out. Raises Malformed at the first mistake."""
     reader = YAML(typ="safe", pure=True)
+    reader.max_depth = _MAX_DEPTH
     try:
         documents = tuple(_documents(text, iter(list(reader.parse(text)))))
     except error.MarkedYAMLError as problem:
@@ -105,6 +106,10 @@ def _first_line(problem: Exception) -> str:
 
 
 _TO_VALUE = re.compile(r"[ \t]*:")
+_MOST_VALUES = 200_000
+_MAX_DEPTH = 100
+_TABBED = re.compile(r" *\t")
+_ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
 _TO_ITEM = re.compile(r"(?:\s|#[^\r\n]*)*-")
 
 
@@ -122,17 +127,25 @@ class _Builder:
     def __init__(self, text: str, stream: Iterator[Any]) -> None:
         self.text, self.stream = text, stream
         self.anchors: dict[str, Node] = {}
+        self.weights: dict[str, int] = {}
+        self.weight = 0
         self.aliased: set[str] = set()
 
     def node(self, event: Any, empty_at: int | None = None) -> Node:
         """The parser marks an empty scalar at the token that follows it; `empty_at` is where it would be written."""
         line, anchor = event.start_mark.line + 1, event.anchor
         start, end, column = event.start_mark.index, event.end_mark.index, event.start_mark.column
+        if anchor is not None and not _ANCHOR.fullmatch(anchor):
+            raise Malformed(line, f"the anchor or alias {anchor!r}", "use letters, digits, - and _, as YAML 1.1 does")
+        if _TABBED.match(self.text, end) or "\t" in _blanks_before(self.text, start):
+            raise Malformed(line, "a tab between values, which YAML 1.1 does not allow", "use spaces")
+        weight = self.weight
         node: Node
         if isinstance(event, events.AliasEvent):
             if anchor not in self.anchors:
                 raise Malformed(line, f"the alias *{anchor} names no anchor", "define it above, or write the value out")
             self.aliased.add(anchor)
+            self._count(self.weights[anchor], line)
             return Alias(start=start, end=end, line=line, column=column, node=self.anchors[anchor])
         if isinstance(event, events.ScalarEvent):
             style = str(event.style or "")
@@ -158,9 +171,16 @@ class _Builder:
             entries, end = self._entries()
             flow = bool(event.flow_style)
             node = Mapping(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
+        self._count(1, line)
         if anchor is not None:
-            self.anchors[anchor] = node
+            self.anchors[anchor], self.weights[anchor] = node, self.weight - weight
         return node
+
+    def _count(self, values: int, line: int) -> None:
+        """Aliases of aliases grow without bound when they are written out."""
+        self.weight += values
+        if self.weight > _MOST_VALUES:
+            raise Malformed(line, f"more than {_MOST_VALUES} values, aliases written out", "use fewer aliases")
 
     def _items(self, position: int) -> tuple[tuple[Node, ...], int]:
         items: list[Node] = []
@@ -179,6 +199,13 @@ class _Builder:
             colon = _TO_VALUE.match(self.text, key.end)
             entries.append((key, self.node(next(self.stream), colon and colon.end())))
         return tuple(entries), event.end_mark.index
+
+
+def _blanks_before(text: str, position: int) -> str:
+    start = position
+    while start > 0 and text[start - 1] in " \t":
+        start -= 1
+    return text[start:position]
 
 
 _TAGS = {"str": str, "int": int, "float": float, "bool": bool}
