@@ -70,7 +70,7 @@ def test_not_utf8(tmp_path: Path) -> None:
         ("{a:\t1}\n", 1, "a tab between values"),
         ("a: &é 1\n", 1, "the anchor or alias"),
         ("a: &a *a\n", 1, "not YAML"),
-        ("[" * 3000, 1, "not YAML"),
+        ("[" * 3000, 1, "more than 100 levels of nesting"),
     ],
 )
 def test_what_is_not_a_manifest_at_all(tmp_path: Path, text: str, line: int, message: str) -> None:

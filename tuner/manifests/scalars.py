@@ -29,6 +29,7 @@ _TIME_1_1 = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?"
     r"([ \t]*(Z|[-+][0-9]{1,2}(:?[0-9]{2})?))?"
 )
+_UNDERSCORED = re.compile(r"(?=.*_)(?=.*[0-9])[-+.0-9_eE:]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
@@ -56,6 +57,8 @@ def ambiguity(text: str) -> str | None:
         return "a merge key" if text == "<<" else "a default value"
     if _TIME_1_1.fullmatch(text):
         return "a date"
+    if _UNDERSCORED.fullmatch(text):
+        return "a number"
     if _INT_1_1.fullmatch(text):
         same = in_1_2 == "int" and not re.match(r"[-+]?0[0-9_]", text)
         return None if same else "another number" if in_1_2 == "int" else "a whole number"

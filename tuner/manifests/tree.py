@@ -79,9 +79,8 @@ class Malformed(Exception):
 def parse(text: str) -> tuple[Document, ...]:
     """The documents of a YAML text, empty ones left out. Raises Malformed at the first mistake."""
     reader = YAML(typ="safe", pure=True)
-    reader.max_depth = _MAX_DEPTH
     try:
-        documents = tuple(_documents(text, iter(list(reader.parse(text)))))
+        documents = tuple(_documents(text, iter(reader.parse(text))))
     except error.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         what = " ".join(part for part in (problem.context, problem.problem) if part)
@@ -128,53 +127,68 @@ class _Builder:
         self.text, self.stream = text, stream
         self.anchors: dict[str, Node] = {}
         self.weights: dict[str, int] = {}
-        self.weight = 0
+        self.weight = self.depth = 0
         self.aliased: set[str] = set()
 
     def node(self, event: Any, empty_at: int | None = None) -> Node:
         """The parser marks an empty scalar at the token that follows it; `empty_at` is where it would be written."""
-        line, anchor = event.start_mark.line + 1, event.anchor
-        start, end, column = event.start_mark.index, event.end_mark.index, event.start_mark.column
-        if anchor is not None and not _ANCHOR.fullmatch(anchor):
-            raise Malformed(line, f"the anchor or alias {anchor!r}", "use letters, digits, - and _, as YAML 1.1 does")
+        line, weight = event.start_mark.line + 1, self.weight
+        self._guard(event, line)
+        if isinstance(event, events.AliasEvent):
+            return self._alias(event, line)
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise Malformed(line, f"more than {_MAX_DEPTH} levels of nesting", "nest less deeply")
+        node = self._scalar(event, empty_at) if isinstance(event, events.ScalarEvent) else self._collection(event)
+        self.depth -= 1
+        self._count(1, line)
+        if event.anchor is not None:
+            self.anchors[event.anchor], self.weights[event.anchor] = node, self.weight - weight
+        return node
+
+    def _guard(self, event: Any, line: int) -> None:
+        """What ruamel.yaml reads and readers of YAML 1.1 do not."""
+        if event.anchor is not None and not _ANCHOR.fullmatch(event.anchor):
+            fix = "use letters, digits, - and _, as YAML 1.1 does"
+            raise Malformed(line, f"the anchor or alias {event.anchor!r}", fix)
+        start, end = event.start_mark.index, event.end_mark.index
         if _TABBED.match(self.text, end) or "\t" in _blanks_before(self.text, start):
             raise Malformed(line, "a tab between values, which YAML 1.1 does not allow", "use spaces")
-        weight = self.weight
-        node: Node
-        if isinstance(event, events.AliasEvent):
-            if anchor not in self.anchors:
-                raise Malformed(line, f"the alias *{anchor} names no anchor", "define it above, or write the value out")
-            self.aliased.add(anchor)
-            self._count(self.weights[anchor], line)
-            return Alias(start=start, end=end, line=line, column=column, node=self.anchors[anchor])
-        if isinstance(event, events.ScalarEvent):
-            style = str(event.style or "")
-            if start == end and empty_at is not None:
-                start = end = empty_at
-                line = self.text.count("\n", 0, start) + 1
-            value = _value(event, style)
-            node = Scalar(
-                start=start,
-                end=end,
-                line=line,
-                column=column,
-                anchor=anchor,
-                text=event.value,
-                value=value,
-                style=style,
-            )
-        elif isinstance(event, events.SequenceStartEvent):
+
+    def _alias(self, event: Any, line: int) -> Alias:
+        if event.anchor not in self.anchors:
+            fix = "define it above, or write the value out"
+            raise Malformed(line, f"the alias *{event.anchor} names no anchor", fix)
+        self.aliased.add(event.anchor)
+        self._count(self.weights[event.anchor], line)
+        start, end = event.start_mark, event.end_mark
+        return Alias(start=start.index, end=end.index, line=line, column=start.column, node=self.anchors[event.anchor])
+
+    def _scalar(self, event: Any, empty_at: int | None) -> Scalar:
+        start, end, line = event.start_mark.index, event.end_mark.index, event.start_mark.line + 1
+        if start == end and empty_at is not None:
+            start = end = empty_at
+            line = self.text.count("\n", 0, start) + 1
+        style = str(event.style or "")
+        return Scalar(
+            start=start,
+            end=end,
+            line=line,
+            column=event.start_mark.column,
+            anchor=event.anchor,
+            text=event.value,
+            value=_value(event, style),
+            style=style,
+        )
+
+    def _collection(self, event: Any) -> Mapping | Sequence:
+        mark, anchor, flow = event.start_mark, event.anchor, bool(event.flow_style)
+        start, line, column = mark.index, mark.line + 1, mark.column
+        if isinstance(event, events.SequenceStartEvent):
             items, end = self._items(start)
-            flow = bool(event.flow_style)
-            node = Sequence(start=start, end=end, line=line, column=column, anchor=anchor, items=items, flow=flow)
-        else:
-            entries, end = self._entries()
-            flow = bool(event.flow_style)
-            node = Mapping(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
-        self._count(1, line)
-        if anchor is not None:
-            self.anchors[anchor], self.weights[anchor] = node, self.weight - weight
-        return node
+            return Sequence(start=start, end=end, line=line, column=column, anchor=anchor, items=items, flow=flow)
+        entries, end = self._entries()
+        return Mapping(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
 
     def _count(self, values: int, line: int) -> None:
         """Aliases of aliases grow without bound when they are written out."""
