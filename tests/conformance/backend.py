@@ -33,6 +33,8 @@ class BackendConformance:
     """Deploys the toy server (`tests/servers/toy.py`) in all its moods."""
 
     enforces_memory: ClassVar[bool] = True
+    never_ready_s: ClassVar[float] = NEVER_READY_S
+    """How long a server that is never ready is waited for: at least until its probe was asked once."""
 
     @pytest.fixture
     def backend(self) -> Backend:
@@ -121,7 +123,7 @@ class BackendConformance:
         assert "crashing at the start, as asked" in failure.logs
 
     def test_a_server_that_is_never_ready_is_given_up_with_its_last_answer(self, backend: Backend) -> None:
-        failure = self.failure(backend, env={"TOY_FAIL": "never-ready"}, within_s=NEVER_READY_S)
+        failure = self.failure(backend, env={"TOY_FAIL": "never-ready"}, within_s=self.never_ready_s)
         assert (failure.kind, failure.stage) == ("NotReady", "ready")
         assert "503" in failure.reason
 

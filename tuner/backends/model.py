@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tuner.errors import Problem
 from tuner.manifests.model import PodSet, Rendered
 from tuner.measure.model import Usage
+from tuner.space.model import Configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,16 @@ class Difference:
     what: str
     asked: str
     found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """One configuration as it would be deployed; `what` names it in a sentence (``the smallest configuration``)."""
+
+    what: str
+    configuration: Configuration
+    rendered: Rendered
+    pods: PodSet
 
 
 class UsageMeter(Protocol):
@@ -100,4 +111,13 @@ class Backend(Protocol):
 
     def describe(self) -> Mapping[str, str]:
         """The machine or cluster, for the record."""
+        ...
+
+
+@runtime_checkable
+class ChecksRendered(Protocol):
+    """A backend that can be asked beforehand what it thinks of whole configurations, such as a cluster with its rules."""
+
+    def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
+        """What stands in the way of them; nothing is started."""
         ...

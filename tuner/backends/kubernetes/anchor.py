@@ -52,7 +52,11 @@ class Holding:
         notes = job["metadata"].get("annotations") or {}
         api_version, kind, name = str(notes.get(_WORKLOAD, "//")).rsplit("/", 2)
         return cls(
-            anchor=job["metadata"]["name"], api_version=api_version, kind=kind, name=name, pods=str(notes.get(_PODS, ""))
+            anchor=job["metadata"]["name"],
+            api_version=api_version,
+            kind=kind,
+            name=name,
+            pods=str(notes.get(_PODS, "")),
         )
 
 
@@ -131,7 +135,10 @@ class Anchor:
                 "parallelism": 0,
                 "ttlSecondsAfterFinished": LIFE_S,
                 "template": {
-                    "spec": {"restartPolicy": "Never", "containers": [{"name": "never-started", "image": "none.invalid/none"}]}
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "containers": [{"name": "never-started", "image": "none.invalid/none"}],
+                    }
                 },
             },
         }

@@ -145,10 +145,10 @@ class Api:
                 return None
             raise
 
-    def list(self, resource: Resource, *, labels: str = "", fields: str = "") -> list[Object]:
-        return self.list_at(resource, labels=labels, fields=fields)[0]
+    def items(self, resource: Resource, *, labels: str = "", fields: str = "") -> list[Object]:
+        return self.items_at(resource, labels=labels, fields=fields)[0]
 
-    def list_at(self, resource: Resource, *, labels: str = "", fields: str = "") -> tuple[list[Object], str]:
+    def items_at(self, resource: Resource, *, labels: str = "", fields: str = "") -> tuple[list[Object], str]:
         """The objects, and the version from which a watch goes on."""
         found = self.call(
             "GET",
@@ -233,7 +233,7 @@ class Api:
         )
         headers = {name.lower(): value for name, value in headers.items()}
         try:
-            running = ws_client.websocket_call(
+            running = ws_client.websocket_call(  # type: ignore[no-untyped-call]
                 self._configuration, "GET", url, headers=headers, query_params=query, _preload_content=False
             )
             try:
@@ -256,7 +256,9 @@ class Api:
         )
         headers = {name.lower(): value for name, value in headers.items()}
         try:
-            opened = ws_client.portforward_call(self._configuration, "GET", url, headers=headers, query_params=query)
+            opened = ws_client.portforward_call(  # type: ignore[no-untyped-call]
+                self._configuration, "GET", url, headers=headers, query_params=query
+            )
         except ApiException as error:
             raise _refusal(f"a port-forward to {pod}", *_handshake(error)) from None
         connection: socket.socket = opened.socket(port)
@@ -386,4 +388,3 @@ def _short(error: BaseException) -> str:
 def _named(obj: Mapping[str, Any]) -> str:
     metadata = obj.get("metadata") or {}
     return f"{obj.get('kind')} {metadata.get('name') or metadata.get('generateName') or ''}".strip()
-

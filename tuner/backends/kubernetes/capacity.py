@@ -37,7 +37,9 @@ def no_room(pods: PodSet, nodes: Sequence[Object]) -> str | None:
     room = sum(_fitting(wanted, node) for node in usable)
     if room >= pods.replicas:
         return None
-    short = sorted(name for name, amount in wanted.items() if _room_by(name, amount, usable) < pods.replicas) or sorted(wanted)
+    short = sorted(name for name, amount in wanted.items() if _room_by(name, amount, usable) < pods.replicas) or sorted(
+        wanted
+    )
     details = "; ".join(_shortage(name, wanted[name], usable) for name in short)
     which = ", ".join(f"Insufficient {name}" for name in short)
     return f"{which}: {room} of {pods.replicas} pods fit on {len(usable)} node(s) ({details})"

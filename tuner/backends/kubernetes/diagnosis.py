@@ -71,6 +71,14 @@ def last_words(pods: Sequence[Object], events: Sequence[Object], wanted: int) ->
     return f"the pod is {phase}, and the cluster says nothing more"
 
 
+def child_out_of_memory(label: str, pod: Object, container: str) -> Fault:
+    """The kernel ended a process of a container whose first process goes on."""
+    limit = _memory_limit(pod, container)
+    allowed = f"its limit of {format_bytes(limit)}" if limit is not None else "the memory its node had"
+    reason = f"{label} needed more than {allowed}; the kernel ended one of its processes"
+    return Fault(kind="OOMKilled", reason=reason, pod=_name(pod), container=container)
+
+
 def _faults(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> Iterator[Fault]:
     for index, pod in enumerate(in_order(pods)):
         yield from _of_pod(f"replica {index}", pod, events)
@@ -84,9 +92,9 @@ def _of_pod(label: str, pod: Object, events: Sequence[Object]) -> Iterator[Fault
     name, status = _name(pod), mapping(pod, ("status",))
     yield from _lost(label, name, pod, events)
     for _, condition in mappings(status, ("conditions",)):
-        if (condition.get("type"), condition.get("status")) == ("PodScheduled", "False"):
-            if condition.get("reason") == "Unschedulable":
-                yield Fault(kind="Unschedulable", reason=f"{label} cannot be scheduled: {condition.get('message')}")
+        scheduled = condition.get("type"), condition.get("status"), condition.get("reason")
+        if scheduled == ("PodScheduled", "False", "Unschedulable"):
+            yield Fault(kind="Unschedulable", reason=f"{label} cannot be scheduled: {condition.get('message')}")
     for section in ("initContainerStatuses", "containerStatuses"):
         for _, container in mappings(status, (section,)):
             yield from _of_container(label, name, pod, container, events)
@@ -95,7 +103,10 @@ def _of_pod(label: str, pod: Object, events: Sequence[Object]) -> Iterator[Fault
 def _lost(label: str, name: str, pod: Object, events: Sequence[Object]) -> Iterator[Fault]:
     status, node = mapping(pod, ("status",)), at(pod, ("spec", "nodeName"))
     for event in events:
-        if at(event, ("involvedObject", "name")) == name and event.get("reason") in ("NodeNotReady", "TaintManagerEviction"):
+        if at(event, ("involvedObject", "name")) == name and event.get("reason") in (
+            "NodeNotReady",
+            "TaintManagerEviction",
+        ):
             yield Fault(kind="NodeLost", reason=f"{label}: its node {node} is lost: {event.get('message')}")
     if status.get("reason") in ("NodeLost", "Terminated", "NodeShutdown"):
         yield Fault(kind="NodeLost", reason=f"{label}: its node {node} is lost: {status.get('message')}")
@@ -156,7 +167,9 @@ def _refused(events: Sequence[Object], workload: Object | None) -> Iterator[Faul
         said += [str(event.get("message")) for event in events if event.get("reason") == "FailedCreate"]
     for message in said:
         over = "exceeded quota" in message
-        kind, what = ("QuotaExceeded", "the namespace's quota") if over else ("AdmissionRefused", "the cluster's admission")
+        kind, what = (
+            ("QuotaExceeded", "the namespace's quota") if over else ("AdmissionRefused", "the cluster's admission")
+        )
         yield Fault(kind=kind, reason=f"{what} refuses the pods: {message}")
 
 
@@ -205,4 +218,6 @@ def _name(obj: Object) -> str:
 
 
 def _when(event: Object) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or at(event, ("metadata", "creationTimestamp")) or "")
+    return str(
+        event.get("lastTimestamp") or event.get("eventTime") or at(event, ("metadata", "creationTimestamp")) or ""
+    )

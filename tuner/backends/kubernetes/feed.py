@@ -22,7 +22,9 @@ _PAUSE_S = 0.2
 class Feed:
     """`changed` is notified after every change, of this feed and of all others that share it."""
 
-    def __init__(self, api: Api, resource: Resource, changed: threading.Condition, *, labels: str = "", fields: str = "") -> None:
+    def __init__(
+        self, api: Api, resource: Resource, changed: threading.Condition, *, labels: str = "", fields: str = ""
+    ) -> None:
         self._api, self._resource = api, resource
         self._labels, self._fields = labels, fields
         self._changed = changed
@@ -54,7 +56,7 @@ class Feed:
         stream = self._stream
         if stream is not None:
             with suppress(Exception):  # it may end by itself this very moment
-                stream.shutdown()  # type: ignore[attr-defined]
+                stream.shutdown()
         self._thread.join(timeout=2.0)
 
     def __enter__(self) -> Self:
@@ -64,7 +66,7 @@ class Feed:
         self.close()
 
     def _list(self) -> None:
-        objects, self._version = self._api.list_at(self._resource, labels=self._labels, fields=self._fields)
+        objects, self._version = self._api.items_at(self._resource, labels=self._labels, fields=self._fields)
         with self._changed:
             self._objects = {found["metadata"]["uid"]: found for found in objects}
             self._changed.notify_all()
@@ -144,7 +146,9 @@ def _gone(failure: EnvironmentFailure) -> bool:
     return getattr(failure, "status", 0) == 410
 
 
-def wait_until[T](changed: threading.Condition, look: Callable[[], T | None], until: float, at_least_every_s: float) -> T | None:
+def wait_until[T](
+    changed: threading.Condition, look: Callable[[], T | None], until: float, at_least_every_s: float
+) -> T | None:
     """What `look` finds as soon as it is not None; None after the instant `until` (monotonic clock).
 
     It is asked after every change, and now and then besides, for what depends on time.

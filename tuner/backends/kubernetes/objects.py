@@ -75,7 +75,11 @@ class Identity:
 def label(text: str) -> str:
     """A text as a label's value."""
     cleaned = re.sub(r"[^A-Za-z0-9._-]", "-", text).strip("-_.")
-    return cleaned if len(cleaned) <= 40 else f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
+    return (
+        cleaned
+        if len(cleaned) <= 40
+        else f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
+    )
 
 
 def of_trial(

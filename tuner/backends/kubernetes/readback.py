@@ -21,7 +21,9 @@ _LIMIT_RANGER = "kubernetes.io/limit-ranger"
 _QUANTITIES = frozenset({"limits", "requests"})
 
 
-def differences(pods: PodSet, template: Object | None, live: Sequence[Object], workload: Object | None) -> Iterator[Difference]:
+def differences(
+    pods: PodSet, template: Object | None, live: Sequence[Object], workload: Object | None
+) -> Iterator[Difference]:
     """`template`: the rendered pod template, None where an operator makes the pods; `live`: the pods, in order;
     `workload`: the object as the cluster has it now.
     """
@@ -97,15 +99,11 @@ def _by_name(what: str, asked: Sequence[Any], live: Sequence[Any], *, closed: bo
 
 def _in_container(where: str, asked: Object, live: Object) -> Iterator[tuple[str, str, str]]:
     for key, value in asked.items():
-        if key == "env":
-            continue
-        if key == "resources":
-            continue
-        if key == "volumeMounts":
-            continue  # the service account's token is mounted besides
+        if key in ("env", "resources", "volumeMounts"):
+            continue  # the first two below; the service account's token is mounted besides
         yield from _missing(f"{where}: {key}", value, live.get(key))
-    for what, wanted, found in _by_name("env", asked.get("env") or [], live.get("env") or [], closed=True):
-        yield f"{where}: {what}", wanted, found
+    for what, value, there in _by_name("env", asked.get("env") or [], live.get("env") or [], closed=True):
+        yield f"{where}: {what}", value, there
     for section in ("limits", "requests"):
         wanted, found = mapping(asked, ("resources", section)), mapping(live, ("resources", section))
         if section == "requests":
@@ -125,7 +123,9 @@ def _missing(what: str, asked: Any, found: Any, *, quantities: bool = False) -> 
         inside = found if isinstance(found, Mapping) else {}
         for name, value in asked.items():
             if value is not None:
-                yield from _missing(f"{what}/{name}", value, inside.get(name), quantities=quantities or name in _QUANTITIES)
+                yield from _missing(
+                    f"{what}/{name}", value, inside.get(name), quantities=quantities or name in _QUANTITIES
+                )
     elif isinstance(asked, list) and isinstance(found, list) and len(asked) == len(found):
         for index, (value, there) in enumerate(zip(asked, found, strict=True)):
             yield from _missing(f"{what}/{index}", value, there, quantities=quantities)
@@ -158,7 +158,8 @@ def _culprit(pod: Object, template: Object | None, workload: Object | None) -> s
             {
                 str(entry.get("manager"))
                 for _, entry in mappings(workload, ("metadata", "managedFields"))
-                if entry.get("manager") not in ("tuner", "kube-controller-manager") and entry.get("subresource") != "status"
+                if entry.get("manager") not in ("tuner", "kube-controller-manager")
+                and entry.get("subresource") != "status"
             }
         )
         return f" (the {mapping(workload, ()).get('kind') or 'workload'} was changed by {', '.join(managers) or 'admission'})"

@@ -38,7 +38,7 @@ def remove(api: Api, holding: Holding) -> None:
     if not holding.pods:
         return
     for maker in _MAKERS:
-        for found in api.list(maker, labels=holding.pods):
+        for found in api.items(maker, labels=holding.pods):
             api.delete(maker, found["metadata"]["name"])
     changed = threading.Condition()
     with Feed(api, PODS, changed, labels=holding.pods) as feed:
@@ -59,7 +59,7 @@ def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Hol
             names = ", ".join(pod["metadata"]["name"] for pod in feed.objects())
             raise BackendFailure(f"pods of {holding.name} are still there after {_GIVEN_UP_AFTER_S:.0f} s: {names}")
         if not found:
-            if not api.list(PODS, labels=holding.pods) and not api.list(REPLICA_SETS, labels=holding.pods):
+            if not api.items(PODS, labels=holding.pods) and not api.items(REPLICA_SETS, labels=holding.pods):
                 return
             time.sleep(0.05)
         lost = time.monotonic() - begin > _FORCED_AFTER_S

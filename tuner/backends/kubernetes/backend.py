@@ -1,0 +1,259 @@
+"""The Kubernetes backend: checks a deployment against the cluster, makes a trial's objects, and takes them down.
+
+Every trial is made anew and deleted, also where only replicas or resources changed. A patch would be quicker but not
+provably the same: the pods that stay have warm caches, compiled code and a heap that the last trial's load left behind,
+a resize in place leaves worker counts as they were computed at the start, and neither has a start-up time of its own.
+Restarts of one configuration differ more than runs within one start, so a trial without a start of its own would look
+more certain than it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tuner.backends.kubernetes import capacity, objects, teardown
+from tuner.backends.kubernetes.anchor import SELECTOR, Anchor, Holding, is_dead
+from tuner.backends.kubernetes.api import (
+    JOBS,
+    LIMIT_RANGES,
+    NODES,
+    QUOTAS,
+    Api,
+    NotAllowed,
+    Object,
+    Refused,
+)
+from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
+from tuner.backends.kubernetes.preflight import Preflight
+from tuner.backends.kubernetes.running import KubernetesRunning, Placed
+from tuner.backends.model import Deployment, Rendering
+from tuner.errors import BackendFailure, Problem, TrialFailure
+from tuner.manifests.kinds import WorkloadKind
+from tuner.manifests.kinds.model import Service, at, mapping
+from tuner.manifests.model import PodSet
+from tuner.manifests.workload import workloads
+from tuner.space.model import SearchSpace
+from tuner.units import format_bytes, quantity
+
+_READY_TIMEOUT_S = 60.0
+_REMEMBERED_S = 30.0
+"""Nodes, quotas and limit ranges are asked for again after this time."""
+_OPERATOR_LABELS = {
+    "SeldonDeployment": "seldon-deployment-id",
+    "InferenceService": "serving.kserve.io/inferenceservice",
+}
+"""Which label an operator gives the pods that it makes for an object, with the object's name as value."""
+
+
+class KubernetesBackend:
+    """Runs trials in one namespace of a cluster; implements `tuner.backends.model.Backend`."""
+
+    name = "kubernetes"
+
+    def __init__(
+        self,
+        space: SearchSpace | None,
+        *,
+        namespace: str,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+    ) -> None:
+        """`space` None: good only to describe the cluster and to clean up. `kubeconfig` and `context` None: the
+        current ones, or the cluster this pod runs in. Raises EnvironmentFailure when there is no cluster to use.
+        """
+        self._space = space
+        self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
+        self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
+
+    def check(self, pods: PodSet) -> tuple[Problem, ...]:
+        """Access, and the namespace. What the cluster thinks of the configurations is `check_rendered`'s."""
+        return Preflight(self._api, self._space).access(pods)
+
+    def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
+        """A server-side dry run of each: what admission, quotas and limit ranges refuse, with the parameters it is about."""
+        return Preflight(self._api, self._space).dry_run(renderings)
+
+    def infeasible(self, pods: PodSet) -> str | None:
+        nodes, quotas, limit_ranges = self._cluster_state()
+        refused = capacity.refused(pods, quotas, limit_ranges)
+        if refused is not None or not nodes:
+            return refused
+        return capacity.no_room(pods, nodes)
+
+    @contextmanager
+    def deploy(self, deployment: Deployment) -> Iterator[KubernetesRunning]:
+        identity = Identity(study=deployment.study, trial=deployment.trial)
+        index, kind = _workload(deployment)
+        named = objects.of_trial(deployment.rendered.objects, identity, namespace=self._api.namespace)
+        anchor = Anchor(
+            self._api,
+            identity,
+            workload=(workload := _same(named, deployment.rendered.objects[index], identity)),
+            pods=pods_of(workload, identity),
+        )
+        started_at = time.monotonic()
+        running: KubernetesRunning | None = None
+        try:
+            anchor.make()
+            service = self._make(deployment, identity, kind, anchor)
+            placed = Placed(
+                identity=identity,
+                pods=deployment.pods,
+                kind=kind,
+                workload=workload,
+                service=service,
+                template=mapping(workload, ("spec", "template")) if workload["apiVersion"] == "apps/v1" else None,
+                holding=anchor.holding,
+                started_at=started_at,
+                made_at=anchor.job["metadata"]["creationTimestamp"],
+            )
+            running = KubernetesRunning(
+                self._api,
+                placed,
+                ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
+                said=self._left_out(deployment),
+            )
+            yield running
+        finally:
+            anchor.close()
+            if running is not None:
+                running.close()
+            if anchor.job:
+                teardown.remove(self._api, anchor.holding)
+
+    def clean(self) -> tuple[str, ...]:
+        """Remove the trials of tuners that are gone; those of living ones are not touched."""
+        removed = []
+        for job in self._api.items(JOBS, labels=f"{SELECTOR},{MANAGED_BY}={MANAGER}"):
+            if is_dead(job, self._api.now()):
+                holding = Holding.of(job)
+                teardown.remove(self._api, holding)
+                labels = job["metadata"]["labels"]
+                removed.append(
+                    f"{holding.kind} {holding.name} in namespace {self._api.namespace}, trial {labels.get(TRIAL)} of "
+                    f"study {labels.get(STUDY)}, and all that belonged to it"
+                )
+        return tuple(removed)
+
+    def generator_cpus(self) -> tuple[int, ...]:
+        return ()
+
+    def describe(self) -> Mapping[str, str]:
+        version = self._api.call("GET", "/version", what="the version")
+        facts = {
+            "cluster": f"{self._api.cluster} at {self._api.server}",
+            "namespace": self._api.namespace,
+            "kubernetes": str(version.get("gitVersion")),
+            "memory_measured_as": "working set, at the start and the end of the window",
+        }
+        nodes = self._cluster_state()[0]
+        if nodes:
+            facts["nodes"] = "; ".join(map(_described, nodes))
+        return facts
+
+    # inside
+
+    def _make(self, deployment: Deployment, identity: Identity, kind: WorkloadKind, anchor: Anchor) -> Service:
+        """Create all objects; returns the Service in front of the pods."""
+        placed = objects.of_trial(
+            deployment.rendered.objects,
+            identity,
+            namespace=self._api.namespace,
+            owner=anchor.owner,
+            namespaced=self._is_namespaced,
+        )
+        index, _ = _workload(deployment)
+        workload = _same(placed, deployment.rendered.objects[index], identity)
+        service = kind.service(workload, placed)
+        if service is None:
+            service = Service(name=identity.name(deployment.pods.name), port=deployment.pods.port)
+            ours = objects.service_for(
+                deployment.pods.name,
+                identity,
+                namespace=self._api.namespace,
+                port=deployment.pods.port,
+                owner=anchor.owner,
+            )
+            self._apply(ours)
+        for obj in placed:
+            self._apply(obj)
+        return service
+
+    def _apply(self, obj: Object) -> None:
+        """Raises TrialFailure where the cluster refuses the object, BackendFailure where it is not ours to change."""
+        resource = self._api.resource_of(obj)
+        try:
+            self._api.apply(resource, obj)
+        except Refused as refused:
+            if refused.status == 409:
+                self._settle(obj, refused)
+            elif refused.status in (400, 403, 404, 422) or "denied the request" in refused.message:
+                over = "exceeded quota" in refused.message
+                raise TrialFailure(
+                    stage="deploy", kind="QuotaExceeded" if over else "AdmissionRefused", reason=str(refused)
+                ) from None
+            else:
+                raise
+
+    def _settle(self, obj: Object, conflict: Refused) -> None:
+        """Another manager owns a field of it: taken over if the object is this trial's own."""
+        resource, name = self._api.resource_of(obj), obj["metadata"]["name"]
+        there = self._api.get(resource, name)
+        labels, mine = mapping(there, ("metadata", "labels")), obj["metadata"]["labels"]
+        if any(labels.get(key) != mine[key] for key in (STUDY, TRIAL, MANAGED_BY)):
+            raise BackendFailure(f"{obj['kind']} {name} is there already and is not this tuner's: {conflict.message}")
+        self._api.apply(resource, obj, force=True)
+
+    def _is_namespaced(self, obj: Mapping[str, Any]) -> bool:
+        return self._api.resource_of(obj).namespaced
+
+    def _left_out(self, deployment: Deployment) -> list[str]:
+        return [
+            f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} of the manifest is the whole cluster's: a trial does not create it"
+            for obj in deployment.rendered.objects
+            if not self._is_namespaced(obj)
+        ]
+
+    def _cluster_state(self) -> tuple[list[Object], list[Object], list[Object]]:
+        """Nodes, quotas and limit ranges; empty where the rights to read them are missing."""
+        now = time.monotonic()
+        if self._remembered is None or now - self._remembered[0] > _REMEMBERED_S:
+            found: list[list[Object]] = [[], [], []]
+            for place, resource in enumerate((NODES, QUOTAS, LIMIT_RANGES)):
+                with suppress(NotAllowed):
+                    found[place] = self._api.items(resource)
+            self._remembered = (now, found[0], found[1], found[2])
+        return self._remembered[1:]
+
+
+def pods_of(workload: Mapping[str, Any], identity: Identity) -> str:
+    """The selector of the pods of a placed workload."""
+    operator = _OPERATOR_LABELS.get(str(workload.get("kind")))
+    return f"{operator}={workload['metadata']['name']}" if operator else identity.selector
+
+
+def _workload(deployment: Deployment) -> tuple[int, WorkloadKind]:
+    """Where in the manifest the workload stands that the pods are of."""
+    for found in workloads(deployment.rendered.objects):
+        if (found.kind.kind, found.name) == (deployment.pods.kind, deployment.pods.name):
+            return found.index, found.kind
+    raise BackendFailure(f"the manifest holds no {deployment.pods.kind} {deployment.pods.name}")
+
+
+def _same(placed: Sequence[Object], original: Mapping[str, Any], identity: Identity) -> Object:
+    """The placed object that was made of the original."""
+    name = identity.name(str(at(original, ("metadata", "name"))))
+    return next(o for o in placed if (o["kind"], o["metadata"]["name"]) == (original["kind"], name))
+
+
+def _described(node: Mapping[str, Any]) -> str:
+    there, info = mapping(node, ("status", "allocatable")), mapping(node, ("status", "nodeInfo"))
+    extended = ", ".join(f"{amount} {name}" for name, amount in there.items() if "." in name)
+    return (
+        f"{at(node, ('metadata', 'name'))}: {there.get('cpu')} CPUs, {format_bytes(float(quantity(str(there.get('memory', 0)))))}"
+        f"{', ' + extended if extended else ''}, {info.get('kubeletVersion')}, {info.get('containerRuntimeVersion')}"
+    )

@@ -1,0 +1,340 @@
+"""A deployed trial: are its pods ready and alive, are they what was asked for, what do they use and say?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.backends.kubernetes import addresses, diagnosis, readback
+from tuner.backends.kubernetes.addresses import Addresses
+from tuner.backends.kubernetes.anchor import Holding
+from tuner.backends.kubernetes.api import EVENTS, NODES, PODS, SERVICES, Api, NotAllowed, Object, Refused
+from tuner.backends.kubernetes.capacity import allocatable, requests_of
+from tuner.backends.kubernetes.diagnosis import Fault
+from tuner.backends.kubernetes.feed import Feed, wait_until
+from tuner.backends.kubernetes.forward import PortForward
+from tuner.backends.kubernetes.objects import Identity
+from tuner.backends.kubernetes.usage import Gauge, PodMeter
+from tuner.backends.model import Difference, Endpoint
+from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mappings
+from tuner.manifests.model import PodSet
+from tuner.units import format_seconds
+
+_LOOKED_AT_LEAST_EVERY_S = 0.5
+_MAY_PASS_WITHIN_S = 2.5
+"""The scheduler and the quota learn a moment late that the last trial's pods are gone."""
+_LOG_LINES = 50
+_COUNTED_EVERY_S = 1.0
+_AWAY_S = 5.0
+_UNHURRIED_KINDS = ("Deployment", "StatefulSet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A trial's workload as it was put into the cluster."""
+
+    identity: Identity
+    pods: PodSet
+    kind: WorkloadKind
+    workload: Mapping[str, Any]
+    service: Service
+    """In front of the pods: the manifest's, an operator's, or ours."""
+    template: Mapping[str, Any] | None
+    """The pod template; None where an operator makes the pods."""
+    holding: Holding
+    started_at: float
+    """Monotonic clock, when the first object was made."""
+    made_at: str
+    """The anchor's creation, on the API server's clock."""
+
+
+class KubernetesRunning:
+    """Implements `tuner.backends.model.Running`."""
+
+    def __init__(self, api: Api, placed: Placed, *, ready_timeout_s: float, said: Sequence[str] = ()) -> None:
+        self._api = api
+        self._placed = placed
+        self._ready_timeout_s = ready_timeout_s
+        self._said = list(said)
+        self._changed = threading.Condition()
+        self._first_seen: dict[str, float] = {}
+        self._addresses: Addresses | None = None
+        self._forwards: list[PortForward] = []
+        self._ready: list[Object] = []
+        self._gauge: Gauge | None = None
+        self._oom_kills: dict[tuple[str, str], int] = {}
+        self._counted_at = 0.0
+        workload = placed.workload
+        self._feeds = [
+            Feed(api, PODS, self._changed, labels=placed.holding.pods),
+            Feed(api, EVENTS, self._changed),
+            Feed(api, api.resource_of(workload), self._changed, fields=f"metadata.name={workload['metadata']['name']}"),
+        ]
+
+    @property
+    def not_enforced(self) -> tuple[str, ...]:
+        notes = self._gauge.notes if self._gauge is not None else {}
+        used = [f"usage was not read {_WAYS[way]}: {why}" for way, why in notes.items()]
+        return (*self._said, *used)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Known once every pod has an address: asking for it waits for that, and raises what `wait_ready` does."""
+        if self._addresses is None:
+            self._addresses = self._find_addresses()
+            self._said.extend(self._addresses.said)
+        return Endpoint(urls=self._addresses.urls)
+
+    def wait_ready(self, deadline_s: float) -> float:
+        end = time.monotonic() + deadline_s
+        self._wait(lambda: self._all_ready() or None, end, deadline_s)
+        startup_s = time.monotonic() - self._placed.started_at
+        self._ready = self._pods()
+        urls = self.endpoint.urls
+        if not self._forwards and not self._addresses_said() and urls != self._pod_urls(self._ready):
+            raise self._failed("ready", Fault(kind="Evicted", reason="a pod was replaced by another while it started"))
+        self._stop_watching()
+        self._others_are_gone(end)
+        self._gauge = Gauge(self._api, self._containers(), {_name(p): str(at(p, _NODE)) for p in self._ready})
+        self._note_oom_kills()
+        return startup_s
+
+    def differences(self) -> tuple[Difference, ...]:
+        live = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
+        workload = self._placed.workload
+        there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
+        return tuple(readback.differences(self._placed.pods, self._placed.template, live, there))
+
+    def check_alive(self) -> None:
+        live = self._api.items(PODS, labels=self._placed.holding.pods)
+        found = diagnosis.fault(live, (), None)
+        if found is None:
+            found = self._missing(live) or self._child_out_of_memory()
+        if found is not None:
+            raise self._failed("measure", found)
+
+    def meter(self) -> PodMeter:
+        if self._gauge is None:
+            raise ValueError("there is nothing to measure before `wait_ready` has returned")
+        return PodMeter(self._gauge, self._restarts_since_ready)
+
+    def logs(self, tail: int) -> str:
+        """Lines are prefixed by the replica (and container) where there are several."""
+        try:
+            pods = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
+        except EnvironmentFailure as failure:
+            return f"the log cannot be read: {failure}"
+        written = [
+            (index, str(container["name"]), self._log(_name(pod), str(container["name"]), tail))
+            for index, pod in enumerate(pods)
+            for _, container in mappings(pod, ("spec", "containers"))
+        ]
+        if len(written) == 1:
+            return written[0][2].rstrip("\n")
+        several = len(written) > len(pods)
+        return "\n".join(
+            f"[replica {index}{f', {name}' if several else ''}] {line}"
+            for index, name, text in written
+            for line in text.splitlines()
+        )
+
+    def images(self) -> Mapping[str, str]:
+        """Digest of the image that each container runs."""
+        return readback.images(self._ready)
+
+    def pod_urls(self) -> tuple[str, ...]:
+        """The pods' own addresses, one a replica: for whoever sends load from inside the cluster."""
+        return self._pod_urls(self._ready or self._pods())
+
+    def close(self) -> None:
+        self._stop_watching()
+        for forward in self._forwards:
+            forward.close()
+
+    # waiting
+
+    def _wait[T](self, look: Callable[[], T | None], end: float, deadline_s: float) -> T:
+        """What `look` finds. Raises TrialFailure as soon as a fault is certain, or when it is not found in time."""
+
+        def look_or_fault() -> T | Fault | None:
+            found = look()
+            return found if found is not None else self._certain_fault()
+
+        found: T | Fault | None = wait_until(self._changed, look_or_fault, end, _LOOKED_AT_LEAST_EVERY_S)
+        if isinstance(found, Fault):
+            raise self._failed("ready", found)
+        if found is None:
+            raise self._too_late(deadline_s)
+        return found
+
+    def _certain_fault(self) -> Fault | None:
+        found = diagnosis.fault(self._pods(), self._events(), self._workload())
+        if found is None:
+            self._first_seen.clear()
+            return None
+        since = self._first_seen.setdefault(found.kind, time.monotonic())
+        return None if found.may_pass and time.monotonic() - since < _MAY_PASS_WITHIN_S else found
+
+    def _all_ready(self) -> bool:
+        pods = self._pods()
+        ready = len(pods) == self._placed.pods.replicas and all(diagnosis.is_ready(pod) for pod in pods)
+        if not ready or self._placed.kind.kind in _UNHURRIED_KINDS:
+            return ready  # their own status only repeats later what the pods say now
+        workload = self._workload()
+        return workload is not None and self._placed.kind.waiting(workload) is None
+
+    def _too_late(self, deadline_s: float) -> Exception:
+        away_s = max(feed.away_s for feed in self._feeds)
+        if away_s > _AWAY_S:
+            return BackendFailure(f"the API server at {self._api.server} has not answered for {format_seconds(away_s)}")
+        pods, workload = self._pods(), self._workload()
+        said = diagnosis.last_words(pods, self._events(), self._placed.pods.replicas)
+        if workload is not None and (why := self._placed.kind.waiting(workload)) is not None:
+            said = f"{said} ({self._placed.kind.kind}: {why})"
+        ready = sum(diagnosis.is_ready(pod) for pod in pods)
+        reason = (
+            f"{ready} of {self._placed.pods.replicas} replicas were ready after {format_seconds(deadline_s)}; "
+            f"the last that was said: {said}"
+        )
+        return TrialFailure(stage="ready", kind="NotReady", reason=reason, logs=self.logs(_LOG_LINES))
+
+    def _others_are_gone(self, end: float) -> None:
+        """No measurement starts beside the pods of another trial of this study."""
+        study = self._placed.identity.selector.partition(",")[0]
+        mine = {_name(pod) for pod in self._ready}
+        while others := [p for p in self._api.items(PODS, labels=study) if _name(p) not in mine]:
+            if time.monotonic() > end:
+                names = ", ".join(map(_name, others))
+                raise BackendFailure(f"pods of another trial of this study are still there: {names}")
+            time.sleep(0.1)
+
+    def _pods(self) -> list[Object]:
+        return [*diagnosis.in_order(self._feeds[0].objects())]  # type: ignore[list-item]
+
+    def _events(self) -> list[Object]:
+        """Those of this trial: a name may have been used before, by the same trial when it was interrupted."""
+        base, since = self._placed.holding.name, self._placed.made_at
+        return [
+            event
+            for event in self._feeds[1].objects()
+            if str(at(event, ("involvedObject", "name"))).startswith(base)
+            and str(at(event, ("metadata", "creationTimestamp"))) >= since
+        ]
+
+    def _workload(self) -> Object | None:
+        return next(iter(self._feeds[2].objects()), None)
+
+    def _stop_watching(self) -> None:
+        for feed in self._feeds:
+            feed.close()
+
+    # addresses
+
+    def _find_addresses(self) -> Addresses:
+        end = time.monotonic() + self._ready_timeout_s
+        urls = self._wait(self._urls_of_all, end, self._ready_timeout_s)
+        pods = self._pods()
+        port = self._port(pods)
+        first = str(at(pods[0], ("status", "podIP")))
+        if addresses.routable(first, port):
+            return Addresses(urls=urls)
+        service = self._api.get(SERVICES, self._placed.service.name)
+        for address, number, what in addresses.through_service(service, self._nodes()):
+            if addresses.routable(address, number):
+                return addresses.detour(address, number, what)
+        self._forwards = [PortForward(self._api, _name(pod), port) for pod in pods]
+        return addresses.forwarded(tuple(forward.url for forward in self._forwards))
+
+    def _urls_of_all(self) -> tuple[str, ...] | None:
+        pods = self._pods()
+        return (self._pod_urls(pods) or None) if len(pods) == self._placed.pods.replicas else None
+
+    def _pod_urls(self, pods: Sequence[Object]) -> tuple[str, ...]:
+        return addresses.pod_urls(pods, self._port(pods)) if pods else ()
+
+    def _port(self, pods: Sequence[Object]) -> int:
+        """Behind an operator's Service there may be an orchestrator, on a port that the manifest does not name."""
+        if self._placed.template is not None:
+            return self._placed.pods.port
+        service = self._placed.service
+        there = self._api.get(SERVICES, service.name)
+        return addresses.target_port(there, service.port, pods[0]) or self._placed.pods.port
+
+    def _addresses_said(self) -> bool:
+        return self._addresses is not None and bool(self._addresses.said)
+
+    def _nodes(self) -> list[Object]:
+        try:
+            return self._api.items(NODES)
+        except EnvironmentFailure:
+            return []
+
+    # life after ready
+
+    def _missing(self, live: Sequence[Object]) -> Fault | None:
+        there = {at(pod, ("metadata", "uid")) for pod in live}
+        for index, pod in enumerate(self._ready):
+            if at(pod, ("metadata", "uid")) not in there:
+                return Fault(kind="Evicted", reason=f"replica {index} (pod {_name(pod)}) is gone")
+        return None
+
+    def _restarts_since_ready(self) -> int:
+        before = sum(diagnosis.restarts(pod) for pod in self._ready)
+        return sum(diagnosis.restarts(p) for p in self._api.items(PODS, labels=self._placed.holding.pods)) - before
+
+    def _child_out_of_memory(self) -> Fault | None:
+        """A process that the kernel ended inside a container that goes on: only the control group's count tells."""
+        if self._gauge is None or not self._gauge.exact or time.monotonic() - self._counted_at < _COUNTED_EVERY_S:
+            return None
+        before = dict(self._oom_kills)
+        self._note_oom_kills()
+        for index, pod in enumerate(self._ready):
+            for _, container in mappings(pod, ("spec", "containers")):
+                key = (_name(pod), str(container["name"]))
+                if self._oom_kills.get(key, 0) > before.get(key, 0):
+                    return diagnosis.child_out_of_memory(f"replica {index}", pod, key[1])
+        return None
+
+    def _note_oom_kills(self) -> None:
+        if self._gauge is not None:
+            found = self._gauge.read().counters
+            self._oom_kills.update({key: one.oom_kills for key, one in found.items() if one.oom_kills is not None})
+            self._counted_at = time.monotonic()
+
+    def _containers(self) -> list[tuple[str, str]]:
+        return [(_name(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
+
+    # failures
+
+    def _failed(self, stage: str, fault: Fault) -> TrialFailure:
+        reason = fault.reason
+        if fault.kind == "Unschedulable":
+            names = [name for name in requests_of(self._placed.pods) if f"Insufficient {name}" in reason]
+            told = allocatable(self._nodes(), names) if names else ""
+            reason = f"{reason} ({told})" if told else reason
+        logs = self._log(fault.pod, fault.container, _LOG_LINES, previous=fault.previous) if fault.pod else ""
+        return TrialFailure(stage=stage, kind=fault.kind, reason=reason, logs=logs)
+
+    def _log(self, pod: str, container: str, tail: int, *, previous: bool = False) -> str:
+        try:
+            return self._api.logs(pod, container, tail=tail, previous=previous)
+        except NotAllowed as refused:
+            return f"the log cannot be read: {refused}"
+        except Refused:
+            return self._log(pod, container, tail) if previous else ""  # not started yet, or gone
+
+
+_NODE = ("spec", "nodeName")
+_WAYS = {
+    "inside": "inside the containers",
+    "kubelet": "from the kubelet (/stats/summary)",
+    "metrics": "from the metrics API",
+}
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    return str(at(obj, ("metadata", "name")))
