@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.cluster import daemons
+from tests.cluster import daemons, network
 from tests.cluster.places import API_ADDRESS, API_PORT, NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK, Node, state
 
 _ETCD = "https://127.0.0.1:23790"
@@ -15,95 +15,85 @@ _ETCD_PEER = "https://127.0.0.1:23800"
 def up(programs: Path) -> None:
     """Start the control plane and wait until the API server answers."""
     keys = state() / "pki"
-    daemons.start(
-        "etcd",
-        [
-            f"{programs}/etcd",
-            f"--data-dir={state()}/etcd",
-            f"--listen-client-urls={_ETCD}",
-            f"--advertise-client-urls={_ETCD}",
-            f"--cert-file={keys}/etcd.crt",
-            f"--key-file={keys}/etcd.key",
-            f"--trusted-ca-file={keys}/ca.crt",
-            "--client-cert-auth",
-            f"--listen-peer-urls={_ETCD_PEER}",
-            f"--initial-advertise-peer-urls={_ETCD_PEER}",
-            f"--initial-cluster=default={_ETCD_PEER}",
-            f"--peer-cert-file={keys}/etcd.crt",
-            f"--peer-key-file={keys}/etcd.key",
-            f"--peer-trusted-ca-file={keys}/ca.crt",
-            "--peer-client-cert-auth",
-            "--unsafe-no-fsync",  # a test cluster's state dies with it
-            "--log-level=warn",
-        ],
+    _start(
+        f"{programs}/etcd",
+        f"--data-dir={state()}/etcd",
+        f"--listen-client-urls={_ETCD}",
+        f"--advertise-client-urls={_ETCD}",
+        f"--cert-file={keys}/etcd.crt",
+        f"--key-file={keys}/etcd.key",
+        f"--trusted-ca-file={keys}/ca.crt",
+        "--client-cert-auth",
+        f"--listen-peer-urls={_ETCD_PEER}",
+        f"--initial-advertise-peer-urls={_ETCD_PEER}",
+        f"--initial-cluster=default={_ETCD_PEER}",
+        f"--peer-cert-file={keys}/etcd.crt",
+        f"--peer-key-file={keys}/etcd.key",
+        f"--peer-trusted-ca-file={keys}/ca.crt",
+        "--peer-client-cert-auth",
+        "--unsafe-no-fsync",  # a test cluster's state dies with it
+        "--log-level=warn",
     )
-    daemons.start(
-        "kube-apiserver",
-        [
-            f"{programs}/kube-apiserver",
-            f"--bind-address={API_ADDRESS}",
-            f"--advertise-address={API_ADDRESS}",
-            f"--secure-port={API_PORT}",
-            f"--etcd-servers={_ETCD}",
-            f"--etcd-cafile={keys}/ca.crt",
-            f"--etcd-certfile={keys}/etcd-client.crt",
-            f"--etcd-keyfile={keys}/etcd-client.key",
-            f"--client-ca-file={keys}/ca.crt",
-            f"--tls-cert-file={keys}/apiserver.crt",
-            f"--tls-private-key-file={keys}/apiserver.key",
-            f"--kubelet-certificate-authority={keys}/ca.crt",
-            f"--kubelet-client-certificate={keys}/apiserver-kubelet.crt",
-            f"--kubelet-client-key={keys}/apiserver-kubelet.key",
-            "--kubelet-preferred-address-types=InternalIP",  # else logs and exec look for the node's name in DNS
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={keys}/service-account.pub",
-            f"--service-account-signing-key-file={keys}/service-account.key",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}",
-            "--authorization-mode=Node,RBAC",
-            "--anonymous-auth=false",
-            "--enable-admission-plugins=NodeRestriction",
-            "--profiling=false",
-        ],
+    _start(
+        f"{programs}/kube-apiserver",
+        f"--bind-address={API_ADDRESS}",
+        f"--advertise-address={API_ADDRESS}",
+        f"--secure-port={API_PORT}",
+        f"--etcd-servers={_ETCD}",
+        f"--etcd-cafile={keys}/ca.crt",
+        f"--etcd-certfile={keys}/etcd-client.crt",
+        f"--etcd-keyfile={keys}/etcd-client.key",
+        f"--client-ca-file={keys}/ca.crt",
+        f"--tls-cert-file={keys}/apiserver.crt",
+        f"--tls-private-key-file={keys}/apiserver.key",
+        f"--kubelet-certificate-authority={keys}/ca.crt",
+        f"--kubelet-client-certificate={keys}/apiserver-kubelet.crt",
+        f"--kubelet-client-key={keys}/apiserver-kubelet.key",
+        "--kubelet-preferred-address-types=InternalIP",  # else logs and exec look for the node's name in DNS
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={keys}/service-account.pub",
+        f"--service-account-signing-key-file={keys}/service-account.key",
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        "--authorization-mode=Node,RBAC",
+        "--anonymous-auth=false",
+        "--enable-admission-plugins=NodeRestriction",
+        "--profiling=false",
     )
     wait(programs)
-    daemons.start(
-        "kube-controller-manager",
-        [
-            f"{programs}/kube-controller-manager",
-            f"--kubeconfig={keys}/controller-manager.kubeconfig",
-            f"--root-ca-file={keys}/ca.crt",
-            f"--service-account-private-key-file={keys}/service-account.key",
-            "--use-service-account-credentials",
-            "--node-monitor-grace-period=20s",
-            f"--flex-volume-plugin-dir={state()}/plugins",
-            *_ALONE,
-        ],
+    _start(
+        f"{programs}/kube-controller-manager",
+        f"--kubeconfig={keys}/controller-manager.kubeconfig",
+        f"--root-ca-file={keys}/ca.crt",
+        f"--service-account-private-key-file={keys}/service-account.key",
+        "--use-service-account-credentials",
+        "--node-monitor-grace-period=20s",
+        f"--flex-volume-plugin-dir={state()}/plugins",
+        *_ALONE,
     )
-    daemons.start(
-        "kube-scheduler", [f"{programs}/kube-scheduler", f"--kubeconfig={keys}/scheduler.kubeconfig", *_ALONE]
-    )
-    daemons.start(
-        "kube-proxy",
-        [
-            f"{programs}/kube-proxy",
-            f"--kubeconfig={keys}/proxy.kubeconfig",
-            "--proxy-mode=iptables",
-            f"--cluster-cidr={POD_NETWORK}",
-            f"--hostname-override={Node(number=0).name}",
-            "--healthz-bind-address=127.0.0.1:10256",
-            "--metrics-bind-address=127.0.0.1:10249",
-            f"--nodeport-addresses={NODE_NETWORK}",
-            "--iptables-min-sync-period=100ms",
-            # leave the machine's own settings alone
-            "--conntrack-max-per-core=0",
-            "--conntrack-tcp-timeout-established=0",
-            "--conntrack-tcp-timeout-close-wait=0",
-        ],
+    _start(f"{programs}/kube-scheduler", f"--kubeconfig={keys}/scheduler.kubeconfig", *_ALONE)
+    _start(
+        f"{programs}/kube-proxy",
+        f"--kubeconfig={keys}/proxy.kubeconfig",
+        "--proxy-mode=iptables",
+        f"--cluster-cidr={POD_NETWORK}",
+        f"--hostname-override={Node(number=0).name}",
+        "--healthz-bind-address=127.0.0.1:10256",
+        "--metrics-bind-address=127.0.0.1:10249",
+        f"--nodeport-addresses={NODE_NETWORK}",
+        "--iptables-min-sync-period=100ms",
+        # leave the machine's own settings alone
+        "--conntrack-max-per-core=0",
+        "--conntrack-tcp-timeout-established=0",
+        "--conntrack-tcp-timeout-close-wait=0",
     )
 
 
 # There is one of each, and nobody scrapes them.
 _ALONE = ("--leader-elect=false", "--secure-port=0")
+
+
+def _start(program: str, *arguments: str) -> None:
+    daemons.start(Path(program).name, [*network.inside(), program, *arguments])
 
 
 def wait(programs: Path) -> None:

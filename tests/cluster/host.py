@@ -7,17 +7,14 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.cluster import network
 from tests.cluster.places import state
 
-# What kubelet, kube-proxy and the CNI programs are known to set.
+# What kubelet sets, beside what belongs to a network namespace.
 _SETTINGS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
     "kernel/panic",
     "kernel/panic_on_oops",
-    "net/ipv4/conf/all/route_localnet",
-    "net/ipv4/ip_forward",
     "vm/overcommit_memory",
     "vm/panic_on_oom",
 )
@@ -28,11 +25,10 @@ PRIVATE = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/cont
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """How the machine was: `settings` by their path below /proc/sys, the tables of its packet filter, and which of
-    the folders to mount on were missing (outermost first)."""
+    """How the machine was: `settings` by their path below /proc/sys, and which of the folders to mount on were
+    missing, outermost first."""
 
     settings: dict[str, str]
-    tables: dict[str, list[str]]
     missing: list[str]
 
 
@@ -41,16 +37,14 @@ def note() -> None:
     settings = {name: (Path("/proc/sys") / name).read_text().strip() for name in _SETTINGS if _known(name)}
     wanted = dict.fromkeys(str(folder) for path in PRIVATE for folder in (*reversed(Path(path).parents), path))
     missing = [folder for folder in wanted if not Path(folder).exists()]
-    before = Before(settings=settings, tables=network.tables(), missing=missing)
+    before = Before(settings=settings, missing=missing)
     half = state() / "before.json.new"
     half.write_text(json.dumps(asdict(before), indent=1))
     half.rename(state() / "before.json")
 
 
-def change() -> None:
-    """What the cluster needs: packets forwarded, and the folders to mount on."""
-    if (Path("/proc/sys") / "net/ipv4/ip_forward").read_text().strip() != "1":
-        (Path("/proc/sys") / "net/ipv4/ip_forward").write_text("1\n")
+def make_folders() -> None:
+    """The folders to mount on."""
     for path in PRIVATE:
         Path(path).mkdir(parents=True, exist_ok=True)
 

@@ -23,10 +23,11 @@ _PACKAGES = {
     "runc": "runc",
     "iptables": "iptables",
     "conntrack": "conntrack",
-    "nft": "nftables",
     "ip": "iproute2",
     "openssl": "openssl",
+    "nsenter": "util-linux",
     "unshare": "util-linux",
+    "sysctl": "procps",
     "mount": "mount",
 }
 _CNI_PACKAGE = "containernetworking-plugins"
@@ -92,12 +93,15 @@ def _start(built: Path, count: int) -> None:
         network.check()
         state().mkdir(parents=True, mode=0o711)
         host.note()
-        host.change()
+        host.make_folders()
         pki.make()
-        network.up()
+        network.up(built)
         control.up(built)
     for number in range(len(nodes()), count):
-        node.up(built, Node(number=number))
+        added = Node(number=number)
+        node.up(built, added)
+        for archive in node.loaded(Node(number=0)):
+            node.load_image(added, archive)
     kubelets = [node.kubelet(member) for member in nodes()]
     ready = ("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}')
     wanted = " ".join(["True"] * len(kubelets))
@@ -116,11 +120,10 @@ def down() -> None:
 
 def _remove() -> None:
     daemons.end(lambda: daemons.ours() | cgroups.members())
-    before = host.noted()
-    if before is not None:
-        network.down(before.tables)
-        host.restore(before)
+    network.down()
     cgroups.remove()
+    if (before := host.noted()) is not None:
+        host.restore(before)
     shutil.rmtree(state(), ignore_errors=True)
     if state().exists():
         raise CannotError(f"{state()} could not be removed; run `scripts/cluster down` again")
@@ -140,8 +143,13 @@ def kubeconfig() -> Path:
     return control.kubeconfig()
 
 
+def is_up() -> bool:
+    return compiled() and control.kubeconfig().exists() and control.answers(programs())
+
+
 def load(archive: Path) -> None:
-    """Import an image archive on every node."""
+    """Import an image archive on every node; at once where that was done already."""
+    kubeconfig()
     for member in nodes():
         node.load_image(member, archive)
 
@@ -150,6 +158,6 @@ def load(archive: Path) -> None:
 def _alone() -> Iterator[None]:
     """One `up` or `down` at a time; the lock goes with the process that holds it."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as lock:
+    with (cache() / f"{state().name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.cluster import cgroups, daemons, network, pki
 from tests.cluster.host import PRIVATE
-from tests.cluster.places import CGROUP, Node, state
+from tests.cluster.places import Node, cgroup, state
 from tests.cluster.programs import PAUSE_IMAGE
 from tests.cluster.say import CannotError
 
@@ -38,7 +38,7 @@ def up(programs: Path, node: Node) -> None:
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(node), indent=1))
     daemons.start(
         _runtime(node),
-        ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _OWN_FOLDERS, "sh"]
+        [*network.inside(), "unshare", "--mount", "--propagation", "private", "sh", "-euc", _OWN_FOLDERS, "sh"]
         + [word for pair in _own_folders(node) for word in pair]
         + ["--", "containerd", "--config", f"{folder}/containerd.toml"],
     )
@@ -47,7 +47,7 @@ def up(programs: Path, node: Node) -> None:
     daemons.start(
         kubelet(node),
         [
-            "nsenter",
+            *network.inside()[:-1],
             f"--mount=/proc/{daemons.pid(_runtime(node))}/ns/mnt",
             "--",
             f"{programs}/kubelet",
@@ -67,14 +67,24 @@ def kubelet(node: Node) -> str:
 
 
 def load_image(node: Node, archive: Path) -> None:
+    """Import an archive, unless this very file was imported before."""
+    if not archive.is_file():
+        raise CannotError(f"{archive}: no such file")
+    about = archive.stat()
+    note = node.folder / "loaded" / f"{about.st_ino}-{about.st_size}-{about.st_mtime_ns}"
+    if note.exists():
+        return
     done = _ctr(node, "--namespace", "k8s.io", "images", "import", str(archive))
     if done.returncode:
         raise CannotError(f"{archive}: could not be imported on {node.name}: {done.stderr.strip()}")
+    note.parent.mkdir(exist_ok=True)
+    note.write_text(str(archive.resolve()))
 
 
-def images(node: Node) -> set[str]:
-    """References of the images that are there."""
-    return set(_ctr(node, "--namespace", "k8s.io", "images", "list", "--quiet").stdout.split())
+def loaded(node: Node) -> list[Path]:
+    """The archives that were imported, as far as they are still there."""
+    paths = (Path(note.read_text()) for note in (node.folder / "loaded").glob("*"))
+    return [path for path in paths if path.exists()]
 
 
 def _runtime(node: Node) -> str:
@@ -150,7 +160,7 @@ def _kubelet(node: Node) -> dict[str, object]:
         "tlsPrivateKeyFile": f"{keys}/{node.name}.key",
         "containerRuntimeEndpoint": f"unix://{node.socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CGROUP}/{node.name}",
+        "cgroupRoot": f"/{cgroup()}/{node.name}",
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

@@ -9,16 +9,15 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-# A bridge of our own carries the nodes' addresses; pods and Services have a range each. None is loopback: pods must
-# reach the API server, and a node's address may not be loopback.
-BRIDGE = "tuner-nodes"
+# None is loopback: pods must reach the API server, and a node's address may not be loopback.
+CABLE = "tuner-cluster"
 NODE_NETWORK = "10.213.0.0/24"
+MACHINE_ADDRESS = "10.213.0.254"
 POD_NETWORK = "10.214.0.0/16"
 SERVICE_NETWORK = "10.215.0.0/24"
 SERVICE_ADDRESS = "10.215.0.1"
 API_ADDRESS = "10.213.0.1"
 API_PORT = 6443
-CGROUP = "tuner-cluster"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +60,8 @@ def nodes() -> tuple[Node, ...]:
     """The nodes that were started."""
     numbers = sorted(int(folder.name.removeprefix("node")) for folder in state().glob("node[0-9]*"))
     return tuple(Node(number=number) for number in numbers)
+
+
+def cgroup() -> str:
+    """The group, below the root of each hierarchy, that holds the nodes' groups."""
+    return state().name
