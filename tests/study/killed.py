@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.study.world import BASELINE, can_run, digest, serve, space_of, start_of, trial_of
@@ -15,16 +18,19 @@ from tuner.trials.clock import RealClock
 from tuner.trials.journal import Journal
 from tuner.trials.model import Trial
 
-SPACE = space_of(budget=Budget(trials=10))
+TRIALS = 10
+SPACE = space_of(budget=Budget(trials=TRIALS))
 
 
-def go(folder: Path) -> Summary:
+def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _: None) -> Summary:
     """Run the study in `folder`, or go on with it, to its end."""
+    space = replace(SPACE, budget=Budget(trials=trials))
     ran = os.open(folder / "ran", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    start = start_of(SPACE, folder)
+    start = start_of(space, folder)
 
     def run_trial(proposal: Proposal) -> Trial:
         os.write(ran, b"%d\n" % proposal.number)
+        say("running")
         time.sleep(0.003)
         return trial_of(
             proposal.number, serve(proposal.configuration.values), proposal.configuration, purpose=proposal.purpose
@@ -32,10 +38,16 @@ def go(folder: Path) -> Summary:
 
     try:
         with Journal.open(folder / "journal.jsonl") as journal:
-            advisor = OptunaAdvisor(start=start, space=SPACE, baseline=BASELINE, digest=digest, infeasible=can_run)
+            advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run)
             study = Study(
                 start=start, advisor=advisor, journal=journal, recorders=(), clock=RealClock(), notice=lambda _: None
             )
             return study.run(run_trial)
     finally:
         os.close(ran)
+
+
+def set_out(folder: Path, trials: int, parent: Connection) -> None:
+    """Go, saying when it sets out and when it runs a trial."""
+    parent.send("ready")
+    go(folder, trials, parent.send)

@@ -71,7 +71,7 @@ def run(
     notices: list[str] | None = None,
     pick: str = "knee",
 ) -> Summary:
-    start = start_of(space, folder, pick=pick)
+    start = start_of(space, folder, pick=pick, sampler="random")
     with Journal.open(folder / "journal.jsonl") as journal:
         study = Study(
             start=start,
@@ -294,7 +294,7 @@ def test_a_recorder_that_fails_is_dropped_and_the_others_go_on(folder: Path) -> 
 
 def test_the_common_rate_is_kept(folder: Path) -> None:
     space = space_of(budget=Budget(trials=3, confirm=0))
-    start = start_of(space, folder)
+    start = start_of(space, folder, sampler="random")
     with Journal.open(folder / "journal.jsonl") as journal:
         advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run)
         study = Study(

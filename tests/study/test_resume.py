@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tests.study.killed import SPACE, go
+from tests.study.killed import SPACE, TRIALS, go, set_out
 from tests.study.world import BASELINE, can_run, digest, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import OptunaAdvisor
@@ -72,18 +73,25 @@ def whole(undisturbed: Path, tmp_path: Path) -> Path:
 # SIGKILL
 
 
-def kill_and_go_on(folder: Path, moments: Iterable[float]) -> None:
-    """Run the study in a process that is killed so many seconds after its start, again and again, and at last to its
-    end."""
+def kill_and_go_on(folder: Path, trials: int, moments: Iterable[float]) -> None:
+    """Run the study in a process that is killed, again and again; at last to its end.
+
+    The moments are seconds from when it sets out and, in every other life, from when it runs its first trial.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["optuna", "alembic", "sqlalchemy", "tests.study.killed", "tuner.study.store"])
-    for moment in moments:
-        child: Any = context.Process(target=go, args=(folder,))
+    context.set_forkserver_preload(["tests.study.warm"])
+    for life, moment in enumerate(moments):
+        here, there = context.Pipe()
+        child: Any = context.Process(target=set_out, args=(folder, trials, there))
         child.start()
+        there.close()
+        with suppress(EOFError):  # it came to its end
+            for _ in range(1 + life % 2):
+                here.recv()
         child.join(moment)
         os.kill(child.pid, signal.SIGKILL)
         child.join()
-    go(folder)
+    go(folder, trials)
 
 
 def finished_trials(folder: Path) -> tuple[Trial, ...]:
@@ -93,10 +101,11 @@ def finished_trials(folder: Path) -> tuple[Trial, ...]:
         return ()
 
 
-def test_twenty_kills_at_random_moments(expected: tuple[Trial, ...], folder: Path) -> None:
-    dice = random.Random(2)
-    kill_and_go_on(folder, [dice.uniform(0.0, 0.4) for _ in range(20)])
-    assert finished_trials(folder) == expected
+def test_twenty_kills_at_random_moments(new_folder: Callable[[], Path]) -> None:
+    undisturbed, folder, dice = new_folder(), new_folder(), random.Random(2)
+    go(undisturbed, 24)
+    kill_and_go_on(folder, 24, [dice.uniform(0.0, 0.15) for _ in range(20)])
+    assert finished_trials(folder) == finished_trials(undisturbed)
     agree(folder)
     runs = ran(folder)
     assert runs == sorted(runs), "a trial that was finished ran again"
@@ -105,7 +114,7 @@ def test_twenty_kills_at_random_moments(expected: tuple[Trial, ...], folder: Pat
 
 def test_kills_while_the_store_is_made(expected: tuple[Trial, ...], tmp_path: Path) -> None:
     dice = random.Random(3)
-    kill_and_go_on(tmp_path, [dice.uniform(0.05, 0.5) for _ in range(5)])
+    kill_and_go_on(tmp_path, TRIALS, [dice.uniform(0.0, 0.2) for _ in range(10)])
     assert finished_trials(tmp_path) == expected
     agree(tmp_path)
 
@@ -139,7 +148,7 @@ def test_killed_before_and_after_every_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = getattr(owner, step)
-    for at in (1, 2, 8):
+    for at in (1, 8):
         folder, calls = new_folder(), 0
 
         def deadly(*arguments: Any, at: int = at) -> Any:
