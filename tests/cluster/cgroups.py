@@ -6,21 +6,21 @@ import contextlib
 import time
 from pathlib import Path
 
-from tests.cluster.places import Node, cgroup
+from tests.cluster.places import Node, own_name
 from tests.cluster.say import CannotError
 
 
 def make(node: Node) -> None:
     """The node's own group; in v1's cpuset a new group has no CPUs until it is given its parent's."""
     for root in roots():
-        for group in (root / cgroup(), root / cgroup() / node.name):
+        for group in (root / own_name(), root / own_name() / node.name):
             group.mkdir(exist_ok=True)
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if (root / "cpuset.clone_children").exists() and not (group / name).read_text().strip():
                     (group / name).write_text((group.parent / name).read_text())
         controllers = root / "cgroup.controllers"
         if controllers.exists() and (offered := controllers.read_text().split()):
-            for group in (root, root / cgroup(), root / cgroup() / node.name):
+            for group in (root, root / own_name(), root / own_name() / node.name):
                 (group / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in offered))
 
 
@@ -28,7 +28,7 @@ def members() -> set[int]:
     """Every process of every pod."""
     found: set[int] = set()
     for root in roots():
-        for procs in (root / cgroup()).rglob("cgroup.procs"):
+        for procs in (root / own_name()).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):  # the group may go meanwhile
                 found.update(int(pid) for pid in procs.read_text().split() if pid != "0")
     return found
@@ -37,7 +37,7 @@ def members() -> set[int]:
 def remove(patience_s: float = 10.0) -> None:
     """Remove the emptied groups; the kernel may hold one for a moment after its last process ended."""
     deadline = time.monotonic() + patience_s
-    while left := [root / cgroup() for root in roots() if (root / cgroup()).is_dir()]:
+    while left := [root / own_name() for root in roots() if (root / own_name()).is_dir()]:
         for top in left:
             for group in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
                 with contextlib.suppress(OSError):

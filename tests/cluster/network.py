@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tests.cluster import daemons
 from tests.cluster.places import (
-    CABLE,
     MACHINE_ADDRESS,
     NODE_NETWORK,
     POD_NETWORK,
     SERVICE_NETWORK,
     Node,
+    own_name,
 )
 from tests.cluster.say import CannotError, run
 
@@ -44,14 +44,15 @@ def up(programs: Path) -> None:
     daemons.start(_HOLDER, ["unshare", "--net", f"{programs}/pause"])
     daemons.wait("the network namespace", _separate, 10, _HOLDER)
     holder = str(daemons.pid(_HOLDER))
-    run("ip", "link", "add", CABLE, "type", "veth", "peer", "name", "nodes", "netns", holder)
+    run("ip", "link", "add", _cable(), "type", "veth", "peer", "name", "nodes", "netns", holder)
     run(*inside(), "sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1")
     run(*inside(), "ip", "link", "set", "lo", "up")
     run(*inside(), "ip", "link", "set", "nodes", "up")
     _address(Node(number=0))
-    run(*inside(), "ip", "route", "add", "default", "via", MACHINE_ADDRESS)
-    run("ip", "addr", "add", f"{MACHINE_ADDRESS}/24", "dev", CABLE)
-    run("ip", "link", "set", CABLE, "up")
+    # not a default route: an image that is not there is told at once, not after time-outs of name servers
+    run(*inside(), "ip", "route", "add", SERVICE_NETWORK, "dev", "nodes")
+    run("ip", "addr", "add", f"{MACHINE_ADDRESS}/24", "dev", _cable())
+    run("ip", "link", "set", _cable(), "up")
     for network in (POD_NETWORK, SERVICE_NETWORK):
         run("ip", "route", "add", network, "via", Node(number=0).address)
 
@@ -73,11 +74,16 @@ def inside() -> list[str]:
 
 def down() -> None:
     """Take the cable away now; the kernel removes a namespace in its own time."""
-    if any(link["ifname"] == CABLE for link in json.loads(run("ip", "-json", "link", "show"))):
-        run("ip", "link", "delete", CABLE)
+    if any(link["ifname"] == _cable() for link in json.loads(run("ip", "-json", "link", "show"))):
+        run("ip", "link", "delete", _cable())
 
 
 def _separate() -> bool:
     """True once the holder has left this machine's network namespace."""
     holder = daemons.pid(_HOLDER)
     return holder is not None and Path(f"/proc/{holder}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+
+
+def _cable() -> str:
+    """Its end on this machine; an interface's name has at most 15 characters."""
+    return own_name()[:15]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.cluster import cgroups, daemons, network, pki
 from tests.cluster.host import PRIVATE
-from tests.cluster.places import Node, cgroup, state
+from tests.cluster.places import Node, own_name, state
 from tests.cluster.programs import PAUSE_IMAGE
 from tests.cluster.say import CannotError
 
@@ -160,7 +160,7 @@ def _kubelet(node: Node) -> dict[str, object]:
         "tlsPrivateKeyFile": f"{keys}/{node.name}.key",
         "containerRuntimeEndpoint": f"unix://{node.socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{cgroup()}/{node.name}",
+        "cgroupRoot": f"/{own_name()}/{node.name}",
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

@@ -10,7 +10,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 # None is loopback: pods must reach the API server, and a node's address may not be loopback.
-CABLE = "tuner-cluster"
 NODE_NETWORK = "10.213.0.0/24"
 MACHINE_ADDRESS = "10.213.0.254"
 POD_NETWORK = "10.214.0.0/16"
@@ -62,6 +61,6 @@ def nodes() -> tuple[Node, ...]:
     return tuple(Node(number=number) for number in numbers)
 
 
-def cgroup() -> str:
-    """The group, below the root of each hierarchy, that holds the nodes' groups."""
+def own_name() -> str:
+    """What the cluster's control group and its end of the cable are called."""
     return state().name

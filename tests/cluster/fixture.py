@@ -1,0 +1,132 @@
+"""Fixtures for tests that need a real Kubernetes.
+
+`cluster` (session): a `Cluster` that is up, with two nodes: its `kubeconfig`, `kubectl(...)` and, where it is our own,
+`without(daemon)`, which stops a part of it for a while. One that is up already is used and left up; else one is
+started, where the machine allows, and taken down at the end. `pytest --cluster=current` takes the cluster of the
+current kubeconfig as it is, `--cluster=none` takes none.
+
+`images` (session): `images("toy")` builds that image of `scripts/images` if need be, brings it onto the nodes and
+returns its name in manifests. With `--cluster=current` it only returns the name: the images must be where that
+cluster pulls from.
+
+Where there can be no cluster, or no image, the test is skipped with the reason. With CI=true missing Debian packages
+are installed first, and what still is missing fails the test. Tests that use either fixture carry the marker
+`cluster`, and their time limit leaves the fixtures' own time out.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import control, daemons, machine, ways
+from tests.cluster import images as built_images
+from tests.cluster.programs import programs
+from tests.cluster.say import CannotError
+
+_FIXTURES = {"cluster", "images"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster that is up."""
+
+    kubeconfig: Path
+    way: ways.Way
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Standard output; raises subprocess.CalledProcessError when the command fails."""
+        own = isinstance(self.way, ways.Own)
+        command = [f"{programs()}/kubectl" if own else "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout
+
+    @contextmanager
+    def without(self, daemon: str) -> Iterator[None]:
+        """Stop `kube-apiserver`, `kubelet-node1` or another part (see `scripts/cluster status`), start it afterwards.
+
+        Skips the test on a cluster that is not our own.
+        """
+        if not isinstance(self.way, ways.Own):
+            pytest.skip(f"{daemon} is only stopped on a cluster of our own; this is {self.way.words}")
+        daemons.stop(daemon)
+        try:
+            yield
+        finally:
+            daemons.again(daemon)
+            control.wait(programs())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cluster",
+        choices=["auto", "current", "none"],
+        default="auto",
+        help="the cluster for tests that need one: the test cluster (default), the current kubeconfig's, or none",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: needs a real Kubernetes (scripts/cluster)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    limit = float(config.getini("timeout") or 0)
+    for item in items:
+        if _FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("cluster")
+            # compiling a cluster takes minutes, once, and must not count as the first test's time
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(limit, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    wanted = request.config.getoption("--cluster")
+    if wanted == "none":
+        pytest.skip("--cluster=none")
+    with _or_skip():
+        way = ways.choose(current=wanted == "current")
+        if isinstance(way, ways.Own) and _ci():
+            machine.install()
+        was_up = way.is_up()
+        way.up(2)
+        found = Cluster(kubeconfig=way.kubeconfig(), way=way)
+    yield found
+    if not was_up:
+        way.down()
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster) -> Callable[[str], str]:
+    if _ci() and built_images.obstacle() is not None:
+        with _or_skip():
+            built_images.install()
+
+    def image(name: str) -> str:
+        reference = built_images.known()[name].reference
+        if not isinstance(cluster.way, ways.Current):
+            with _or_skip():
+                cluster.way.load(built_images.archive(name))
+        return reference
+
+    return image
+
+
+@contextmanager
+def _or_skip() -> Iterator[None]:
+    try:
+        yield
+    except CannotError as error:
+        if _ci():
+            pytest.fail(f"CI=true, but there is no cluster: {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+def _ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true")
