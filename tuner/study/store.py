@@ -66,6 +66,10 @@ class Store:
             with _failures(self._url):
                 self._start_anew()
 
+    def close(self) -> None:
+        """Let go of the database. It may be used again; it is opened anew then."""
+        self._study._storage.remove_session()
+
     def _start_anew(self) -> None:
         """Optuna cannot take a trial back, so that the whole study is written again as far as the journal was read."""
         import optuna
