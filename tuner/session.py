@@ -22,6 +22,7 @@ from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
 from tuner.study.model import Proposal, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import StudyStart, Trial
+from tuner.uri import masked
 
 if TYPE_CHECKING:
     from tuner.record.mlflow import MlflowRecorder
@@ -72,13 +73,16 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         sampler=settings.sampler,
         seed=settings.seed,
         pick=settings.pick,
-        storage_url=settings.storage_url or folder.storage_url,
-        tracking_uri=absolute(settings.tracking_uri) if settings.tracking_uri else None,
+        storage_url=masked(settings.storage_url or folder.storage_url),
+        tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
         tuner_version=tuner.__version__,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
     )
-    return folder, _go(folder, start, replace(inputs, space=space), console, notice)
+    folder.root.mkdir(parents=True)
+    folder.space.write_bytes(space.file.read_bytes())
+    stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+    return folder, _go(folder, start, stores, replace(inputs, space=space), console, notice)
 
 
 def inputs_of(folder: StudyFolder) -> Inputs:
@@ -95,15 +99,21 @@ def inputs_of(folder: StudyFolder) -> Inputs:
     return inputs
 
 
-def resume(
-    folder: StudyFolder, inputs: Inputs, *, trials: int | None, time_s: float | None, console: Recorder, notice: Notice
-) -> Summary:
-    """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does."""
+def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> Summary:
+    """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does.
+
+    Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
+    """
     from tuner.trials.journal import read
 
     start = read(folder.journal).start
-    start = replace(start, budget=_budget(start.budget, trials, time_s, None))
-    return _go(folder, start, replace(inputs, space=replace(inputs.space, budget=start.budget)), console, notice)
+    start = replace(start, budget=_budget(start.budget, settings.trials, settings.time_s, settings.confirm))
+    stores = _Stores(
+        _address(settings.storage_url, start.storage_url, "--storage"),
+        _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
+    )
+    space = replace(inputs.space, budget=start.budget)
+    return _go(folder, start, stores, replace(inputs, space=space), console, notice)
 
 
 def summary_of(
@@ -123,15 +133,45 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     from tuner.space.reader import read as read_space
 
     summary = summary_of(folder)
-    uri = absolute(tracking_uri or summary.start.tracking_uri or DEFAULT_TRACKING_URI)
-    space, problems = read_space(Path(summary.start.space_file))
+    uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
+    original = Path(summary.start.space_file)
+    space, problems = read_space(original if original.is_file() else folder.space)
     if space is None:
         raise InputError(problems)
     recorder = _mlflow(uri, folder, space)
     return uri, sync(summary.start, summary.trials, recorder, summary)
 
 
-def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorder, notice: Notice) -> Summary:
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Addresses as they are used; they may hold credentials, which the journal's first line does not."""
+
+    storage_url: str
+    tracking_uri: str | None
+
+
+def _address(given: str | None, recorded: str, option: str) -> str:
+    """The address of a store: as given now, or as recorded if no credentials were taken out of it."""
+    if given is None and "***" in recorded:
+        fix = f"give the whole address with {option}"
+        raise InputError([Problem(where=Where(file=recorded), message="its credentials were not recorded", fix=fix)])
+    return given or recorded
+
+
+def page_of(folder: StudyFolder, tracking_uri: str) -> str:
+    """Path, below an MLflow server's address, of the page that compares a study's trials."""
+    from tuner.space.reader import read as read_space
+
+    start = summary_of(folder).start
+    space, problems = read_space(folder.space)
+    if space is None:
+        raise InputError(problems)
+    return _mlflow(tracking_uri, folder, space).page(start)
+
+
+def _go(
+    folder: StudyFolder, start: StudyStart, stores: _Stores, inputs: Inputs, console: Recorder, notice: Notice
+) -> Summary:
     from tuner.load.local import LocalGenerator
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.render import render
@@ -158,13 +198,17 @@ def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorde
     with Journal.open(folder.journal) as journal:
         gate = Gate()
         recorders = [console]
-        if start.tracking_uri is not None:
-            mlflow = _mlflow(start.tracking_uri, folder, space, between=gate.wait)
+        if stores.tracking_uri is not None:
+            mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
             recorders.append(Background(mlflow, gate, notice, study=folder.name))
         study = Study(
             start=start,
             advisor=OptunaAdvisor(
-                start=start, space=space, baseline=inputs.baseline, digest=digest, infeasible=infeasible
+                start=replace(start, storage_url=stores.storage_url),
+                space=space,
+                baseline=inputs.baseline,
+                digest=digest,
+                infeasible=infeasible,
             ),
             journal=journal,
             recorders=recorders,
@@ -195,7 +239,7 @@ def _go(folder: StudyFolder, start: StudyStart, inputs: Inputs, console: Recorde
         summary = study.run(run_trial)
     write_report(folder.report, summary, space)
     if summary.choice is not None:
-        folder.best_manifest.write_text(export(folder, summary, summary.choice.candidate.trial))
+        folder.best_manifest.write_bytes(export(folder, summary, summary.choice.candidate.trial).encode())
     return summary
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, pick, studies, study_argument
+from tuner.cli.options import as_json, pick_again, studies, study_argument
 
 
 @click.command()
 @study_argument
-@pick
+@pick_again
 @click.option("--trial", type=click.IntRange(min=0), help="This trial's configuration, whatever the front says.")
 @click.option(
     "--where",
@@ -31,7 +31,7 @@ from tuner.cli.options import as_json, pick, studies, study_argument
 @studies
 @as_json
 def export(
-    study: str, pick: str, trial: int | None, where: tuple[str, ...], output: Path, studies: Path, as_json: bool
+    study: str, pick: str | None, trial: int | None, where: tuple[str, ...], output: Path, studies: Path, as_json: bool
 ) -> None:
     """Write the manifest of the best configuration: the very one that was measured, with its provenance.
 
@@ -67,7 +67,7 @@ def export(
         sys.exit(NOTHING_FEASIBLE)
     text = export_text(folder, summary, summary.choice.candidate.trial)
     if str(output) != "-":
-        output.write_text(text)
+        output.write_bytes(text.encode())
         notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")
     if as_json:
         print_json(

@@ -11,7 +11,12 @@ from click.shell_completion import CompletionItem
 
 from tuner.errors import InputError, Problem, Where
 
+_PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
+pick_again = click.option(
+    "--pick", type=_PICKS, help="Choose again from the Pareto front by this.  [default: the study's own choice]"
+)
 backend = click.option(
     "--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where trials run."
 )
@@ -24,7 +29,7 @@ studies = click.option(
 )
 pick = click.option(
     "--pick",
-    type=click.Choice(["knee", "throughput", "latency", "cost"]),
+    type=_PICKS,
     default="knee",
     show_default=True,
     help="Which configuration of the Pareto front is the best one.",

@@ -33,7 +33,7 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
             click.echo(f"manifest: {output or folder.best_manifest}   (kubectl apply -f it)")
         click.echo(f"report data: {folder.report}")
         if summary.start.tracking_uri:
-            click.echo("compare the trials: tune ui" + _ui_option(summary.start.tracking_uri))
+            click.echo(f"compare the trials: tune ui {summary.start.name}{_ui_option(summary.start.tracking_uri)}")
     return FINE if summary.choice is not None else NOTHING_FEASIBLE
 
 

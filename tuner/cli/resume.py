@@ -14,13 +14,22 @@ from tuner.cli.options import as_json, duration, studies, study_argument
 @study_argument
 @click.option("--trials", type=click.IntRange(min=1), help="A new bound on the trials, those already done among them.")
 @click.option("--time", "time_s", metavar="DURATION", callback=duration, help="Time from now on, at most, such as 10m.")
+@click.option("--storage", "storage_url", metavar="URL", help="Optuna's storage, where its address holds credentials.")
+@click.option("--tracking-uri", metavar="URI", help="MLflow's store, where its address holds credentials.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
 )
 @studies
 @as_json
 def resume(
-    study: str, trials: int | None, time_s: float | None, output: Path | None, studies: Path, as_json: bool
+    study: str,
+    trials: int | None,
+    time_s: float | None,
+    storage_url: str | None,
+    tracking_uri: str | None,
+    output: Path | None,
+    studies: Path,
+    as_json: bool,
 ) -> None:
     """Go on with a study after Ctrl-C, a crash or a kill; or give a finished one more trials.
 
@@ -33,13 +42,12 @@ def resume(
     from tuner.cli.options import study_root
     from tuner.cli.output import notice, progress
     from tuner.cli.result import finish
-    from tuner.session import inputs_of
+    from tuner.session import Settings, inputs_of
     from tuner.session import resume as resume_study
     from tuner.trials.folder import StudyFolder
 
     folder = StudyFolder(study_root(study, studies))
     inputs = inputs_of(folder)
-    summary = resume_study(
-        folder, inputs, trials=trials, time_s=time_s, console=progress(inputs.space, quiet=as_json), notice=notice
-    )
+    settings = Settings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
+    summary = resume_study(folder, inputs, settings, progress(inputs.space, quiet=as_json), notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, pick, studies, study_argument
+from tuner.cli.options import as_json, pick_again, studies, study_argument
 
 
 @click.command()
 @study_argument
-@pick
+@pick_again
 @studies
 @as_json
-def show(study: str, pick: str, studies: Path, as_json: bool) -> None:
+def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     """Show a study's trials, its Pareto front and the best against the baseline; also while it runs.
 
     STUDY is its name, or its folder.

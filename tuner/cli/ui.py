@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
+from tuner.cli.options import StudyName, studies
+
 
 @click.command()
+@click.argument("study", type=StudyName(), required=False)
 @click.option("--tracking-uri", metavar="URI", default="sqlite:///mlflow.db", show_default=True, help="MLflow's store.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port to listen on.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback unless you say otherwise."
 )
-def ui(tracking_uri: str, port: int, host: str) -> None:
-    """Open MLflow's page to compare trials: the same as `mlflow ui` in this folder.
+@studies
+def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path) -> None:
+    """Serve MLflow's page to compare trials: the same as `mlflow ui` in this folder.
+
+    With STUDY (its name, or its folder) the address printed is that of the page which compares its trials.
 
     \b
     tune ui
-    tune ui --port 5001
+    tune ui iris --port 5001
     """
-    from pathlib import Path
-
+    from tuner.cli.options import study_root
     from tuner.errors import InputError, Problem, Where
+    from tuner.record.uri import absolute, sqlite_file
 
-    scheme = "sqlite:///"
-    if tracking_uri.startswith(scheme) and not Path(tracking_uri.removeprefix(scheme)).is_file():
-        raise InputError(
-            [
-                Problem(
-                    where=Where(file=tracking_uri.removeprefix(scheme)),
-                    message="no MLflow store is here",
-                    fix="run a study first, or change to the folder you ran it in",
-                )
-            ]
-        )
-    click.echo(f"http://{host}:{port}   (Ctrl-C ends it)", err=True)
+    uri = absolute(tracking_uri)
+    store = sqlite_file(uri)
+    if store is not None and not store.is_file():
+        fix = "run a study first, or change to the folder you ran it in"
+        raise InputError([Problem(where=Where(file=str(store)), message="no MLflow store is here", fix=fix)])
+    page = ""
+    if study is not None:
+        from tuner.session import page_of
+        from tuner.trials.folder import StudyFolder
+
+        page = page_of(StudyFolder(study_root(study, studies)), uri)
+    click.echo(f"http://{host}:{port}{page}   (Ctrl-C ends it)", err=True)
     sys.stderr.flush()
-    arguments = ["ui", "--backend-store-uri", tracking_uri, "--host", host, "--port", str(port)]
+    arguments = ["ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     # one process instead of two: the page takes this one's place, and Ctrl-C reaches it directly
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])  # noqa: S606

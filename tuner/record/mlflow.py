@@ -104,8 +104,9 @@ class MlflowRecorder:
         with self._store() as study:
             study.client.update_run(study.parent_id, status="RUNNING")
 
-    def page(self) -> str:
-        """Path, below an MLflow server's address, of the page that compares the trials of the study last `started`."""
+    def page(self, start: StudyStart) -> str:
+        """Path, below an MLflow server's address, of the page that compares the trials of a study."""
+        self._start = start
         with self._store() as study:
             return f"/#/experiments/{study.experiment_id}/runs?viewStateShareKey={_VIEW}"
 

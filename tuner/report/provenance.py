@@ -24,7 +24,7 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
     trial = next(trial for trial in summary.trials if trial.number == number)
     path = folder.manifest(number)
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode()
     except OSError as error:
         raise StoreFailure(f"{path}: the manifest of trial {number} cannot be read ({error.strerror})") from error
     rendered = Rendered(text=text, objects=objects_of(text))

@@ -189,7 +189,7 @@ class Study:
         if choice is None:
             return None
         trial = choice.candidate.trial
-        self._journal.append(CHOSEN, {"trial": trial, "pick": choice.pick, "reason": choice.reason + note})
+        self._journal.append(CHOSEN, {"trial": trial, "pick": choice.pick, "reason": choice.reason, "note": note})
         return trial
 
     def _why_fallen(self, trial: int) -> str:

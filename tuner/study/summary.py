@@ -75,13 +75,16 @@ def compared(start: StudyStart) -> tuple[str, ...]:
 
 
 def _choice(contents: JournalContents, front: Front, found: Sequence[Candidate], pick: str) -> Choice | None:
-    """The study's own choice where it made one, and it still meets the SLO."""
+    """The study's own choice where it made one, and it still meets the SLO; its reason in today's numbers."""
     made = last(contents.events, CHOSEN)
+    now = choose(front, pick)
     if made is None:
-        return choose(front, pick)
+        return now
     for candidate in found:
         if candidate.trial == made["trial"] and candidate.feasible:
-            return Choice(candidate=candidate, pick=made["pick"], reason=made["reason"])
+            same = now is not None and now.candidate.trial == candidate.trial and now.pick == made["pick"]
+            reason = now.reason if now is not None and same else made["reason"]
+            return Choice(candidate=candidate, pick=made["pick"], reason=reason + made["note"])
     return None
 
 

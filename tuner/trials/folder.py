@@ -2,6 +2,7 @@
 
 studies/NAME/
 ├── journal.jsonl         the truth: one line an event, fsynced
+├── space.yaml            the search space as it was when the study began
 ├── optuna.db             Optuna's store (unless another URL was given); can be made anew from the journal
 ├── answers.json          what the baseline answered; every configuration must answer the same
 ├── trials/0003/          manifest.yaml as deployed, server.log
@@ -28,6 +29,10 @@ class StudyFolder:
     @property
     def journal(self) -> Path:
         return self.root / "journal.jsonl"
+
+    @property
+    def space(self) -> Path:
+        return self.root / "space.yaml"
 
     @property
     def storage_url(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuner.backends.model import Backend, Deployment, Running
@@ -20,7 +21,7 @@ from tuner.manifests.render import render
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Estimate, Measurement, Usage, Window
-from tuner.measure.slo import judge, judge_measurement
+from tuner.measure.slo import judge, judge_measurement, unjudged
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.clock import Clock
@@ -101,7 +102,7 @@ class TrialRunner:
         watch = _Stopwatch(self._clock)
         rendered = render(self._space, self._manifest, configuration)
         self._folder.trial(number).mkdir(parents=True, exist_ok=True)
-        self._folder.manifest(number).write_text(rendered.text)
+        self._folder.manifest(number).write_bytes(rendered.text.encode())
         pods = pods_of(self._space, rendered)
         outcome = self._outcome(Deployment(study=self._study_id, trial=number, rendered=rendered, pods=pods), watch)
         duration_s = self._clock.now() - begin
@@ -226,7 +227,7 @@ class TrialRunner:
         warnings = [*at_rate.warnings, *asked.warnings]
         if usage.throttled_ratio is not None and usage.throttled_ratio > _THROTTLED:
             warnings.append(f"the CPU limit throttled the server in {usage.throttled_ratio:.0%} of the periods")
-        return Measurement(
+        measurement = Measurement(
             at_rate=at_rate,
             curve=bench.curve,
             throughput_rps=capacity,
@@ -240,5 +241,9 @@ class TrialRunner:
             currency=prices.currency,
             cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
             not_enforced=running.not_enforced,
-            warnings=tuple(dict.fromkeys(warnings)),
         )
+        warnings += [
+            f"{metric} could not be measured: whether its bound is met is unknown; measure longer"
+            for metric in unjudged(measurement, self._space.slo)
+        ]
+        return replace(measurement, warnings=tuple(dict.fromkeys(warnings)))

@@ -39,7 +39,9 @@ class ExpectedAnswers:
             try:
                 self._expected = json.loads(path.read_text())
             except ValueError as error:
-                raise StoreFailure(f"{path}: the recorded answers cannot be read ({error}); delete it to record anew") from error
+                raise StoreFailure(
+                    f"{path}: the recorded answers cannot be read ({error}); delete it to record anew"
+                ) from error
 
     def verify(self, urls: Sequence[str], requests: Sequence[Request], protocol: Protocol, timeout_s: float) -> None:
         """Send every request to every replica once.

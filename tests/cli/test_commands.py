@@ -1,0 +1,170 @@
+"""The commands as a user meets them: what they print, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.cli.tune import TOY, Tune
+from tuner.cli.root import tune as group
+
+MANIFEST = TOY / "deployment.yaml"
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """A copy of the toy search space that a test may spoil."""
+    folder = tmp_path / "space"
+    shutil.copytree(TOY, folder)
+    return folder
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for name, command in group.commands.items():
+        text = click.Context(command, info_name=f"tune {name}").get_help()
+        assert f"tune {name}" in text.split("Options:")[0].split("\n", 1)[1], f"tune {name} shows no example"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"tune {name} {parameter.opts[0]} has no help"
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = (
+        "import sys, tuner.cli.root\n"
+        "heavy = {'optuna', 'mlflow', 'kubernetes', 'numpy', 'rich', 'pydantic', 'plotly', 'httpx'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_check_of_a_right_space(tune: Tune) -> None:
+    done = tune("check", TOY)
+    assert done.status == 0, done.err
+    assert "nothing is wrong" in done.out
+    assert "84 configurations" in done.out
+    found = tune("check", TOY, "--json").json
+    assert found["configurations"] == 84
+    assert found["baseline"] == {"cpu": "500m", "memory": "64Mi", "replicas": 1, "service": "4", "workers": 1}
+
+
+def test_mistakes_in_all_files_are_told_at_once(tune: Tune, space: Path) -> None:
+    text = (space / "space.yaml").read_text()
+    (space / "space.yaml").write_text(text.replace("int: [1, 4]", "int: [4, 1]").replace("rate: 100/s", "rte: 100/s"))
+    manifest = (space / "deployment.yaml").read_text()
+    (space / "deployment.yaml").write_text(manifest.replace("replicas: 1", "replicaz: 1"))
+    (space / "request.json").write_text("{}")
+    done = tune("run", space)
+    assert done.status == 2
+    assert "space.yaml:5:" in done.err
+    assert "deployment.yaml:7:" in done.err
+    assert "request.json" in done.err
+    assert "rate" in done.err
+    assert "nothing was started" in done.err
+    assert not (tune.folder / "studies").exists()
+
+
+def test_a_missing_space_is_bad_input(tune: Tune) -> None:
+    done = tune("run", "nowhere")
+    assert done.status == 2
+    assert "nowhere" in done.err
+
+
+def test_an_unknown_study_names_those_there_are(tune: Tune) -> None:
+    done = tune("show", "iris")
+    assert done.status == 2
+    assert "no study 'iris'" in done.err
+
+
+def test_an_unknown_option_is_bad_input(tune: Tune) -> None:
+    assert tune("run", TOY, "--trails", "3").status == 2
+
+
+def test_a_wrong_bound_is_bad_input(tune: Tune) -> None:
+    done = tune("run", TOY, "--time", "10")
+    assert done.status == 2
+    assert "unit" in done.err
+
+
+def test_init_writes_a_space_that_checks(tune: Tune, tmp_path: Path) -> None:
+    shutil.copy(MANIFEST, tmp_path / "deployment.yaml")
+    done = tune("init", "deployment.yaml")
+    assert done.status == 0, done.err
+    assert (tmp_path / "request.json").exists()
+    checked = tune("check", "space.yaml")
+    assert "local" in checked.err or checked.status == 0, checked.err
+    again = tune("init", "deployment.yaml")
+    assert again.status == 2
+    assert "--force" in again.err
+    assert tune("init", "deployment.yaml", "--force").status == 0
+
+
+def test_init_of_a_broken_manifest(tune: Tune, tmp_path: Path) -> None:
+    (tmp_path / "deployment.yaml").write_text("kind: Deployment\nspec: [\n")
+    done = tune("init", "deployment.yaml")
+    assert done.status == 2
+    assert "deployment.yaml:" in done.err
+
+
+def test_doctor_says_what_this_machine_can_do(tune: Tune) -> None:
+    done = tune("doctor", "--json")
+    findings = {finding["what"]: finding for finding in done.json}
+    assert done.status == (3 if any(f["state"] == "missing" for f in findings.values()) else 0)
+    assert {"Python", "CPUs", "CPU, memory limits", "loopback ports", "working folder", "cluster"} <= set(findings)
+    for finding in findings.values():
+        assert finding["state"] == "ok" or finding["advice"], finding
+    assert "Python" in tune("doctor").out
+
+
+def test_clean_with_nothing_left(tune: Tune) -> None:
+    done = tune("clean")
+    assert (done.status, done.out) == (0, "nothing was left behind\n")
+    assert tune("clean", "--json").json == {"removed": []}
+
+
+def test_ui_without_a_store(tune: Tune) -> None:
+    done = tune("ui")
+    assert done.status == 2
+    assert "run a study first" in done.err
+
+
+def test_a_study_of_a_name_that_is_taken(tune: Tune) -> None:
+    (tune.folder / "studies" / "mine").mkdir(parents=True)
+    done = tune("run", TOY, "--name", "mine")
+    assert done.status == 2
+    assert "tune resume mine" in done.err
+
+
+def test_nothing_that_can_run_here(tune: Tune, space: Path) -> None:
+    """All of the space asks for more than the machine has: no number, and exit status 1."""
+    manifest = (space / "deployment.yaml").read_text()
+    manifest = manifest.replace("cpu: 500m", "cpu: '4000'")
+    (space / "deployment.yaml").write_text(manifest)
+    text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['4000', '5000']")
+    (space / "space.yaml").write_text(text)
+    done = tune("run", space, "--tracking-uri", "none", "--json")
+    assert done.status == 1, done.err
+    assert done.json["choice"] is None
+    assert "Insufficient cpu" in json.dumps(done.json)
+
+
+def test_storage_that_cannot_be_opened(tune: Tune) -> None:
+    done = tune("run", TOY, "--storage", "sqlite:////nowhere/at/all.db", "--tracking-uri", "none")
+    assert done.status == 3, done.err
+    assert "/nowhere/at/all.db" in done.err
+
+
+def test_completion_knows_the_commands(tune: Tune) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from tuner.cli.root import tune; tune.main(prog_name='tune')"],
+        env={**tune.environment, "_TUNE_COMPLETE": "bash_complete", "COMP_WORDS": "tune re", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "plain,resume" in done.stdout
