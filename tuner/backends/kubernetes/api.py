@@ -178,9 +178,11 @@ class Api:
         query = {"fieldManager": FIELD_MANAGER}
         return self.call("PATCH", path, query=query, body=change, patch="merge", what=f"{resource.kind} {name}")
 
-    def delete(self, resource: Resource, name: str, *, grace_s: int | None = None) -> bool:
-        """False: it was gone already. What it owns follows in the background."""
-        options: Object = {"propagationPolicy": "Background"}
+    def delete(
+        self, resource: Resource, name: str, *, grace_s: int | None = None, propagation: str = "Background"
+    ) -> bool:
+        """False: it was gone already. What it owns follows in the background, or with ``Orphan`` stays."""
+        options: Object = {"propagationPolicy": propagation}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
         try:
@@ -238,9 +240,10 @@ class Api:
             )
             try:
                 running.run_forever(timeout=timeout_s)
-                said, status = str(running.read_all()), running.returncode
+                status, said = running.returncode, str(running.read_all())  # in this order: reading all forgets the status
             finally:
                 running.close()
+                running.sock.shutdown()  # it leaves the socket open where the other side closed first
         except ApiException as error:
             raise _refusal(what, *_handshake(error)) from None
         if status is None or not 0 <= status <= (125 if any_status else 0):

@@ -28,21 +28,35 @@ _MAKERS = (
 
 
 def remove(api: Api, holding: Holding) -> None:
-    """Raises BackendFailure when the pods do not go."""
-    api.delete(JOBS, holding.anchor)
+    """Raises BackendFailure when the pods do not go.
+
+    Whoever makes the pods is deleted without its dependents: else the cluster's garbage collector would delete the pods
+    with their own grace period, and a node that has begun to wait for that long does not stop waiting.
+    """
+    makers = [(maker, found) for maker in _MAKERS for found in (api.items(maker, labels=holding.pods))]
+    pods = api.items(PODS, labels=holding.pods)
+    if not any(_is(holding, maker, found) for maker, found in makers):
+        _delete_workload(api, holding)  # an operator's object; what it made goes before the collector comes to it
+    for maker, found in makers:
+        api.delete(maker, found["metadata"]["name"], propagation="Orphan")
+    for pod in pods:
+        api.delete(PODS, pod["metadata"]["name"], grace_s=_GRACE_S)
+    changed = threading.Condition()
+    with Feed(api, PODS, changed, labels=holding.pods) as feed:
+        api.delete(JOBS, holding.anchor)
+        _until_gone(api, feed, changed, holding)
+
+
+def _is(holding: Holding, resource: Resource, found: Object) -> bool:
+    return (resource.kind, found["metadata"]["name"]) == (holding.kind, holding.name)
+
+
+def _delete_workload(api: Api, holding: Holding) -> None:
     try:
         api.delete(api.resource(holding.api_version, holding.kind), holding.name)
     except Refused as refused:
         if refused.status != 404:
             raise
-    if not holding.pods:
-        return
-    for maker in _MAKERS:
-        for found in api.items(maker, labels=holding.pods):
-            api.delete(maker, found["metadata"]["name"])
-    changed = threading.Condition()
-    with Feed(api, PODS, changed, labels=holding.pods) as feed:
-        _until_gone(api, feed, changed, holding)
 
 
 def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Holding) -> None:
@@ -59,8 +73,15 @@ def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Hol
             names = ", ".join(pod["metadata"]["name"] for pod in feed.objects())
             raise BackendFailure(f"pods of {holding.name} are still there after {_GIVEN_UP_AFTER_S:.0f} s: {names}")
         if not found:
-            if not api.items(PODS, labels=holding.pods) and not api.items(REPLICA_SETS, labels=holding.pods):
+            left = [(maker, one) for maker in _MAKERS for one in api.items(maker, labels=holding.pods)]
+            if not left and not api.items(PODS, labels=holding.pods):
                 return
+            for maker, one in left:  # made by an operator that had not heard yet, or still being collected
+                if not one["metadata"].get("deletionTimestamp"):
+                    api.delete(maker, one["metadata"]["name"], propagation="Orphan")
+            if time.monotonic() - begin > _GIVEN_UP_AFTER_S:
+                names = ", ".join(f"{maker.kind} {one['metadata']['name']}" for maker, one in left)
+                raise BackendFailure(f"{names or 'pods'} come back whenever they are deleted; who makes them?")
             time.sleep(0.05)
         lost = time.monotonic() - begin > _FORCED_AFTER_S
         for pod in found:
