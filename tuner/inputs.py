@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.backends.model import Backend
+from tuner.backends.model import Backend, ChecksRendered, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Protocol, Request
 from tuner.manifests.model import Manifest, PodSet
@@ -45,8 +45,8 @@ class Estimate:
     baseline_infeasible: str | None
 
 
-def read_inputs(path: Path, backend_name: str) -> Inputs:
-    """Read a search space and everything it names.
+def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, context: str | None = None) -> Inputs:
+    """Read a search space and everything it names. `namespace` and `context`: of the cluster, None for the current ones.
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
@@ -74,8 +74,10 @@ def read_inputs(path: Path, backend_name: str) -> Inputs:
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
     pods = pods_of(space, render(space, manifest, baseline))
-    backend = backend_of(backend_name, space)
+    backend = backend_of(backend_name, space, namespace=namespace, context=context)
     problems.extend(backend.check(pods))
+    if not problems and isinstance(backend, ChecksRendered):
+        problems.extend(backend.check_rendered(_samples(space, manifest, baseline)))
     if problems:
         raise InputError(_in_order(problems))
     return Inputs(
@@ -89,15 +91,46 @@ def read_inputs(path: Path, backend_name: str) -> Inputs:
     )
 
 
-def backend_of(name: str, space: SearchSpace | None) -> Backend:
+def backend_of(
+    name: str, space: SearchSpace | None, *, namespace: str | None = None, context: str | None = None
+) -> Backend:
     """The backend by its name. `space` None: good only for cleaning up and describing the place."""
+    if name == "kubernetes":
+        from tuner.backends.kubernetes import KubernetesBackend
+
+        return KubernetesBackend(space, namespace=namespace, context=context)
     if name == "process":
         from tuner.backends.process import ProcessBackend
 
         return ProcessBackend(space)
     raise InputError(
-        [Problem(where=Where(file="--backend"), message=f"no backend is called {name!r}", fix="use process")]
+        [
+            Problem(
+                where=Where(file="--backend"), message=f"no backend is called {name!r}", fix="use process or kubernetes"
+            )
+        ]
     )
+
+
+def _samples(space: SearchSpace, manifest: Manifest, baseline: Configuration) -> list[Rendering]:
+    """The baseline, and every parameter at its smallest and at its largest, whatever the rules say of the combination."""
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+    from tuner.space.active import active
+    from tuner.space.extremes import extremes
+
+    smallest, largest = extremes(space.parameters)
+    named = {
+        "the baseline": baseline,
+        "the smallest configuration": Configuration(values=active(space.parameters, {**baseline.values, **smallest})),
+        "the largest configuration": Configuration(values=active(space.parameters, {**baseline.values, **largest})),
+    }
+    found = []
+    for what, configuration in named.items():
+        rendered = render(space, manifest, configuration)
+        pods = pods_of(space, rendered)
+        found.append(Rendering(what=what, configuration=configuration, rendered=rendered, pods=pods))
+    return found
 
 
 def estimate(inputs: Inputs) -> Estimate:

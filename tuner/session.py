@@ -78,6 +78,8 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         tuner_version=tuner.__version__,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
+        namespace=getattr(inputs.backend, "namespace", None),
+        context=getattr(inputs.backend, "context", None),
     )
     folder.root.mkdir(parents=True)
     folder.space.write_bytes(space.file.read_bytes())
@@ -91,7 +93,7 @@ def inputs_of(folder: StudyFolder) -> Inputs:
     from tuner.trials.journal import read
 
     start = read(folder.journal).start
-    inputs = read_inputs(Path(start.space_file), start.backend)
+    inputs = read_inputs(Path(start.space_file), start.backend, namespace=start.namespace, context=start.context)
     if input_digest(inputs.space) != start.input_digest:
         changed = f"the search space, its manifest or a request changed since study {start.name} began"
         fix = "start a new study with `tune run`, or bring the files back as they were"

@@ -58,9 +58,15 @@ class UsageMeter(Protocol):
 class Running(Protocol):
     """A deployed configuration."""
 
-    endpoint: Endpoint
-    not_enforced: tuple[str, ...]
-    """What of the configuration could not be enforced here, in words."""
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it answers. Where addresses are given out late it waits for them, and raises as `wait_ready` does."""
+        ...
+
+    @property
+    def not_enforced(self) -> tuple[str, ...]:
+        """What of the configuration could not be enforced here, in words; complete when the measurement ends."""
+        ...
 
     def wait_ready(self, deadline_s: float) -> float:
         """Wait until every replica is ready; returns the seconds it took since the deployment.

@@ -13,7 +13,7 @@ from tuner.cli.options import as_json, backend, space_argument
 @space_argument
 @backend
 @as_json
-def check(space: Path, backend: str, as_json: bool) -> None:
+def check(space: Path, backend: str, namespace: str | None, context: str | None, as_json: bool) -> None:
     """Check a search space, its manifest and its requests; start nothing.
 
     SPACE is a search-space file, or a folder with a space.yaml in it. Every problem is printed at once, each with
@@ -27,7 +27,7 @@ def check(space: Path, backend: str, as_json: bool) -> None:
     from tuner.study.model import display
     from tuner.units import format_seconds
 
-    inputs = read_inputs(space, backend)
+    inputs = read_inputs(space, backend, namespace=namespace, context=context)
     found = estimate(inputs)
     if as_json:
         print_json(

@@ -17,9 +17,15 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 pick_again = click.option(
     "--pick", type=_PICKS, help="Choose again from the Pareto front by this.  [default: the study's own choice]"
 )
-backend = click.option(
-    "--backend", type=click.Choice(["process"]), default="process", show_default=True, help="Where trials run."
+_backend = click.option(
+    "--backend",
+    type=click.Choice(["process", "kubernetes"]),
+    default="process",
+    show_default=True,
+    help="Where trials run: as processes of this machine, or on a cluster.",
 )
+_namespace = click.option("--namespace", help="Where on the cluster.  [default: the kubeconfig's, or default]")
+_context = click.option("--context", help="Which cluster of the kubeconfig.  [default: the current one]")
 studies = click.option(
     "--studies",
     type=click.Path(path_type=Path, file_okay=False),
@@ -34,6 +40,11 @@ pick = click.option(
     show_default=True,
     help="Which configuration of the Pareto front is the best one.",
 )
+
+
+def backend(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--backend, and for a cluster --namespace and --context."""
+    return _backend(_namespace(_context(command)))
 
 
 def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -50,6 +50,8 @@ def run(
     confirm: int | None,
     name: str | None,
     backend: str,
+    namespace: str | None,
+    context: str | None,
     sampler: str,
     seed: int,
     pick: str,
@@ -87,6 +89,6 @@ def run(
         storage_url=storage_url,
         tracking_uri=None if tracking_uri == "none" else tracking_uri,
     )
-    inputs = read_inputs(space, backend)
+    inputs = read_inputs(space, backend, namespace=namespace, context=context)
     folder, summary = run_study(inputs, settings, progress(inputs.space, quiet=as_json), notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

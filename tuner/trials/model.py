@@ -110,6 +110,10 @@ class StudyStart:
     started_at: str
     """ISO 8601, UTC."""
     machine: Mapping[str, str]
+    namespace: str | None = None
+    """Where on the cluster trials run; None: on no cluster."""
+    context: str | None = None
+    """The kubeconfig's context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,5 +38,3 @@ class TestKubernetes(BackendConformance):
             for kind in kinds
             for found in backend._api.items(kind, labels="tuner.dev/study")
         ]
-
-

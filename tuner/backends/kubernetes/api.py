@@ -32,6 +32,7 @@ AWAY_AT_MOST_S = 60.0
 
 _TIMEOUT_S = (3.0, 20.0)
 """To connect, and between two pieces of an answer."""
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _RBAC = re.compile(
@@ -85,18 +86,22 @@ class Api:
     def __init__(
         self,
         *,
-        namespace: str,
+        namespace: str | None = None,
         kubeconfig: Path | None = None,
         context: str | None = None,
         away_at_most_s: float = AWAY_AT_MOST_S,
     ) -> None:
         """Raises EnvironmentFailure when there is no usable kubeconfig and this is no pod of a cluster."""
-        self.namespace = namespace
-        self._configuration, self.cluster = _configuration(kubeconfig, context)
+        self._configuration, self.context, own = _configuration(kubeconfig, context)
+        self.namespace = namespace or own
         self._client = client.ApiClient(self._configuration)
         self._away_at_most_s = away_at_most_s
         self._known: dict[str, dict[str, Resource]] = {}
         self._ahead = timedelta(0)
+
+    @property
+    def cluster(self) -> str:
+        return self.context or "the cluster this pod runs in"
 
     @property
     def server(self) -> str:
@@ -240,7 +245,10 @@ class Api:
             )
             try:
                 running.run_forever(timeout=timeout_s)
-                status, said = running.returncode, str(running.read_all())  # in this order: reading all forgets the status
+                status, said = (
+                    running.returncode,
+                    str(running.read_all()),
+                )  # in this order: reading all forgets the status
             finally:
                 running.close()
                 running.sock.shutdown()  # it leaves the socket open where the other side closed first
@@ -333,14 +341,17 @@ class Api:
             self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
 
 
-def _configuration(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
+def _configuration(kubeconfig: Path | None, context: str | None) -> tuple[Any, str | None, str]:
+    """What the client needs to know, the context's name (None: inside a cluster), and its own namespace."""
     configuration = client.Configuration()
     named = str(kubeconfig) if kubeconfig is not None else None
     try:
         config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=named, context=context, client_configuration=configuration, persist_config=False
         )
-        name = context or config.list_kube_config_contexts(named)[1]["name"]  # type: ignore[no-untyped-call]
+        contexts, current = config.list_kube_config_contexts(named)  # type: ignore[no-untyped-call]
+        chosen = next((one for one in contexts if one["name"] == context), current)
+        name, namespace = str(chosen["name"]), str(chosen["context"].get("namespace") or "default")
     except (config.ConfigException, OSError, TypeError, KeyError) as error:
         if kubeconfig is not None or context is not None:
             raise EnvironmentFailure(f"the kubeconfig {kubeconfig or ''} cannot be used: {error}") from None
@@ -349,8 +360,12 @@ def _configuration(kubeconfig: Path | None, context: str | None) -> tuple[Any, s
         except config.ConfigException:
             message = f"there is no cluster to use ({error}); set KUBECONFIG, or choose a context with --context"
             raise EnvironmentFailure(message) from None
-        name = "the cluster this pod runs in"
-    return configuration, str(name)
+        try:
+            namespace = _OWN_NAMESPACE.read_text().strip()
+        except OSError:
+            namespace = "default"
+        return configuration, None, namespace
+    return configuration, name, namespace
 
 
 def _refusal(what: str, status: int, content: bytes) -> EnvironmentFailure:

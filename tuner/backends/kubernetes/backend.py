@@ -58,16 +58,25 @@ class KubernetesBackend:
         self,
         space: SearchSpace | None,
         *,
-        namespace: str,
+        namespace: str | None = None,
         kubeconfig: Path | None = None,
         context: str | None = None,
     ) -> None:
-        """`space` None: good only to describe the cluster and to clean up. `kubeconfig` and `context` None: the
-        current ones, or the cluster this pod runs in. Raises EnvironmentFailure when there is no cluster to use.
+        """`space` None: good only to describe the cluster and to clean up. `kubeconfig`, `context` and
+        `namespace` None: the current ones, or the cluster and namespace this pod runs in. Raises EnvironmentFailure when there is no cluster to use.
         """
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
         self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
+
+    @property
+    def namespace(self) -> str:
+        return self._api.namespace
+
+    @property
+    def context(self) -> str | None:
+        """The kubeconfig's context; None: the cluster this pod runs in."""
+        return self._api.context
 
     def check(self, pods: PodSet) -> tuple[Problem, ...]:
         """Access, and the namespace. What the cluster thinks of the configurations is `check_rendered`'s."""

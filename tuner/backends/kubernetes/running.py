@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from tuner.backends.kubernetes import addresses, diagnosis, readback
 from tuner.backends.kubernetes.addresses import Addresses
@@ -164,7 +164,7 @@ class KubernetesRunning:
             found = look()
             return found if found is not None else self._certain_fault()
 
-        found: T | Fault | None = wait_until(self._changed, look_or_fault, end, _LOOKED_AT_LEAST_EVERY_S)
+        found = cast("T | Fault | None", wait_until(self._changed, look_or_fault, end, _LOOKED_AT_LEAST_EVERY_S))
         if isinstance(found, Fault):
             raise self._failed("ready", found)
         if found is None:
