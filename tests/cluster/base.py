@@ -67,7 +67,9 @@ def _version() -> str:
 
 def _packages(prefix: Path) -> list[str]:
     """Debian's packages of the libraries that this Python is linked with."""
-    linked = run("sh", "-c", 'ldd "$1"/bin/python3.12 "$1"/lib/python3.12/lib-dynload/*.so', "sh", str(prefix))
+    modules = (prefix / "lib" / "python3.12" / "lib-dynload").glob("*.so")
+    wanted = [str(path) for path in modules if not path.name.startswith("_tkinter.")]
+    linked = run("ldd", str(prefix / "bin" / "python3.12"), *wanted)
     libraries = {path for path in re.findall(r"=> (/\S+)", linked) if not path.startswith(str(prefix))}
     # where /lib is a link to /usr/lib, a package may know its file by either path
     both = sorted({*libraries, *(str(Path(path).resolve()) for path in libraries)})
@@ -83,7 +85,7 @@ def _copy_python(prefix: Path, local: Path) -> None:
         return {
             name
             for name in names
-            if f"{folder}/{name}" in skipped or name == "__pycache__" or name.startswith("config-3.12-")
+            if f"{folder}/{name}" in skipped or name.startswith(("__pycache__", "config-3.12-", "_tkinter."))
         }
 
     shutil.copytree(library, local / "lib" / "python3.12", ignore=unused, symlinks=True, dirs_exist_ok=True)
@@ -94,6 +96,8 @@ def _copy_python(prefix: Path, local: Path) -> None:
     for found in (prefix / "lib").glob("libpython3*.so*"):
         shutil.copy2(found, local / "lib" / found.name, follow_symlinks=False)
     shutil.copy2(prefix / "bin" / "python3.12", local / "bin" / "python3.12")
+    if shutil.which("strip"):  # what a debugger wants is half of it
+        run("strip", "--strip-debug", *map(str, local.rglob("*.so*")), str(local / "bin" / "python3.12"))
     for name in ("python3", "python"):
         (local / "bin" / name).symlink_to("python3.12")
 

@@ -11,7 +11,7 @@ cluster pulls from.
 
 Where there can be no cluster, or no image, the test is skipped with the reason. With CI=true missing Debian packages
 are installed first, and what still is missing fails the test. Tests that use either fixture carry the marker
-`cluster`, and their time limit leaves the fixtures' own time out.
+`cluster`, and their time limit leaves room for compiling and building.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.cluster.programs import programs
 from tests.cluster.say import CannotError
 
 _FIXTURES = {"cluster", "images"}
+_BUILD_S = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Cluster:
 
     @contextmanager
     def without(self, daemon: str) -> Iterator[None]:
-        """Stop `kube-apiserver`, `kubelet-node1` or another part (see `scripts/cluster status`), start it afterwards.
+        """Stop `kube-apiserver`, `kubelet-node1` or another part but a containerd, and start it again afterwards.
 
         Skips the test on a cluster that is not our own.
         """
@@ -78,11 +79,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     limit = float(config.getini("timeout") or 0)
     for item in items:
-        if _FIXTURES & set(getattr(item, "fixturenames", ())):
+        used = _FIXTURES & set(getattr(item, "fixturenames", ()))
+        if used:
             item.add_marker("cluster")
-            # compiling a cluster takes minutes, once, and must not count as the first test's time
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(limit, func_only=True))
+        if used and item.get_closest_marker("timeout") is None:
+            # compiling a cluster or building an image takes minutes, once: not the time of the test that comes first
+            item.add_marker(pytest.mark.timeout(limit + _BUILD_S * ("images" in used), func_only=True))
 
 
 @pytest.fixture(scope="session")

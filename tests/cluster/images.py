@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.cluster import base, ways
 from tests.cluster.machine import install_packages, missing
-from tests.cluster.places import ROOT, cache
+from tests.cluster.places import ROOT, cache, locked
 from tests.cluster.say import CannotError, run, say
 
 BASE = "python:3.12-slim"
@@ -51,7 +51,6 @@ def known() -> dict[str, Image]:
     project = ("LICENSE", "README.md", "pyproject.toml", "requirements/*.lock", "tuner/**/*")
     iris, toy = ROOT / "search_spaces" / "iris", ROOT / "tests" / "servers"
     return {
-        "tune": Image(reference=f"tuner:{version}", context=ROOT, inputs=project, target="tune"),
         "load": Image(reference=f"tuner-load:{version}", context=ROOT, inputs=project, target="load"),
         "iris": Image(
             reference=_search(r"image: (\S+)", iris / "deployment.yaml"),
@@ -61,6 +60,7 @@ def known() -> dict[str, Image]:
         "toy": Image(
             reference=_search(r"image: (\S+)", toy / "toy" / "deployment.yaml"), context=toy, inputs=("toy.py",)
         ),
+        "tune": Image(reference=f"tuner:{version}", context=ROOT, inputs=project, target="tune"),
     }
 
 
@@ -68,7 +68,13 @@ def archive(name: str, *, base_image: str | None = None) -> Path:
     """A Docker archive of the image, built if what it is made from has changed."""
     image = known()[name]
     builder = choose()
-    base_image = base_image or builder.base()
+    with locked("base"):
+        base_image = base_image or builder.base()
+    with locked(f"image-{name}"):
+        return _built(name, image, builder, base_image)
+
+
+def _built(name: str, image: Image, builder: Engine | Buildah, base_image: str) -> Path:
     path = cache() / "images" / f"{name}-{_digest(image, base_image)}.tar"
     if path.exists():
         return path

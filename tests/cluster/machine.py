@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import cgroups, control, daemons, host, network, node, pki
-from tests.cluster.places import Node, cache, nodes, state
+from tests.cluster.places import Node, locked, nodes, state
 from tests.cluster.programs import compiled, programs
 from tests.cluster.say import CannotError, run, say
 
@@ -74,7 +71,7 @@ def up(count: int) -> None:
     """Start the cluster, or what is missing of one that runs; raises CannotError when it cannot be."""
     if why := obstacle():
         raise CannotError(why)
-    with _alone():
+    with locked(state().name):
         built = programs()
         began = time.monotonic()
         if state().exists() and not control.answers(built):
@@ -113,7 +110,7 @@ def _start(built: Path, count: int) -> None:
 
 def down() -> None:
     """Remove everything, also what a crash half-way left. Nothing that is not ours is touched; may be repeated."""
-    with _alone():
+    with locked(state().name):
         _remove()
     say("down")
 
@@ -152,12 +149,3 @@ def load(archive: Path) -> None:
     kubeconfig()
     for member in nodes():
         node.load_image(member, archive)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One `up` or `down` at a time; the lock goes with the process that holds it."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f"{state().name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,3 +67,12 @@ def nodes() -> tuple[Node, ...]:
 def own_name() -> str:
     """What the cluster's control group and its end of the cable are called."""
     return state().name
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """One process at a time does what `name` stands for; the lock goes with the process that holds it."""
+    (cache() / "locks").mkdir(parents=True, exist_ok=True)
+    with (cache() / "locks" / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
