@@ -10,10 +10,10 @@ import yaml
 
 from tests.backends.kubernetes.image import IMAGE
 from tests.servers.pods import toy_space
-from tuner.backends.model import Deployment
+from tuner.backends.model import Deployment, Rendering
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
-from tuner.space.model import SearchSpace
+from tuner.space.model import Configuration, SearchSpace
 
 SPACE: SearchSpace = toy_space()
 
@@ -54,3 +54,8 @@ def rendered(objects: Sequence[Mapping[str, Any]]) -> Rendered:
 def deployment(objects: Sequence[Mapping[str, Any]], trial: int = 0, study: str | None = None) -> Deployment:
     found = rendered(objects)
     return Deployment(study=study or secrets.token_hex(4), trial=trial, rendered=found, pods=pods(SPACE, found))
+
+
+def rendering(what: str, objects: Sequence[Mapping[str, Any]]) -> Rendering:
+    found = rendered(objects)
+    return Rendering(what=what, configuration=Configuration(values={}), rendered=found, pods=pods(SPACE, found))

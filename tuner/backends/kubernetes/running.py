@@ -100,7 +100,8 @@ class KubernetesRunning:
         self._stop_watching()
         self._others_are_gone(end)
         self._gauge = Gauge(self._api, self._containers(), {_name(p): str(at(p, _NODE)) for p in self._ready})
-        self._note_oom_kills()
+        if (found := self._child_out_of_memory()) is not None:
+            raise self._failed("ready", found)
         return startup_s
 
     def differences(self) -> tuple[Difference, ...]:

@@ -1,0 +1,317 @@
+"""Each failure provoked for real on a cluster: told early, in words, as a typed outcome."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.backends.kubernetes import toys
+from tests.conformance.backend import READY_WITHIN_S, predict
+from tests.servers.pods import SERVERS
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, PODS, QUOTAS, Api, NotAllowed, Resource
+from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+
+pytestmark = pytest.mark.cluster
+
+CONFIG_MAPS = Resource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+PATIENCE_S = 45.0
+"""The time-out that a failure must not wait for."""
+
+
+@pytest.fixture
+def backend(kubeconfig: Path, namespace: str) -> KubernetesBackend:
+    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
+
+
+def failure(backend: KubernetesBackend, *objects: Mapping[str, Any]) -> TrialFailure:
+    """How it fails, which must be long before the time-out."""
+    begin = time.monotonic()
+    with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment(objects)) as running:
+        running.wait_ready(PATIENCE_S)
+    assert time.monotonic() - begin < PATIENCE_S, "it was told by the time-out, not by the cluster"
+    return raised.value
+
+
+@contextmanager
+def made(api: Api, resource: Resource, obj: dict[str, Any]) -> Iterator[None]:
+    api.create(resource, obj)
+    try:
+        yield
+    finally:
+        api.delete(resource, obj["metadata"]["name"])
+
+
+def test_more_than_is_free_is_unschedulable_with_what_there_is(backend: KubernetesBackend) -> None:
+    found = failure(backend, toys.manifest(cpu="1900m", replicas=4))
+    assert found.kind == "Unschedulable"
+    assert "Insufficient cpu" in found.reason
+    assert "node0 has 2 cpu" in found.reason
+
+
+def test_an_extended_resource_that_no_node_has(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest()
+    manifest["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    deployment = toys.deployment([manifest])
+    infeasible = backend.infeasible(deployment.pods)
+    assert infeasible is not None
+    assert "Insufficient nvidia.com/gpu" in infeasible
+    found = failure(backend, manifest)
+    assert (found.kind, "nvidia.com/gpu" in found.reason) == ("Unschedulable", True)
+
+
+def test_an_image_that_is_not_there(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest(image="tuner.local/nowhere:9")
+    manifest["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Never"
+    found = failure(backend, manifest)
+    assert found.kind == "ErrImagePull"
+    assert "tuner.local/nowhere:9" in found.reason
+
+
+def test_a_crash_is_told_with_its_log(backend: KubernetesBackend) -> None:
+    found = failure(backend, toys.manifest(env={"TOY_FAIL": "crash"}))
+    assert found.kind == "Crashed"
+    assert "status 1" in found.reason
+    assert "crashing at the start, as asked" in found.logs
+
+
+def test_a_program_that_is_not_in_the_image(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest()
+    manifest["spec"]["template"]["spec"]["containers"][0]["command"] = ["/no/such/program"]
+    found = failure(backend, manifest)
+    assert found.kind in ("Crashed", "RunContainerError", "CreateContainerError")
+    assert "/no/such/program" in found.reason
+
+
+def test_a_config_map_that_is_not_there(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest()
+    manifest["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "nowhere"}}]
+    found = failure(backend, manifest)
+    assert found.kind == "CreateContainerConfigError"
+    assert "nowhere" in found.reason
+
+
+def test_a_quota_that_is_too_small(backend: KubernetesBackend, api: Api) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small"},
+        "spec": {"hard": {"requests.cpu": "150m"}},
+    }
+    with made(api, QUOTAS, quota):
+        infeasible = backend.infeasible(toys.deployment([toys.manifest(replicas=2)]).pods)
+        assert infeasible is not None
+        assert "exceeds quota small" in infeasible
+        found = failure(backend, toys.manifest(replicas=2))
+    assert found.kind == "QuotaExceeded"
+    assert "small" in found.reason
+
+
+def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBackend, api: Api) -> None:
+    limit = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "narrow"},
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "200m"}}]},
+    }
+    with made(api, LIMIT_RANGES, limit):
+        manifest = toys.manifest(cpu="300m")
+        (problem,) = backend.check_rendered([toys.rendering("the largest configuration", [manifest])])
+        assert "maximum cpu usage per Container is 200m" in problem.message
+        infeasible = backend.infeasible(toys.deployment([manifest]).pods)
+        assert infeasible is not None
+        assert "LimitRange narrow" in infeasible
+        found = failure(backend, manifest)
+    assert found.kind == "AdmissionRefused"
+    assert "maximum cpu usage per Container is 200m" in found.reason
+
+
+def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:
+    limit = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "defaults"},
+        "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]},
+    }
+    with made(api, LIMIT_RANGES, limit), backend.deploy(toys.deployment([toys.manifest()])) as running:
+        running.wait_ready(READY_WITHIN_S)
+        found = {difference.what: difference.found for difference in running.differences()}
+    assert "replica 0: container toy: limits/ephemeral-storage" in found
+    assert "LimitRanger" in found["replica 0: container toy: limits/ephemeral-storage"]
+
+
+def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest()
+    manifest["spec"]["template"]["spec"]["restartPolicy"] = "Never"
+    found = failure(backend, manifest)
+    assert (found.kind, found.stage) == ("AdmissionRefused", "deploy")
+    assert "restartPolicy" in found.reason
+
+
+def test_an_evicted_pod_is_noticed(backend: KubernetesBackend, api: Api) -> None:
+    with backend.deploy(toys.deployment([toys.manifest()])) as running:
+        running.wait_ready(READY_WITHIN_S)
+        (pod,) = api.items(PODS, labels="tuner.dev/study")
+        name = pod["metadata"]["name"]
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        api.call("POST", PODS.path(api.namespace, name, "eviction"), body=body, what="the eviction")
+        with pytest.raises(TrialFailure) as raised:
+            running.check_alive()
+    assert raised.value.kind == "Evicted"
+    assert "EvictionByEvictionAPI" in raised.value.reason
+
+
+def test_a_foreign_object_of_the_same_name_is_left_alone(backend: KubernetesBackend, api: Api) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
+    deployment = toys.deployment([config, toys.manifest()])
+    theirs = {**config, "metadata": {"name": f"settings-{deployment.study}-0"}, "data": {"a": "theirs"}}
+    with made(api, CONFIG_MAPS, theirs):
+        with pytest.raises(BackendFailure, match="not this tuner's"), backend.deploy(deployment):
+            pass
+        left = api.get(CONFIG_MAPS, theirs["metadata"]["name"])
+        assert left is not None
+        assert left["data"] == {"a": "theirs"}
+
+
+def test_several_documents_are_deployed_with_their_references(backend: KubernetesBackend) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"TOY_WORKERS": "3"}}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "front"},
+        "spec": {"selector": {"app": "toy"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+    }
+    manifest = toys.manifest(kind="StatefulSet")
+    manifest["spec"]["serviceName"] = "front"
+    manifest["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}]
+    with backend.deploy(toys.deployment([config, service, manifest])) as running:
+        running.wait_ready(READY_WITHIN_S)
+        assert predict(running.endpoint.urls[0]) == [[13]]
+        assert running.differences() == ()
+
+
+def test_the_same_trial_is_held_by_one_tuner_only(backend: KubernetesBackend) -> None:
+    deployment = toys.deployment([toys.manifest()])
+    with (
+        backend.deploy(deployment),
+        pytest.raises(BackendFailure, match="held by another tuner"),
+        backend.deploy(deployment),
+    ):
+        pass
+
+
+KILLED_TUNER = """
+import sys
+from pathlib import Path
+from tests.backends.kubernetes import toys
+from tuner.backends.kubernetes import KubernetesBackend
+
+backend = KubernetesBackend(toys.SPACE, namespace=sys.argv[2], kubeconfig=Path(sys.argv[1]))
+with backend.deploy(toys.deployment([toys.manifest(replicas=2)], study="killed")) as running:
+    running.wait_ready(30)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_tuner_left_is_removed_and_a_living_ones_is_not(
+    backend: KubernetesBackend, api: Api, kubeconfig: Path
+) -> None:
+    command = [sys.executable, "-c", KILLED_TUNER, str(kubeconfig), api.namespace]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=SERVERS.parent.parent
+    ) as tuner:
+        assert tuner.stdout is not None
+        assert tuner.stdout.readline() == "ready\n"
+        assert backend.clean() == ()
+        assert len(api.items(PODS, labels="tuner.dev/study=killed")) == 2
+        tuner.kill()
+    (sentence,) = backend.clean()
+    assert "trial 0 of study killed" in sentence
+    assert api.items(PODS, labels="tuner.dev/study=killed") == []
+    assert api.items(JOBS, labels="tuner.dev/study=killed") == []
+    assert backend.clean() == ()
+
+
+@pytest.fixture
+def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[str, Any]]], KubernetesBackend]:
+    """A backend with the credentials of a service account that has just these rules."""
+
+    def make(rules: list[dict[str, Any]]) -> KubernetesBackend:
+        rbac = "rbac.authorization.k8s.io"
+        account = Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
+        role = Resource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
+        binding = Resource(api_version=f"{rbac}/v1", kind="RoleBinding", plural="rolebindings", namespaced=True)
+        meta = {"metadata": {"name": "limited"}}
+        api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", **meta})
+        api.apply(role, {"apiVersion": f"{rbac}/v1", "kind": "Role", **meta, "rules": rules})
+        subject = {"kind": "ServiceAccount", "name": "limited", "namespace": api.namespace}
+        reference = {"apiGroup": rbac, "kind": "Role", "name": "limited"}
+        api.apply(
+            binding,
+            {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", **meta, "subjects": [subject], "roleRef": reference},
+        )
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
+        answer = api.call("POST", account.path(api.namespace, "limited", "token"), body=asked, what="a token")
+        config = yaml.safe_load(kubeconfig.read_text())
+        config["users"] = [{"name": config["users"][0]["name"], "user": {"token": answer["status"]["token"]}}]
+        path = tmp_path / "limited.kubeconfig"
+        path.write_text(json.dumps(config))
+        return KubernetesBackend(toys.SPACE, namespace=api.namespace, kubeconfig=path)
+
+    return make
+
+
+def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
+    """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
+    from tuner.backends.kubernetes.access import rights
+
+    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+    return [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
+        for right in rights([deployments])
+        if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
+    ]
+
+
+def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_read(
+    limited: Callable[[list[dict[str, Any]]], KubernetesBackend],
+) -> None:
+    backend = limited(rules())
+    deployment = toys.deployment([toys.manifest()])
+    assert backend.check(deployment.pods) == ()
+    assert backend.infeasible(deployment.pods) is None
+    with backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+        usage = running.meter().stop()
+        assert running.differences() == ()
+    assert usage.cpu_cores is None
+    said = "\n".join(running.not_enforced)
+    assert "may not create pods/exec" in said or "may not get pods/exec" in said
+    assert "nodes/proxy" in said
+    assert backend.clean() == ()
+
+
+@pytest.mark.parametrize("left_out", [("jobs", "create"), ("pods", "watch"), ("deployments", "patch")])
+def test_a_missing_right_is_named_beforehand_and_at_work(
+    limited: Callable[[list[dict[str, Any]]], KubernetesBackend], left_out: tuple[str, str]
+) -> None:
+    backend = limited(rules(left_out))
+    resource, verb = left_out
+    deployment = toys.deployment([toys.manifest()])
+    (problem,) = backend.check(deployment.pods)
+    assert f"you may not {verb} {resource}" in problem.message
+    assert "tune rbac" in problem.fix
+    with pytest.raises(EnvironmentFailure) as raised, backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+    assert isinstance(raised.value, NotAllowed)
+    assert f"may not {verb} {resource}" in str(raised.value)
