@@ -1,33 +1,22 @@
-"""A namespace of its own on the test cluster; without a cluster these tests are skipped, saying why."""
+"""A namespace of its own on the test cluster, with the toy's image on its nodes."""
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.backends.kubernetes.cluster import obstacle, prepare
+from tests.backends.kubernetes.toys import IMAGE
+from tests.cluster.fixture import Cluster
 from tuner.backends.kubernetes.api import NAMESPACES, Api
-from tuner.errors import EnvironmentFailure
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "cluster: needs a Kubernetes cluster (scripts/cluster up)")
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> Path:
-    """Of a cluster that answers and has the toy's image. With CI=true a missing one is a failure."""
-    found = obstacle()
-    if isinstance(found, str):
-        if os.environ.get("CI") == "true":
-            pytest.fail(found)
-        pytest.skip(found)
-    prepare(found)
-    return found
+def kubeconfig(cluster: Cluster, images: Callable[[str], str]) -> Path:
+    assert images("toy") == IMAGE
+    return cluster.kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +30,4 @@ def namespace(kubeconfig: Path) -> Iterator[str]:
 
 @pytest.fixture
 def api(kubeconfig: Path, namespace: str) -> Api:
-    try:
-        return Api(namespace=namespace, kubeconfig=kubeconfig)
-    except EnvironmentFailure as failure:
-        pytest.skip(str(failure))
+    return Api(namespace=namespace, kubeconfig=kubeconfig)

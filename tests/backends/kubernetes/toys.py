@@ -8,13 +8,13 @@ from typing import Any
 
 import yaml
 
-from tests.backends.kubernetes.image import IMAGE
 from tests.servers.pods import toy_space
 from tuner.backends.model import Deployment, Rendering
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
 from tuner.space.model import Configuration, SearchSpace
 
+IMAGE = "example/toy:1"
 SPACE: SearchSpace = toy_space()
 
 
@@ -30,7 +30,7 @@ def manifest(
     container = {
         "name": "toy",
         "image": image,
-        "imagePullPolicy": "Never" if image == IMAGE else "IfNotPresent",
+        "imagePullPolicy": "IfNotPresent",
         "args": ["--port", "9000"],
         "env": [{"name": name, "value": value} for name, value in (env or {}).items()],
         "ports": [{"name": "http", "containerPort": 9000}],

@@ -395,8 +395,7 @@ def _handshake(error: ApiException) -> tuple[int, bytes]:
     """Status and body of an upgrade that the API server refused, from the websocket library's text."""
     text = str(error.reason)
     match = re.search(r"Handshake status (\d+)", text)
-    body = re.search(r"b'(\{.*\})", text, re.DOTALL)
-    return (int(match[1]) if match else 0), (body[1].encode() if body else text.encode())
+    return (int(match[1]) if match else 0), text.rpartition("-+-+- ")[2].encode()
 
 
 def _short(error: BaseException) -> str:

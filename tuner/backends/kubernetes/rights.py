@@ -1,0 +1,208 @@
+"""Every right that is asked of a cluster: which verb on which resource, why, and what is lost without it.
+
+The one list there is: the preflight checks it, `tune rbac` writes the Role from it, and docs/rbac.md explains it. Plain
+data; the kubernetes client is not needed to read it.
+
+Not in it is what every account may do: ask for its own rights (SelfSubjectAccessReview), and read the kinds and the
+version of the API server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Load = Literal["here", "cluster"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """Verbs on one resource that are needed for one reason, `why`.
+
+    `needed` False: it works without, and `lost` says what is then missing.
+    """
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    needed: bool = True
+    lost: str = ""
+    cluster: bool = False
+    """Held at the cluster scope (a ClusterRole), not in the namespace."""
+    spare: bool = False
+    """Asked for only where another right is missing: no Role that we write holds it."""
+    load: Load | None = None
+    """Only where the load is sent from there; None: wherever it is sent from."""
+
+    def __str__(self) -> str:
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+    @property
+    def without(self) -> str:
+        """What is lost without it, in words."""
+        return self.lost or "nothing runs"
+
+
+ALWAYS = (
+    Right(group="batch", resource="jobs", verbs=("create",), why="the anchor that owns all objects of a trial"),
+    Right(group="batch", resource="jobs", verbs=("get",), why="whose trial it is where an anchor is there already"),
+    Right(group="batch", resource="jobs", verbs=("list",), why="finding trials that a killed tuner left behind"),
+    Right(
+        group="batch", resource="jobs", verbs=("patch",), why="the heartbeat, without which the cluster ends a trial"
+    ),
+    Right(group="batch", resource="jobs", verbs=("delete",), why="a trial's end: what the anchor owns goes with it"),
+    Right(
+        group="", resource="pods", verbs=("list", "watch"), why="whether a trial's pods are ready, and what they are"
+    ),
+    Right(group="", resource="pods", verbs=("delete",), why="a trial's pods are down in seconds, whatever their grace"),
+    Right(
+        group="",
+        resource="pods",
+        verbs=("create",),
+        why="a server-side dry run of the pods, which tells beforehand what quotas and admission refuse; none is made",
+    ),
+    Right(group="", resource="pods/log", verbs=("get",), why="the log of a server, above all of one that failed"),
+    Right(
+        group="", resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"
+    ),
+    Right(group="", resource="services", verbs=("create", "patch"), why="the Service in front of a trial's pods"),
+    Right(group="", resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
+    *(
+        Right(
+            group="apps",
+            resource=resource,
+            verbs=("list", "delete"),
+            why="ending whoever would make a trial's pods anew",
+        )
+        for resource in ("deployments", "statefulsets", "replicasets")
+    ),
+)
+OPTIONAL = (
+    Right(
+        group="",
+        resource="pods/exec",
+        verbs=("create", "get"),
+        why="CPU, memory and throttling of exactly the window that was measured, read inside the containers",
+        needed=False,
+        lost="usage is read from the kubelet or the metrics API where that is allowed, less exactly, or not at all",
+    ),
+    Right(
+        group="",
+        resource="pods/portforward",
+        verbs=("create", "get"),
+        why="load from here where neither pods nor Services can be reached",
+        needed=False,
+        lost="the load must run inside the cluster, or where the pods can be reached",
+        load="here",
+    ),
+    Right(
+        group="",
+        resource="resourcequotas",
+        verbs=("list",),
+        why="knowing what the quota can never allow",
+        needed=False,
+        lost="such a configuration is deployed and fails, instead of being left out",
+    ),
+    Right(
+        group="",
+        resource="limitranges",
+        verbs=("list",),
+        why="knowing what a LimitRange can never allow",
+        needed=False,
+        lost="such a configuration is deployed and fails, instead of being left out",
+    ),
+    Right(
+        group="",
+        resource="nodes",
+        verbs=("get", "list"),
+        why="knowing what no node can ever hold, and on which nodes it was measured",
+        needed=False,
+        lost="such a configuration is deployed and fails as unschedulable, and the result does not describe the nodes",
+        cluster=True,
+    ),
+    Right(
+        group="",
+        resource="nodes/proxy",
+        verbs=("get",),
+        why="CPU and memory use from the kubelet, where pods/exec is not allowed",
+        needed=False,
+        lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that we write holds it",
+        cluster=True,
+        spare=True,
+    ),
+    Right(
+        group="metrics.k8s.io",
+        resource="pods",
+        verbs=("get",),
+        why="memory use from the metrics API, where pods/exec is not allowed",
+        needed=False,
+        lost="nothing where pods/exec is allowed",
+        spare=True,
+    ),
+)
+APPLY = (
+    Right(group="", resource="pods", verbs=("list", "watch"), why="whether the new pods are ready, and what they are"),
+    Right(
+        group="", resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"
+    ),
+    Right(group="", resource="pods/log", verbs=("get",), why="the log of a server that fails"),
+    Right(group="", resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
+    Right(
+        group="",
+        resource="pods/exec",
+        verbs=("create", "get"),
+        why="CPU, memory and throttling while it is measured once more, read inside the containers",
+        needed=False,
+        lost="bounds on CPU and memory are not looked at once more",
+    ),
+    Right(
+        group="",
+        resource="pods/portforward",
+        verbs=("create", "get"),
+        why="load from here where neither pods nor Services can be reached",
+        needed=False,
+        lost="`tune apply` must run where the pods can be reached, or with --no-measure",
+        load="here",
+    ),
+)
+
+
+def of_workload(group: str, resource: str, kind: str) -> tuple[Right, ...]:
+    """For the objects of a trial that make its pods."""
+    return (
+        Right(group=group, resource=resource, verbs=("create", "patch"), why=f"deploying the manifest's {kind}"),
+        Right(group=group, resource=resource, verbs=("get",), why="reading back what was deployed"),
+        Right(group=group, resource=resource, verbs=("list", "watch"), why="following its status"),
+        Right(group=group, resource=resource, verbs=("delete",), why="ending it before its pods"),
+    )
+
+
+def of_companion(group: str, resource: str, kind: str) -> tuple[Right, ...]:
+    """For the objects beside them: config maps, Services, claims. A trial's are removed by the cluster."""
+    return (
+        Right(group=group, resource=resource, verbs=("create", "patch"), why=f"deploying the manifest's {kind}"),
+        Right(group=group, resource=resource, verbs=("get",), why="whose it is where one is there already"),
+    )
+
+
+def of_applied(group: str, resource: str, kind: str, *, workload: bool) -> tuple[Right, ...]:
+    """For the objects that `tune apply` puts where they stay."""
+    rights = (
+        Right(group=group, resource=resource, verbs=("get",), why="what is there before, to show and to go back to"),
+        Right(group=group, resource=resource, verbs=("create", "patch"), why=f"applying the manifest's {kind}"),
+        Right(group=group, resource=resource, verbs=("delete",), why="rolling back where there was none before"),
+    )
+    watched = Right(group=group, resource=resource, verbs=("list", "watch"), why="following its rollout")
+    return (*rights, watched) if workload else rights
+
+
+def distinct(found: Sequence[Right]) -> Iterator[Right]:
+    """The same without a verb on a resource that stood before."""
+    seen: set[tuple[str, str, str]] = set()
+    for right in found:
+        verbs = tuple(verb for verb in right.verbs if (right.group, right.resource, verb) not in seen)
+        seen.update((right.group, right.resource, verb) for verb in verbs)
+        if verbs:
+            yield replace(right, verbs=verbs)
