@@ -5,6 +5,7 @@ TunerError                  anything the tuner itself reports
 ├── EnvironmentFailure      this machine, cluster or store cannot do what was asked (exit 3)
 │   ├── BackendFailure      the place where trials run failed, not the configuration on trial
 │   ├── GeneratorFailure    the load generator failed, not the server under load
+│   │   └── ConnectionLost  the way to it broke; it may be started again
 │   └── StoreFailure        the journal, the study's store or MLflow could not be read or written
 └── TrialFailure            one configuration failed; becomes a `Failed` outcome, never reaches the user as an exception
 """
@@ -60,6 +61,10 @@ class BackendFailure(EnvironmentFailure):
 
 class GeneratorFailure(EnvironmentFailure):
     """The load generator failed; says nothing about the server under load."""
+
+
+class ConnectionLost(GeneratorFailure):
+    """The connection to the load generator broke, which ends it: what it was doing has to be done again."""
 
 
 class StoreFailure(EnvironmentFailure):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import signal
@@ -15,10 +17,12 @@ import pytest
 
 from tests.load.servers import GOOD, Server, answer
 from tuner.errors import GeneratorFailure, TrialFailure
-from tuner.load.lines import read_stage, read_target, stage_line, target_line
+from tuner.load.exchange import exchange
+from tuner.load.lines import Ask, Order, Read, order_line, read_order, read_target, target_line
 from tuner.load.local import LocalGenerator
 from tuner.load.model import Request, Stage, Target
 from tuner.load.protocols import protocol
+from tuner.load.samples_file import load as samples_of
 from tuner.load.samples_file import read, write
 from tuner.load.smoke import smoke
 from tuner.measure.model import Samples
@@ -103,36 +107,40 @@ def test_bad_input_from_a_shell(arguments: tuple[str, ...], words: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_lines_say_the_same_when_read_back(tmp_path: Path) -> None:
+def test_lines_say_the_same_when_read_back() -> None:
     asked = Target(urls=("http://a", "http://b"), protocol="v2", requests=(REQUEST,), cpus=(1,), options={"model": "m"})
     assert read_target(target_line(asked)) == asked
-    assert read_stage(stage_line(STAGE, tmp_path / "x")) == (STAGE, tmp_path / "x")
-    for reader in (read_target, read_stage):
-        for wrong in ("", "[]", "{}", '{"urls": 1, "out": "x"}'):
-            with pytest.raises(ValueError, match=r"not a|Expecting"):
+    orders: list[Order] = [STAGE, Ask(url="http://a", request=REQUEST, timeout_s=0.5), Read(offset=7)]
+    for order in orders:
+        assert "\n" not in order_line(order)
+        assert read_order(order_line(order)) == order
+    for reader in (read_target, read_order):
+        for wrong in ("", "[]", "{}", '{"urls": 1, "out": "x"}', '{"sing": {}}', '{"read": {}}', '{"ask": 1}'):
+            with pytest.raises(ValueError, match=r"not a|Expecting|unpack"):
                 reader(wrong)
 
 
-def test_the_line_protocol(tmp_path: Path) -> None:
-    out = tmp_path / "samples.npz"
+def test_the_line_protocol() -> None:
     with Server() as server:
-        lines = [target_line(target(server.url)), stage_line(STAGE, out)]
+        ask = Ask(url=server.url, request=REQUEST, timeout_s=5.0)
+        orders = [order_line(order) for order in (STAGE, Read(offset=0), Read(offset=10**9), ask)]
         child = subprocess.Popen(
             [sys.executable, "-m", "tuner.load", "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write("\n".join([*lines, "nonsense", ""]))
+        child.stdin.write("\n".join([target_line(target(server.url)), *orders, "nonsense", ""]))
         child.stdin.flush()
-        good, bad = json.loads(child.stdout.readline()), json.loads(child.stdout.readline())
+        told, part, end, asked, bad = (json.loads(child.stdout.readline()) for _ in range(5))
         child.stdin.close()
         assert child.wait(10) == 0
         child.stdout.close()
-    assert good["ok"] is True
-    assert good["rows"] == len(read(Path(good["path"]))) == 40
-    assert len(good["sha256"]) == 64
+    content = base64.b64decode(part["part"])
+    assert told == {"rows": 40, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert len(samples_of(content, "here")) == 40
+    assert end == {"part": ""}
+    assert asked == {"status": 200, "body": base64.b64encode(GOOD).decode()}
     assert "error" in bad
-    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_generator_runs_stages_over_the_same_connections() -> None:
@@ -256,14 +264,14 @@ def test_a_smoke_request() -> None:
     request = Request(method="POST", path="/api/v1.0/predictions", headers={"A": "b"}, body=b"{}")
     seldon = protocol("seldon")
     with Server() as server:
-        assert smoke(server.url, request, seldon, 5.0) == {"data": json.loads(GOOD)["data"]}
+        assert smoke(server.url, request, seldon, 5.0, exchange) == {"data": json.loads(GOOD)["data"]}
     with pytest.raises(TrialFailure, match="was not answered") as failure:
-        smoke(server.url, request, seldon, 5.0)
+        smoke(server.url, request, seldon, 5.0, exchange)
     assert (failure.value.stage, failure.value.kind) == ("verify", "NoAnswer")
     with Server(answer(b"x" * 1000, "500 Oops")) as server, pytest.raises(TrialFailure, match="status 500") as failure:
-        smoke(server.url, request, seldon, 5.0)
+        smoke(server.url, request, seldon, 5.0, exchange)
     assert failure.value.kind == "WrongAnswer"
     assert "x" * 200 in failure.value.reason
     assert "x" * 201 not in failure.value.reason
     with Server(delay_s=10) as server, pytest.raises(TrialFailure, match="was not answered"):
-        smoke(server.url, request, seldon, 0.1)
+        smoke(server.url, request, seldon, 0.1, exchange)

@@ -15,7 +15,8 @@ from tests.measure.queues import Server, exponential
 from tuner.backends.process import ProcessBackend
 from tuner.errors import GeneratorFailure
 from tuner.inputs import Inputs, read_inputs
-from tuner.load.model import Stage, Target
+from tuner.load.exchange import exchange
+from tuner.load.model import Answer, Request, Stage, Target
 from tuner.measure.model import Samples
 from tuner.space.model import Configuration, Constraint, WorkloadSpec
 from tuner.trials.clock import RealClock
@@ -42,6 +43,9 @@ class SimulatedGenerator:
         samples = self._server.open_loop(rng, stage.rate_rps, stage.duration_s)
         return replace(samples, sent_s=samples.sent_s + self._late_s)
 
+    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
+        return exchange(url, request, timeout_s)
+
     def close(self) -> None:
         return
 
@@ -49,6 +53,9 @@ class SimulatedGenerator:
 class BrokenGenerator:
     def run(self, stage: Stage) -> Samples:
         raise GeneratorFailure("the load generator ended with status 1; it said: nothing")
+
+    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
+        return exchange(url, request, timeout_s)
 
     def close(self) -> None:
         return

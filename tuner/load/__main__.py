@@ -1,14 +1,21 @@
-"""`python -m tuner.load`: the load engine alone, from a shell or driven over standard input by `LocalGenerator`.
+"""`python -m tuner.load`: the load engine alone, from a shell or driven over standard input by `PipedGenerator`.
 
-With `--serve` the first line of standard input is a target, each further line a stage (`lines`). Each stage is
-answered by one line on standard output, ``{"ok": true, "path", "sha256", "rows"}`` or ``{"error"}``. The process
-ends when its input does, in the middle of a window, too.
+With `--serve` the first line of standard input is a target, each further line an order (`lines`). Each order is
+answered by one line on standard output:
+
+    stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
+    read    {"part"}: so many bytes of that file in base64, a megabyte at most
+    ask     {"status", "body"}, the body in base64, or {"unanswered": "why"}
+    any     {"error": "what is wrong"}
+
+The process ends when its input does, in the middle of a window, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -22,14 +29,17 @@ import uvloop
 
 from tuner.errors import InputError, TunerError
 from tuner.load.engine import Engine
-from tuner.load.lines import read_stage, read_target
-from tuner.load.model import Stage, Target
+from tuner.load.exchange import exchange
+from tuner.load.lines import Ask, Read, read_order, read_target
+from tuner.load.model import Stage, Target, Unanswered
 from tuner.load.protocols import NAMES
 from tuner.load.requests import options, requests
-from tuner.load.samples_file import write
+from tuner.load.samples_file import dump, write
 from tuner.measure.model import FloatArray, Samples, Status
 from tuner.space.model import RequestSource, WorkloadSpec
 from tuner.units import rate, seconds
+
+_PART_BYTES = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,24 +120,42 @@ async def _serve() -> None:
     try:
         target = read_target(await spoken.lines.get())
         _bind(target.cpus)
-        engine = Engine(target)
+        server = _Server(target)
         while True:
-            answer = await _answer(engine, await spoken.lines.get())
+            answer = await server.answer(await spoken.lines.get())
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
     except asyncio.CancelledError:
         return
 
 
-async def _answer(engine: Engine, line: bytes) -> dict[str, object]:
-    try:
-        stage, out = read_stage(line)
-        samples = await engine.run(stage)
-        write(samples, out)
-        digest = hashlib.sha256(out.read_bytes()).hexdigest()
-    except (TunerError, ValueError, OSError) as error:
-        return {"error": str(error)}
-    return {"ok": True, "path": str(out), "sha256": digest, "rows": len(samples)}
+class _Server:
+    """Carries out the orders, one after the other."""
+
+    def __init__(self, target: Target) -> None:
+        self._engine = Engine(target)
+        self._samples = b""
+
+    async def answer(self, line: bytes) -> dict[str, object]:
+        try:
+            match read_order(line):
+                case Stage() as stage:
+                    return self._keep(await self._engine.run(stage))
+                case Read(offset=offset):
+                    return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
+                case Ask() as ask:
+                    # in a thread: the end of standard input ends this process meanwhile, too
+                    answer = await asyncio.to_thread(exchange, ask.url, ask.request, ask.timeout_s)
+                    return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
+        except Unanswered as unanswered:
+            return {"unanswered": str(unanswered)}
+        except (TunerError, ValueError, OSError) as error:
+            return {"error": str(error)}
+
+    def _keep(self, samples: Samples) -> dict[str, object]:
+        self._samples = dump(samples)
+        digest = hashlib.sha256(self._samples).hexdigest()
+        return {"rows": len(samples), "bytes": len(self._samples), "sha256": digest}
 
 
 def _bind(cpus: Sequence[int]) -> None:
@@ -193,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="seed of the arrival times (default: 0)")
     add("--cpus", type=_cpus, default=(), help="CPUs to run on, such as 0,1")
     add("--out", type=Path, metavar="FILE", help="write the samples here (.npz)")
-    add("--serve", action="store_true", help="take a target and stages as lines of JSON from standard input")
+    add("--serve", action="store_true", help="take a target and orders as lines of JSON from standard input")
     return parser
 
 

@@ -1,32 +1,40 @@
-"""`Target` and `Stage` as lines of JSON, the language spoken with `python -m tuner.load --serve`."""
+"""What is said to `python -m tuner.load --serve`, a line of JSON each: first the target, then one order after the other."""
 
 from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.load.model import Request, Stage, Target
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Send one request outside of any window, and tell its whole answer."""
+
+    url: str
+    request: Request
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Tell the part of the last window's samples that starts here."""
+
+    offset: int
+
+
+Order = Stage | Ask | Read
+
+
 def target_line(target: Target) -> str:
-    requests = [
-        {
-            "method": request.method,
-            "path": request.path,
-            "headers": dict(request.headers),
-            "body": base64.b64encode(request.body).decode(),
-            "weight": request.weight,
-        }
-        for request in target.requests
-    ]
     return json.dumps(
         {
             "urls": target.urls,
             "protocol": target.protocol,
-            "requests": requests,
+            "requests": [_written(request) for request in target.requests],
             "cpus": target.cpus,
             "options": dict(target.options),
         }
@@ -48,18 +56,41 @@ def read_target(line: str | bytes) -> Target:
         raise ValueError(f"not a target: {error!r}") from None
 
 
-def stage_line(stage: Stage, out: Path) -> str:
-    return json.dumps({**asdict(stage), "out": str(out)})
+def order_line(order: Order) -> str:
+    match order:
+        case Stage():
+            return json.dumps({"stage": asdict(order)})
+        case Ask():
+            ask = {"url": order.url, "request": _written(order.request), "timeout_s": order.timeout_s}
+            return json.dumps({"ask": ask})
+        case Read():
+            return json.dumps({"read": asdict(order)})
 
 
-def read_stage(line: str | bytes) -> tuple[Stage, Path]:
-    """The stage, and where its samples go. Raises ValueError for a line that is not a stage."""
-    value = _object(line)
+def read_order(line: str | bytes) -> Order:
+    """Raises ValueError for a line that is not an order."""
     try:
-        out = Path(value.pop("out"))
-        return Stage(**value), out
+        ((verb, value),) = _object(line).items()
+        match verb:
+            case "stage":
+                return Stage(**value)
+            case "ask":
+                return Ask(**{**value, "request": _request(value["request"])})
+            case "read":
+                return Read(**value)
+        raise ValueError(f"not an order: {verb!r}")
     except (KeyError, TypeError) as error:
-        raise ValueError(f"not a stage: {error!r}") from None
+        raise ValueError(f"not an order: {error!r}") from None
+
+
+def _written(request: Request) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "headers": dict(request.headers),
+        "body": base64.b64encode(request.body).decode(),
+        "weight": request.weight,
+    }
 
 
 def _request(value: dict[str, Any]) -> Request:

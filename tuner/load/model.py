@@ -74,6 +74,26 @@ class Target:
     """What the protocol was made with, beyond its name (for example the model's name)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered to one request."""
+
+    status: int
+    body: bytes
+
+
+class Unanswered(Exception):
+    """No answer came to a request that was sent outside of a window; the text says why."""
+
+
+class Exchange(TypingProtocol):
+    """Sends one request outside of any window."""
+
+    def __call__(self, url: str, request: Request, timeout_s: float) -> Answer:
+        """`url` is a replica's, as in `Target.urls`. Raises Unanswered, or GeneratorFailure."""
+        ...
+
+
 class Generator(TypingProtocol):
     """Sends load windows to one target, one after the other, over connections that stay open between them."""
 
@@ -81,4 +101,24 @@ class Generator(TypingProtocol):
         """Send one window. Raises GeneratorFailure when the generator itself failed."""
         ...
 
+    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
+        """Send one request from where the load comes from. Raises Unanswered, or GeneratorFailure."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Pipe(TypingProtocol):
+    """A running `python -m tuner.load --serve`, wherever it runs: lines go in, and lines come out."""
+
+    def send(self, line: str) -> None:
+        """Raises GeneratorFailure when it has ended, with what it said last; ConnectionLost when the way to it broke."""
+        ...
+
+    def receive(self, patience_s: float) -> bytes:
+        """Its next line, without the newline. Raises as `send` does, also when it is silent for too long."""
+        ...
+
+    def close(self) -> None:
+        """End it. May be called again."""
+        ...

@@ -1,7 +1,8 @@
-"""`Samples` in a file: numpy's .npz, one array a column."""
+"""`Samples` as bytes: numpy's .npz, one array a column."""
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from dataclasses import fields
@@ -30,8 +31,7 @@ def write(samples: Samples, path: Path) -> None:
     """Write the file whole or not at all. Raises OSError."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            np.savez(file, **{name: np.asarray(getattr(samples, name)) for name in (*_COLUMNS, *_SCALARS)})
+        partial.write_bytes(dump(samples))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -40,14 +40,30 @@ def write(samples: Samples, path: Path) -> None:
 def read(path: Path) -> Samples:
     """Read what `write` wrote. Raises GeneratorFailure when the file is not that."""
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        content = path.read_bytes()
+    except OSError as error:
+        raise GeneratorFailure(f"{path} does not hold the samples of a load window: {error}") from None
+    return load(content, str(path))
+
+
+def dump(samples: Samples) -> bytes:
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {name: np.asarray(getattr(samples, name)) for name in (*_COLUMNS, *_SCALARS)}
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def load(content: bytes, where: str) -> Samples:
+    """What `dump` made of samples; `where` it was found is for the message of the GeneratorFailure that it may raise."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             columns: dict[str, Any] = {name: _column(file[name], kind) for name, kind in _COLUMNS.items()}
             scalars: dict[str, Any] = {name: kind(file[name][()]) for name, kind in _SCALARS.items()}
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise GeneratorFailure(f"{path} does not hold the samples of a load window: {error}") from None
+        raise GeneratorFailure(f"{where} does not hold the samples of a load window: {error}") from None
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
-        raise GeneratorFailure(f"{path} holds columns of different lengths: {lengths}")
+        raise GeneratorFailure(f"{where} holds columns of different lengths: {lengths}")
     return Samples(**columns, **scalars)
 
 

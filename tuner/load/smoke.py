@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from tuner.errors import TrialFailure
-from tuner.load.model import Protocol, Request
+from tuner.load.model import Exchange, Protocol, Request, Unanswered
 
 _SHOWN = 200
 
 
-def smoke(url: str, request: Request, protocol: Protocol, timeout_s: float) -> object:
-    """Send one request and return `Protocol.answer` of what came back.
+def smoke(url: str, request: Request, protocol: Protocol, timeout_s: float, exchange: Exchange) -> object:
+    """Send one request by `exchange`, that is from where the load will come, and return `Protocol.answer` of what came.
 
     Raises TrialFailure at the stage `verify`: of kind `WrongAnswer` for an answer the protocol refuses, `NoAnswer`
     when none came.
     """
-    import httpx  # slow to import, and the load engine must start fast
-
     try:
-        # trust_env: a proxy of the environment must not stand between us and the server on trial
-        with httpx.Client(timeout=timeout_s, trust_env=False) as client:
-            answer = client.request(
-                request.method, url + request.path, headers=dict(request.headers), content=request.body
-            )
-    except httpx.HTTPError as error:
-        reason = f"{request.method} {url}{request.path} was not answered: {error or type(error).__name__}"
+        answer = exchange(url, request, timeout_s)
+    except Unanswered as unanswered:
+        reason = f"{request.method} {url}{request.path} was not answered: {unanswered}"
         raise TrialFailure(stage="verify", kind="NoAnswer", reason=reason) from None
-    problem = protocol.check(answer.status_code, answer.content)
+    problem = protocol.check(answer.status, answer.body)
     if problem is not None:
-        shown = answer.content[:_SHOWN].decode(errors="replace")
+        shown = answer.body[:_SHOWN].decode(errors="replace")
         reason = (
             f"{request.method} {url}{request.path} was answered wrongly: {problem} "
-            f"(status {answer.status_code}, the answer begins {shown!r})"
+            f"(status {answer.status}, the answer begins {shown!r})"
         )
         raise TrialFailure(stage="verify", kind="WrongAnswer", reason=reason)
-    return protocol.answer(answer.content)
+    return protocol.answer(answer.body)

@@ -168,7 +168,9 @@ class TrialRunner:
                 startup_s = running.wait_ready(workload.ready_timeout_s)
                 on_stage("verify")
                 verify_configuration(running)
-                self._expected.verify(running.endpoint.urls, self._requests, self._protocol, workload.timeout_s)
+                self._expected.verify(
+                    running.endpoint.urls, self._requests, self._protocol, workload.timeout_s, generator.ask
+                )
                 bench = Bench(
                     running=running,
                     generator=generator,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tuner.backends.model import Running
 from tuner.errors import StoreFailure, TrialFailure
 from tuner.load.answers import same_answer
-from tuner.load.model import Protocol, Request
+from tuner.load.model import Exchange, Protocol, Request
 from tuner.load.smoke import smoke
 
 _SHOWN = 200
@@ -43,13 +43,20 @@ class ExpectedAnswers:
                     f"{path}: the recorded answers cannot be read ({error}); delete it to record anew"
                 ) from error
 
-    def verify(self, urls: Sequence[str], requests: Sequence[Request], protocol: Protocol, timeout_s: float) -> None:
-        """Send every request to every replica once.
+    def verify(
+        self,
+        urls: Sequence[str],
+        requests: Sequence[Request],
+        protocol: Protocol,
+        timeout_s: float,
+        exchange: Exchange,
+    ) -> None:
+        """Send every request to every replica once, by `exchange`.
 
         Raises TrialFailure (`WrongAnswer`) when one is not answered correctly, or not as it was first answered.
         """
         for url in urls:
-            answers = [smoke(url, request, protocol, timeout_s) for request in requests]
+            answers = [smoke(url, request, protocol, timeout_s, exchange) for request in requests]
             if self._expected is None:
                 self._record(answers)
                 continue
