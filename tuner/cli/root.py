@@ -10,6 +10,7 @@ from tuner.cli.clean import clean
 from tuner.cli.doctor import doctor
 from tuner.cli.export import export
 from tuner.cli.init import init
+from tuner.cli.rbac import rbac
 from tuner.cli.resume import resume
 from tuner.cli.run import run
 from tuner.cli.show import show
@@ -44,5 +45,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, ui, sync, doctor, clean):
+for command in (init, check, run, resume, show, export, ui, sync, doctor, rbac, clean):
     tune.add_command(command)
