@@ -124,7 +124,8 @@ def test_no_workload() -> None:
     (found,) = problems("apiVersion: v1\nkind: Service\n", integer("x", "replicas"))
     assert found == (
         "deployment.yaml: no workload that can be tuned, only Service; "
-        "add one of Deployment, StatefulSet, SeldonDeployment, InferenceService"
+        "add one of Deployment, StatefulSet, SeldonDeployment, InferenceService, "
+        "or say with the annotation tuner.dev/service how another custom resource serves"
     )
 
 

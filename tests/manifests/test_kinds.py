@@ -13,6 +13,7 @@ from tuner.manifests.pods import pods
 from tuner.manifests.reader import objects_of
 from tuner.manifests.render import render
 from tuner.space.model import Configuration, Parameter, Value
+from tuner.trials.resources import requested
 
 STATEFUL = DEPLOYMENT.replace("kind: Deployment", "kind: StatefulSet").replace(
     "spec:\n", "spec:\n  serviceName: iris\n", 1
@@ -102,6 +103,9 @@ def test_readiness_of_custom_resources() -> None:
     assert kind is not None
     assert kind.waiting({**seldon, "status": {"state": "Creating", "description": "1 of 2"}}) == "Creating: 1 of 2"
     assert kind.waiting({**seldon, "status": {"state": "Available"}}) is None
+    assert kind.waiting({**seldon, "metadata": {"generation": 1}, "status": {"state": "Available"}}) is None
+    older = {"metadata": {"generation": 2}, "status": {"state": "Available", "observedGeneration": 1}}
+    assert kind.waiting(older) == "the operator has not seen the new specification yet"
     kind = kind_of(inference)
     assert kind is not None
     condition = {"type": "Ready", "status": "False", "reason": "NoModel", "message": "not loaded"}
@@ -128,9 +132,81 @@ def test_the_service_in_front(kind: str, service: Service) -> None:
 def test_seldons_orchestrator_is_tuned_by_its_containers_name() -> None:
     knob = integer("x", "env/SELDON_ENABLE_ROUTING", container="seldon-container-engine")
     assert lines(SELDON, knob, x=1) == ["svcOrchSpec:", "env:", '- name: "SELDON_ENABLE_ROUTING"', 'value: "1"']
-    bare = SELDON.replace("  name: iris\n", '  name: iris\n  annotations: {seldon.io/no-engine: "true"}\n')
-    (problem,) = check(space(knob), manifest(bare))
+    (problem,) = check(space(knob), manifest(without_engine("True")))
     assert "has no container 'seldon-container-engine'" in problem.message
+
+
+def without_engine(switch: str) -> str:
+    return SELDON.replace(
+        "      replicas: 1\n", f'      replicas: 1\n      annotations: {{seldon.io/no-engine: "{switch}"}}\n'
+    )
+
+
+def test_without_an_orchestrator_the_service_is_on_the_models_own_port() -> None:
+    kind = kind_of(first(SELDON))
+    assert kind is not None
+    for text, port in [
+        (without_engine("false"), 8000),
+        (without_engine("true"), 9000),
+        (without_engine("true").replace("image: iris:1", "ports: [{name: http, containerPort: 8080}]"), 8080),
+        (
+            without_engine("true").replace(
+                "              - name: c", "              - name: side\n              - name: c"
+            ),
+            9001,
+        ),
+    ]:
+        assert kind.service(first(text), ()) == Service(name="iris-default", port=port)
+    long = SELDON.replace("name: iris\n", f"name: {'i' * 60}\n", 1)
+    assert kind.service(first(long), ()) == Service(name="seldon-c15f78b202ff8f4268d0d448689b2d4e", port=8000)
+
+
+def test_seldons_switches_are_written_where_the_operator_reads_them() -> None:
+    knobs = (
+        choice("x", (True, False), "annotations/seldon.io/no-engine"),
+        choice("y", ("1s", "2s"), "annotations/seldon.io/rest-timeout"),
+    )
+    assert lines(SELDON, *knobs, x=True, y="2s") == [
+        "annotations:",
+        'seldon.io/no-engine: "true"',
+        "annotations:",
+        'seldon.io/rest-timeout: "2s"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "  name: iris\n",
+            '  name: iris\n  annotations: {seldon.io/no-engine: "true"}\n',
+            "does not read seldon.io/no-engine here",
+        ),
+        ("spec:\n", 'spec:\n  annotations: {seldon.io/engine-separate-pod: "true"}\n', "into pods of its own"),
+        (
+            "      replicas: 1\n",
+            "      annotations: {seldon.io/svc-name: iris}\n",
+            "gives the Service of every trial one name",
+        ),
+        ("      replicas: 1\n", "      explainer: {type: AnchorTabular}\n", "an explainer becomes a Deployment"),
+        (
+            "        - spec:\n",
+            "        - spec: {containers: [{name: other}]}\n        - spec:\n",
+            "several componentSpecs",
+        ),
+    ],
+)
+def test_what_would_give_a_trial_other_pods_or_services_is_told(old: str, new: str, expected: str) -> None:
+    found = check(space(integer("x", "replicas"), container="classifier"), manifest(SELDON.replace(old, new, 1)))
+    assert [expected in problem.message for problem in found] == [True]
+
+
+def test_what_the_orchestrator_requests_is_paid_for() -> None:
+    knob = choice("x", ("250m", "500m"), "requests/cpu", container="seldon-container-engine")
+    found = pods(space(knob), render(space(knob), manifest(SELDON), Configuration(values={"x": "250m"})))
+    assert [(c.name, dict(c.requests)) for c in found.added] == [("seldon-container-engine", {"cpu": "250m"})]
+    assert [c.name for c in found.containers] == ["classifier"]
+    assert requested(found).cores == 1.25
 
 
 @pytest.mark.parametrize(
@@ -164,3 +240,71 @@ def test_kserves_containers() -> None:
     old = {"spec": {"predictor": {"sklearn": {"storageUri": "x"}, "containers": [{"name": "side"}]}}}
     assert [place.name for place in kind.containers(old)] == ["kserve-container", "side"]
     assert pods(space(), render(space(), manifest(INFERENCE), Configuration(values={}))).port == 8080
+
+
+CUSTOM = """\
+apiVersion: models.example.com/v1
+kind: Scorer
+metadata:
+  name: iris
+  annotations:
+    tuner.dev/service: "{name}-front:80"
+    tuner.dev/pods: "scorer={name}"
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: server
+          image: iris:1
+          ports: [{name: http, containerPort: 9000}]
+"""
+
+
+def test_any_custom_resource_that_says_how_it_serves() -> None:
+    obj = first(CUSTOM)
+    kind = kind_of(obj)
+    assert kind is not None
+    assert (kind.group, kind.kind) == ("models.example.com", "Scorer")
+    assert kind.service(obj, ()) == Service(name="iris-front", port=80)
+    assert kind.selector(obj) == "scorer=iris"
+    assert kind.pod_annotations(obj, kind.containers(obj)[0].path) == ("spec", "template", "metadata", "annotations")
+    assert kind.waiting(obj) == "no condition Ready yet"
+    assert kind.waiting({**obj, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}) is None
+    knobs = (integer("x", "replicas"), integer("y", "env/A"), choice("z", ("a", "b"), "annotations/c"))
+    assert check(space(*knobs), manifest(CUSTOM)) == ()
+    found = pods(
+        space(*knobs), render(space(*knobs), manifest(CUSTOM), Configuration(values={"x": 2, "y": 1, "z": "a"}))
+    )
+    assert (found.kind, found.api_version, found.replicas, found.port) == ("Scorer", "models.example.com/v1", 2, 9000)
+    assert kind_of({**obj, "metadata": {"name": "iris"}}) is None
+    assert kind_of({**obj, "apiVersion": "v1"}) is None
+
+
+def test_a_custom_resource_says_where_its_containers_and_replicas_are() -> None:
+    text = CUSTOM.replace(
+        "    tuner.dev/pods",
+        "    tuner.dev/containers: /spec/server\n    tuner.dev/replicas: /spec/size\n    tuner.dev/pods",
+    )
+    obj = first(text[: text.index("spec:\n")] + "spec: {size: 3, server: {image: i, env: []}}\n")
+    kind = kind_of(obj)
+    assert kind is not None
+    assert kind.containers(obj) == (Place(name="server", path=("spec", "server")),)
+    assert kind.replicas(obj) == (("spec", "size"),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"{name}-front:80"', "front", "tuner.dev/service is 'front', which names no Service with its port"),
+        ('    tuner.dev/pods: "scorer={name}"\n', "", "nothing tells which pods its operator makes for this Scorer"),
+        (
+            "    tuner.dev/pods",
+            "    tuner.dev/replicas: spec.size\n    tuner.dev/pods",
+            "'spec.size', which is no JSON pointer",
+        ),
+    ],
+)
+def test_a_custom_resource_that_does_not_say_it_right(old: str, new: str, expected: str) -> None:
+    found = check(space(integer("x", "env/A")), manifest(CUSTOM.replace(old, new)))
+    assert [expected in problem.message for problem in found] == [True]

@@ -98,7 +98,7 @@ def paths(workload: Workload, place: Place | None, address: Address) -> tuple[Pa
         case Annotation(key, of_pod=True):
             return ((*workload.kind.pod_annotations(workload.obj, _of(place).path), key),)
         case Annotation(key):
-            return (("metadata", "annotations", key),)
+            return (workload.kind.annotations(workload.obj, key),)
         case Env():
             return ((*_of(place).path, "env"),)
         case Flag():

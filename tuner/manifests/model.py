@@ -72,6 +72,9 @@ class PodSet:
     """Name of the container that answers requests."""
     port: int
     """Port on which it answers HTTP requests."""
+    api_version: str = "apps/v1"
+    added: tuple[Container, ...] = ()
+    """Containers that an operator adds to each pod, as far as the manifest speaks of them: they have no image here."""
 
     def container(self, name: str) -> Container:
         """Raises KeyError for a name that is not a container's."""

@@ -15,7 +15,7 @@ from tuner.space.model import SearchSpace
 
 
 def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
-    """The tuned workload's pods. Containers that an operator adds are left out.
+    """The tuned workload's pods.
 
     The serving container is the search space's if it has a port, else the one with a port named http, with a readiness
     probe, or the first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one. Raises
@@ -47,6 +47,8 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         containers=containers,
         serving=serving.name,
         port=port,
+        api_version=str(workload.obj.get("apiVersion")),
+        added=tuple(_container(workload, place) for place in workload.places() if place.injected),
     )
 
 

@@ -62,7 +62,10 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     if not found:
         there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
         kinds = ", ".join(kind.kind for kind in KINDS)
-        raise NoWorkload(f"no workload that can be tuned, only {there}", f"add one of {kinds}")
+        raise NoWorkload(
+            f"no workload that can be tuned, only {there}",
+            f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
+        )
     named = {space.container, *(parameter.container for parameter in space.parameters)} - {None}
     having = [workload for workload in found if named and named <= {place.name for place in workload.places()}]
     if len(having) == 1:

@@ -20,7 +20,7 @@ def requested(pods: PodSet) -> Requested:
     """Sums of the effective requests. A container that requests no CPU or memory is warned of: it costs nothing here."""
     cores = memory_bytes = gpus = 0.0
     warnings: list[str] = []
-    for container in pods.containers:
+    for container in (*pods.containers, *pods.added):
         for resource, text in container.requests.items():
             amount = float(quantity(text))
             if resource == "cpu":

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.manifests.kinds.custom import SERVICE, CustomResource
 from tuner.manifests.kinds.deployment import Deployment
 from tuner.manifests.kinds.inference_service import InferenceService
-from tuner.manifests.kinds.model import Place, Service, WorkloadKind
+from tuner.manifests.kinds.model import Place, Service, WorkloadKind, mapping
 from tuner.manifests.kinds.seldon_deployment import SeldonDeployment
 from tuner.manifests.kinds.stateful_set import StatefulSet
 
@@ -22,5 +23,8 @@ __all__ = ["KINDS", "Place", "Service", "WorkloadKind", "kind_of"]
 
 def kind_of(obj: Mapping[str, Any]) -> WorkloadKind | None:
     """The kind of workload that an object is; None for everything else."""
-    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
-    return next((kind for kind in KINDS if (kind.group, kind.kind) == (group, obj.get("kind"))), None)
+    group, kind = str(obj.get("apiVersion", "")).rpartition("/")[0], str(obj.get("kind"))
+    known = next((known for known in KINDS if (known.group, known.kind) == (group, kind)), None)
+    if known is None and group and SERVICE in mapping(obj, ("metadata", "annotations")):
+        return CustomResource(group, kind)
+    return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places
+from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places, unseen
 
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
@@ -47,6 +47,10 @@ class InferenceService:
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002 - the seam's signature
         return (*_PREDICTOR, "annotations")
 
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
+        """All of KServe's own switches are read here."""
+        return ("metadata", "annotations", key)
+
     def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
         fix = "leave the predictor alone, or tune the transformer as a Deployment of its own"
         return tuple(
@@ -62,7 +66,10 @@ class InferenceService:
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
-        return condition(live, "Ready")
+        return unseen(live) or condition(live, "Ready")
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)
+
+    def selector(self, obj: Mapping[str, Any]) -> str | None:
+        return f"serving.kserve.io/inferenceservice={at(obj, ('metadata', 'name'))},component=predictor"

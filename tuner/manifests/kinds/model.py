@@ -57,6 +57,10 @@ class WorkloadKind(Protocol):
         """Where the annotations of the pod with that container are."""
         ...
 
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:
+        """Where an annotation of the object has to be for whoever reads that key."""
+        ...
+
     def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]: ...
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
@@ -69,6 +73,10 @@ class WorkloadKind(Protocol):
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
         """The Service in front of it, made by an operator or found among the manifest's `objects`."""
+        ...
+
+    def selector(self, obj: Mapping[str, Any]) -> str | None:
+        """The label selector of the pods that an operator makes; None: they carry the labels of a pod template in it."""
         ...
 
 
@@ -103,6 +111,14 @@ def places(obj: Mapping[str, Any], path: Path) -> tuple[Place, ...]:
     return tuple(
         Place(name=str(container.get("name", "")), path=(*path, index)) for index, container in mappings(obj, path)
     )
+
+
+def unseen(live: Mapping[str, Any]) -> str | None:
+    """That the operator has not seen the specification as it is now, in words; None: it has, or never says."""
+    seen = at(live, ("status", "observedGeneration"))
+    if isinstance(seen, int) and seen < mapping(live, ("metadata",)).get("generation", 0):
+        return "the operator has not seen the new specification yet"
+    return None
 
 
 def condition(live: Mapping[str, Any], name: str) -> str | None:

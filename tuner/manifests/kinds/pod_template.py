@@ -21,6 +21,9 @@ class PodTemplate:
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002
         return ("spec", "template", "metadata", "annotations")
 
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
+        return ("metadata", "annotations", key)
+
     def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
         labels = mapping(obj, ("spec", "template", "metadata", "labels"))
         path: Path = ("spec", "selector", "matchLabels")
@@ -58,4 +61,7 @@ class PodTemplate:
                 ports.sort(key=lambda port: port.get("name") != "http")
                 if ports:
                     return Service(name=str(at(other, ("metadata", "name"))), port=ports[0]["port"])
+        return None
+
+    def selector(self, obj: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         return None

@@ -1,20 +1,28 @@
 """SeldonDeployment (machinelearning.seldon.io/v1), Seldon Core 1.x.
 
 Its operator turns each predictor into a Deployment and a Service, and adds the orchestrator as a container of its own,
-unless the annotation ``seldon.io/no-engine`` is "true".
+unless the predictor's annotation ``seldon.io/no-engine`` is "true". Requests go the way that clients' requests go:
+through the orchestrator where there is one, straight to the model without. What is said here of the operator was read
+in the source of Seldon Core 1.17.1 (operator/controllers, operator/apis) and seen when it ran.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, mapping, mappings, places
+from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, mapping, mappings, places, unseen
 
 ENGINE = "seldon-container-engine"
 """The orchestrator's container, as the operator names it; its env and resources stand under svcOrchSpec."""
 
 _PREDICTOR: Path = ("spec", "predictors", 0)
+_ANNOTATIONS: Path = (*_PREDICTOR, "annotations")
+_NO_ENGINE, _SERVICE_NAME = "seldon.io/no-engine", "seldon.io/svc-name"
+_SEPARATE_ENGINE = "seldon.io/engine-separate-pod"
+_ENGINE_PORT = 8000
+_LONGEST_NAME = 63
 
 
 class SeldonDeployment:
@@ -48,15 +56,16 @@ class SeldonDeployment:
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002 - the seam's signature
         if container[3:4] == ("componentSpecs",):
             return (*container[:5], "metadata", "annotations")
-        return (*_PREDICTOR, "annotations")
+        return _ANNOTATIONS
+
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
+        """Two switches are the predictor's; all others are read from the specification's own annotations."""
+        if key in (_NO_ENGINE, _SERVICE_NAME):
+            return (*_ANNOTATIONS, key)
+        return ("spec", "annotations", key) if key.startswith("seldon.io/") else ("metadata", "annotations", key)
 
     def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
-        predictors = mappings(obj, ("spec", "predictors"))
-        if len(predictors) == 1:
-            return ()
-        names = ", ".join(str(predictor.get("name")) for _, predictor in predictors)
-        message = f"{len(predictors)} predictors ({names})" if predictors else "no predictor"
-        return (Fault(path=("spec", "predictors"), message=message, fix="leave the one that is to be tuned"),)
+        return tuple(self._faults(obj))
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
         for index, component in mappings(obj, (*_PREDICTOR, "componentSpecs")):
@@ -66,23 +75,80 @@ class SeldonDeployment:
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
+        """The operator of 1.x never says which generation its status is of."""
         status = mapping(live, ("status",))
-        if status.get("observedGeneration", 0) < mapping(live, ("metadata",)).get("generation", 0):
-            return "the operator has not seen the new specification yet"
+        if (not_seen := unseen(live)) is not None:
+            return not_seen
         if status.get("state") == "Available":
             return None
         return ": ".join(str(status[part]) for part in ("state", "description") if status.get(part)) or "no status yet"
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
-        """The operator's: NAME-PREDICTOR on 8000, in front of the orchestrator or, without one, of the model."""
-        name, predictor = at(obj, ("metadata", "name")), at(obj, (*_PREDICTOR, "name"))
-        return Service(name=f"{name}-{predictor}", port=8000)
+        """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port."""
+        name = f"{at(obj, ('metadata', 'name'))}-{at(obj, (*_PREDICTOR, 'name'))}"
+        if len(name) > _LONGEST_NAME:
+            name = f"seldon-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()}"
+        return Service(name=name, port=_ENGINE_PORT if self._has_engine(obj) else self._model_port(obj))
+
+    def selector(self, obj: Mapping[str, Any]) -> str | None:
+        return f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
+
+    def _faults(self, obj: Mapping[str, Any]) -> Iterator[Fault]:
+        predictors = mappings(obj, ("spec", "predictors"))
+        if len(predictors) != 1:
+            names = ", ".join(str(predictor.get("name")) for _, predictor in predictors)
+            message = f"{len(predictors)} predictors ({names})" if predictors else "no predictor"
+            yield Fault(path=("spec", "predictors"), message=message, fix="leave the one that is to be tuned")
+            return
+        if len(mappings(obj, (*_PREDICTOR, "componentSpecs"))) > 1:
+            yield Fault(
+                path=(*_PREDICTOR, "componentSpecs"),
+                message="several componentSpecs: each becomes a Deployment with pods of its own",
+                fix="put the containers into one componentSpec, or tune one component at a time",
+            )
+        if mapping(obj, (*_PREDICTOR, "explainer")):
+            yield Fault(
+                path=(*_PREDICTOR, "explainer"),
+                message="an explainer becomes a Deployment with pods of its own",
+                fix="leave it out while the model is tuned",
+            )
+        if mapping(obj, _ANNOTATIONS).get(_SERVICE_NAME):
+            yield Fault(
+                path=(*_ANNOTATIONS, _SERVICE_NAME),
+                message=f"{_SERVICE_NAME} gives the Service of every trial one name, perhaps that of a Service in use",
+                fix="leave it out here, and add it to the exported manifest",
+            )
+        if _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE)):
+            yield Fault(
+                path=("spec", "annotations", _SEPARATE_ENGINE),
+                message=f"{_SEPARATE_ENGINE} puts the orchestrator into pods of its own",
+                fix="leave it out: the orchestrator then stands beside the model",
+            )
+        for path in (("metadata", "annotations"), ("spec", "annotations")):
+            if _NO_ENGINE in mapping(obj, path):
+                yield Fault(
+                    path=(*path, _NO_ENGINE),
+                    message=f"the operator does not read {_NO_ENGINE} here, so there would be an orchestrator",
+                    fix="move it to spec.predictors[0].annotations",
+                )
 
     def _has_engine(self, obj: Mapping[str, Any]) -> bool:
-        annotations: tuple[Path, ...] = (
-            ("metadata", "annotations"),
-            ("spec", "annotations"),
-            (*_PREDICTOR, "annotations"),
-        )
-        off = any(mapping(obj, path).get("seldon.io/no-engine") == "true" for path in annotations)
-        return bool(at(obj, _PREDICTOR)) and not off
+        return bool(at(obj, _PREDICTOR)) and not _is_on(mapping(obj, _ANNOTATIONS).get(_NO_ENGINE))
+
+    def _model_port(self, obj: Mapping[str, Any]) -> int:
+        """The operator takes the port named http, else 9000 for the first container and one more for each further."""
+        unit = at(obj, (*_PREDICTOR, "graph", "name"))
+        containers = [place for place in self.containers(obj) if not place.injected]
+        for index, place in enumerate(containers):
+            if place.name == unit:
+                named = [
+                    p.get("containerPort")
+                    for _, p in mappings(at(obj, place.path), ("ports",))
+                    if p.get("name") == "http"
+                ]
+                return next((port for port in named if isinstance(port, int)), 9000 + index)
+        return 9000
+
+
+def _is_on(switch: Any) -> bool:
+    return str(switch).lower() == "true"
