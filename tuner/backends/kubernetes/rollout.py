@@ -1,0 +1,353 @@
+"""Objects that are to stay: applied, their rollout followed, and taken back to what was there before.
+
+Unlike a trial's they keep their names, belong to nobody's anchor, and are shared with other managers of their fields.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tuner.backends.kubernetes import changes, diagnosis
+from tuner.backends.kubernetes.anchor import Holding
+from tuner.backends.kubernetes.api import EVENTS, FIELD_MANAGER, PODS, Api, NotAllowed, Object, Refused, Resource
+from tuner.backends.kubernetes.backend import pods_of
+from tuner.backends.kubernetes.changes import Conflict
+from tuner.backends.kubernetes.diagnosis import Fault
+from tuner.backends.kubernetes.feed import Feed, wait_until
+from tuner.backends.kubernetes.objects import Identity
+from tuner.backends.kubernetes.running import KubernetesRunning, Placed
+from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+from tuner.manifests.kinds import kind_of
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
+from tuner.manifests.model import PodSet
+from tuner.units import format_seconds
+
+_LOOKED_AT_LEAST_EVERY_S = 0.5
+_MAY_PASS_WITHIN_S = 5.0
+"""Room that old pods leave is there a moment after they are gone."""
+_LOG_LINES = 50
+_TRIES = 5
+"""Of a roll back that others' writes come in between of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object of the manifest, and what becomes of the one that is live."""
+
+    resource: Resource
+    wanted: Object
+    live: Object | None
+    """None: there is none yet."""
+    after: Object
+    """What the API server's dry run made of it."""
+    conflicts: tuple[Conflict, ...]
+    diff: str
+    """Empty: nothing changes."""
+
+    @property
+    def name(self) -> str:
+        return str(self.wanted["metadata"]["name"])
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.name}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Applied:
+    """What has been sent to the cluster, in order, so that it can be taken back."""
+
+    changes: list[Change] = field(default_factory=list)
+
+
+class Rollout:
+    """One workload and what belongs to it, in one namespace."""
+
+    def __init__(
+        self, api: Api, objects: Sequence[Mapping[str, Any]], *, workload: int, ignoring: Sequence[str]
+    ) -> None:
+        """`workload` is the index of the one that is rolled out; `ignoring` are annotations that are no change."""
+        self._api = api
+        self._ignoring = ignoring
+        kind = kind_of(objects[workload])
+        if kind is None:
+            raise ValueError(f"object {workload} of the manifest is no workload")
+        self._kind: WorkloadKind = kind
+        self._main = (str(objects[workload]["kind"]), str(objects[workload]["metadata"]["name"]))
+        self._objects = [copy.deepcopy(dict(obj)) for obj in objects]
+        self._applied = Applied()
+        self._old: frozenset[str] = frozenset()
+        self._since = ""
+
+    @property
+    def place(self) -> str:
+        return f"namespace {self._api.namespace} of {self._api.cluster} at {self._api.server}"
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was sent to the cluster."""
+        return bool(self._applied.changes)
+
+    def plan(self) -> tuple[Change, ...]:
+        """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
+        return tuple(self._change(resource, obj) for resource, obj in self._namespaced())
+
+    def left_out(self) -> tuple[str, ...]:
+        """Objects that are the whole cluster's: they are not ours to change."""
+        return tuple(
+            f"{obj['kind']} {obj['metadata']['name']}"
+            for obj in self._objects
+            if not self._api.resource_of(obj).namespaced
+        )
+
+    def apply(self, planned: Sequence[Change], *, force: bool) -> None:
+        """Send the changes. Raises Refused, after which what was sent is to be taken back."""
+        self._since = self._now()
+        self._old = frozenset(self._uids(self._live_pods()))
+        for change in planned:
+            if change.diff:
+                self._applied.changes.append(change)  # before it is sent: the answer may be lost
+                self._api.apply(change.resource, change.wanted, force=force)
+
+    def annotate(self, planned: Sequence[Change], annotations: Mapping[str, str], *, force: bool) -> None:
+        """Apply the workloads once more, with these annotations; their pods are not touched by that."""
+        for change in planned:
+            if kind_of(change.wanted) is not None:
+                wanted = copy.deepcopy(change.wanted)
+                wanted["metadata"].setdefault("annotations", {}).update(annotations)
+                self._api.apply(change.resource, wanted, force=force)
+
+    def follow(self, deadline_s: float) -> float:
+        """Wait until every replica is new, ready, and the old ones are gone; returns the seconds it took.
+
+        Raises TrialFailure as soon as the cluster knows that it will not come to that.
+        """
+        begin = time.monotonic()
+        with self._watched() as (changed, pods, events, workloads):
+            first_seen: dict[str, float] = {}
+
+            def look() -> Fault | bool | None:
+                workload = next(iter(workloads.objects()), None)
+                if workload is None:
+                    return Fault(kind="Deleted", reason=f"{' '.join(self._main)} was deleted by somebody else")
+                there = pods.objects()
+                if self._is_out(workload, there):
+                    return True
+                fault = diagnosis.fault(self._new(there), self._ours(events.objects()), workload)
+                return self._certain(fault, there, first_seen)
+
+            found = wait_until(changed, look, begin + deadline_s, _LOOKED_AT_LEAST_EVERY_S)
+            if isinstance(found, Fault):
+                raise self._failed(found)
+            if found is None:
+                raise self._too_late(deadline_s, pods, events, workloads)
+        return time.monotonic() - begin
+
+    def running(self, pods: PodSet, study_id: str, ready_timeout_s: float) -> KubernetesRunning:
+        """The rolled-out pods, to be verified and measured. To be closed."""
+        workload, selector = self._workload(), self._selector()
+        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        identity = Identity(study=study_id, trial=0)
+        template = mapping(wanted, ("spec", "template")) if wanted["apiVersion"] == "apps/v1" else None
+        service = self._kind.service(wanted, self._objects) or Service(name=self._main[1], port=pods.port)
+        replicas = at(workload, ("spec", "replicas")) if template is not None else pods.replicas
+        placed = Placed(
+            identity=identity,
+            pods=replace(pods, replicas=replicas if isinstance(replicas, int) else pods.replicas),
+            kind=self._kind,
+            workload=workload,
+            service=service,
+            template=template,
+            holding=Holding(
+                anchor="", api_version=wanted["apiVersion"], kind=self._main[0], name=self._main[1], pods=selector
+            ),
+            started_at=time.monotonic(),
+            made_at=self._since or self._now(),
+        )
+        return KubernetesRunning(self._api, placed, ready_timeout_s=ready_timeout_s)
+
+    def take_back(self) -> tuple[str, ...]:
+        """Make everything that was sent what it was before; says what became of each object, the last applied first.
+
+        Raises BackendFailure that says what is back and what is not.
+        """
+        done: list[str] = []
+        while self._applied.changes:
+            change = self._applied.changes[-1]
+            try:
+                done.append(self._take_back(change))
+            except EnvironmentFailure as failure:
+                left = ", ".join(map(str, self._applied.changes))
+                state = f"{'; '.join(done)}; " if done else ""
+                raise BackendFailure(f"{state}as exported and not rolled back: {left} ({failure})") from failure
+            self._applied.changes.pop()
+        return tuple(done)
+
+    # planning
+
+    def _namespaced(self) -> Iterator[tuple[Resource, Object]]:
+        """What the workload needs comes before it, what acts on it after."""
+        for obj in sorted(self._objects, key=lambda obj: _ORDER.get(obj["kind"], 2 if kind_of(obj) else 1)):
+            resource = self._api.resource_of(obj)
+            if resource.namespaced:
+                obj["metadata"]["namespace"] = self._api.namespace
+                yield resource, obj
+
+    def _change(self, resource: Resource, obj: Object) -> Change:
+        live = self._api.get(resource, obj["metadata"]["name"])
+        found: tuple[Conflict, ...] = ()
+        try:
+            after = self._api.apply(resource, obj, dry_run=True)
+        except Refused as refused:
+            if refused.status != 409 or live is None:
+                raise
+            found = changes.conflicts(refused.message)
+            after = self._api.apply(resource, obj, dry_run=True, force=True)
+        return Change(
+            resource=resource,
+            wanted=obj,
+            live=live,
+            after=after,
+            conflicts=found,
+            diff=changes.unified(live, after, self._ignoring),
+        )
+
+    # following
+
+    @contextmanager
+    def _watched(self) -> Iterator[tuple[threading.Condition, Feed, Feed, Feed]]:
+        changed = threading.Condition()
+        workload = self._workload()
+        name = f"metadata.name={self._main[1]}"
+        with (
+            Feed(self._api, PODS, changed, labels=self._selector()) as pods,
+            Feed(self._api, EVENTS, changed) as events,
+            Feed(self._api, self._api.resource_of(workload), changed, fields=name) as workloads,
+        ):
+            yield changed, pods, events, workloads
+
+    def _is_out(self, workload: Object, pods: Sequence[Object]) -> bool:
+        return self._kind.waiting(workload) is None and bool(pods) and all(diagnosis.is_ready(pod) for pod in pods)
+
+    def _new(self, pods: Sequence[Object]) -> list[Object]:
+        return [
+            pod
+            for pod in pods
+            if pod["metadata"]["uid"] not in self._old and not pod["metadata"].get("deletionTimestamp")
+        ]
+
+    def _ours(self, events: Sequence[Object]) -> list[Object]:
+        return [
+            event
+            for event in events
+            if str(at(event, ("involvedObject", "name"))).startswith(self._main[1])
+            and str(at(event, ("metadata", "creationTimestamp"))) >= self._since
+        ]
+
+    def _certain(self, fault: Fault | None, pods: Sequence[Object], first_seen: dict[str, float]) -> Fault | None:
+        """The fault, unless pods on their way out, or the moment after, may still make room."""
+        leaving = any(pod["metadata"].get("deletionTimestamp") for pod in pods)
+        if fault is None or (fault.may_pass and leaving):
+            first_seen.clear()
+            return None
+        since = first_seen.setdefault(fault.kind, time.monotonic())
+        return None if fault.may_pass and time.monotonic() - since < _MAY_PASS_WITHIN_S else fault
+
+    def _failed(self, fault: Fault) -> TrialFailure:
+        logs = ""
+        if fault.pod:
+            try:
+                logs = self._api.logs(fault.pod, fault.container, tail=_LOG_LINES, previous=fault.previous)
+            except NotAllowed as refused:
+                logs = f"the log cannot be read: {refused}"
+            except Refused:
+                pass  # not started yet, or gone
+        return TrialFailure(stage="ready", kind=fault.kind, reason=fault.reason, logs=logs)
+
+    def _too_late(self, deadline_s: float, pods: Feed, events: Feed, workloads: Feed) -> Exception:
+        away_s = max(feed.away_s for feed in (pods, events, workloads))
+        if away_s > _LOOKED_AT_LEAST_EVERY_S:
+            return BackendFailure(f"the API server at {self._api.server} has not answered for {format_seconds(away_s)}")
+        there, workload = pods.objects(), next(iter(workloads.objects()), {})
+        why = self._kind.waiting(workload) or "old pods are still there"
+        said = diagnosis.last_words(self._new(there), self._ours(events.objects()), len(self._new(there)))
+        reason = f"not rolled out after {format_seconds(deadline_s)}: {why}; the last that was said: {said}"
+        return TrialFailure(stage="ready", kind="RolloutStuck", reason=reason)
+
+    def _workload(self) -> Object:
+        api_version = next(obj["apiVersion"] for obj in self._objects if obj["kind"] == self._main[0])
+        found = self._api.get(self._api.resource(api_version, self._main[0]), self._main[1])
+        if found is None:
+            raise BackendFailure(f"{' '.join(self._main)} is not in namespace {self._api.namespace} any more")
+        return {"apiVersion": api_version, "kind": self._main[0], **found}
+
+    def _selector(self) -> str:
+        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        if wanted["apiVersion"] != "apps/v1":
+            return pods_of(wanted, Identity(study="", trial=0))
+        labels = mapping(wanted, ("spec", "selector", "matchLabels"))
+        return ",".join(f"{name}={value}" for name, value in labels.items())
+
+    def _live_pods(self) -> list[Object]:
+        return self._api.items(PODS, labels=self._selector())
+
+    def _uids(self, pods: Sequence[Object]) -> list[str]:
+        return [str(pod["metadata"]["uid"]) for pod in pods]
+
+    def _now(self) -> str:
+        self._api.call("GET", "/version", what="the version")  # its answer carries the API server's clock
+        return self._api.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # going back
+
+    def _take_back(self, change: Change) -> str:
+        if change.live is None:
+            there = self._api.get(change.resource, change.name)
+            if there is None:
+                return f"{change} is not there, as before"
+            if not _applied_by_us(there):
+                return f"{change} was left alone: somebody else made it meanwhile"
+            self._api.delete(change.resource, change.name)
+            return f"{change} was deleted: there was none before"
+        for _ in range(_TRIES):
+            there = self._api.get(change.resource, change.name)
+            if there is None:
+                return f"{change} was deleted by somebody else and stays so; it was saved before"
+            try:
+                self._patch_back(change, there)
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+                continue  # written by somebody else between the two
+            return f"{change} is as it was before"
+        raise BackendFailure(f"{change} is written by others all the time")
+
+    def _patch_back(self, change: Change, there: Object) -> None:
+        """First the values; then who they belong to, which a patch that also changes values would get wrong."""
+        assert change.live is not None  # noqa: S101 - the caller's
+        name, live = change.name, change.live
+        patch = changes.back(there, live)
+        if patch:
+            version = there["metadata"]["resourceVersion"]
+            patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
+            there = self._api.merge(change.resource, name, patch)
+        owners = live["metadata"].get("managedFields")
+        if owners:
+            kept = [e for e in there["metadata"].get("managedFields") or () if e.get("subresource")]
+            restored = [*(e for e in owners if not e.get("subresource")), *kept]
+            version = there["metadata"]["resourceVersion"]
+            self._api.merge(
+                change.resource, name, {"metadata": {"managedFields": restored, "resourceVersion": version}}
+            )
+
+
+_ORDER = {"HorizontalPodAutoscaler": 3}
+
+
+def _applied_by_us(obj: Mapping[str, Any]) -> bool:
+    return any(entry.get("manager") == FIELD_MANAGER for _, entry in mappings(obj, ("metadata", "managedFields")))
