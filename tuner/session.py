@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         namespace=getattr(inputs.backend, "namespace", None),
         context=getattr(inputs.backend, "context", None),
     )
-    folder.root.mkdir(parents=True)
+    folder.root.mkdir(parents=True, exist_ok=True)
     folder.space.write_bytes(space.file.read_bytes())
     stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
     return folder, _go(folder, start, stores, replace(inputs, space=space), console, notice)
@@ -268,15 +269,27 @@ def _budget(budget: Budget, trials: int | None, time_s: float | None, confirm: i
 
 
 def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
-    """A folder no study has yet: the name asked for, or the space's with the next free number."""
+    """A folder in which no study has begun: the name asked for, or the space's with the next free number."""
     if name is not None:
-        if (studies / name).exists():
+        if _begun(studies / name):
             fix = f"go on with `tune resume {name}`, or choose another name"
             raise InputError(
                 [Problem(where=Where(file=str(studies / name)), message="a study is there already", fix=fix)]
             )
         return StudyFolder(studies / name)
-    number = 1
-    while (studies / (default if number == 1 else f"{default}-{number}")).exists():
-        number += 1
-    return StudyFolder(studies / (default if number == 1 else f"{default}-{number}"))
+    names = (default if number == 1 else f"{default}-{number}" for number in count(1))
+    return StudyFolder(next(studies / free for free in names if not _begun(studies / free)))
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a study is there; one that was killed before its first line was written is not."""
+    from tuner.trials.journal import read
+
+    journal = StudyFolder(folder).journal
+    if not journal.exists():
+        return folder.exists() and any(folder.iterdir()) and not StudyFolder(folder).space.exists()
+    try:
+        read(journal)
+    except InputError:
+        return False
+    return True

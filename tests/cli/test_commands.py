@@ -135,9 +135,19 @@ def test_ui_without_a_store(tune: Tune) -> None:
 
 def test_a_study_of_a_name_that_is_taken(tune: Tune) -> None:
     (tune.folder / "studies" / "mine").mkdir(parents=True)
+    (tune.folder / "studies" / "mine" / "something").touch()
     done = tune("run", TOY, "--name", "mine")
     assert done.status == 2
     assert "tune resume mine" in done.err
+
+
+def test_a_study_killed_before_its_first_line_frees_its_name(tune: Tune) -> None:
+    folder = tune.folder / "studies" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "space.yaml").touch()
+    (folder / "journal.jsonl").write_text('{"n":0,"kind":"sta')
+    done = tune("run", TOY, "--name", "mine", "--trials", "1", "--confirm", "0", "--tracking-uri", "none")
+    assert done.status in (0, 1), done.err
 
 
 def test_nothing_that_can_run_here(tune: Tune, space: Path) -> None:
