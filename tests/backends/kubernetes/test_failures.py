@@ -105,7 +105,7 @@ def test_a_quota_that_is_too_small(backend: KubernetesBackend, api: Api) -> None
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": "small"},
-        "spec": {"hard": {"requests.cpu": "150m"}},
+        "spec": {"hard": {"requests.cpu": "300m"}},
     }
     with made(api, QUOTAS, quota):
         infeasible = backend.infeasible(toys.deployment([toys.manifest(replicas=2)]).pods)
@@ -121,18 +121,18 @@ def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBacken
         "apiVersion": "v1",
         "kind": "LimitRange",
         "metadata": {"name": "narrow"},
-        "spec": {"limits": [{"type": "Container", "max": {"cpu": "200m"}}]},
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "280m"}}]},
     }
     with made(api, LIMIT_RANGES, limit):
         manifest = toys.manifest(cpu="300m")
         (problem,) = backend.check_rendered([toys.rendering("the largest configuration", [manifest])])
-        assert "maximum cpu usage per Container is 200m" in problem.message
+        assert "maximum cpu usage per Container is 280m" in problem.message
         infeasible = backend.infeasible(toys.deployment([manifest]).pods)
         assert infeasible is not None
         assert "LimitRange narrow" in infeasible
         found = failure(backend, manifest)
     assert found.kind == "AdmissionRefused"
-    assert "maximum cpu usage per Container is 200m" in found.reason
+    assert "maximum cpu usage per Container is 280m" in found.reason
 
 
 def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:

@@ -21,7 +21,7 @@ SPACE: SearchSpace = toy_space()
 def manifest(
     env: Mapping[str, str] | None = None,
     replicas: int = 1,
-    cpu: str = "100m",
+    cpu: str = "250m",
     memory: str = "64Mi",
     image: str = IMAGE,
     pod: Mapping[str, Any] | None = None,

@@ -34,7 +34,9 @@ _TIMEOUT_S = (3.0, 20.0)
 """To connect, and between two pieces of an answer."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
-_BUSY = frozenset({429, 500, 502, 503, 504})
+_BUSY = frozenset({429, 502, 503, 504})
+_PASSING = (b"etcdserver", b"failed calling webhook", b"connection refused", b"context deadline exceeded")
+"""In an internal error: it will pass. Others, such as a value of the wrong type in an apply, will not."""
 _RBAC = re.compile(
     r'(?P<who>User "[^"]*") cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -259,6 +261,25 @@ class Api:
             raise Refused(what=what, status=0, reason="CommandFailed", message=message)
         return said
 
+    def converse(self, pod: str, container: str, command: list[str]) -> Any:
+        """The client library's `WSClient` of a command in a container with its standard input, output and error open, in bytes, to be closed by the caller.
+
+        Raises Refused or NotAllowed. Not asked again when it breaks off.
+        """
+        channels = [(channel, "true") for channel in ("stdin", "stdout", "stderr")]
+        query = [("container", container), *channels, *(("command", word) for word in command)]
+        _, url, headers, _, _ = self._client.param_serialize(
+            "GET", PODS.path(self.namespace, pod, "exec"), query_params=query, auth_settings=["BearerToken"]
+        )
+        headers = {name.lower(): value for name, value in headers.items()}
+        options: dict[str, Any] = {"headers": headers, "query_params": query, "capture_all": False, "binary": True}
+        try:
+            return ws_client.websocket_call(  # type: ignore[no-untyped-call]
+                self._configuration, "GET", url, _preload_content=False, **options
+            )
+        except ApiException as error:
+            raise _refusal(f"running {command[0]} in {pod}", *_handshake(error)) from None
+
     def forward(self, pod: str, port: int) -> socket.socket:
         """A connection to a pod's port through the API server. Raises Refused or NotAllowed."""
         query = [("ports", str(port))]
@@ -295,7 +316,9 @@ class Api:
                 if response.status < 400:
                     return content
                 problem: Exception = _refusal(what, response.status, content)
-                again = response.status in _BUSY and not _is_final(content)
+                again = response.status in _BUSY or (
+                    response.status == 500 and any(words in content for words in _PASSING)
+                )
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = BackendFailure(f"the API server at {self.server} does not answer: {_short(error)}")
                 again = True
@@ -384,11 +407,6 @@ def _refusal(what: str, status: int, content: bytes) -> EnvironmentFailure:
             "that allows it"
         )
     return Refused(what=what, status=status, reason=reason, message=message or f"HTTP status {status}")
-
-
-def _is_final(content: bytes) -> bool:
-    """A refusal that only looks like a server in trouble: an admission webhook's verdict comes as a 500 at times."""
-    return b"admission webhook" in content and b"denied the request" in content
 
 
 def _handshake(error: ApiException) -> tuple[int, bytes]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.kubernetes import capacity, objects, teardown
+from tuner.backends.kubernetes import capacity, load_job, objects, teardown
 from tuner.backends.kubernetes.anchor import SELECTOR, Anchor, Holding, is_dead
 from tuner.backends.kubernetes.api import (
     JOBS,
@@ -27,6 +27,7 @@ from tuner.backends.kubernetes.api import (
     Object,
     Refused,
 )
+from tuner.backends.kubernetes.load_job import LoadJob
 from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.kubernetes.preflight import Preflight
 from tuner.backends.kubernetes.running import KubernetesRunning, Placed
@@ -67,6 +68,7 @@ class KubernetesBackend:
         """
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
+        self._load: LoadJob | None = None
         self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
 
     @property
@@ -125,6 +127,7 @@ class KubernetesBackend:
                 placed,
                 ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
                 said=self._left_out(deployment),
+                load_node=self._load.node if self._load else "",
             )
             yield running
         finally:
@@ -134,9 +137,21 @@ class KubernetesBackend:
             if anchor.job:
                 teardown.remove(self._api, anchor.holding)
 
+    @contextmanager
+    def host_load(self, *, study: str, image: str) -> Iterator[LoadJob]:
+        """A place for load generators inside the cluster, for as long as the context lasts: trials deployed meanwhile
+        have addresses for them. Raises as entering a `LoadJob` does.
+        """
+        with LoadJob(self._api, study=study, image=image) as job:
+            self._load = job
+            try:
+                yield job
+            finally:
+                self._load = None
+
     def clean(self) -> tuple[str, ...]:
-        """Remove the trials of tuners that are gone; those of living ones are not touched."""
-        removed = []
+        """Remove the trials and load generators of tuners that are gone; those of living ones are not touched."""
+        removed = load_job.clean(self._api)
         for job in self._api.items(JOBS, labels=f"{SELECTOR},{MANAGED_BY}={MANAGER}"):
             if is_dead(job, self._api.now()):
                 holding = Holding.of(job)
@@ -200,7 +215,7 @@ class KubernetesBackend:
         except Refused as refused:
             if refused.status == 409:
                 self._settle(obj, refused)
-            elif refused.status in (400, 403, 404, 422) or "denied the request" in refused.message:
+            elif refused.status in (400, 403, 404, 422, 500):
                 over = "exceeded quota" in refused.message
                 raise TrialFailure(
                     stage="deploy", kind="QuotaExceeded" if over else "AdmissionRefused", reason=str(refused)

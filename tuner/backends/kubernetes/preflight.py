@@ -99,7 +99,7 @@ class Preflight:
             else:
                 self._api.apply(resource, obj, dry_run=True)
         except Refused as refused:
-            if refused.status < 500:
+            if refused.status <= 500:
                 yield refused.message
 
     def _problem(self, rendering: Rendering, message: str) -> Problem:

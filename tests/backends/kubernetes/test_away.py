@@ -1,0 +1,56 @@
+"""The API server stops for a while in the middle of a trial: nobody notices but the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.backends.kubernetes import toys
+from tests.cluster.fixture import Cluster
+from tests.conformance.backend import predict
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.api import PODS, Api
+from tuner.errors import BackendFailure
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("away_s", [20.0])
+def test_a_trial_survives_the_api_servers_absence(
+    cluster: Cluster, kubeconfig: Path, namespace: str, away_s: float
+) -> None:
+    backend = KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
+    gone, back = threading.Event(), threading.Event()
+
+    def outage() -> None:
+        with cluster.without("kube-apiserver"):
+            gone.set()
+            time.sleep(away_s)
+        back.set()
+
+    stopping = threading.Thread(target=outage)
+    with backend.deploy(toys.deployment([toys.manifest()])) as running:
+        urls = running.endpoint.urls
+        stopping.start()
+        assert gone.wait(30)
+        running.wait_ready(90)
+        running.check_alive()
+        assert running.differences() == ()
+        assert [predict(url) for url in urls] == [[[13]]]
+        assert back.wait(60)
+    stopping.join()
+    assert Api(namespace=namespace, kubeconfig=kubeconfig).items(PODS, labels="tuner.dev/study") == []
+
+
+def test_a_server_that_stays_away_is_given_up_in_words(kubeconfig: Path, tmp_path: Path) -> None:
+    text = kubeconfig.read_text()
+    nowhere = tmp_path / "nowhere.kubeconfig"
+    server = next(line.split("server:")[1].strip().strip('",') for line in text.splitlines() if "server" in line)
+    nowhere.write_text(text.replace(server, "https://127.0.0.1:9"))
+    api = Api(namespace="default", kubeconfig=nowhere, away_at_most_s=0.5)
+    with pytest.raises(BackendFailure, match="does not answer"):
+        api.items(PODS)

@@ -1,0 +1,92 @@
+"""Workloads that an operator turns into pods: deployed, made ready by a stand-in, read back and taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backends.kubernetes import toys
+from tests.backends.kubernetes.operators import DEPLOYMENTS, operators
+from tests.conformance.backend import READY_WITHIN_S, predict
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.api import PODS, Api
+from tuner.errors import TrialFailure
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def _operators(kubeconfig: Path, namespace: str) -> Iterator[None]:
+    with operators(Api(namespace=namespace, kubeconfig=kubeconfig)):
+        yield
+
+
+@pytest.fixture
+def backend(kubeconfig: Path, namespace: str, _operators: None) -> KubernetesBackend:
+    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
+
+
+def seldon(replicas: int = 2, **env: str) -> dict[str, Any]:
+    pod = toys.manifest(env=env)["spec"]["template"]["spec"]
+    return {
+        "apiVersion": "machinelearning.seldon.io/v1",
+        "kind": "SeldonDeployment",
+        "metadata": {"name": "toy"},
+        "spec": {
+            "predictors": [
+                {
+                    "name": "default",
+                    "replicas": replicas,
+                    "annotations": {"seldon.io/no-engine": "true"},
+                    "graph": {"name": "toy", "type": "MODEL"},
+                    "componentSpecs": [{"spec": pod}],
+                }
+            ]
+        },
+    }
+
+
+def inference_service(**env: str) -> dict[str, Any]:
+    (container,) = toys.manifest(env=env)["spec"]["template"]["spec"]["containers"]
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "toy"},
+        "spec": {"predictor": {"minReplicas": 1, "containers": [{**container, "name": "kserve-container"}]}},
+    }
+
+
+@pytest.mark.parametrize(("manifest", "replicas"), [(seldon(TOY_WORKERS="2"), 2), (inference_service(), 1)])
+def test_an_operators_pods_are_found_ready_answer_and_are_gone(
+    backend: KubernetesBackend, api: Api, manifest: dict[str, Any], replicas: int
+) -> None:
+    deployment = toys.deployment([manifest])
+    assert backend.check(deployment.pods) == ()
+    assert backend.check_rendered([toys.rendering("the baseline", [manifest])]) == ()
+    with backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+        assert len(set(running.endpoint.urls)) == replicas
+        assert [predict(url) for url in running.endpoint.urls] == [[[13]]] * replicas
+        assert running.differences() == ()
+        running.check_alive()
+        assert running.meter().stop().memory_peak_bytes
+    assert api.items(PODS, labels=running._placed.holding.pods) == []
+    assert api.items(DEPLOYMENTS, labels=running._placed.holding.pods) == []
+
+
+def test_a_crash_behind_an_operator_is_told_with_its_log(backend: KubernetesBackend) -> None:
+    manifest = seldon(TOY_FAIL="crash")
+    with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([manifest])) as running:
+        running.wait_ready(READY_WITHIN_S)
+    assert raised.value.kind == "Crashed"
+    assert "crashing at the start, as asked" in raised.value.logs
+
+
+def test_what_a_definition_does_not_know_is_refused_beforehand(backend: KubernetesBackend) -> None:
+    manifest = seldon()
+    manifest["spec"]["predictors"][0]["replicas"] = "two"
+    (problem,) = backend.check_rendered([toys.rendering("the baseline", [manifest])])
+    assert "replicas" in problem.message
