@@ -18,6 +18,8 @@ class Endpoint:
     """Where the replicas answer: one base URL each, without a trailing slash."""
 
     urls: tuple[str, ...]
+    load_from: str = "this machine"
+    """Where the load for these addresses has to come from, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ class Addresses:
     urls: tuple[str, ...]
     said: tuple[str, ...] = ()
     """How they differ from the pods' own addresses, in words."""
+    load_from: str = "this machine"
+    """Where the load for these addresses comes from, in words."""
 
 
 def pod_urls(pods: Sequence[Object], port: int) -> tuple[str, ...]:

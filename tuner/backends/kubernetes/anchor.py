@@ -108,7 +108,7 @@ class Anchor:
         while not self._stop.wait(_BEAT_EVERY_S):
             now = self._api.now()
             change: Object = {
-                "metadata": {"annotations": {_HEARTBEAT: now.isoformat(timespec="seconds")}},
+                "metadata": {"annotations": heartbeat(now)},
                 "spec": {"ttlSecondsAfterFinished": int((now - made).total_seconds()) + LIFE_S},
             }
             with suppress(EnvironmentFailure):  # the next one may get through
@@ -124,8 +124,8 @@ class Anchor:
                 "namespace": self._api.namespace,
                 "labels": {**self._identity.labels, ANCHOR: "true"},
                 "annotations": {
-                    _TUNER: json.dumps({**_this_process(), "token": self._token}),
-                    _HEARTBEAT: self._api.now().isoformat(timespec="seconds"),
+                    **this_tuner(self._token),
+                    **heartbeat(self._api.now()),
                     _WORKLOAD: f"{held.api_version}/{held.kind}/{held.name}",
                     _PODS: held.pods,
                 },
@@ -142,6 +142,16 @@ class Anchor:
                 },
             },
         }
+
+
+def this_tuner(token: str = "") -> dict[str, str]:
+    """The annotation that says which process made an object."""
+    return {_TUNER: json.dumps({**_this_process(), "token": token})}
+
+
+def heartbeat(now: datetime) -> dict[str, str]:
+    """The annotation that says when that process was last alive."""
+    return {_HEARTBEAT: now.isoformat(timespec="seconds")}
 
 
 def is_dead(job: Mapping[str, Any], now: datetime) -> bool:

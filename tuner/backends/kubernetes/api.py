@@ -262,9 +262,8 @@ class Api:
         return said
 
     def converse(self, pod: str, container: str, command: list[str]) -> Any:
-        """The client library's `WSClient` of a command in a container with its standard input, output and error open, in bytes, to be closed by the caller.
-
-        Raises Refused or NotAllowed. Not asked again when it breaks off.
+        """A command in a container with its standard input, output and error open: the client library's `WSClient`, in
+        bytes, to be closed by the caller. Raises Refused or NotAllowed; not asked again when it breaks off.
         """
         channels = [(channel, "true") for channel in ("stdin", "stdout", "stderr")]
         query = [("container", container), *channels, *(("command", word) for word in command)]

@@ -16,7 +16,8 @@ from tuner.backends.kubernetes.capacity import allocatable, requests_of
 from tuner.backends.kubernetes.diagnosis import Fault
 from tuner.backends.kubernetes.feed import Feed, wait_until
 from tuner.backends.kubernetes.forward import PortForward
-from tuner.backends.kubernetes.objects import Identity
+from tuner.backends.kubernetes.load_job import inside
+from tuner.backends.kubernetes.objects import TRIAL, Identity
 from tuner.backends.kubernetes.usage import Gauge, PodMeter
 from tuner.backends.model import Difference, Endpoint
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
@@ -55,8 +56,12 @@ class Placed:
 class KubernetesRunning:
     """Implements `tuner.backends.model.Running`."""
 
-    def __init__(self, api: Api, placed: Placed, *, ready_timeout_s: float, said: Sequence[str] = ()) -> None:
+    def __init__(
+        self, api: Api, placed: Placed, *, ready_timeout_s: float, said: Sequence[str] = (), load_node: str = ""
+    ) -> None:
+        """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here."""
         self._api = api
+        self._load_node = load_node
         self._placed = placed
         self._ready_timeout_s = ready_timeout_s
         self._said = list(said)
@@ -87,7 +92,7 @@ class KubernetesRunning:
         if self._addresses is None:
             self._addresses = self._find_addresses()
             self._said.extend(self._addresses.said)
-        return Endpoint(urls=self._addresses.urls)
+        return Endpoint(urls=self._addresses.urls, load_from=self._addresses.load_from)
 
     def wait_ready(self, deadline_s: float) -> float:
         end = time.monotonic() + deadline_s
@@ -95,7 +100,8 @@ class KubernetesRunning:
         startup_s = time.monotonic() - self._placed.started_at
         self._ready = self._pods()
         urls = self.endpoint.urls
-        if not self._forwards and not self._addresses_said() and urls != self._pod_urls(self._ready):
+        own = self._load_node or not (self._forwards or self._addresses_said())
+        if own and urls != self._pod_urls(self._ready):
             raise self._failed("ready", Fault(kind="Evicted", reason="a pod was replaced by another while it started"))
         self._stop_watching()
         self._others_are_gone(end)
@@ -205,7 +211,7 @@ class KubernetesRunning:
 
     def _others_are_gone(self, end: float) -> None:
         """No measurement starts beside the pods of another trial of this study."""
-        study = self._placed.identity.selector.partition(",")[0]
+        study = f"{self._placed.identity.selector.partition(',')[0]},{TRIAL}"
         mine = {_name(pod) for pod in self._ready}
         while others := [p for p in self._api.items(PODS, labels=study) if _name(p) not in mine]:
             if time.monotonic() > end:
@@ -239,6 +245,8 @@ class KubernetesRunning:
         end = time.monotonic() + self._ready_timeout_s
         urls = self._wait(self._urls_of_all, end, self._ready_timeout_s)
         pods = self._pods()
+        if self._load_node:
+            return inside(urls, self._load_node, [str(at(pod, _NODE)) for pod in pods])
         port = self._port(pods)
         first = str(at(pods[0], ("status", "podIP")))
         if addresses.routable(first, port):

@@ -1,0 +1,280 @@
+"""The load generator inside the cluster: a Job of one pod that sleeps, and a process in it for each trial.
+
+The Job is made once a study, because a pod takes seconds to start; each trial gets a process of its own in it, over an
+exec stream. It keeps off the nodes of the servers as far as the scheduler can: it would rather be on a node labelled
+``tuner.dev/load=true``, tolerates a taint of that name, and repels the trials' pods and is repelled by them (a
+preference holds in both directions, so that the measured manifest stays as it is).
+
+Its pod is Guaranteed with a whole CPU: where the kubelet's CPU manager is static, that CPU is its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Self
+
+import tuner
+from tuner.backends.kubernetes import anchor, diagnosis
+from tuner.backends.kubernetes.addresses import Addresses
+from tuner.backends.kubernetes.api import EVENTS, JOBS, PODS, Api, Object, Refused
+from tuner.backends.kubernetes.exec_pipe import ExecPipe
+from tuner.backends.kubernetes.feed import Feed, wait_until
+from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label
+from tuner.errors import BackendFailure, EnvironmentFailure, GeneratorFailure
+from tuner.manifests.kinds.model import at
+from tuner.units import format_seconds
+
+LOAD = "tuner.dev/load"
+"""Label of the Jobs and their pods; of nodes kept for them, as a label and as a taint."""
+
+_CONTAINER = "load"
+_CPU, _MEMORY = "1", "512Mi"
+"""The engine is one thread; the samples of a million requests take 50 MB, twice while they are sent here."""
+_SLEEP = ["python", "-c", "import signal; signal.pause()"]
+_SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
+_VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]
+_LIFE_S = anchor.LIFE_S
+_BEAT_EVERY_S = 20.0
+_READY_WITHIN_S = 120.0
+"""The image may have to be pulled."""
+_GONE_WITHIN_S = 20.0
+_MAY_PASS_WITHIN_S = 2.5
+_STARTS = 3
+_PAUSE_S = 0.5
+
+
+class LoadJob:
+    """Made and ready by entering the context; leaving it removes it."""
+
+    def __init__(self, api: Api, *, study: str, image: str) -> None:
+        self._api = api
+        self._image = image
+        self._study = study
+        self._name = f"tuner-load-{label(study).lower().replace('_', '-').replace('.', '-')}-{secrets.token_hex(2)}"
+        self._stop = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._job: Object = {}
+        self._pod = ""
+        self.node = ""
+
+    def __enter__(self) -> Self:
+        """Raises BackendFailure when the pod does not start, NotAllowed, Refused."""
+        try:
+            self._job = self._api.create(JOBS, self._wanted())
+            self._beating.start()
+            pod = self._ready_pod()
+            self._pod, self.node = str(at(pod, ("metadata", "name"))), str(at(pod, ("spec", "nodeName")))
+            self._check_version()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._beating.is_alive():
+            self._beating.join(timeout=5.0)
+        if self._job:
+            _remove(self._api, self._name)
+
+    def start(self) -> ExecPipe:
+        """A generator that nobody has spoken to yet. Raises GeneratorFailure when there is none to be had."""
+        for last in (*[False] * (_STARTS - 1), True):
+            self._check_alive()
+            try:
+                return ExecPipe(self._api, self._pod, _CONTAINER, _SERVE, killed=lambda: _killed(self._pod_now()))
+            except Refused as refused:  # right after the API server came back its nodes may not answer yet
+                if last:
+                    raise GeneratorFailure(f"the load generator could not be started: {refused}") from None
+                time.sleep(_PAUSE_S)
+        raise AssertionError  # the loop returns or raises
+
+    # inside
+
+    def _ready_pod(self) -> Object:
+        changed = threading.Condition()
+        since: float | None = None
+
+        def look() -> Object | BackendFailure | None:
+            nonlocal since
+            pod = next(iter(pods.objects()), None)
+            if pod is not None and diagnosis.is_ready(pod):
+                return pod
+            fault = diagnosis.fault([pod] if pod else [], self._own(events.objects()), None)
+            if fault is None:
+                since = None
+                return None
+            since = since or time.monotonic()
+            if fault.may_pass and time.monotonic() - since < _MAY_PASS_WITHIN_S:
+                return None
+            return BackendFailure(fault.reason.replace("replica 0", "the load generator's pod"))
+
+        with (
+            Feed(self._api, PODS, changed, labels=f"job-name={self._name}") as pods,
+            Feed(self._api, EVENTS, changed) as events,
+        ):
+            found: Any = wait_until(changed, look, time.monotonic() + _READY_WITHIN_S, 0.5)
+            if found is None:
+                said = diagnosis.last_words(pods.objects(), self._own(events.objects()), 1)
+                after = format_seconds(_READY_WITHIN_S)
+                raise BackendFailure(f"the load generator's pod was not ready after {after}; the last said: {said}")
+        if isinstance(found, BackendFailure):
+            raise found
+        pod: Object = found
+        return pod
+
+    def _own(self, events: Sequence[Object]) -> list[Object]:
+        return [event for event in events if str(at(event, ("involvedObject", "name"))).startswith(self._name)]
+
+    def _check_version(self) -> None:
+        try:
+            found = self._api.execute(self._pod, _CONTAINER, _VERSION, timeout_s=30.0).strip()
+        except Refused as refused:
+            raise BackendFailure(f"image {self._image} does not hold the load generator: {refused.message}") from None
+        if found != tuner.__version__:
+            raise BackendFailure(
+                f"image {self._image} holds the load generator of tuner {found}, this is {tuner.__version__}; "
+                "build it anew with scripts/images, or name another with --load-image"
+            )
+
+    def _check_alive(self) -> None:
+        pod = self._pod_now()
+        if pod is None:
+            raise GeneratorFailure(f"the load generator's pod {self._pod} on node {self.node} is gone")
+        if not diagnosis.is_ready(pod):
+            fault = diagnosis.fault([pod], (), None)
+            why = fault.reason.replace("replica 0", "it") if fault else "it is not ready any more"
+            raise GeneratorFailure(f"the load generator's pod {self._pod} on node {self.node} is lost: {why}")
+
+    def _pod_now(self) -> Object | None:
+        return next(iter(self._api.items(PODS, fields=f"metadata.name={self._pod}")), None)
+
+    def _beat(self) -> None:
+        made = datetime.fromisoformat(self._job["metadata"]["creationTimestamp"])
+        while not self._stop.wait(_BEAT_EVERY_S):
+            now = self._api.now()
+            change: Object = {
+                "metadata": {"annotations": anchor.heartbeat(now)},
+                "spec": {"activeDeadlineSeconds": int((now - made).total_seconds()) + _LIFE_S},
+            }
+            with suppress(EnvironmentFailure):  # the next one may get through
+                self._api.merge(JOBS, self._name, change)
+
+    def _wanted(self) -> Object:
+        labels = {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
+        resources = {"cpu": _CPU, "memory": _MEMORY}
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": self._name,
+                "namespace": self._api.namespace,
+                "labels": labels,
+                "annotations": {**anchor.this_tuner(), **anchor.heartbeat(self._api.now())},
+            },
+            "spec": {
+                "backoffLimit": 0,
+                "activeDeadlineSeconds": _LIFE_S,
+                "ttlSecondsAfterFinished": 0,
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "terminationGracePeriodSeconds": 1,
+                        "automountServiceAccountToken": False,
+                        "affinity": _AFFINITY,
+                        "tolerations": [{"key": LOAD, "operator": "Exists"}],
+                        "securityContext": {
+                            "runAsNonRoot": True,
+                            "runAsUser": 65532,
+                            "runAsGroup": 65532,
+                            "seccompProfile": {"type": "RuntimeDefault"},
+                        },
+                        "containers": [
+                            {
+                                "name": _CONTAINER,
+                                "image": self._image,
+                                "command": _SLEEP,
+                                "resources": {"requests": resources, "limits": resources},
+                                "securityContext": {
+                                    "allowPrivilegeEscalation": False,
+                                    "readOnlyRootFilesystem": True,
+                                    "capabilities": {"drop": ["ALL"]},
+                                },
+                                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+                            }
+                        ],
+                        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+                    },
+                },
+            },
+        }
+
+
+_AFFINITY: dict[str, Any] = {
+    "nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "preference": {"matchExpressions": [{"key": LOAD, "operator": "In", "values": ["true"]}]},
+            }
+        ]
+    },
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "podAffinityTerm": {
+                    "topologyKey": "kubernetes.io/hostname",
+                    "labelSelector": {
+                        "matchLabels": {MANAGED_BY: MANAGER},
+                        "matchExpressions": [{"key": TRIAL, "operator": "Exists"}],
+                    },
+                },
+            }
+        ]
+    },
+}
+
+
+def clean(api: Api) -> list[str]:
+    """Remove the load generators of tuners that are gone; says which."""
+    removed = []
+    for job in api.items(JOBS, labels=f"{LOAD}=true,{MANAGED_BY}={MANAGER}"):
+        if anchor.is_dead(job, api.now()):
+            name, study = job["metadata"]["name"], job["metadata"]["labels"].get(STUDY)
+            _remove(api, name)
+            removed.append(f"the load generator of study {study}, Job {name} in namespace {api.namespace}")
+    return removed
+
+
+def inside(urls: tuple[str, ...], load_node: str, nodes: Sequence[str]) -> Addresses:
+    """The pods' own addresses, for a generator on `load_node`; `nodes`: the replicas'."""
+    shared = sum(node == load_node for node in nodes)
+    if not shared:
+        return Addresses(urls=urls, load_from=f"a pod on node {load_node}, which no replica shared")
+    who = "the replica" if len(nodes) == 1 else f"{shared} of {len(nodes)} replicas"
+    said = (
+        f"the load generator shared node {load_node} with {who}: they took CPU time from each other; give it a node of "
+        f"its own, with the label {LOAD}=true"
+    )
+    return Addresses(urls=urls, said=(said,), load_from=f"a pod on node {load_node}, shared with {who}")
+
+
+def _remove(api: Api, name: str) -> None:
+    """Its pod is gone afterwards, or nearly: the next measurement must not share the node with it."""
+    api.delete(JOBS, name)
+    end = time.monotonic() + _GONE_WITHIN_S
+    while api.items(PODS, labels=f"job-name={name}") and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _killed(pod: Object | None) -> str:
+    if pod is None:
+        return "its pod is gone"
+    return f"more than its {_MEMORY} of memory was needed, or it was killed"
