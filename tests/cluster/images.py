@@ -231,10 +231,10 @@ def main() -> int:
     try:
         if options.install:
             install()
-        built = {name: archive(name, base_image=options.base) for name in options.names or known()}
         way = ways.choose()
-        for name, path in built.items():
-            print(json.dumps({"image": known()[name].reference, "archive": str(path)}))
+        for name in options.names or known():
+            path = archive(name, base_image=options.base)
+            print(json.dumps({"image": known()[name].reference, "archive": str(path)}), flush=True)
             if way.is_up():
                 way.load(path)
         say("brought onto the cluster's nodes" if way.is_up() else "no cluster is up, so they were only built")
