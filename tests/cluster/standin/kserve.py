@@ -18,9 +18,7 @@ _OF_THE_MODEL = frozenset({"modelFormat", "protocolVersion", "runtime", "storage
 
 def operator() -> Operator:
     """A `model` needs an image of its own: there are no serving runtimes here."""
-    return Operator(
-        api_version="serving.kserve.io/v1beta1", plural="inferenceservices", made=_made, status=_status
-    )
+    return Operator(api_version="serving.kserve.io/v1beta1", plural="inferenceservices", made=_made, status=_status)
 
 
 def _made(found: Object) -> list[Object]:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +36,7 @@ class StandIn:
 
     def __init__(self, kubeconfig: Path, namespace: str, operators: Sequence[Operator]) -> None:
         configuration = client.Configuration()
-        config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
         self._client = client.ApiClient(configuration)
         self._namespace = namespace
         self._operators = operators
@@ -127,8 +128,6 @@ def condition(name: str, true: bool, reason: str, before: Sequence[Mapping[str, 
     for old in before:
         if (old.get("type"), old.get("status"), old.get("reason")) == (name, status, reason):
             return dict(old)
-    from datetime import UTC, datetime
-
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"type": name, "status": status, "reason": reason, "lastTransitionTime": now}
 

@@ -33,7 +33,7 @@ from tuner.backends.kubernetes.preflight import Preflight
 from tuner.backends.kubernetes.running import KubernetesRunning, Placed
 from tuner.backends.model import Deployment, Rendering
 from tuner.errors import BackendFailure, Problem, TrialFailure
-from tuner.manifests.kinds import WorkloadKind
+from tuner.manifests.kinds import WorkloadKind, kind_of
 from tuner.manifests.kinds.model import Service, at, mapping
 from tuner.manifests.model import PodSet
 from tuner.manifests.workload import workloads
@@ -43,11 +43,6 @@ from tuner.units import format_bytes, quantity
 _READY_TIMEOUT_S = 60.0
 _REMEMBERED_S = 30.0
 """Nodes, quotas and limit ranges are asked for again after this time."""
-_OPERATOR_LABELS = {
-    "SeldonDeployment": "seldon-deployment-id",
-    "InferenceService": "serving.kserve.io/inferenceservice",
-}
-"""Which label an operator gives the pods that it makes for an object, with the object's name as value."""
 
 
 class KubernetesBackend:
@@ -256,8 +251,8 @@ class KubernetesBackend:
 
 def pods_of(workload: Mapping[str, Any], identity: Identity) -> str:
     """The selector of the pods of a placed workload."""
-    operator = _OPERATOR_LABELS.get(str(workload.get("kind")))
-    return f"{operator}={workload['metadata']['name']}" if operator else identity.selector
+    kind = kind_of(workload)
+    return (kind.selector(workload) if kind is not None else None) or identity.selector
 
 
 def _workload(deployment: Deployment) -> tuple[int, WorkloadKind]:

@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.manifests.kinds import kind_of
+
 Object = dict[str, Any]
 
 STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes.io/managed-by"
@@ -29,8 +31,6 @@ MANAGER = "tuner"
 
 _LONGEST_NAME = 50
 """A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
-_LAST = {"Deployment": 2, "StatefulSet": 2, "SeldonDeployment": 2, "InferenceService": 2, "HorizontalPodAutoscaler": 3}
-"""What the others need comes first."""
 _NAMED_BY_KEY = {"serviceAccountName": "ServiceAccount", "serviceAccount": "ServiceAccount", "serviceName": "Service"}
 _NAMED_INSIDE = {
     ("configMap", "name"): "ConfigMap",
@@ -109,7 +109,7 @@ def of_trial(
             selector.update({STUDY: identity.labels[STUDY], TRIAL: identity.labels[TRIAL]})
     for labels in templates:
         labels.update(identity.labels)
-    return tuple(sorted(objects, key=lambda obj: _LAST.get(str(obj.get("kind")), 1)))
+    return tuple(sorted(objects, key=_turn))
 
 
 def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -140,6 +140,13 @@ def service_for(
             "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
         },
     }
+
+
+def _turn(obj: Mapping[str, Any]) -> int:
+    """What the others need comes first."""
+    if obj.get("kind") == "HorizontalPodAutoscaler":
+        return 2
+    return 0 if kind_of(obj) is None else 1
 
 
 def _name(obj: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from tuner.backends.kubernetes.api import NAMESPACES, PODS, Api, NotAllowed, Obj
 from tuner.backends.kubernetes.objects import Identity
 from tuner.backends.model import Rendering
 from tuner.errors import Problem, Where
-from tuner.manifests.kinds import KINDS
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.model import PodSet
 from tuner.space.model import Configuration, Parameter, SearchSpace
@@ -65,9 +64,7 @@ class Preflight:
             )
 
     def _kind(self, pods: PodSet) -> Resource:
-        group = next(kind.group for kind in KINDS if kind.kind == pods.kind)
-        versions = {"apps": "v1", "machinelearning.seldon.io": "v1", "serving.kserve.io": "v1beta1"}
-        return self._api.resource(f"{group}/{versions[group]}", pods.kind)
+        return self._api.resource(pods.api_version, pods.kind)
 
     def _refusals(self, rendering: Rendering) -> Iterator[str]:
         manifest = rendering.rendered.objects

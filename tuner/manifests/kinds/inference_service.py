@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places, unseen
+from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places
 
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
@@ -66,7 +66,8 @@ class InferenceService:
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
-        return unseen(live) or condition(live, "Ready")
+        """In its standard mode, KServe's observedGeneration is that of the Deployment it made, and compares with nothing."""
+        return condition(live, "Ready")
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)
