@@ -27,6 +27,7 @@ from tuner.uri import masked
 
 if TYPE_CHECKING:
     from tuner.record.mlflow import MlflowRecorder
+    from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
@@ -49,6 +50,10 @@ class Settings:
     """Optuna's storage; None: SQLite in the study's folder."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
+    load: Place | None = None
+    """Where the load comes from; None: from inside the cluster where there is one and its image runs there."""
+    load_image: str | None = None
+    """Image of the load generator in the cluster; None: this version's."""
 
 
 def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
@@ -58,34 +63,41 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
     """
     from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
+    from tuner.trials.load_source import load_source
 
     budget = _budget(inputs.space.budget, settings.trials, settings.time_s, settings.confirm)
     space = replace(inputs.space, budget=budget)
     folder = _new_folder(settings.studies, settings.name, space.name)
-    start = StudyStart(
-        name=folder.name,
-        study_id=secrets.token_hex(4),
-        space_file=str(space.file.resolve()),
-        input_digest=input_digest(space),
-        objectives=space.objectives,
-        slo=space.slo,
-        budget=budget,
-        backend=settings.backend,
-        sampler=settings.sampler,
-        seed=settings.seed,
-        pick=settings.pick,
-        storage_url=masked(settings.storage_url or folder.storage_url),
-        tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
-        tuner_version=tuner.__version__,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
-        namespace=getattr(inputs.backend, "namespace", None),
-        context=getattr(inputs.backend, "context", None),
-    )
-    folder.root.mkdir(parents=True, exist_ok=True)
-    folder.space.write_bytes(space.file.read_bytes())
-    stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
-    return folder, _go(folder, start, stores, replace(inputs, space=space), console, notice)
+    study_id = secrets.token_hex(4)
+    with load_source(
+        inputs.backend, study=study_id, place=settings.load, image=settings.load_image, notice=notice
+    ) as load:
+        start = StudyStart(
+            name=folder.name,
+            study_id=study_id,
+            space_file=str(space.file.resolve()),
+            input_digest=input_digest(space),
+            objectives=space.objectives,
+            slo=space.slo,
+            budget=budget,
+            backend=settings.backend,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            pick=settings.pick,
+            storage_url=masked(settings.storage_url or folder.storage_url),
+            tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
+            tuner_version=tuner.__version__,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
+            namespace=getattr(inputs.backend, "namespace", None),
+            context=getattr(inputs.backend, "context", None),
+            load=load.place,
+            load_image=load.image,
+        )
+        folder.root.mkdir(parents=True, exist_ok=True)
+        folder.space.write_bytes(space.file.read_bytes())
+        stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+        return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def inputs_of(folder: StudyFolder) -> Inputs:
@@ -108,6 +120,7 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Rec
     Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
     """
     from tuner.trials.journal import read
+    from tuner.trials.load_source import load_source
 
     start = read(folder.journal).start
     start = replace(start, budget=_budget(start.budget, settings.trials, settings.time_s, settings.confirm))
@@ -116,7 +129,10 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Rec
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
     )
     space = replace(inputs.space, budget=start.budget)
-    return _go(folder, start, stores, replace(inputs, space=space), console, notice)
+    with load_source(
+        inputs.backend, study=start.study_id, place=start.load, image=start.load_image, notice=notice
+    ) as load:
+        return _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def summary_of(
@@ -173,9 +189,14 @@ def page_of(folder: StudyFolder, tracking_uri: str) -> str:
 
 
 def _go(
-    folder: StudyFolder, start: StudyStart, stores: _Stores, inputs: Inputs, console: Recorder, notice: Notice
+    folder: StudyFolder,
+    start: StudyStart,
+    stores: _Stores,
+    load: LoadSource,
+    inputs: Inputs,
+    console: Recorder,
+    notice: Notice,
 ) -> Summary:
-    from tuner.load.local import LocalGenerator
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.render import render
     from tuner.record.background import Background, Gate
@@ -222,7 +243,7 @@ def _go(
             space=space,
             manifest=manifest,
             backend=backend,
-            generator=LocalGenerator,
+            generator=load.generator,
             protocol=inputs.protocol,
             requests=inputs.requests,
             folder=folder,

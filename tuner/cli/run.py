@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli.options import as_json, backend, duration, pick, space_argument, studies
+
+if TYPE_CHECKING:
+    from tuner.trials.load_source import Place
 
 
 @click.command()
@@ -25,6 +29,12 @@ from tuner.cli.options import as_json, backend, duration, pick, space_argument, 
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @backend
+@click.option(
+    "--load",
+    type=click.Choice(["cluster", "here"]),
+    help="Send the load from a pod inside the cluster, or from this machine.  [default: cluster where its image runs]",
+)
+@click.option("--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]")
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
 @pick
@@ -52,6 +62,8 @@ def run(
     backend: str,
     namespace: str | None,
     context: str | None,
+    load: Place | None,
+    load_image: str | None,
     sampler: str,
     seed: int,
     pick: str,
@@ -88,6 +100,8 @@ def run(
         pick=pick,
         storage_url=storage_url,
         tracking_uri=None if tracking_uri == "none" else tracking_uri,
+        load=load,
+        load_image=load_image,
     )
     inputs = read_inputs(space, backend, namespace=namespace, context=context)
     folder, summary = run_study(inputs, settings, progress(inputs.space, quiet=as_json), notice)

@@ -121,6 +121,8 @@ class Usage:
     throttled_ratio: float | None = None
     """Share of scheduler periods in which the CPU quota ran out."""
     restarts: int = 0
+    others_cores: float | None = None
+    """CPU that other programs used of the CPUs set aside for the servers: they disturbed the measurement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,8 @@ class Measurement:
     not_enforced: tuple[str, ...] = ()
     """What of the configuration could not be enforced where it ran, in words."""
     warnings: tuple[str, ...] = ()
+    load_from: str = "this machine"
+    """Where the load came from, in words; in a cluster also whether the servers shared that node."""
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

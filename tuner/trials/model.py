@@ -114,6 +114,10 @@ class StudyStart:
     """Where on the cluster trials run; None: on no cluster."""
     context: str | None = None
     """The kubeconfig's context."""
+    load: Literal["here", "cluster"] = "here"
+    """Where the load comes from: beside the tuner, or from inside the cluster."""
+    load_image: str | None = None
+    """Image of the load generator in the cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
