@@ -15,6 +15,7 @@ import click
 from tuner.errors import EnvironmentFailure, InputError, TunerError
 
 FINE, NOTHING_FEASIBLE, BAD_INPUT, ENVIRONMENT_FAILED, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
+ROLLED_BACK = 1
 
 
 def main() -> None:

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, pick_again, studies, study_argument
+from tuner.cli.options import as_json, choice, studies, study_argument
 
 
 @click.command()
 @study_argument
-@pick_again
-@click.option("--trial", type=click.IntRange(min=0), help="This trial's configuration, whatever the front says.")
-@click.option(
-    "--where",
-    multiple=True,
-    metavar="BOUND",
-    help='Only configurations that meet this too, such as "latency_p99 <= 50ms". May be repeated.',
-)
+@choice
 @click.option(
     "-o",
     "--output",
@@ -42,26 +35,14 @@ def export(
     tune export iris --trial 7 | kubectl apply -f -
     """
     from tuner.cli import FINE, NOTHING_FEASIBLE
-    from tuner.cli.options import study_root
+    from tuner.cli.options import bounds, study_root
     from tuner.cli.output import notice, print_json
-    from tuner.errors import InputError, Problem, Where
     from tuner.report.provenance import export as export_text
     from tuner.session import summary_of
-    from tuner.space.bounds import parse_bound
     from tuner.trials.folder import StudyFolder
 
-    bounds, problems = [], []
-    for text in where:
-        try:
-            bounds.append(parse_bound(text))
-        except ValueError as error:
-            problems.append(
-                Problem(where=Where(file="--where"), message=str(error), fix='write it like "latency_p99 <= 50ms"')
-            )
-    if problems:
-        raise InputError(problems)
     folder = StudyFolder(study_root(study, studies))
-    summary = summary_of(folder, pick=pick, where=tuple(bounds), trial=trial)
+    summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)
     if summary.choice is None:
         notice(f"nothing to export: no configuration of study {summary.start.name} meets the SLO{_and(where)}")
         sys.exit(NOTHING_FEASIBLE)

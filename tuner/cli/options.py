@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from tuner.errors import InputError, Problem, Where
 
+if TYPE_CHECKING:
+    from tuner.space.model import Constraint
+
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
 pick_again = click.option(
     "--pick", type=_PICKS, help="Choose again from the Pareto front by this.  [default: the study's own choice]"
+)
+_trial = click.option(
+    "--trial", type=click.IntRange(min=0), help="This trial's configuration, whatever the front says."
+)
+_where = click.option(
+    "--where",
+    multiple=True,
+    metavar="BOUND",
+    help='Only configurations that meet this too, such as "latency_p99 <= 50ms". May be repeated.',
 )
 _backend = click.option(
     "--backend",
@@ -45,6 +57,27 @@ pick = click.option(
 def backend(command: Callable[..., Any]) -> Callable[..., Any]:
     """--backend, and for a cluster --namespace and --context."""
     return _backend(_namespace(_context(command)))
+
+
+def choice(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--pick, --trial and --where: choose again from what was measured."""
+    return pick_again(_trial(_where(command)))
+
+
+def bounds(where: Sequence[str]) -> tuple[Constraint, ...]:
+    """The bounds given with --where. Raises InputError with all that cannot be read."""
+    from tuner.space.bounds import parse_bound
+
+    found, problems = [], []
+    for text in where:
+        try:
+            found.append(parse_bound(text))
+        except ValueError as error:
+            fix = 'write it like "latency_p99 <= 50ms"'
+            problems.append(Problem(where=Where(file="--where"), message=str(error), fix=fix))
+    if problems:
+        raise InputError(problems)
+    return tuple(found)
 
 
 def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:

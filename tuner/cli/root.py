@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import tuner
+from tuner.cli.apply import apply
 from tuner.cli.check import check
 from tuner.cli.clean import clean
 from tuner.cli.doctor import doctor
@@ -37,7 +38,7 @@ def tune() -> None:
     tune export iris -o best.yaml    choose again from what was measured
 
     \b
-    Exit status: 0 fine; 1 nothing met the SLO; 2 bad input, nothing was started; 3 the machine, the
+    Exit status: 0 fine; 1 nothing met the SLO, or rolled back; 2 bad input, nothing was started; 3 the machine, the
     cluster or a store failed; 70 a bug in tuner; 130 interrupted, with the state kept.
 
     \b
@@ -45,5 +46,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, ui, sync, doctor, rbac, clean):
+for command in (init, check, run, resume, show, export, apply, ui, sync, doctor, rbac, clean):
     tune.add_command(command)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuner.backends.kubernetes import changes, diagnosis
@@ -58,13 +58,6 @@ class Change:
         return f"{self.resource.kind} {self.name}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Applied:
-    """What has been sent to the cluster, in order, so that it can be taken back."""
-
-    changes: list[Change] = field(default_factory=list)
-
-
 class Rollout:
     """One workload and what belongs to it, in one namespace."""
 
@@ -80,7 +73,8 @@ class Rollout:
         self._kind: WorkloadKind = kind
         self._main = (str(objects[workload]["kind"]), str(objects[workload]["metadata"]["name"]))
         self._objects = [copy.deepcopy(dict(obj)) for obj in objects]
-        self._applied = Applied()
+        self._applied: list[Change] = []
+        self._undone: list[str] = []
         self._old: frozenset[str] = frozenset()
         self._since = ""
 
@@ -90,8 +84,13 @@ class Rollout:
 
     @property
     def begun(self) -> bool:
-        """Whether anything was sent to the cluster."""
-        return bool(self._applied.changes)
+        """Whether anything was sent to the cluster that was not taken back."""
+        return bool(self._applied)
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """What became of each object that was taken back, the last applied first."""
+        return tuple(self._undone)
 
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
@@ -106,13 +105,13 @@ class Rollout:
         )
 
     def apply(self, planned: Sequence[Change], *, force: bool) -> None:
-        """Send the changes. Raises Refused, after which what was sent is to be taken back."""
+        """Send the changes. Raises TrialFailure where one is refused: what was sent before is to be taken back."""
         self._since = self._now()
         self._old = frozenset(self._uids(self._live_pods()))
         for change in planned:
             if change.diff:
-                self._applied.changes.append(change)  # before it is sent: the answer may be lost
-                self._api.apply(change.resource, change.wanted, force=force)
+                self._applied.append(change)  # before it is sent: the answer may be lost
+                self._send(change, force=force)
 
     def annotate(self, planned: Sequence[Change], annotations: Mapping[str, str], *, force: bool) -> None:
         """Apply the workloads once more, with these annotations; their pods are not touched by that."""
@@ -171,22 +170,29 @@ class Rollout:
         )
         return KubernetesRunning(self._api, placed, ready_timeout_s=ready_timeout_s)
 
-    def take_back(self) -> tuple[str, ...]:
-        """Make everything that was sent what it was before; says what became of each object, the last applied first.
+    def take_back(self) -> None:
+        """Make everything that was sent what it was before. After an interrupt it goes on where it was.
 
-        Raises BackendFailure that says what is back and what is not.
+        Raises EnvironmentFailure that says what is back and what is not.
         """
-        done: list[str] = []
-        while self._applied.changes:
-            change = self._applied.changes[-1]
+        while self._applied:
+            change = self._applied[-1]
             try:
-                done.append(self._take_back(change))
+                said = self._take_back(change)
             except EnvironmentFailure as failure:
-                left = ", ".join(map(str, self._applied.changes))
-                state = f"{'; '.join(done)}; " if done else ""
-                raise BackendFailure(f"{state}as exported and not rolled back: {left} ({failure})") from failure
-            self._applied.changes.pop()
-        return tuple(done)
+                state = "".join(f"{said}; " for said in self._undone)
+                left = ", ".join(map(str, self._applied))
+                raise BackendFailure(f"{state}still as exported: {left} ({failure})") from failure
+            self._undone.append(said)
+            self._applied.pop()
+
+    def _send(self, change: Change, *, force: bool) -> None:
+        try:
+            self._api.apply(change.resource, change.wanted, force=force)
+        except Refused as refused:
+            if refused.status >= 500 and "denied the request" not in refused.message:
+                raise
+            raise TrialFailure(stage="deploy", kind="AdmissionRefused", reason=str(refused)) from None
 
     # planning
 

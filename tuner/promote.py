@@ -1,0 +1,396 @@
+"""What a study chose, put where it serves: applied, measured once more, and taken back where it falls short.
+
+Wiring, like `tuner.session`: what is exported comes from the report's room, what is applied and taken back from the
+Kubernetes backend, what is measured from trials.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import tuner
+from tuner.errors import BackendFailure, EnvironmentFailure, InputError, Problem, TrialFailure, Where
+from tuner.measure.model import Estimate
+from tuner.measure.promise import Finding, Promise
+from tuner.space.model import SearchSpace
+from tuner.study.model import Summary
+from tuner.trials.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from tuner.backends.kubernetes.changes import Conflict
+    from tuner.backends.kubernetes.rollout import Change, Rollout
+    from tuner.manifests.model import PodSet
+
+Stage = Callable[[str], None]
+
+APPLIED, VERIFIED = "tuner.dev/applied", "tuner.dev/verified"
+_OLD_PODS_S = 60.0
+"""Time for the last replaced pod to end: twice the usual grace period."""
+_FOLLOWED_BACK_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How it ended. `undone` says what became of each object where it was rolled back."""
+
+    kept: bool
+    reason: str
+    findings: tuple[Finding, ...] = ()
+    undone: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    saved: Path | None = None
+    """Where what was there before is kept; None: nothing was changed."""
+
+
+class Promotion:
+    """An exported manifest, compared with what is live. Nothing was changed yet."""
+
+    def __init__(
+        self,
+        *,
+        folder: StudyFolder,
+        summary: Summary,
+        text: str,
+        space: SearchSpace,
+        pods: PodSet,
+        rollout: Rollout,
+        changes: tuple[Change, ...],
+        promise: Promise | None,
+        force: bool,
+    ) -> None:
+        self._folder, self._summary, self._text = folder, summary, text
+        self._space, self._pods, self._rollout = space, pods, rollout
+        self._force = force
+        self.changes = changes
+        self.promise = promise
+        """None: it is not measured once more."""
+
+    @property
+    def place(self) -> str:
+        return self._rollout.place
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return self._rollout.left_out()
+
+    @property
+    def diff(self) -> str:
+        """Of all objects; empty: live already is what was exported."""
+        return "\n".join(change.diff for change in self.changes if change.diff)
+
+    def carry_out(self, on_stage: Stage) -> Result:
+        """Save what is there, apply, follow the rollout, measure; on whatever goes wrong put back what was there.
+
+        Raises InputError where what is live changed since it was shown; EnvironmentFailure after the
+        roll back, or with the state in words where that failed, too; KeyboardInterrupt likewise.
+        """
+        planned = self._rollout.plan()
+        if [change.diff for change in planned] != [change.diff for change in self.changes]:
+            raise InputError(
+                [_problem(self.place, "what is live has changed since it was shown", "look at it again: tune apply")]
+            )
+        saved = self._save(planned) if self.diff else None
+        try:
+            result = self._attempt(planned, on_stage)
+            result = self._noted(planned, result) if result.kept else self._rolled_back(result, on_stage)
+        except BaseException as stop:
+            on_stage("roll back")
+            raise self._stopped(stop, saved) from None
+        return replace(result, saved=saved)
+
+    # steps
+
+    def _attempt(self, planned: Sequence[Change], on_stage: Stage) -> Result:
+        try:
+            return self._tried(planned, on_stage)
+        except TrialFailure as failure:
+            reason = f"{failure.kind}: {failure.reason}"
+            return Result(kept=False, reason=f"{reason}\n{failure.logs}".rstrip() if failure.logs else reason)
+
+    def _tried(self, planned: Sequence[Change], on_stage: Stage) -> Result:
+        on_stage("apply")
+        self._rollout.apply(planned, force=self._force)
+        on_stage("wait for the rollout")
+        took_s = self._rollout.follow(self._pods.replicas * self._space.workload.ready_timeout_s + _OLD_PODS_S)
+        if self.promise is None:
+            return Result(kept=True, reason=f"rolled out in {took_s:.1f} s; not measured, as asked")
+        return self._measured(self.promise, on_stage)
+
+    def _measured(self, promise: Promise, on_stage: Stage) -> Result:
+        from tuner.load.local import LocalGenerator
+        from tuner.load.model import Target
+        from tuner.load.requests import options, protocol_of
+        from tuner.load.requests import requests as read_requests
+        from tuner.measure.promise import findings, short
+        from tuner.trials.bench import Bench, Untrusted
+        from tuner.trials.quiet import NoQuiet
+        from tuner.trials.verify import ExpectedAnswers, verify_configuration
+
+        workload = self._space.workload
+        protocol, requests = protocol_of(workload), read_requests(workload)
+        running = self._rollout.running(self._pods, self._summary.start.study_id, workload.ready_timeout_s)
+        try:
+            running.wait_ready(workload.ready_timeout_s)
+            urls = running.endpoint.urls
+            target = Target(urls=urls, protocol=protocol.name, requests=requests, options=options(workload))
+            with LocalGenerator(target) as generator:
+                on_stage("verify")
+                verify_configuration(running)
+                ExpectedAnswers(self._folder.answers).verify(
+                    urls, requests, protocol, workload.timeout_s, generator.ask
+                )
+                bench = Bench(
+                    running=running,
+                    generator=generator,
+                    workload=workload,
+                    slo=promise.slo,
+                    quiet=NoQuiet(),
+                    on_stage=on_stage,
+                )
+                bench.warm_up(promise.rate_rps)
+                window, usage = bench.at_rate(promise.rate_rps)
+        except Untrusted as untrusted:
+            reason = f"it could not be measured, so nobody knows whether it keeps its promise: {untrusted}"
+            return Result(kept=False, reason=reason)
+        finally:
+            running.close()
+        found = findings(promise, window, usage)
+        failed = short(found)
+        reason = "; ".join(finding.text for finding in failed) or f"it keeps its promise at {promise.rate_rps:.4g}/s"
+        warnings = (*window.warnings, *running.not_enforced)
+        return Result(kept=not failed, reason=reason, findings=found, warnings=warnings)
+
+    def _noted(self, planned: Sequence[Change], result: Result) -> Result:
+        """What was found is written beside what is live. The outcome stands where this does not get through."""
+        if not result.findings:
+            return result
+        text = "; ".join(finding.text for finding in result.findings)
+        try:
+            self._rollout.annotate(planned, {VERIFIED: f"{_now()}: {text}"}, force=self._force)
+        except EnvironmentFailure as failure:
+            return replace(result, warnings=(*result.warnings, f"the annotation {VERIFIED} was not written: {failure}"))
+        return result
+
+    # going back
+
+    def _rolled_back(self, result: Result, on_stage: Stage) -> Result:
+        if not self._rollout.begun:
+            return result
+        on_stage("roll back")
+        try:
+            self._rollout.take_back()
+        except EnvironmentFailure as failure:
+            raise BackendFailure(f"{result.reason}; {failure}") from None
+        undone = self._rollout.undone
+        if any(change.live is not None and change.diff for change in self.changes):
+            undone = (*undone, self._ready_again(on_stage))
+        return replace(result, undone=undone)
+
+    def _ready_again(self, on_stage: Stage) -> str:
+        on_stage("wait until what was there is ready again")
+        try:
+            took_s = self._rollout.follow(_FOLLOWED_BACK_S)
+        except (TrialFailure, EnvironmentFailure) as failure:
+            return f"what was there is not ready again yet: {failure}"
+        return f"what was there was ready again after {took_s:.1f} s"
+
+    def _stopped(self, stop: BaseException, saved: Path | None) -> BaseException:
+        """Roll back what is not yet rolled back, and the exception that says so: of the same kind."""
+        try:
+            self._rollout.take_back()
+        except EnvironmentFailure as failure:
+            if isinstance(stop, KeyboardInterrupt):
+                return KeyboardInterrupt(_not_back("interrupted", failure, saved))
+            return BackendFailure(_not_back(str(stop), failure, saved))
+        undone = "; ".join(self._rollout.undone)
+        said = f"rolled back: {undone}" if undone else "nothing was changed"
+        if isinstance(stop, KeyboardInterrupt):
+            return KeyboardInterrupt(said)
+        if isinstance(stop, EnvironmentFailure):
+            return BackendFailure(f"{stop}; {said}")
+        stop.add_note(said)
+        return stop
+
+    def _save(self, planned: Sequence[Change]) -> Path:
+        """What is live, and what takes its place; on disk before anything is changed."""
+        from tuner.backends.kubernetes.changes import manifest
+
+        folder = self._folder.root / "applied" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        folder.mkdir(parents=True, mode=0o700)
+        new = [str(change) for change in planned if change.live is None]
+        head = f"# What was in {self.place} before `tune apply`.\n"
+        head += "".join(f"# {name} was not there: delete it to go back.\n" for name in new)
+        parts = [manifest(change.live) for change in planned if change.live is not None]
+        saved = folder / "before.yaml"
+        _write(folder / "manifest.yaml", self._text)
+        _write(saved, head + "---\n".join(parts))
+        _sync(folder)
+        return saved
+
+
+def prepare(
+    folder: StudyFolder,
+    summary: Summary,
+    *,
+    namespace: str | None,
+    context: str | None,
+    measure: bool,
+    force_conflicts: bool,
+) -> Promotion:
+    """Compare what a study chose with what is live, by a server-side dry run.
+
+    Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
+    it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
+    """
+    from tuner.backends.kubernetes.api import Api, Refused
+    from tuner.backends.kubernetes.rollout import Rollout
+    from tuner.manifests.model import Rendered
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.reader import objects_of
+    from tuner.manifests.workload import find
+    from tuner.report.provenance import export
+
+    if summary.choice is None:
+        message = "no configuration meets the SLO, so there is nothing to apply"
+        raise InputError([_problem(f"study {summary.start.name}", message, "choose one with --trial, or search on")])
+    space = _space(folder, summary, measure=measure)
+    text = export(folder, summary, summary.choice.candidate.trial)
+    objects = [json.loads(json.dumps(obj)) for obj in objects_of(text)]
+    promise = promised(summary) if measure else None
+    index = find(space, objects).index
+    notes = objects[index]["metadata"].setdefault("annotations", {})
+    notes[APPLIED] = f"{_now()} by tuner {tuner.__version__}"
+    api = Api(namespace=_namespace(objects, namespace), context=context)
+    rollout = Rollout(api, objects, workload=index, ignoring=(APPLIED, VERIFIED))
+    try:
+        changes = rollout.plan()
+    except Refused as refused:
+        fix = "correct it, or have the rule changed; nothing was applied"
+        raise InputError([_problem(rollout.place, f"the cluster refuses {refused}", fix)]) from None
+    taken = [(change, conflict) for change in changes for conflict in change.conflicts]
+    if taken and not force_conflicts:
+        raise InputError([_taken(rollout.place, *one) for one in taken])
+    return Promotion(
+        folder=folder,
+        summary=summary,
+        text=text,
+        space=space,
+        pods=pods_of(space, Rendered(text=text, objects=tuple(objects))),
+        rollout=rollout,
+        changes=changes,
+        promise=promise,
+        force=force_conflicts,
+    )
+
+
+def promised(summary: Summary) -> Promise:
+    """What the study measured of its choice. Raises InputError where there is nothing to hold it to."""
+    from tuner.study.candidates import replicates
+    from tuner.study.summary import compared
+
+    choice, start = summary.choice, summary.start
+    if choice is None or summary.rate_rps is None:
+        fix = "apply it without: --no-measure"
+        raise InputError([_problem(f"study {start.name}", "it has no common rate to measure at", fix)])
+    chosen = next(trial for trial in summary.trials if trial.number == choice.candidate.trial)
+    restarts = [
+        trial.measurement.estimates()
+        for trial in replicates(summary.trials)[chosen.manifest_digest]
+        if trial.measurement is not None
+    ]
+    metrics = {
+        name: _range([estimates[name] for estimates in restarts if name in estimates])
+        for name in compared(start)
+        if name.startswith("latency_") or name == "error_ratio"
+        if any(name in estimates for estimates in restarts)
+    }
+    return Promise(
+        rate_rps=summary.rate_rps,
+        slo=start.slo,
+        metrics=metrics if start.backend == "kubernetes" else {},
+        noise_floor=summary.noise_floor,
+    )
+
+
+def _range(estimates: Sequence[Estimate]) -> Estimate:
+    """The median of the restarts, and all that their intervals cover."""
+    ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
+    return Estimate(value=median(one.value for one in estimates), low=min(ends), high=max(ends))
+
+
+def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpace:
+    """The search space as it was. To measure, its requests are needed too, as they were."""
+    from tuner.space.digest import input_digest
+    from tuner.space.reader import read as read_space
+
+    start = summary.start
+    original = Path(start.space_file)
+    space, problems = read_space(original if original.is_file() else folder.space)
+    if space is None:
+        raise InputError(problems)
+    try:
+        same = input_digest(space) == start.input_digest
+    except OSError:
+        same = False
+    if measure and not same:
+        message = f"the search space, its manifest or a request changed since study {start.name} began"
+        fix = "bring the files back as they were, or apply it unmeasured: --no-measure"
+        raise InputError([_problem(start.space_file, message, fix)])
+    return space
+
+
+def _namespace(objects: Sequence[Mapping[str, Any]], given: str | None) -> str | None:
+    """The one asked for, or the manifest's. Raises InputError where these differ, as kubectl does."""
+    named = {str(obj["metadata"]["namespace"]) for obj in objects if (obj.get("metadata") or {}).get("namespace")}
+    if named and (len(named) > 1 or (given is not None and named != {given})):
+        message = f"the manifest is for namespace {' and '.join(sorted(named))}" + (f", not {given}" if given else "")
+        fix = "leave --namespace out" if len(named) == 1 else "give its objects one namespace"
+        raise InputError([_problem("--namespace", message, fix)])
+    return given or next(iter(named), None)
+
+
+def _not_back(why: str, failure: EnvironmentFailure, saved: Path | None) -> str:
+    return (
+        f"{why}; and it was not all rolled back: {failure}. What was there before is in {saved}: "
+        "kubectl apply --server-side --force-conflicts -f it (its first lines say what to delete)"
+    )
+
+
+def _taken(place: str, change: Change, conflict: Conflict) -> Problem:
+    if conflict.manager.startswith("kubectl"):
+        fix = "it was applied with kubectl before; --force-conflicts takes the field over"
+    else:
+        fix = f"leave the field out of the manifest, have {conflict.manager} give it up, or take it: --force-conflicts"
+    message = f"{conflict.field} of {change} is set to another value by {conflict.manager}"
+    return _problem(place, message, fix)
+
+
+def _problem(where: str, message: str, fix: str) -> Problem:
+    return Problem(where=Where(file=where), message=message, fix=fix)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write(path: Path, text: str) -> None:
+    """Only its owner may read it: it may hold Secrets."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
