@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tuner.backends.process import ledger, venvs
 from tuner.backends.process.output import Output, OutputPump
 from tuner.backends.process.probe import probe
 from tuner.backends.process.processes import ProcessId, identify, kill_all, session_members
+from tuner.backends.process.usage import busy_s
 from tuner.errors import BackendFailure
 
 
@@ -141,3 +143,22 @@ def test_a_probe_tells_what_it_was_answered() -> None:
         assert "ConnectionRefusedError" in (probe(port, None) or "")
         server.listen()
         assert probe(port, None) is None
+
+
+def test_the_time_a_cpu_is_busy_counts_every_program() -> None:
+    cpu = max(os.sched_getaffinity(0))
+    busy = subprocess.Popen(
+        [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, [{cpu}])\nprint(1, flush=True)\nwhile True: pass"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        before_s, spent_s = busy_s([cpu]), psutil.Process(busy.pid).cpu_times().user
+        while psutil.Process(busy.pid).cpu_times().user - spent_s < 0.2:
+            os.sched_yield()
+        grown_s = busy_s([cpu]) - before_s
+    finally:
+        busy.kill()
+        busy.communicate()
+    assert grown_s > 0.15, "the kernel counts in hundredths of a second"

@@ -6,7 +6,14 @@ import pytest
 
 from tests.record import examples
 from tuner.measure.model import Estimate
-from tuner.record.wording import comparison_lines, constraint_text, estimate_text, metric_text, outcome_text
+from tuner.record.wording import (
+    caveat_lines,
+    comparison_lines,
+    constraint_text,
+    estimate_text,
+    metric_text,
+    outcome_text,
+)
 from tuner.trials.model import Failed
 
 
@@ -94,3 +101,11 @@ def test_nothing_chosen_says_whether_anything_could_be_measured() -> None:
     assert "met the SLO" in comparison_lines(summary)[0]
     failed = replace(summary, trials=(summary.trials[4],))
     assert "could be measured" in comparison_lines(failed)[0]
+
+
+def test_what_the_figures_must_be_read_with_is_said_once_with_its_trials() -> None:
+    lines = caveat_lines(examples.summary())
+    assert lines[0].startswith("not enforced: memory limit: no right to write cgroups (trial 0, ")
+    assert lines[1].startswith("warning: few samples beyond p99.9 (trial 0, ")
+    assert "other trials have warnings" in lines[2]
+    assert len(lines) == 3

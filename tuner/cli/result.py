@@ -17,7 +17,7 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.output import print_json, print_renderable
     from tuner.record.console import pareto_table
-    from tuner.record.wording import comparison_lines
+    from tuner.record.wording import caveat_lines, comparison_lines
     from tuner.report.data import data
 
     if output is not None and summary.choice is not None:
@@ -26,7 +26,7 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
         print_json(data(summary))
     else:
         print_renderable(pareto_table(summary))
-        for line in comparison_lines(summary):
+        for line in [*comparison_lines(summary), *caveat_lines(summary)]:
             click.echo(line)
         click.echo(f"ended: {summary.ended_because}")
         if summary.choice is not None:

@@ -28,7 +28,7 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     from tuner.cli.options import study_root
     from tuner.cli.output import print_json, print_renderable
     from tuner.record.console import pareto_table, trials_table
-    from tuner.record.wording import comparison_lines
+    from tuner.record.wording import caveat_lines, comparison_lines
     from tuner.report.data import data
     from tuner.session import summary_of
     from tuner.trials.folder import StudyFolder
@@ -39,7 +39,7 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     else:
         print_renderable(trials_table(summary))
         print_renderable(pareto_table(summary))
-        for line in comparison_lines(summary):
+        for line in [*comparison_lines(summary), *caveat_lines(summary)]:
             click.echo(line)
         click.echo(f"ended: {summary.ended_because}")
     sys.exit(FINE if summary.choice is not None else NOTHING_FEASIBLE)

@@ -101,6 +101,34 @@ def comparison_lines(summary: Summary) -> list[str]:
     return lines
 
 
+def caveat_lines(summary: Summary) -> list[str]:
+    """What the figures of the chosen configuration and of the baseline must be read with: what was not enforced, and
+    every warning, each once with the trials it is of; and how many other trials have some."""
+    shown = [
+        number for number in (summary.baseline, summary.choice and summary.choice.candidate.trial) if number is not None
+    ]
+    digests = {trial.manifest_digest for trial in summary.trials if trial.number in shown}
+    said: dict[str, list[int]] = {}
+    others = 0
+    for trial in summary.trials:
+        measurement = trial.measurement
+        if measurement is None or not (measurement.not_enforced or measurement.warnings):
+            continue
+        if trial.manifest_digest not in digests:
+            others += 1
+            continue
+        for sentence in [f"not enforced: {text}" for text in measurement.not_enforced] + [
+            f"warning: {text}" for text in measurement.warnings
+        ]:
+            said.setdefault(sentence, []).append(trial.number)
+    lines = [f"{sentence} (trial {', '.join(map(str, numbers))})" for sentence, numbers in said.items()]
+    if others:
+        lines.append(
+            f"{others} other trial{'s have' if others > 1 else ' has'} warnings: tune show {summary.start.name} --json"
+        )
+    return lines
+
+
 def currency_of(trials: Sequence[Trial]) -> str:
     """Currency of the measured trials."""
     return next((trial.measurement.currency for trial in trials if trial.measurement), "USD")

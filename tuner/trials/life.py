@@ -34,6 +34,8 @@ from tuner.trials.verify import ExpectedAnswers, verify_configuration
 _LOG_LINES = 200
 _THROTTLED = 0.05
 """Above this share of throttled periods the CPU limit shaped the latencies, and the user should know."""
+_OTHERS_CORES = 0.1
+"""Above this, other programs on the servers' CPUs can be seen in the tail of the latencies."""
 
 
 class _Stopwatch:
@@ -229,6 +231,11 @@ class TrialRunner:
         warnings = [*at_rate.warnings, *asked.warnings]
         if usage.throttled_ratio is not None and usage.throttled_ratio > _THROTTLED:
             warnings.append(f"the CPU limit throttled the server in {usage.throttled_ratio:.0%} of the periods")
+        if usage.others_cores is not None and usage.others_cores > _OTHERS_CORES:
+            warnings.append(
+                f"other programs used {usage.others_cores:.2g} cores of the servers' CPUs meanwhile: "
+                "on a quiet machine the figures would be better"
+            )
         measurement = Measurement(
             at_rate=at_rate,
             curve=bench.curve,
@@ -243,6 +250,7 @@ class TrialRunner:
             currency=prices.currency,
             cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
             not_enforced=running.not_enforced,
+            load_from=running.endpoint.load_from,
         )
         warnings += [
             f"{metric} could not be measured: whether its bound is met is unknown; measure longer"

@@ -87,7 +87,7 @@ class ProcessBackend:
                     )
                     place.start(replica, container, launch, scratch)
             place.read_output()
-            yield ProcessRunning(pods, place.containers, tuple(sentences), started_at)
+            yield ProcessRunning(pods, place.containers, self._machine.server_cpus, tuple(sentences), started_at)
 
     def clean(self) -> tuple[str, ...]:
         for parent in {directory.parent for directory in self._limiter.directories("any")}:

@@ -29,10 +29,16 @@ class ProcessRunning:
     """The containers of all replicas; implements `tuner.backends.model.Running`."""
 
     def __init__(
-        self, pods: PodSet, containers: Sequence[Contained], not_enforced: tuple[str, ...], started_at: float
+        self,
+        pods: PodSet,
+        containers: Sequence[Contained],
+        cpus: tuple[int, ...],
+        not_enforced: tuple[str, ...],
+        started_at: float,
     ) -> None:
-        """`started_at` on the monotonic clock."""
+        """`cpus` are those set aside for servers; `started_at` on the monotonic clock."""
         self._pods = pods
+        self._cpus = cpus
         self._containers = containers
         self._started_at = started_at
         self.not_enforced = not_enforced
@@ -76,7 +82,7 @@ class ProcessRunning:
         self._raise_if_dead("measure")
 
     def meter(self) -> CageMeter:
-        return CageMeter(self._containers)
+        return CageMeter(self._containers, self._cpus)
 
     def logs(self, tail: int) -> str:
         """Lines are prefixed by the replica (and container) where there are several."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psutil
 
@@ -22,12 +23,17 @@ class CageMeter:
     each window. Without control groups both come from the processes themselves (memory as proportional set size).
     """
 
-    def __init__(self, containers: Sequence[Contained], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, containers: Sequence[Contained], cpus: Sequence[int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`cpus` are those set aside for the servers."""
         self._containers = containers
+        self._cpus = cpus
         self._clock = clock
         self._peak: int | None = None
         self._stopped = threading.Event()
         self._first = self._readings()
+        self._busy_s = busy_s(cpus)
         self._begin = clock()
         self._thread = threading.Thread(target=self._sample, name="tuner-usage", daemon=True)
         self._thread.start()
@@ -35,6 +41,7 @@ class CageMeter:
     def stop(self) -> Usage:
         """The usage since the meter was made."""
         elapsed_s = self._clock() - self._begin
+        grown_s = busy_s(self._cpus) - self._busy_s
         last = self._readings()
         self._stopped.set()
         self._thread.join()
@@ -46,6 +53,7 @@ class CageMeter:
             cpu_cores=cpu_s / elapsed_s if cpu_s is not None and elapsed_s > 0 else None,
             memory_peak_bytes=self._peak,
             throttled_ratio=throttled / periods if throttled is not None and periods else None,
+            others_cores=max(0.0, grown_s - cpu_s) / elapsed_s if cpu_s is not None and elapsed_s > 0 else None,
         )
 
     def _readings(self) -> list[Reading]:
@@ -58,6 +66,20 @@ class CageMeter:
     def _sample(self) -> None:
         while not self._stopped.wait(SAMPLED_EVERY_S):
             self._readings()
+
+
+def busy_s(cpus: Sequence[int]) -> float:
+    """Time these CPUs have not been idle, by whomever; a virtual machine's host (steal) counts too."""
+    by_cpu = psutil.cpu_times(percpu=True)
+    return sum(
+        sum(times) - times.idle - getattr(times, "iowait", 0.0) - _guests(times)
+        for times in map(by_cpu.__getitem__, cpus)
+    )
+
+
+def _guests(times: Any) -> float:
+    """Time of a guest, which the kernel counts in user time as well."""
+    return float(getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0))
 
 
 def _growth(first: Sequence[float | None], last: Sequence[float | None]) -> float | None:
