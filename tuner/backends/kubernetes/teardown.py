@@ -18,7 +18,8 @@ from tuner.manifests.kinds.model import at, mappings
 _GRACE_S = 1
 """The shortest that waits for the node's word; with 0 the object goes and the processes may live on."""
 _FORCED_AFTER_S = 30.0
-_GIVEN_UP_AFTER_S = 90.0
+_GIVEN_UP_AFTER_S = 180.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _MAKERS = (
     Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True),
     Resource(api_version="apps/v1", kind="StatefulSet", plural="statefulsets", namespaced=True),
@@ -33,7 +34,7 @@ def remove(api: Api, holding: Holding) -> None:
     Whoever makes the pods is deleted without its dependents: else the cluster's garbage collector would delete the pods
     with their own grace period, and a node that has begun to wait for that long does not stop waiting.
     """
-    makers = [(maker, found) for maker in _MAKERS for found in (api.items(maker, labels=holding.pods))]
+    makers = _makers_left(api, holding)
     pods = api.items(PODS, labels=holding.pods)
     if not any(_is(holding, maker, found) for maker, found in makers):
         _delete_workload(api, holding)  # an operator's object; what it made goes before the collector comes to it
@@ -60,34 +61,46 @@ def _delete_workload(api: Api, holding: Holding) -> None:
 
 
 def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Holding) -> None:
+    """Pods that come after the first were told to go are told so too, but ever less often: a controller that has not
+    heard yet (after the API server was away that takes it a minute) makes a new one for each.
+    """
     begin = time.monotonic()
+    next_pass, pause_s = begin, _FIRST_PAUSE_S
 
     def look() -> list[Object] | None:
         """Pods to be told to go; empty: all are gone."""
         pods = feed.objects()
-        return [pod for pod in pods if _lingers(pod)] or ([] if not pods else None)
+        if not pods:
+            return []
+        return ([pod for pod in pods if _lingers(pod)] or None) if time.monotonic() >= next_pass else None
 
     while True:
-        found = wait_until(changed, look, begin + _GIVEN_UP_AFTER_S, 0.5)
+        found = wait_until(changed, look, begin + _GIVEN_UP_AFTER_S, _FIRST_PAUSE_S)
         if found is None:
             names = ", ".join(pod["metadata"]["name"] for pod in feed.objects())
             raise BackendFailure(f"pods of {holding.name} are still there after {_GIVEN_UP_AFTER_S:.0f} s: {names}")
-        if not found:
-            left = [(maker, one) for maker in _MAKERS for one in api.items(maker, labels=holding.pods)]
-            if not left and not api.items(PODS, labels=holding.pods):
-                return
-            for maker, one in left:  # made by an operator that had not heard yet, or still being collected
-                if not one["metadata"].get("deletionTimestamp"):
-                    api.delete(maker, one["metadata"]["name"], propagation="Orphan")
-            if time.monotonic() - begin > _GIVEN_UP_AFTER_S:
-                names = ", ".join(f"{maker.kind} {one['metadata']['name']}" for maker, one in left)
-                raise BackendFailure(f"{names or 'pods'} come back whenever they are deleted; who makes them?")
-            time.sleep(0.05)
-        lost = time.monotonic() - begin > _FORCED_AFTER_S
+        left = _makers_left(api, holding)
+        if not found and not left and not api.items(PODS, labels=holding.pods):
+            return
+        for maker, one in left:  # made by an operator that had not heard yet, or still being collected
+            if not one["metadata"].get("deletionTimestamp"):
+                api.delete(maker, one["metadata"]["name"], propagation="Orphan")
         for pod in found:
             api.delete(PODS, pod["metadata"]["name"], grace_s=_GRACE_S)
-        if lost:
+        if time.monotonic() - begin > _FORCED_AFTER_S:
             _force(api, feed)
+        if time.monotonic() - begin > _GIVEN_UP_AFTER_S:
+            names = ", ".join(f"{maker.kind} {one['metadata']['name']}" for maker, one in left)
+            raise BackendFailure(f"{names or holding.name} is still there after {_GIVEN_UP_AFTER_S:.0f} s")
+        if found:
+            next_pass = time.monotonic() + pause_s
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        else:
+            time.sleep(0.05)
+
+
+def _makers_left(api: Api, holding: Holding) -> list[tuple[Resource, Object]]:
+    return [(maker, one) for maker in _MAKERS for one in api.items(maker, labels=holding.pods)]
 
 
 def _lingers(pod: Object) -> bool:
