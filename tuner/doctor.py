@@ -24,9 +24,10 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> tuple[Finding, ...]:
-    """Look at this machine; changes nothing."""
-    return (_python(), _seldon(), _uvloop(), *_process_backend(), _ports(), _disk(), _cluster())
+def examine(namespace: str | None = None, context: str | None = None) -> tuple[Finding, ...]:
+    """Look at this machine and, where there is one, the cluster; changes nothing."""
+    machine = (_python(), _seldon(), _uvloop(), *_process_backend(), _ports(), _disk())
+    return (*machine, *_cluster(namespace, context))
 
 
 def _python() -> Finding:
@@ -115,8 +116,17 @@ def _disk() -> Finding:
     return Finding(what="working folder", state=state, found=f"writable, {free / 2**30:.1f} GiB free", advice=advice)
 
 
-def _cluster() -> Finding:
-    from tuner.backends.kubernetes.probe import cluster
+def _cluster(namespace: str | None, context: str | None) -> tuple[Finding, ...]:
+    from tuner.backends.kubernetes.probe import cluster, rights
 
-    found = cluster()
-    return Finding(what="cluster", state="ok" if found.reachable else "limited", found=found.text, advice=found.advice)
+    found = cluster(context)
+    state: Literal["ok", "limited"] = "ok" if found.reachable else "limited"
+    reached = Finding(what="cluster", state=state, found=found.text, advice=found.advice)
+    if not found.reachable:
+        return (reached,)
+    try:
+        text, lacking = rights(namespace, context)
+    except TunerError as error:
+        return (reached, Finding(what="cluster rights", state="limited", found="not known", advice=str(error)))
+    advice = f"{lacking}; `tune rbac` writes the Role" if lacking else ""
+    return (reached, Finding(what="cluster rights", state="limited" if lacking else "ok", found=text, advice=advice))

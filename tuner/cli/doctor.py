@@ -6,24 +6,26 @@ import sys
 
 import click
 
-from tuner.cli.options import as_json
+from tuner.cli.options import as_json, cluster
 
 
 @click.command()
+@cluster
 @as_json
-def doctor(as_json: bool) -> None:
+def doctor(namespace: str | None, context: str | None, as_json: bool) -> None:
     """Say what this machine can and cannot do: Python, CPUs, cgroups, ports, MLflow's store, a cluster.
 
     Exit status 3 when trials cannot run here at all.
 
     \b
     tune doctor
+    tune doctor --namespace tuning
     """
     from tuner.cli import ENVIRONMENT_FAILED, FINE
     from tuner.cli.output import print_json
     from tuner.doctor import examine
 
-    findings = examine()
+    findings = examine(namespace, context)
     if as_json:
         print_json([{"what": f.what, "state": f.state, "found": f.found, "advice": f.advice} for f in findings])
     else:

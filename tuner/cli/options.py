@@ -54,9 +54,14 @@ pick = click.option(
 )
 
 
+def cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--namespace and --context."""
+    return _namespace(_context(command))
+
+
 def backend(command: Callable[..., Any]) -> Callable[..., Any]:
     """--backend, and for a cluster --namespace and --context."""
-    return _backend(_namespace(_context(command)))
+    return _backend(cluster(command))
 
 
 def choice(command: Callable[..., Any]) -> Callable[..., Any]:

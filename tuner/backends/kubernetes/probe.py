@@ -14,14 +14,14 @@ class Cluster:
     advice: str = ""
 
 
-def cluster() -> Cluster:
-    """The cluster of the current kubeconfig context, or the one this pod runs in."""
+def cluster(context: str | None = None) -> Cluster:
+    """The cluster of the current kubeconfig context or the one named, or the one this pod runs in."""
     from kubernetes import client, config
 
     try:
         try:
-            config.load_kube_config()  # type: ignore[no-untyped-call]
-            name = config.list_kube_config_contexts()[1]["name"]  # type: ignore[no-untyped-call]
+            config.load_kube_config(context=context)  # type: ignore[no-untyped-call]
+            name = context or config.list_kube_config_contexts()[1]["name"]  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_incluster_config()  # type: ignore[no-untyped-call]
             name = "the cluster this pod runs in"
@@ -35,3 +35,18 @@ def cluster() -> Cluster:
             reachable=False, text=f"{name} at {server} does not answer", advice=f"{type(error).__name__}: {error}"[:300]
         )
     return Cluster(reachable=True, text=f"{name} at {server}, Kubernetes {version.git_version}")
+
+
+def rights(namespace: str | None, context: str | None) -> tuple[str, str]:
+    """Whether the credentials let trials run in the namespace, and what is missing, in words."""
+    from tuner.backends.kubernetes.access import missing
+    from tuner.backends.kubernetes.access import rights as needed_for
+    from tuner.backends.kubernetes.api import Api, Resource
+
+    api = Api(namespace=namespace, context=context, away_at_most_s=_TIMEOUT_S)
+    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+    lacking = missing(api, needed_for([deployments]))
+    needed = any(right.needed for right, _ in lacking)
+    told = "; ".join(f"may not {verb} {right} ({right.why})" for right, verb in lacking)
+    what = "trials can run" if not needed else "trials cannot run"
+    return f"{what} in namespace {api.namespace}", told
