@@ -260,7 +260,10 @@ def _go(
 
         if space.workload.rate_rps is not None and study.rate_rps is None:
             study.fix_rate(space.workload.rate_rps)
-        summary = study.run(run_trial)
+        try:
+            summary = study.run(run_trial)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
     if summary.choice is not None:
         folder.best_manifest.write_bytes(export(folder, summary, summary.choice.candidate.trial).encode())

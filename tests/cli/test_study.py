@@ -130,6 +130,7 @@ def test_an_interrupt_keeps_the_state_and_leaves_nothing(tune: Tune, sign: signa
     _, rest = running.communicate(timeout=60)
     assert running.returncode == 130, rest
     assert "interrupted" in rest
+    assert "`tune resume toy` goes on" in rest
     assert processes_below(tune.folder) == []
     contents = journal(tune.folder)
     assert [trial.number for trial in contents.trials] == [0]

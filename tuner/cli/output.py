@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,11 +39,20 @@ def notice(text: str) -> None:
     click.echo(text, err=True)
 
 
-def progress(space: SearchSpace, *, quiet: bool) -> Recorder:
-    """A live table in a terminal, a plain log elsewhere; both on stderr."""
+@contextmanager
+def progress(space: SearchSpace, *, quiet: bool) -> Iterator[tuple[Recorder, Callable[[str], None]]]:
+    """A live table in a terminal, a plain log elsewhere, both on stderr; and where to say a sentence meanwhile.
+
+    The terminal is given back when the context is left, before anything else is printed.
+    """
     from tuner.record.console import LiveConsole, PlainConsole
 
     to = console(stderr=True)
-    if to.is_terminal and not quiet:
-        return LiveConsole(space, to)
-    return PlainConsole(space, to)
+    if not to.is_terminal or quiet:
+        yield PlainConsole(space, to), notice
+        return
+    live = LiveConsole(space, to)
+    try:
+        yield live, lambda text: to.print(text, markup=False)
+    finally:
+        live.stop()

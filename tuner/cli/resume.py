@@ -40,7 +40,7 @@ def resume(
     tune resume iris --trials 60
     """
     from tuner.cli.options import study_root
-    from tuner.cli.output import notice, progress
+    from tuner.cli.output import progress
     from tuner.cli.result import finish
     from tuner.session import Settings, inputs_of
     from tuner.session import resume as resume_study
@@ -49,5 +49,6 @@ def resume(
     folder = StudyFolder(study_root(study, studies))
     inputs = inputs_of(folder)
     settings = Settings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
-    summary = resume_study(folder, inputs, settings, progress(inputs.space, quiet=as_json), notice)
+    with progress(inputs.space, quiet=as_json) as (console, notice):
+        summary = resume_study(folder, inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

@@ -82,7 +82,7 @@ def run(
     tune run search_spaces/iris
     tune run search_spaces/iris --trials 40 --time 15m --pick cost
     """
-    from tuner.cli.output import notice, progress
+    from tuner.cli.output import progress
     from tuner.cli.result import finish
     from tuner.inputs import read_inputs
     from tuner.session import Settings
@@ -104,5 +104,6 @@ def run(
         load_image=load_image,
     )
     inputs = read_inputs(space, backend, namespace=namespace, context=context)
-    folder, summary = run_study(inputs, settings, progress(inputs.space, quiet=as_json), notice)
+    with progress(inputs.space, quiet=as_json) as (console, notice):
+        folder, summary = run_study(inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

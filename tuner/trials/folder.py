@@ -27,6 +27,11 @@ class StudyFolder:
         return self.root.name
 
     @property
+    def called(self) -> str:
+        """What the commands know it by in this working folder: its name, or its path where it is kept elsewhere."""
+        return self.name if self.root.parent == Path("studies") else str(self.root)
+
+    @property
     def journal(self) -> Path:
         return self.root / "journal.jsonl"
 
