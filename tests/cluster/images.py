@@ -8,6 +8,7 @@ as an archive named by a digest of all that went into it, so that nothing is bui
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -127,7 +128,12 @@ class Buildah:
 
     def build(self, image: Image, base_image: str) -> None:
         """With this machine's certificates and settings of pip mounted for the commands, not copied."""
-        self._run("build", "--layers", "--isolation=chroot", "--network=host", *_mounts(), *_options(image, base_image))
+        before = self._ids(image.reference)
+        how = ("--layers", "--isolation=chroot", "--network=host", *_mounts())
+        self._run("build", *how, *_options(image, base_image))
+        for replaced in before - self._ids(image.reference):
+            with contextlib.suppress(CannotError):  # kept while another image stands on it
+                self._run("rmi", replaced)
 
     def save(self, reference: str, path: Path) -> None:
         self._run("push", reference, f"docker-archive:{path}:{reference}")
@@ -141,6 +147,12 @@ class Buildah:
 
     def _has(self, name: str) -> bool:
         return name.rpartition(":")[2] in self._run("images", "--format={{.Tag}}").split()
+
+    def _ids(self, name: str) -> set[str]:
+        try:
+            return set(self._run("images", "--quiet", "--no-trunc", name).split())
+        except CannotError:  # there is none of that name
+            return set()
 
     def _pack(self, folder: Path, name: str) -> None:
         recipe = folder.with_name("Dockerfile.base")

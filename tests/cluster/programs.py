@@ -22,8 +22,9 @@ _PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kub
 def folder() -> Path:
     """Where the programs of this version lie, or will."""
     digest = hashlib.sha256()
-    for path in (*sorted(HERE.glob("*/go.*")), *sorted(HERE.glob("*/*.go")), Path(__file__)):
-        digest.update(path.read_bytes())
+    for module in ("kubernetes", "pause"):
+        for path in (*sorted((HERE / module).glob("go.*")), *sorted((HERE / module).glob("*.go"))):
+            digest.update(path.read_bytes())
     return cache() / "programs" / digest.hexdigest()[:12]
 
 
