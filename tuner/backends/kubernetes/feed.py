@@ -11,11 +11,11 @@ from typing import Self
 
 import urllib3
 
-from tuner.backends.kubernetes.api import Api, Object, Resource
+from tuner.backends.kubernetes.api import Api, NotAllowed, Object, Resource
 from tuner.errors import EnvironmentFailure
 
-_RENEWED_EVERY_S = 240
-"""The API server ends a watch after this time; the next one goes on where it ended."""
+_RENEWED_EVERY_S = 60
+"""The API server ends a watch after this time; a silence longer than that is a connection that died."""
 _PAUSE_S = 0.2
 
 
@@ -75,12 +75,11 @@ class Feed:
         while not self._closed:
             try:
                 self._watch()
-            except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            except NotAllowed as failure:
+                self._fail(failure)
+                return
+            except (urllib3.exceptions.HTTPError, OSError, ValueError, EnvironmentFailure):
                 self._away_since = self._away_since or time.monotonic()
-            except EnvironmentFailure as failure:
-                if not _gone(failure):
-                    self._fail(failure)
-                    return
             if self._closed:
                 return
             try:
@@ -102,7 +101,7 @@ class Feed:
             "timeoutSeconds": str(_RENEWED_EVERY_S),
         }
         path = self._resource.path(self._api.namespace)
-        stream = self._api.stream(path, query, what=f"watching {self._resource.plural}", silent_s=_RENEWED_EVERY_S + 30)
+        stream = self._api.stream(path, query, what=f"watching {self._resource.plural}", silent_s=_RENEWED_EVERY_S + 15)
         self._stream = stream
         try:
             rest = b""
@@ -139,11 +138,6 @@ class Feed:
         with self._changed:
             self._failure = failure
             self._changed.notify_all()
-
-
-def _gone(failure: EnvironmentFailure) -> bool:
-    """The version to go on from is too old: list again."""
-    return getattr(failure, "status", 0) == 410
 
 
 def wait_until[T](
