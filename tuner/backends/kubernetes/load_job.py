@@ -35,7 +35,7 @@ LOAD = "tuner.dev/load"
 _CONTAINER = "load"
 _CPU, _MEMORY = "1", "512Mi"
 """The engine is one thread; the samples of a million requests take 50 MB, twice while they are sent here."""
-_SLEEP = ["python", "-c", "import signal; signal.pause()"]
+_SLEEP = ["python", "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"]
 _SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
 _VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]
 _LIFE_S = anchor.LIFE_S
