@@ -318,11 +318,12 @@ class Api:
                 again = response.status in _BUSY or (
                     response.status == 500 and any(words in content for words in _PASSING)
                 )
+            except urllib3.exceptions.SSLError as error:  # asking again does not help
+                message = f"the API server at {self.server} cannot be trusted ({error}); is the kubeconfig that of this cluster?"
+                raise BackendFailure(message) from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = BackendFailure(f"the API server at {self.server} does not answer: {_short(error)}")
                 again = True
-            except ApiException as error:  # TLS: asking again does not help
-                raise BackendFailure(f"the API server at {self.server} cannot be talked to: {error.reason}") from None
             if not again or time.monotonic() + pause_s > give_up:
                 raise problem
             time.sleep(pause_s)
