@@ -38,7 +38,8 @@ def main() -> None:
         _say(f"tune: {error}")
         status = ENVIRONMENT_FAILED
     except (KeyboardInterrupt, click.Abort) as stop:
-        _say(f"interrupted{f': {stop}' if str(stop) else ''}")
+        why = str(stop) or str(stop.__cause__ or "")  # click wraps an interrupt into its own Abort
+        _say(f"interrupted{': ' if why else ''}{why}")
         status = INTERRUPTED
     except BrokenPipeError:
         # the reader of our output went away (`tune show … | head`); nothing is wrong, and nothing more can be written
