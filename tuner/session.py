@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import tuner
 from tuner.errors import InputError, Problem, Where
+from tuner.files import write
 from tuner.inputs import Inputs, read_inputs
 from tuner.record.model import Recorder
 from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
@@ -266,7 +267,7 @@ def _go(
             raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
     if summary.choice is not None:
-        folder.best_manifest.write_bytes(export(folder, summary, summary.choice.candidate.trial).encode())
+        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
     return summary
 
 

@@ -37,6 +37,7 @@ def export(
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import bounds, study_root
     from tuner.cli.output import notice, print_json
+    from tuner.files import write
     from tuner.report.provenance import export as export_text
     from tuner.session import summary_of
     from tuner.trials.folder import StudyFolder
@@ -48,7 +49,7 @@ def export(
         sys.exit(NOTHING_FEASIBLE)
     text = export_text(folder, summary, summary.choice.candidate.trial)
     if str(output) != "-":
-        output.write_bytes(text.encode())
+        write(output, text.encode())
         notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")
     if as_json:
         print_json(

@@ -25,6 +25,7 @@ def init(manifest: Path, output: Path | None, force: bool) -> None:
     tune init deployment.yaml
     """
     from tuner.errors import InputError, Problem, Where
+    from tuner.files import write
     from tuner.manifests.reader import read
     from tuner.manifests.survey import propose, sample_request
 
@@ -43,8 +44,8 @@ def init(manifest: Path, output: Path | None, force: bool) -> None:
                 )
             ]
         )
-    output.write_text(propose(base, relative_to=output.parent))
+    write(output, propose(base, relative_to=output.parent).encode())
     click.echo(f"{output}: written; read it, then run `tune check {output}`")
     if not request.exists():
-        request.write_text(sample_request(base))
+        write(request, sample_request(base).encode())
         click.echo(f"{request}: a guess; replace it by a request that your model answers")

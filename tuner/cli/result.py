@@ -16,12 +16,13 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
     """Print the result and where everything is; returns the exit status."""
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.output import print_json, print_renderable
+    from tuner.files import write
     from tuner.record.console import pareto_table
     from tuner.record.wording import caveat_lines, comparison_lines
     from tuner.report.data import data
 
     if output is not None and summary.choice is not None:
-        output.write_bytes(folder.best_manifest.read_bytes())
+        write(output, folder.best_manifest.read_bytes())
     if as_json:
         print_json(data(summary))
     else:

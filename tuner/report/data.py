@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tuner import files
 from tuner.space.metrics import METRICS
 from tuner.space.model import Choices, FloatRange, IntRange, Parameter, SearchSpace
 from tuner.study.model import Summary
@@ -48,18 +48,8 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
 
 
 def write(path: Path, summary: Summary, space: SearchSpace | None = None) -> None:
-    """Write `data` to `path`; whoever reads it at any moment sees the old file or the new one, whole."""
-    text = json.dumps(data(summary, space), indent=1, allow_nan=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write the data to `path`, whole or not at all. Raises StoreFailure."""
+    files.write(path, (json.dumps(data(summary, space), indent=1, allow_nan=False) + "\n").encode())
 
 
 def plain(value: Any) -> Any:

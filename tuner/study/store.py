@@ -97,7 +97,10 @@ def _failures(url: str) -> Iterator[None]:
         with quiet():
             yield
     except (optuna.exceptions.OptunaError, sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        root: BaseException = error
+        while root.__cause__ is not None:  # Optuna wraps what the database said
+            root = root.__cause__
+        first = str(root).splitlines()[0] if str(root) else type(root).__name__
         raise StoreFailure(
             f"Optuna's store {url}: {first}; the journal has all trials, `tune resume` goes on"
         ) from error

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
+from tuner.files import write
 from tuner.load.model import Generator, Protocol, Request, Target
 from tuner.load.requests import options
 from tuner.manifests.model import Manifest, PodSet
@@ -103,8 +104,7 @@ class TrialRunner:
         begin = self._clock.now()
         watch = _Stopwatch(self._clock)
         rendered = render(self._space, self._manifest, configuration)
-        self._folder.trial(number).mkdir(parents=True, exist_ok=True)
-        self._folder.manifest(number).write_bytes(rendered.text.encode())
+        write(self._folder.manifest(number), rendered.text.encode())
         pods = pods_of(self._space, rendered)
         outcome = self._outcome(Deployment(study=self._study_id, trial=number, rendered=rendered, pods=pods), watch)
         duration_s = self._clock.now() - begin
@@ -134,7 +134,7 @@ class TrialRunner:
                     failure.logs = failure.logs or running.logs(_LOG_LINES)
                     raise
                 finally:
-                    self._folder.log(deployment.trial).write_text(running.logs(_LOG_LINES))
+                    write(self._folder.log(deployment.trial), running.logs(_LOG_LINES).encode())
                     self._on_stage(deployment.trial, "take down")
                     watch.start()
         except TrialFailure as failure:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.backends.model import Running
 from tuner.errors import StoreFailure, TrialFailure
+from tuner.files import write
 from tuner.load.answers import same_answer
 from tuner.load.model import Exchange, Protocol, Request
 from tuner.load.smoke import smoke
@@ -71,13 +71,7 @@ class ExpectedAnswers:
 
     def _record(self, answers: list[object]) -> None:
         self._expected = answers
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        with partial.open("w") as file:
-            json.dump(answers, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        write(self._path, json.dumps(answers).encode())
 
 
 def _short(answer: object) -> str:
