@@ -64,7 +64,7 @@ def short(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def compare(name: str, promised: Estimate, found: Estimate, floor: float | None) -> State:
     """``short``: worse than promised by more than restarts differ, and the intervals do not meet. ``uncertain``: the
-    one without the other, or no noise floor to tell by.
+    one without the other, or no interval or noise floor to tell by.
     """
     lower_is_better = METRICS[name].better == "minimize"
     worse, better = (found, promised) if lower_is_better else (promised, found)
@@ -73,7 +73,8 @@ def compare(name: str, promised: Estimate, found: Estimate, floor: float | None)
     beyond_noise = better.value <= 0.0 or worse.value / better.value > max(floor or 0.0, LEAST_FLOOR)
     if not beyond_noise:
         return "kept"
-    apart = _low(worse) > _high(better)
+    near = found.low if lower_is_better else found.high
+    apart = near is not None and (near > _high(promised) if lower_is_better else near < _low(promised))
     return "short" if apart and floor is not None else "uncertain"
 
 
