@@ -32,7 +32,7 @@ from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL,
 from tuner.backends.kubernetes.preflight import Preflight
 from tuner.backends.kubernetes.running import KubernetesRunning, Placed
 from tuner.backends.model import Deployment, Rendering
-from tuner.errors import BackendFailure, Problem, TrialFailure
+from tuner.errors import BackendFailure, EnvironmentFailure, Problem, TrialFailure
 from tuner.manifests.kinds import WorkloadKind, kind_of
 from tuner.manifests.kinds.model import Service, at, mapping
 from tuner.manifests.model import PodSet
@@ -102,9 +102,7 @@ class KubernetesBackend:
             pods=pods_of(workload, identity),
         )
         started_at = time.monotonic()
-        running: KubernetesRunning | None = None
-        try:
-            anchor.make()
+        with _held(self._api, anchor):
             service = self._make(deployment, identity, kind, anchor)
             placed = Placed(
                 identity=identity,
@@ -124,13 +122,8 @@ class KubernetesBackend:
                 said=self._left_out(deployment),
                 load_node=self._load.node if self._load else "",
             )
-            yield running
-        finally:
-            anchor.close()
-            if running is not None:
-                running.close()
-            if anchor.job:
-                teardown.remove(self._api, anchor.holding)
+            with running:
+                yield running
 
     @contextmanager
     def host_load(self, *, study: str, image: str) -> Iterator[LoadJob]:
@@ -247,6 +240,31 @@ class KubernetesBackend:
                     found[place] = self._api.items(resource)
             self._remembered = (now, found[0], found[1], found[2])
         return self._remembered[1:]
+
+
+@contextmanager
+def _held(api: Api, anchor: Anchor) -> Iterator[None]:
+    """The anchor and all it owns are there for as long as the context lasts; then nothing of the trial is.
+
+    An error that ends the context leaves it as it is, an interrupt above all; where the trial's objects could not be
+    removed then, a note says so.
+    """
+    try:
+        anchor.make()
+        yield
+    except BaseException as error:
+        try:
+            _let_go(api, anchor)
+        except EnvironmentFailure as failure:
+            error.add_note(f"and what was deployed could not be removed: {failure}; `tune clean` does it later")
+        raise
+    _let_go(api, anchor)
+
+
+def _let_go(api: Api, anchor: Anchor) -> None:
+    anchor.close()
+    if anchor.job:
+        teardown.remove(api, anchor.holding)
 
 
 def pods_of(workload: Mapping[str, Any], identity: Identity) -> str:

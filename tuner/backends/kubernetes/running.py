@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from tuner.backends.kubernetes import addresses, diagnosis, readback
 from tuner.backends.kubernetes.addresses import Addresses
@@ -156,6 +156,12 @@ class KubernetesRunning:
     def pod_urls(self) -> tuple[str, ...]:
         """The pods' own addresses, one a replica: for whoever sends load from inside the cluster."""
         return self._pod_urls(self._ready or self._pods())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._stop_watching()
