@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import machine, ways
+from tests.cluster.places import cache
 from tests.cluster.say import CannotError, say
 
 
@@ -44,6 +45,8 @@ def _act(options: argparse.Namespace) -> None:
         say(way.words)
         if options.install and isinstance(way, ways.Own):
             machine.install()
+        # whoever started it: from now on it is kept
+        (cache() / "started-by-tests").unlink(missing_ok=True)
         way.up(options.nodes)
     elif options.action == "down":
         way.down()

@@ -59,7 +59,7 @@ def up(programs: Path) -> None:
         "--enable-admission-plugins=NodeRestriction",
         "--profiling=false",
     )
-    wait(programs)
+    daemons.wait("the API server", lambda: answers(programs), 90, "kube-apiserver")
     _start(
         f"{programs}/kube-controller-manager",
         f"--kubeconfig={keys}/controller-manager.kubeconfig",
@@ -98,7 +98,7 @@ def _start(program: str, *arguments: str) -> None:
 
 def wait(programs: Path) -> None:
     """Until the API server answers."""
-    daemons.wait("the API server", lambda: answers(programs), 60, "kube-apiserver")
+    daemons.wait("the API server", lambda: answers(programs), 90)
 
 
 def answers(programs: Path) -> bool:

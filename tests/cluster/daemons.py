@@ -81,13 +81,18 @@ def wait(what: str, ready: Callable[[], bool], patience_s: float, *needs: str) -
         ended = [name for name in needs if pid(name) is None]
         if ended or time.monotonic() > deadline:
             why = f"{ended[0]} ended" if ended else f"not there within {patience_s:.0f} s"
-            raise CannotError(f"{what}: {why}\n{_tail(ended[0] if ended else needs[-1])}")
+            raise CannotError(f"{what}: {why}{_tails(ended or needs)}")
         time.sleep(0.05)
 
 
-def _tail(name: str) -> str:
-    path = state() / "log" / f"{name}.log"
-    return "\n".join(path.read_text(errors="replace").splitlines()[-15:]) if path.exists() else ""
+def _tails(names: Iterable[str]) -> str:
+    """The ends of the programs' logs."""
+    told = ""
+    for name in names:
+        path = state() / "log" / f"{name}.log"
+        lines = path.read_text(errors="replace").splitlines()[-15:] if path.exists() else []
+        told += "".join(f"\n{name}: {line}" for line in lines)
+    return told
 
 
 def _marked() -> Iterator[tuple[int, str]]:

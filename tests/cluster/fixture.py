@@ -2,7 +2,7 @@
 
 `cluster` (session): a `Cluster` that is up, with two nodes: its `kubeconfig`, `kubectl(...)` and, where it is our own,
 `without(daemon)`, which stops a part of it for a while. One that is up already is used and left up; else one is
-started, where the machine allows, and taken down at the end. `pytest --cluster=current` takes the cluster of the
+started, where the machine allows, and taken down at the end of the last test run that uses it. `pytest --cluster=current` takes the cluster of the
 current kubeconfig as it is, `--cluster=none` takes none.
 
 `images` (session): `images("toy")` builds that image of `scripts/images` if need be, brings it onto the nodes and
@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ import pytest
 
 from tests.cluster import control, daemons, machine, ways
 from tests.cluster import images as built_images
+from tests.cluster.places import cache, locked
 from tests.cluster.programs import programs
 from tests.cluster.say import CannotError
 
@@ -96,12 +97,25 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         way = ways.choose(current=wanted == "current")
         if isinstance(way, ways.Own) and _ci():
             machine.install()
-        was_up = way.is_up()
-        way.up(2)
-        found = Cluster(kubeconfig=way.kubeconfig(), way=way)
-    yield found
-    if not was_up:
-        way.down()
+    with _shared(way):
+        yield Cluster(kubeconfig=way.kubeconfig(), way=way)
+
+
+@contextmanager
+def _shared(way: ways.Way) -> Iterator[None]:
+    """The cluster, up. Test runs side by side use the same one; the last takes it down if one of them started it."""
+    started = cache() / "started-by-tests"
+    with locked("tests", shared=True):
+        with _or_skip():
+            was_up = way.is_up()
+            way.up(2)
+            if not was_up:
+                started.touch()
+        yield
+    with suppress(BlockingIOError), locked("tests", wait=False):
+        if started.exists():
+            way.down()
+            started.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -74,26 +74,40 @@ def up(count: int) -> None:
     with locked(state().name):
         built = programs()
         began = time.monotonic()
-        if state().exists() and not control.answers(built):
+        if state().exists() and not is_up():
             say("a cluster was left half-way; taking it down first")
             _remove()
+        if is_up():
+            control.wait(built)  # a test may have stopped it for a while
+            _complete(built, count)
+            return say(f"up already; KUBECONFIG={control.kubeconfig()}")
         try:
-            _start(built, count)
+            _start(built)
+            _complete(built, count)
         except BaseException:
             _remove()
             raise
-    say(f"{len(nodes())} node(s) ready after {time.monotonic() - began:.1f} s; KUBECONFIG={control.kubeconfig()}")
+    took = time.monotonic() - began
+    return say(f"{len(nodes())} node(s) ready after {took:.1f} s; KUBECONFIG={control.kubeconfig()}")
 
 
-def _start(built: Path, count: int) -> None:
-    if not state().exists():
-        network.check()
-        state().mkdir(parents=True, mode=0o711)
-        host.note()
-        host.make_folders()
-        pki.make()
-        network.up(built)
-        control.up(built)
+def is_up() -> bool:
+    """True from the end of `up` on, until `down` or the machine's end; also while a part of it is stopped."""
+    return (state() / "complete").exists() and network.exists()
+
+
+def _start(built: Path) -> None:
+    network.check()
+    state().mkdir(parents=True, mode=0o711)
+    host.note()
+    host.make_folders()
+    pki.make()
+    network.up(built)
+    control.up(built)
+
+
+def _complete(built: Path, count: int) -> None:
+    """Start the nodes that are not there yet and wait until pods can run."""
     for number in range(len(nodes()), count):
         added = Node(number=number)
         node.up(built, added)
@@ -106,6 +120,7 @@ def _start(built: Path, count: int) -> None:
     # without it no pod is admitted
     account = ("get", "serviceaccount", "default")
     daemons.wait("service accounts", lambda: not control.kubectl(built, *account).returncode, 30, *kubelets)
+    (state() / "complete").touch()
 
 
 def down() -> None:
@@ -138,10 +153,6 @@ def kubeconfig() -> Path:
     if not control.kubeconfig().exists():
         raise CannotError("no cluster is up here; start one with `scripts/cluster up`")
     return control.kubeconfig()
-
-
-def is_up() -> bool:
-    return compiled() and control.kubeconfig().exists() and control.answers(programs())
 
 
 def load(archive: Path) -> None:

@@ -67,6 +67,10 @@ def _address(node: Node) -> None:
     run(*inside(), "ip", "addr", "add", f"{node.address}/24", "dev", "nodes")
 
 
+def exists() -> bool:
+    return daemons.pid(_HOLDER) is not None
+
+
 def inside() -> list[str]:
     """What starts a program in the cluster's network."""
     return ["nsenter", f"--net=/proc/{daemons.pid(_HOLDER)}/ns/net", "--"]

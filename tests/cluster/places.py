@@ -70,9 +70,12 @@ def own_name() -> str:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """One process at a time does what `name` stands for; the lock goes with the process that holds it."""
+def locked(name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """One process at a time (or all that ask for it `shared`) does what `name` stands for.
+
+    The lock goes with the process that holds it. Raises BlockingIOError where it is held and is not to be waited for.
+    """
     (cache() / "locks").mkdir(parents=True, exist_ok=True)
     with (cache() / "locks" / name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         yield
