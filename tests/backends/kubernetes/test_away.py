@@ -21,6 +21,9 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.filterwarnings(
+    "ignore:subprocess .* is still running:ResourceWarning"
+)  # the server, started again to stay
 @pytest.mark.parametrize("away_s", [20.0])
 def test_a_trial_survives_the_api_servers_absence(
     cluster: Cluster, kubeconfig: Path, namespace: str, away_s: float
