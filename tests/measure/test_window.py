@@ -173,10 +173,23 @@ def test_lopsided_replicas_are_told(rng: np.random.Generator) -> None:
     lopsided = summarize(even(rng, replica=(np.arange(2000) % 10 < 8).astype(np.int64)))
     assert lopsided.replica_share == pytest.approx((0.2, 0.8), abs=0.01)
     assert lopsided.warnings == (
-        "the replicas answered unequal shares of the requests: 20 %, 80 %; even would be 50 % each",
+        "the replicas answered unequal shares of the requests: 20 %, 80 %; even would be 50 % each: "
+        "the answers do not tell why",
     )
     assert summarize(even(rng, replica=rng.integers(0, 2, 2000))).warnings == ()
     assert summarize(even(rng, n=40, replica=(np.arange(40) % 5 < 3).astype(np.int64))).warnings == ()
+
+
+def test_why_replicas_are_lopsided_is_told(rng: np.random.Generator) -> None:
+    replica = (np.arange(2000) % 10 < 8).astype(np.int64)
+    slower = summarize(even(rng, replica=replica, latency=np.where(replica == 0, 0.04, 0.01)))
+    assert "replica 0 takes 40 ms where replica 1 takes 10 ms (medians)" in slower.warnings[0]
+    status = np.full(2000, 200)
+    status[9::100] = Status.CONNECTION_LOST
+    failing = summarize(even(rng, replica=replica, status=status))
+    assert "replica 0 failed 20 requests" in failing.warnings[0]
+    odd = summarize(dataclasses.replace(even(rng, replica=replica), connections=5))
+    assert "5 connections cannot be divided evenly among 2 replicas" in odd.warnings[0]
 
 
 def test_error_bursts_widen_the_interval(rng: np.random.Generator) -> None:

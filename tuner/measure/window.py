@@ -98,7 +98,7 @@ def summarize(samples: Samples, trust: Trust = Trust()) -> Window:
         backlog_rps=backlog,
         untrusted=(*late, *busy, *few, *unsteady),
         generator_limited=bool(late or busy),
-        warnings=(*_lopsided(share, int(kept.sum())), *(_overload(backlog) if backlog and overloaded else ())),
+        warnings=(*_lopsided(share, samples, kept), *(_overload(backlog) if backlog and overloaded else ())),
     )
 
 
@@ -256,16 +256,43 @@ def _unsteady(truncation: Truncation, samples: Samples) -> tuple[str, ...]:
     )
 
 
-def _lopsided(share: tuple[float, ...], requests: int) -> tuple[str, ...]:
+def _lopsided(share: tuple[float, ...], samples: Samples, kept: BoolArray) -> tuple[str, ...]:
     """Shares that differ from an even spread by more than a quarter and by more than chance (3 standard errors)."""
     if len(share) < 2:
         return ()
     fair = 1.0 / len(share)
-    chance = 3.0 * math.sqrt(fair * (1.0 - fair) / requests)
+    chance = 3.0 * math.sqrt(fair * (1.0 - fair) / int(kept.sum()))
     if all(fair / LOPSIDED <= part <= fair * LOPSIDED or abs(part - fair) <= chance for part in share):
         return ()
     shares = ", ".join(format_ratio(part) for part in share)
-    return (f"the replicas answered unequal shares of the requests: {shares}; even would be {format_ratio(fair)} each",)
+    return (
+        f"the replicas answered unequal shares of the requests: {shares}; even would be {format_ratio(fair)} each: "
+        f"{_why_lopsided(share, samples, kept)}",
+    )
+
+
+def _why_lopsided(share: tuple[float, ...], samples: Samples, kept: BoolArray) -> str:
+    """What the samples tell of the reason; replicas count from 0, as in their logs."""
+    least, most = int(np.argmin(share)), int(np.argmax(share))
+    failed = np.isin(samples.status, (Status.CONNECT_FAILED, Status.CONNECTION_LOST, Status.TIMED_OUT))
+    failures = int((kept & failed & (samples.replica == least)).sum())
+    if failures > int((kept & failed & (samples.replica == most)).sum()):
+        return f"replica {least} failed {failures} requests (no connection, or no answer)"
+    slow, fast = (_service_s(samples, kept & (samples.replica == replica)) for replica in (least, most))
+    if slow > LOPSIDED * fast:
+        return (
+            f"replica {least} takes {format_seconds(slow)} where replica {most} takes {format_seconds(fast)} (medians), "
+            "so that its connections are busy longer"
+        )
+    if samples.connections % len(share):
+        return f"{samples.connections} connections cannot be divided evenly among {len(share)} replicas"
+    return "the answers do not tell why"
+
+
+def _service_s(samples: Samples, rows: BoolArray) -> float:
+    """Median time from send to answer; 0 where none was answered."""
+    spent = (samples.finished_s - samples.sent_s)[rows & (samples.status == GOOD)]
+    return _quantile(spent, 0.5)
 
 
 def _overload(backlog: Estimate) -> tuple[str, ...]:
