@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,11 @@ from tuner.measure.promise import Finding, Promise
 from tuner.space.model import SearchSpace
 from tuner.study.model import Summary
 from tuner.trials.folder import StudyFolder
+from tuner.trials.load_source import IMAGE, Place
 
 if TYPE_CHECKING:
     from tuner.backends.kubernetes.changes import Conflict
+    from tuner.backends.kubernetes.load_job import LoadJob
     from tuner.backends.kubernetes.rollout import Change, Rollout
     from tuner.manifests.model import PodSet
 
@@ -63,11 +66,12 @@ class Promotion:
         rollout: Rollout,
         changes: tuple[Change, ...],
         promise: Promise | None,
+        load: Place,
         force: bool,
     ) -> None:
         self._folder, self._summary, self._text = folder, summary, text
         self._space, self._pods, self._rollout = space, pods, rollout
-        self._force = force
+        self._load, self._force = load, force
         self.changes = changes
         self.promise = promise
         """None: it is not measured once more."""
@@ -98,7 +102,8 @@ class Promotion:
             )
         saved = self._save(planned) if self.diff else None
         try:
-            result = self._attempt(planned, on_stage)
+            with self._load_source() as load:  # before anything is changed: it may not be had
+                result = self._attempt(planned, load, on_stage)
             result = self._noted(planned, result) if result.kept else self._rolled_back(result, on_stage)
         except BaseException as stop:
             on_stage("roll back")
@@ -107,25 +112,37 @@ class Promotion:
 
     # steps
 
-    def _attempt(self, planned: Sequence[Change], on_stage: Stage) -> Result:
+    @contextmanager
+    def _load_source(self) -> Iterator[LoadJob | None]:
+        """Where the load comes from; None: from here."""
+        if self.promise is None or self._load == "here":
+            yield None
+            return
+        start = self._summary.start
+        with self._rollout.host_load(study=start.study_id, image=start.load_image or IMAGE) as job:
+            yield job
+
+    def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: Stage) -> Result:
         try:
-            return self._tried(planned, on_stage)
+            return self._tried(planned, load, on_stage)
         except TrialFailure as failure:
             reason = f"{failure.kind}: {failure.reason}"
             return Result(kept=False, reason=f"{reason}\n{failure.logs}".rstrip() if failure.logs else reason)
 
-    def _tried(self, planned: Sequence[Change], on_stage: Stage) -> Result:
+    def _tried(self, planned: Sequence[Change], load: LoadJob | None, on_stage: Stage) -> Result:
         on_stage("apply")
         self._rollout.apply(planned, force=self._force)
         on_stage("wait for the rollout")
-        took_s = self._rollout.follow(self._pods.replicas * self._space.workload.ready_timeout_s + _OLD_PODS_S)
+        deadline_s = self._pods.replicas * self._space.workload.ready_timeout_s + _OLD_PODS_S
+        took_s = self._rollout.follow(deadline_s, alone=self.promise is not None)
         if self.promise is None:
             return Result(kept=True, reason=f"rolled out in {took_s:.1f} s; not measured, as asked")
-        return self._measured(self.promise, on_stage)
+        return self._measured(self.promise, load, on_stage)
 
-    def _measured(self, promise: Promise, on_stage: Stage) -> Result:
+    def _measured(self, promise: Promise, load: LoadJob | None, on_stage: Stage) -> Result:
         from tuner.load.local import LocalGenerator
         from tuner.load.model import Target
+        from tuner.load.piped import PipedGenerator
         from tuner.load.requests import options, protocol_of
         from tuner.load.requests import requests as read_requests
         from tuner.measure.promise import findings, short
@@ -135,12 +152,12 @@ class Promotion:
 
         workload = self._space.workload
         protocol, requests = protocol_of(workload), read_requests(workload)
-        running = self._rollout.running(self._pods, self._summary.start.study_id, workload.ready_timeout_s)
+        running = self._rollout.running(self._pods, self._summary.start.study_id, workload.ready_timeout_s, load)
         try:
             running.wait_ready(workload.ready_timeout_s)
             urls = running.endpoint.urls
             target = Target(urls=urls, protocol=protocol.name, requests=requests, options=options(workload))
-            with LocalGenerator(target) as generator:
+            with LocalGenerator(target) if load is None else PipedGenerator(target, load.start) as generator:
                 on_stage("verify")
                 verify_configuration(running)
                 ExpectedAnswers(self._folder.answers).verify(
@@ -196,7 +213,7 @@ class Promotion:
     def _ready_again(self, on_stage: Stage) -> str:
         on_stage("wait until what was there is ready again")
         try:
-            took_s = self._rollout.follow(_FOLLOWED_BACK_S)
+            took_s = self._rollout.follow(_FOLLOWED_BACK_S, alone=False)
         except (TrialFailure, EnvironmentFailure) as failure:
             return f"what was there is not ready again yet: {failure}"
         return f"what was there was ready again after {took_s:.1f} s"
@@ -242,9 +259,10 @@ def prepare(
     namespace: str | None,
     context: str | None,
     measure: bool,
+    load: Place | None,
     force_conflicts: bool,
 ) -> Promotion:
-    """Compare what a study chose with what is live, by a server-side dry run.
+    """Compare what a study chose with what is live, by a server-side dry run. `load` None: from where it was measured.
 
     Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
     it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
@@ -263,12 +281,16 @@ def prepare(
     space = _space(folder, summary, measure=measure)
     text = export(folder, summary, summary.choice.candidate.trial)
     objects = [json.loads(json.dumps(obj)) for obj in objects_of(text)]
-    promise = promised(summary) if measure else None
+    place = load or summary.start.load
+    promise = promised(summary, place) if measure else None
     index = find(space, objects).index
     notes = objects[index]["metadata"].setdefault("annotations", {})
     notes[APPLIED] = f"{_now()} by tuner {tuner.__version__}"
     api = Api(namespace=_namespace(objects, namespace), context=context)
     rollout = Rollout(api, objects, workload=index, ignoring=(APPLIED, VERIFIED))
+    if missing := rollout.missing(place if measure else None):
+        fix = "have the Role applied that `tune rbac --apply-rights` writes"
+        raise InputError([_problem(f"cluster {api.cluster}", message, fix) for message in missing])
     try:
         changes = rollout.plan()
     except Refused as refused:
@@ -286,12 +308,16 @@ def prepare(
         rollout=rollout,
         changes=changes,
         promise=promise,
+        load=place,
         force=force_conflicts,
     )
 
 
-def promised(summary: Summary) -> Promise:
-    """What the study measured of its choice. Raises InputError where there is nothing to hold it to."""
+def promised(summary: Summary, load: Place) -> Promise:
+    """What the study measured of its choice: of another place, or under load from elsewhere, only the SLO holds.
+
+    Raises InputError where there is no rate to measure at.
+    """
     from tuner.study.candidates import replicates
     from tuner.study.summary import compared
 
@@ -314,7 +340,7 @@ def promised(summary: Summary) -> Promise:
     return Promise(
         rate_rps=summary.rate_rps,
         slo=start.slo,
-        metrics=metrics if start.backend == "kubernetes" else {},
+        metrics=metrics if start.backend == "kubernetes" and load == start.load else {},
         noise_floor=summary.noise_floor,
     )
 

@@ -12,6 +12,7 @@ from tuner.cli.options import as_json, choice, studies, study_argument
 
 if TYPE_CHECKING:
     from tuner.promote import Promotion, Result
+    from tuner.trials.load_source import Place
 
 
 @click.command()
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 @click.option("--context", help="Which cluster of the kubeconfig.  [default: the current one]")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option("--no-measure", is_flag=True, help="Do not measure it once more: only the rollout decides.")
+@click.option(
+    "--load",
+    type=click.Choice(["cluster", "here"]),
+    help="Send the load from a pod inside the cluster, or from this machine.  [default: as the study did]",
+)
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that another manager has set.")
 @studies
 @as_json
@@ -33,6 +39,7 @@ def apply(
     context: str | None,
     yes: bool,
     no_measure: bool,
+    load: Place | None,
     force_conflicts: bool,
     studies: Path,
     as_json: bool,
@@ -66,6 +73,7 @@ def apply(
         namespace=namespace,
         context=context,
         measure=not no_measure,
+        load=load,
         force_conflicts=force_conflicts,
     )
     for name in promotion.left_out:

@@ -27,9 +27,9 @@ def _name(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
 @click.option(
     "--load",
     type=click.Choice(["cluster", "here"]),
-    default="here",
+    default="cluster",
     show_default=True,
-    help="Where the load is sent from: inside the cluster, or where tune runs.",
+    help="Where the load is sent from: a pod inside the cluster, or where tune runs.",
 )
 @click.option(
     "--apply-rights", is_flag=True, help="The rights of `tune apply` instead, for the namespace that it applies to."

@@ -20,6 +20,7 @@ TABLE = (
     *rights.ALWAYS,
     *rights.OPTIONAL,
     *rights.APPLY,
+    *rights.IN_CLUSTER,
     *rights.of_workload("apps", "deployments", "Deployment"),
     *rights.of_companion("", "configmaps", "ConfigMap"),
     *rights.of_applied("apps", "deployments", "Deployment", workload=True),

@@ -12,6 +12,7 @@ from typing import Any
 from tuner.backends.kubernetes.rights import (
     ALWAYS,
     APPLY,
+    IN_CLUSTER,
     OPTIONAL,
     Load,
     Right,
@@ -45,7 +46,7 @@ def of_trials(objects: Sequence[Mapping[str, Any]], load: Load) -> tuple[Right, 
     for obj in _kinds(objects or (_DEPLOYMENT,)):
         rights = of_workload if kind_of(obj) is not None else of_companion
         made += rights(*_resource(obj), str(obj.get("kind")))
-    return _sent_from(load, [*ALWAYS, *made, *OPTIONAL])
+    return _sent_from(load, [*ALWAYS, *IN_CLUSTER, *made, *OPTIONAL])
 
 
 def of_apply(objects: Sequence[Mapping[str, Any]], load: Load) -> tuple[Right, ...]:
@@ -53,7 +54,7 @@ def of_apply(objects: Sequence[Mapping[str, Any]], load: Load) -> tuple[Right, .
     made: list[Right] = []
     for obj in _kinds(objects or (_DEPLOYMENT, _SERVICE)):
         made += of_applied(*_resource(obj), str(obj.get("kind")), workload=kind_of(obj) is not None)
-    return _sent_from(load, [*APPLY, *made])
+    return _sent_from(load, [*IN_CLUSTER, *made, *APPLY])
 
 
 def role(account: Account, name: str, rights: Sequence[Right], *, nodes: bool) -> str:

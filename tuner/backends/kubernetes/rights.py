@@ -79,6 +79,23 @@ ALWAYS = (
         for resource in ("deployments", "statefulsets", "replicasets")
     ),
 )
+IN_CLUSTER = (
+    Right(
+        group="batch",
+        resource="jobs",
+        verbs=("create", "list", "patch", "delete"),
+        why="the Job that holds the load generator, its heartbeat, and its end",
+        load="cluster",
+    ),
+    Right(
+        group="",
+        resource="pods/exec",
+        verbs=("create", "get"),
+        why="speaking to the load generator in its pod",
+        load="cluster",
+    ),
+)
+"""For load from inside the cluster."""
 OPTIONAL = (
     Right(
         group="",
@@ -163,10 +180,11 @@ APPLY = (
         verbs=("create", "get"),
         why="load from here where neither pods nor Services can be reached",
         needed=False,
-        lost="`tune apply` must run where the pods can be reached, or with --no-measure",
+        lost="`tune apply` must run where the pods can be reached, or with --load cluster, or with --no-measure",
         load="here",
     ),
 )
+"""For `tune apply`, beside the rights on what it applies."""
 
 
 def of_workload(group: str, resource: str, kind: str) -> tuple[Right, ...]:

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner.backends.kubernetes import changes, diagnosis
+from tuner.backends.kubernetes import access, changes, diagnosis, rights
 from tuner.backends.kubernetes.anchor import Holding
 from tuner.backends.kubernetes.api import EVENTS, FIELD_MANAGER, PODS, Api, NotAllowed, Object, Refused, Resource
 from tuner.backends.kubernetes.backend import pods_of
 from tuner.backends.kubernetes.changes import Conflict
 from tuner.backends.kubernetes.diagnosis import Fault
 from tuner.backends.kubernetes.feed import Feed, wait_until
+from tuner.backends.kubernetes.load_job import LoadJob
 from tuner.backends.kubernetes.objects import Identity
+from tuner.backends.kubernetes.rights import Load
 from tuner.backends.kubernetes.running import KubernetesRunning, Placed
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.manifests.kinds import kind_of
@@ -92,6 +94,25 @@ class Rollout:
         """What became of each object that was taken back, the last applied first."""
         return tuple(self._undone)
 
+    def missing(self, load: Load | None) -> tuple[str, ...]:
+        """Rights that the credentials lack to apply, to follow and to take back, in words. `load` None: not measured."""
+        needed = [right for right in rights.APPLY if right.needed]
+        needed += [right for right in rights.IN_CLUSTER if load == "cluster"]
+        for resource, obj in self._namespaced():
+            group = resource.api_version.rpartition("/")[0]
+            workload = kind_of(obj) is not None
+            needed += rights.of_applied(group, resource.plural, resource.kind, workload=workload)
+        return tuple(
+            f"you may not {verb} {right} in namespace {self._api.namespace} (needed for {right.why})"
+            for right, verb in access.missing(self._api, tuple(rights.distinct(needed)))
+        )
+
+    @contextmanager
+    def host_load(self, *, study: str, image: str) -> Iterator[LoadJob]:
+        """A place for load generators beside the pods. Raises EnvironmentFailure."""
+        with LoadJob(self._api, study=study, image=image) as job:
+            yield job
+
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
         return tuple(self._change(resource, obj) for resource, obj in self._namespaced())
@@ -121,8 +142,8 @@ class Rollout:
                 wanted["metadata"].setdefault("annotations", {}).update(annotations)
                 self._api.apply(change.resource, wanted, force=force)
 
-    def follow(self, deadline_s: float) -> float:
-        """Wait until every replica is new, ready, and the old ones are gone; returns the seconds it took.
+    def follow(self, deadline_s: float, *, alone: bool) -> float:
+        """Wait until every replica is new and ready, and with `alone` the old pods are gone; returns the seconds taken.
 
         Raises TrialFailure as soon as the cluster knows that it will not come to that.
         """
@@ -135,7 +156,7 @@ class Rollout:
                 if workload is None:
                     return Fault(kind="Deleted", reason=f"{' '.join(self._main)} was deleted by somebody else")
                 there = pods.objects()
-                if self._is_out(workload, there):
+                if self._is_out(workload, there, alone=alone):
                     return True
                 fault = diagnosis.fault(self._new(there), self._ours(events.objects()), workload)
                 return self._certain(fault, there, first_seen)
@@ -147,8 +168,10 @@ class Rollout:
                 raise self._too_late(deadline_s, pods, events, workloads)
         return time.monotonic() - begin
 
-    def running(self, pods: PodSet, study_id: str, ready_timeout_s: float) -> KubernetesRunning:
-        """The rolled-out pods, to be verified and measured. To be closed."""
+    def running(
+        self, pods: PodSet, study_id: str, ready_timeout_s: float, load: LoadJob | None = None
+    ) -> KubernetesRunning:
+        """The rolled-out pods, to be verified and measured. To be closed. `load`: where the load comes from, if not here."""
         workload, selector = self._workload(), self._selector()
         wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
         identity = Identity(study=study_id, trial=0)
@@ -168,7 +191,9 @@ class Rollout:
             started_at=time.monotonic(),
             made_at=self._since or self._now(),
         )
-        return KubernetesRunning(self._api, placed, ready_timeout_s=ready_timeout_s)
+        return KubernetesRunning(
+            self._api, placed, ready_timeout_s=ready_timeout_s, load_node=load.node if load else ""
+        )
 
     def take_back(self) -> None:
         """Make everything that was sent what it was before. After an interrupt it goes on where it was.
@@ -237,8 +262,10 @@ class Rollout:
         ):
             yield changed, pods, events, workloads
 
-    def _is_out(self, workload: Object, pods: Sequence[Object]) -> bool:
-        return self._kind.waiting(workload) is None and bool(pods) and all(diagnosis.is_ready(pod) for pod in pods)
+    def _is_out(self, workload: Object, pods: Sequence[Object], *, alone: bool) -> bool:
+        if self._kind.waiting(workload) is not None:
+            return False
+        return not alone or (bool(pods) and all(diagnosis.is_ready(pod) for pod in pods))
 
     def _new(self, pods: Sequence[Object]) -> list[Object]:
         return [
