@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sqlite3
+import time
 
+import httpx
 import pytest
 import yaml
 
@@ -189,3 +192,25 @@ def test_a_lost_optuna_store_is_made_anew_from_the_journal(tune: Tune) -> None:
     assert tune("resume", "toy", "--trials", "3").status in (0, 1)
     kept = books(tune.folder)
     assert kept.journal == kept.optuna == kept.mlflow
+
+
+def test_the_page_is_served_on_loopback_and_ends_with_an_interrupt(done: Tune) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    running = done.start("ui", "toy", "--port", str(port))
+    try:
+        assert running.stderr is not None
+        address = running.stderr.readline().split()[0]
+        assert address.startswith(f"http://127.0.0.1:{port}/#/experiments/")
+        deadline = time.monotonic() + 90
+        status = 0
+        while status != 200 and time.monotonic() < deadline:
+            try:
+                status = httpx.get(f"http://127.0.0.1:{port}/", timeout=5).status_code
+            except httpx.TransportError:
+                time.sleep(0.2)
+        assert status == 200
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    assert processes_below(done.folder) == []

@@ -45,6 +45,8 @@ def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path
         page = page_of(StudyFolder(study_root(study, studies)), uri)
     click.echo(f"http://{host}:{port}{page}   (Ctrl-C ends it)", err=True)
     sys.stderr.flush()
-    arguments = ["ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
-    # one process instead of two: the page takes this one's place, and Ctrl-C reaches it directly
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])  # noqa: S606
+    arguments = ["ui", "--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
+    # a page for one person: without the runners of background jobs it starts sooner and is one process, not ten
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    # the page takes this process's place, so that Ctrl-C reaches it directly
+    os.execve(sys.executable, [sys.executable, "-m", "mlflow", *arguments], environment)  # noqa: S606
