@@ -191,7 +191,6 @@ def _engine(found: Object, predictor: Object, image: str, model_port: int) -> Ob
         ],
         "ports": [
             {"name": "http", "containerPort": ENGINE_HTTP, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": ENGINE_HTTP, "protocol": "TCP"},
             {"name": "grpc", "containerPort": ENGINE_GRPC, "protocol": "TCP"},
         ],
         "resources": asked.get("resources") or {"requests": usual, "limits": usual},
