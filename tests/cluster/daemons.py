@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -34,8 +33,14 @@ def again(name: str) -> None:
     """Start a program that was stopped, as it was started before."""
     arguments = json.loads((state() / "run" / f"{name}.json").read_text())
     env = {"PATH": os.environ["PATH"], "HOME": str(state()), _MARK: f"{state()}:{name}"}
-    with (state() / "log" / f"{name}.log").open("ab") as log:
-        subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=env)
+    log = str(state() / "log" / f"{name}.log")
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # not subprocess.Popen: that warns of a process which is meant to outlive it
+    os.posix_spawnp(arguments[0], arguments, env, file_actions=streams, setsid=True)
 
 
 def pid(name: str) -> int | None:
@@ -68,9 +73,8 @@ def end(living: Callable[[], Iterable[int]], patience_s: float = 20.0) -> None:
         for found in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(found, os.WNOHANG)
         time.sleep(0.02)
 
 
