@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, constant, exponential, samples
-from tuner.measure.model import Samples, Status
-from tuner.measure.window import Trust, summarize, wilson
+from tuner.measure.model import Samples, Status, Usage
+from tuner.measure.window import Trust, hidden_spread, summarize, wilson
 
 
 @pytest.fixture
@@ -190,6 +190,16 @@ def test_why_replicas_are_lopsided_is_told(rng: np.random.Generator) -> None:
     assert "replica 0 failed 20 requests" in failing.warnings[0]
     odd = summarize(dataclasses.replace(even(rng, replica=replica), connections=5))
     assert "5 connections cannot be divided evenly among 2 replicas" in odd.warnings[0]
+
+
+def test_a_spread_behind_one_address_is_seen_in_the_cpu_time(rng: np.random.Generator) -> None:
+    window = summarize(even(rng))
+    (said,) = hidden_spread(window, Usage(cpu_share=(0.9, 0.1)))
+    assert "90 %, 10 %; even would be 50 % each: behind one address" in said
+    for share in ((), (1.0,), (0.55, 0.45)):
+        assert hidden_spread(window, Usage(cpu_share=share)) == ()
+    spread = summarize(even(rng, replica=rng.integers(0, 2, 2000)))
+    assert hidden_spread(spread, Usage(cpu_share=(0.9, 0.1))) == ()
 
 
 def test_error_bursts_widen_the_interval(rng: np.random.Generator) -> None:

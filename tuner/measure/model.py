@@ -123,6 +123,8 @@ class Usage:
     restarts: int = 0
     others_cores: float | None = None
     """CPU that other programs used of the CPUs set aside for the servers: they disturbed the measurement."""
+    cpu_share: tuple[float, ...] = ()
+    """Share of the CPU time by replica, summing to 1; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

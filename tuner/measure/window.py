@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
-from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Window
+from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
 from tuner.measure.quantiles import estimate_quantiles
 from tuner.measure.steady import Truncation, truncate
 from tuner.space.metrics import LATENCY_PERCENTILES
@@ -268,6 +268,21 @@ def _lopsided(share: tuple[float, ...], samples: Samples, kept: BoolArray) -> tu
     return (
         f"the replicas answered unequal shares of the requests: {shares}; even would be {format_ratio(fair)} each: "
         f"{_why_lopsided(share, samples, kept)}",
+    )
+
+
+def hidden_spread(window: Window, usage: Usage) -> tuple[str, ...]:
+    """A warning for replicas behind one address: the CPU time they used alone tells how the requests were spread."""
+    share = usage.cpu_share
+    if len(window.replica_share) != 1 or len(share) < 2:
+        return ()
+    fair = 1.0 / len(share)
+    if all(fair / LOPSIDED <= part <= fair * LOPSIDED for part in share):
+        return ()
+    shares = ", ".join(format_ratio(part) for part in share)
+    return (
+        f"the replicas used unequal shares of the CPU time: {shares}; even would be {format_ratio(fair)} each: behind "
+        "one address each connection goes to a replica by chance and stays there; load from inside the cluster is spread",
     )
 
 

@@ -23,6 +23,7 @@ from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
+from tuner.measure.window import hidden_spread
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.clock import Clock
@@ -228,7 +229,7 @@ class TrialRunner:
         prices = self._space.prices
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
-        warnings = [*at_rate.warnings, *asked.warnings]
+        warnings = [*at_rate.warnings, *hidden_spread(at_rate, usage), *asked.warnings]
         if usage.throttled_ratio is not None and usage.throttled_ratio > _THROTTLED:
             warnings.append(f"the CPU limit throttled the server in {usage.throttled_ratio:.0%} of the periods")
         if usage.others_cores is not None and usage.others_cores > _OTHERS_CORES:

@@ -116,13 +116,26 @@ def usage(before: Reading, after: Reading, *, exact: bool, restarts: int) -> Usa
     peaks = [_largest(then.memory_bytes, now.memory_bytes) for then, now in pairs]
     window_s = after.at_s - before.at_s
     cores = [_cores(then, now, None if exact else window_s) for then, now in pairs]
+    pods = [pod for pod, container in after.counters if (pod, container) in before.counters]
     periods = [(now.periods, then.periods, now.throttled, then.throttled) for then, now in pairs]
     return Usage(
         cpu_cores=_sum(cores),
         memory_peak_bytes=_whole(_sum(peaks)) if memory else None,
         throttled_ratio=_throttled(periods),
         restarts=restarts,
+        cpu_share=_by_pod(pods, cores),
     )
+
+
+def _by_pod(pods: Sequence[str], cores: Sequence[float | None]) -> tuple[float, ...]:
+    """Each pod's share of all the CPU time; empty unless every container's is known."""
+    used = dict.fromkeys(pods, 0.0)
+    for pod, one in zip(pods, cores, strict=True):
+        if one is None:
+            return ()
+        used[pod] += one
+    total = sum(used.values())
+    return tuple(one / total for one in used.values()) if total > 0 else ()
 
 
 def _cores(then: Counters, now: Counters, window_s: float | None) -> float | None:
