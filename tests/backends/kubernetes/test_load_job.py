@@ -20,7 +20,7 @@ from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.load.model import Generator, Stage, Target
 from tuner.load.piped import PipedGenerator
-from tuner.measure.window import summarize
+from tuner.measure.window import hidden_spread, summarize
 
 pytestmark = pytest.mark.cluster
 
@@ -94,14 +94,21 @@ class TestInCluster(GeneratorConformance):
             assert self.job.node not in nodes
             assert not any("shared" in sentence for sentence in self.running.not_enforced)
 
-    def test_the_spread_behind_one_address_is_not_taken_for_that_of_the_replicas(self) -> None:
+    def test_a_lopsided_spread_behind_one_address_is_told(self, urls: tuple[str, ...]) -> None:
+        """One connection through the Service reaches one of two pods, which the generator cannot see."""
         service = self.running._api.get(SERVICES, self.running._placed.service.name)
         assert service is not None
         url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-        with self.generator(self.target(url)) as generator:
-            window = summarize(generator.run(Stage(arrival="constant", rate_rps=200, duration_s=0.5, connections=4)))
-        assert window.replica_share == (1.0,)
-        assert not any("unequal" in warning for warning in window.warnings)
+        stage = Stage(arrival="constant", rate_rps=400, duration_s=1.0, connections=1)
+        for target, lopsided in ((self.target(url), True), (self.target(*urls), False)):
+            with self.generator(target) as generator:
+                generator.ask(target.urls[0], REQUEST, 5.0)
+                meter = self.running.meter()
+                window, usage = summarize(generator.run(stage)), meter.stop()
+            assert len(window.replica_share) == len(target.urls)
+            if not usage.cpu_share:
+                pytest.skip(f"the pods' CPU time is not known here: {self.running.not_enforced}")
+            assert bool(hidden_spread(window, usage)) == lopsided, usage.cpu_share
 
     def test_a_pipe_that_breaks_is_laid_anew_and_the_window_sent_again(self, urls: tuple[str, ...]) -> None:
         pipes = []
