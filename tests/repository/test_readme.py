@@ -25,7 +25,7 @@ DOCUMENTS = (
     "docs/search-space.md",
     "search_spaces/iris/README.md",
 )
-BY_OTHER_MEANS = ("demo", "setup", "study", "test")
+BY_OTHER_MEANS = ("cluster", "demo", "setup", "study", "test")
 """Marks of blocks that are not run here: they set up, take minutes, or need a study; their commands are checked only."""
 
 
@@ -38,7 +38,7 @@ class Block:
 
     def commands(self) -> Iterator[list[str]]:
         for line in self.text.splitlines():
-            words = shlex.split(line, comments=True)
+            words = shlex.split(line.split(" | ")[0], comments=True)  # what is piped into is not ours
             if words:
                 yield words
 
