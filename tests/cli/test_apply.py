@@ -285,9 +285,11 @@ def test_every_verb_of_the_role_that_is_missing_is_named_before_a_study_starts(
 
 def less(rules: list[dict[str, Any]], right: Right, verb: str) -> list[dict[str, Any]]:
     """The rules without one verb on one resource."""
-    return [
+    resource = ([right.group], [right.resource])
+    reduced = [
         {**rule, "verbs": [one for one in rule["verbs"] if one != verb]}
-        if (rule["apiGroups"], rule["resources"]) == ([right.group], [right.resource])
+        if (rule["apiGroups"], rule["resources"]) == resource
         else rule
         for rule in rules
     ]
+    return [rule for rule in reduced if rule["verbs"]]
