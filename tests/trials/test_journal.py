@@ -95,6 +95,8 @@ usage = st.builds(
     memory_peak_bytes=st.none() | st.integers(),
     throttled_ratio=st.none() | number,
     restarts=st.integers(),
+    gpu_utilization_ratio=st.none() | number,
+    gpu_memory_bytes=st.none() | st.integers(),
 )
 measurement = st.builds(
     Measurement,
@@ -112,6 +114,7 @@ measurement = st.builds(
     cost_per_million=st.none() | number,
     not_enforced=st.lists(text, max_size=2).map(tuple),
     warnings=st.lists(text, max_size=2).map(tuple),
+    images=st.lists(text, max_size=2).map(tuple),
 )
 broken = st.lists(st.tuples(text, number), max_size=2).map(tuple)
 outcome = st.one_of(

@@ -92,6 +92,15 @@ class Running(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesImages(Protocol):
+    """A `Running` whose containers come from images."""
+
+    def images(self) -> tuple[str, ...]:
+        """``CONTAINER: IMAGE is DIGEST`` of what really runs, each once; known when it is ready."""
+        ...
+
+
 class Backend(Protocol):
     """A place where configurations run."""
 

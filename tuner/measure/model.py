@@ -125,6 +125,10 @@ class Usage:
     """CPU that other programs used of the CPUs set aside for the servers: they disturbed the measurement."""
     cpu_share: tuple[float, ...] = ()
     """Share of the CPU time by replica, summing to 1; empty where it is not known."""
+    gpu_utilization_ratio: float | None = None
+    """Mean over the GPUs and the window, 0 to 1."""
+    gpu_memory_bytes: int | None = None
+    """Most that was in use on all GPUs together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,8 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     load_from: str = "this machine"
     """Where the load came from, in words; in a cluster also whether the servers shared that node."""
+    images: tuple[str, ...] = ()
+    """``CONTAINER: IMAGE is DIGEST``, as the cluster's nodes tell what they run; empty where no image was run."""
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

@@ -81,6 +81,8 @@ def _resources(measurement: Measurement) -> dict[str, float | None]:
         "cost_per_million_requests": measurement.cost_per_million,
         "cpu_throttled_ratio": measurement.usage.throttled_ratio,
         "restarts": float(measurement.usage.restarts),
+        "gpu_utilization_ratio": measurement.usage.gpu_utilization_ratio,
+        "gpu_memory_bytes": measurement.usage.gpu_memory_bytes,
         "generator_lateness_p99_ms": measurement.at_rate.lateness_p99_s * 1000,
         "generator_cpu_ratio": measurement.at_rate.generator_cpu_ratio,
     }
@@ -119,6 +121,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
         tags["throughput_note"] = measurement.throughput_note
         tags["warnings"] = "; ".join(measurement.warnings)
         tags["not_enforced"] = "; ".join(measurement.not_enforced)
+        tags["images"] = "; ".join(measurement.images)
     return tags
 
 

@@ -60,6 +60,8 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         notes["load"] = f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up"
         if measurement.throughput_note:
             notes["throughput-note"] = measurement.throughput_note
+        if measurement.images:
+            notes["images"] = "; ".join(measurement.images)
         if measurement.not_enforced:
             notes["not-enforced"] = "; ".join(measurement.not_enforced)
         if measurement.warnings:

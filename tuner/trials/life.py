@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, NamesImages, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.load.model import Generator, Protocol, Request, Target
@@ -252,6 +252,7 @@ class TrialRunner:
             cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
             not_enforced=running.not_enforced,
             load_from=running.endpoint.load_from,
+            images=running.images() if isinstance(running, NamesImages) else (),
         )
         warnings += [
             f"{metric} could not be measured: whether its bound is met is unknown; measure longer"

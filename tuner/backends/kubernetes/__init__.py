@@ -2,7 +2,7 @@
 
 Here lives all that turns a rendered manifest into the objects of one trial (`objects`), owned by one (`anchor`), and
 takes them down again (`teardown`); what became of them (`running`, `feed`, `diagnosis`), whether they are what was asked
-for (`readback`), where they answer (`addresses`, `forward`) and what they use (`usage`, `counters`); and what is asked of
+for (`readback`, `admission`), where they answer (`addresses`, `forward`) and what they use (`usage`, `counters`, `gpu`); and what is asked of
 the cluster beforehand (`preflight`, `access`, `capacity`). All talk with the API server goes through `api`. How the
 servers are put under load, and which configuration comes next, is none of its business.
 """

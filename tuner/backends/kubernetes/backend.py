@@ -10,12 +10,12 @@ more certain than it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.kubernetes import capacity, load_job, objects, teardown
+from tuner.backends.kubernetes import addresses, capacity, load_job, objects, teardown
 from tuner.backends.kubernetes.anchor import SELECTOR, Anchor, Holding, is_dead
 from tuner.backends.kubernetes.api import (
     JOBS,
@@ -57,10 +57,13 @@ class KubernetesBackend:
         namespace: str | None = None,
         kubeconfig: Path | None = None,
         context: str | None = None,
+        routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
         """`space` None: good only to describe the cluster and to clean up. `kubeconfig`, `context` and
-        `namespace` None: the current ones, or the cluster and namespace this pod runs in. Raises EnvironmentFailure when there is no cluster to use.
+        `namespace` None: the current ones, or the cluster and namespace this pod runs in. `routable`: whether packets
+        from here get to an address and port. Raises EnvironmentFailure when there is no cluster to use.
         """
+        self._routable = routable
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
         self._load: LoadJob | None = None
@@ -121,6 +124,7 @@ class KubernetesBackend:
                 ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
                 said=self._left_out(deployment),
                 load_node=self._load.node if self._load else "",
+                routable=self._routable,
             )
             with running:
                 yield running

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tuner.manifests.kinds import kind_of
 from tuner.manifests.kinds.model import at, mapping, mappings
 from tuner.units import format_bytes, format_seconds, quantity
 
@@ -19,8 +20,8 @@ Object = Mapping[str, Any]
 _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "ImageInspectError"})
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded"})
-"""What the last trial's pods may still cause in the moment in which they go."""
+_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
+"""What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,9 @@ def _faults(pods: Sequence[Object], events: Sequence[Object], workload: Object |
     for _, condition in mappings(workload, ("status", "conditions")):
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             yield Fault(kind="RolloutStuck", reason=f"the rollout is stuck: {condition.get('message')}")
+    kind = kind_of(workload) if workload is not None else None
+    if workload is not None and kind is not None and (why := kind.failed(workload)) is not None:
+        yield Fault(kind="OperatorFailed", reason=f"the operator of {kind.kind} gave up: {why}")
 
 
 def _of_pod(label: str, pod: Object, events: Sequence[Object]) -> Iterator[Fault]:

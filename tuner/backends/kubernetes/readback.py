@@ -7,7 +7,7 @@ been added either, unless an operator makes the pods, whose additions are its jo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.backends.model import Difference
@@ -22,27 +22,55 @@ _QUANTITIES = frozenset({"limits", "requests"})
 
 
 def differences(
-    pods: PodSet, template: Object | None, live: Sequence[Object], workload: Object | None
+    pods: PodSet,
+    template: Object | None,
+    live: Sequence[Object],
+    workload: Object | None,
+    suspects: Callable[[], Sequence[str]] = tuple,
 ) -> Iterator[Difference]:
     """`template`: the rendered pod template, None where an operator makes the pods; `live`: the pods, in order;
-    `workload`: the object as the cluster has it now.
+    `workload`: the object as the cluster has it now; `suspects`: asked only for pods that were changed as they were
+    admitted, names what may have done it.
     """
     if len(live) != pods.replicas:
         yield Difference(what="replicas", asked=str(pods.replicas), found=str(len(live)))
     for index, pod in enumerate(live):
         found = _against_template(template, pod) if template is not None else _against_pods(pods, pod)
         for what, asked, value in found:
-            who = _culprit(pod, template, workload)
+            who = _culprit(pod, template, workload, suspects)
             yield Difference(what=f"replica {index}: {what}", asked=asked, found=f"{value}{who}")
 
 
-def images(live: Sequence[Object]) -> dict[str, str]:
-    """Digest of the image each container really runs, by container."""
+def images(live: Sequence[Object]) -> tuple[str, ...]:
+    """``CONTAINER: IMAGE is DIGEST`` of what the nodes say they run, each once, in the order of the replicas."""
+    return tuple(
+        dict.fromkeys(
+            f"{name}: {image} is {digest}" for pod in live for name, (image, digest) in _images_of(pod).items()
+        )
+    )
+
+
+def uneven_images(live: Sequence[Object]) -> Iterator[str]:
+    """A sentence for each container of which replicas run different images under one name."""
+    digests: dict[tuple[str, str], set[str]] = {}
+    for pod in live:
+        for name, (image, digest) in _images_of(pod).items():
+            digests.setdefault((name, image), set()).add(digest)
+    for (name, image), found in digests.items():
+        if len(found) > 1:
+            yield (
+                f"container {name}: its replicas run different images, all named {image} ({', '.join(sorted(found))}); "
+                "name it by its digest in the manifest"
+            )
+
+
+def _images_of(pod: Object) -> dict[str, tuple[str, str]]:
+    """By container, the image as the manifest names it, and its digest as the node does."""
+    asked = {str(c.get("name")): str(c.get("image")) for _, c in mappings(pod, ("spec", "containers"))}
     return {
-        str(status.get("name")): str(status.get("imageID"))
-        for pod in live
+        name: (asked[name], str(status["imageID"]).rpartition("@")[2])
         for _, status in mappings(pod, ("status", "containerStatuses"))
-        if status.get("imageID")
+        if status.get("imageID") and (name := str(status.get("name"))) in asked
     }
 
 
@@ -145,7 +173,9 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else str(value)
 
 
-def _culprit(pod: Object, template: Object | None, workload: Object | None) -> str:
+def _culprit(
+    pod: Object, template: Object | None, workload: Object | None, suspects: Callable[[], Sequence[str]]
+) -> str:
     """Who changed it, as far as the cluster tells."""
     ranger = at(pod, ("metadata", "annotations", _LIMIT_RANGER))
     if ranger:
@@ -163,4 +193,6 @@ def _culprit(pod: Object, template: Object | None, workload: Object | None) -> s
             }
         )
         return f" (the {mapping(workload, ()).get('kind') or 'workload'} was changed by {', '.join(managers) or 'admission'})"
-    return " (changed when the pod was admitted: a mutating webhook or policy of the cluster)"
+    named = ", ".join(suspects())
+    those = f"; those for pods: {named}" if named else ""
+    return f" (changed when the pod was admitted: a mutating webhook or policy of the cluster{those})"

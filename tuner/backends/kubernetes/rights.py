@@ -32,7 +32,7 @@ class Right:
     cluster: bool = False
     """Held at the cluster scope (a ClusterRole), not in the namespace."""
     spare: bool = False
-    """Asked for only where another right is missing: no Role that we write holds it."""
+    """Asked for now and then, and wide: no Role that we write holds it."""
     load: Load | None = None
     """Only where the load is sent from there; None: wherever it is sent from."""
 
@@ -158,6 +158,39 @@ OPTIONAL = (
         lost="nothing where pods/exec is allowed",
         spare=True,
     ),
+    Right(
+        group="",
+        resource="pods",
+        verbs=("list",),
+        why="finding the DCGM exporter in another namespace, where GPUs are asked for",
+        needed=False,
+        lost="the exporter is looked for in the trials' own namespace alone",
+        cluster=True,
+        spare=True,
+    ),
+    Right(
+        group="",
+        resource="pods/proxy",
+        verbs=("get",),
+        why="reading the DCGM exporter through the API server, where GPUs are asked for",
+        needed=False,
+        lost="the exporter is read at its own address, where that can be reached",
+        cluster=True,
+        spare=True,
+    ),
+    *(
+        Right(
+            group="admissionregistration.k8s.io",
+            resource=resource,
+            verbs=("list",),
+            why="naming what may have changed a pod that is not what was asked for",
+            needed=False,
+            lost="such a trial fails all the same, and says less",
+            cluster=True,
+            spare=True,
+        )
+        for resource in ("mutatingwebhookconfigurations", "mutatingadmissionpolicies")
+    ),
 )
 APPLY = (
     Right(group="", resource="pods", verbs=("list", "watch"), why="whether the new pods are ready, and what they are"),
@@ -217,10 +250,10 @@ def of_applied(group: str, resource: str, kind: str, *, workload: bool) -> tuple
 
 
 def distinct(found: Sequence[Right]) -> Iterator[Right]:
-    """The same without a verb on a resource that stood before."""
-    seen: set[tuple[str, str, str]] = set()
+    """The same without a verb on a resource that stood before, at the same scope."""
+    seen: set[tuple[str, str, str, bool]] = set()
     for right in found:
-        verbs = tuple(verb for verb in right.verbs if (right.group, right.resource, verb) not in seen)
-        seen.update((right.group, right.resource, verb) for verb in verbs)
+        verbs = tuple(verb for verb in right.verbs if (right.group, right.resource, verb, right.cluster) not in seen)
+        seen.update((right.group, right.resource, verb, right.cluster) for verb in verbs)
         if verbs:
             yield replace(right, verbs=verbs)

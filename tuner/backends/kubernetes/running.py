@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from tuner.backends.kubernetes import addresses, diagnosis, readback
+from tuner.backends.kubernetes import addresses, admission, diagnosis, gpu, readback
 from tuner.backends.kubernetes.addresses import Addresses
 from tuner.backends.kubernetes.anchor import Holding
 from tuner.backends.kubernetes.api import EVENTS, NODES, PODS, SERVICES, Api, NotAllowed, Object, Refused
@@ -16,6 +17,7 @@ from tuner.backends.kubernetes.capacity import allocatable, requests_of
 from tuner.backends.kubernetes.diagnosis import Fault
 from tuner.backends.kubernetes.feed import Feed, wait_until
 from tuner.backends.kubernetes.forward import PortForward
+from tuner.backends.kubernetes.gpu import Gpus
 from tuner.backends.kubernetes.load_job import inside
 from tuner.backends.kubernetes.objects import TRIAL, Identity
 from tuner.backends.kubernetes.usage import Gauge, PodMeter
@@ -57,9 +59,19 @@ class KubernetesRunning:
     """Implements `tuner.backends.model.Running`."""
 
     def __init__(
-        self, api: Api, placed: Placed, *, ready_timeout_s: float, said: Sequence[str] = (), load_node: str = ""
+        self,
+        api: Api,
+        placed: Placed,
+        *,
+        ready_timeout_s: float,
+        said: Sequence[str] = (),
+        load_node: str = "",
+        routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
-        """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here."""
+        """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
+        `routable`: whether packets from here get to an address and port.
+        """
+        self._routable = routable
         self._api = api
         self._load_node = load_node
         self._placed = placed
@@ -71,6 +83,7 @@ class KubernetesRunning:
         self._forwards: list[PortForward] = []
         self._ready: list[Object] = []
         self._gauge: Gauge | None = None
+        self._gpus: Gpus | None = None
         self._oom_kills: dict[tuple[str, str], int] = {}
         self._counted_at = 0.0
         workload = placed.workload
@@ -84,6 +97,8 @@ class KubernetesRunning:
     def not_enforced(self) -> tuple[str, ...]:
         notes = self._gauge.notes if self._gauge is not None else {}
         used = [f"usage was not read {_WAYS[way]}: {why}" for way, why in notes.items()]
+        if self._gpus is not None and self._gpus.note:
+            used.append(f"the usage of the GPUs was not read: {self._gpus.note}")
         return (*self._said, *used)
 
     @property
@@ -105,7 +120,10 @@ class KubernetesRunning:
             raise self._failed("ready", Fault(kind="Evicted", reason="a pod was replaced by another while it started"))
         self._stop_watching()
         self._others_are_gone(end)
+        self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {_name(p): str(at(p, _NODE)) for p in self._ready})
+        holding = gpu.holders(self._ready)
+        self._gpus = Gpus(self._api, holding) if holding else None
         if (found := self._child_out_of_memory()) is not None:
             raise self._failed("ready", found)
         return startup_s
@@ -114,11 +132,12 @@ class KubernetesRunning:
         live = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
         workload = self._placed.workload
         there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
-        return tuple(readback.differences(self._placed.pods, self._placed.template, live, there))
+        suspects = functools.cache(lambda: admission.of_pods(self._api))
+        return tuple(readback.differences(self._placed.pods, self._placed.template, live, there, suspects))
 
     def check_alive(self) -> None:
         live = self._api.items(PODS, labels=self._placed.holding.pods)
-        found = diagnosis.fault(live, (), None)
+        found = diagnosis.fault(live, self._said_of_unready(live), None)
         if found is None:
             found = self._missing(live) or self._child_out_of_memory()
         if found is not None:
@@ -127,7 +146,7 @@ class KubernetesRunning:
     def meter(self) -> PodMeter:
         if self._gauge is None:
             raise ValueError("there is nothing to measure before `wait_ready` has returned")
-        return PodMeter(self._gauge, self._restarts_since_ready)
+        return PodMeter(self._gauge, self._restarts_since_ready, self._gpus)
 
     def logs(self, tail: int) -> str:
         """Lines are prefixed by the replica (and container) where there are several."""
@@ -149,8 +168,8 @@ class KubernetesRunning:
             for line in text.splitlines()
         )
 
-    def images(self) -> Mapping[str, str]:
-        """Digest of the image that each container runs."""
+    def images(self) -> tuple[str, ...]:
+        """Implements `tuner.backends.model.NamesImages`."""
         return readback.images(self._ready)
 
     def pod_urls(self) -> tuple[str, ...]:
@@ -230,10 +249,13 @@ class KubernetesRunning:
 
     def _events(self) -> list[Object]:
         """Those of this trial: a name may have been used before, by the same trial when it was interrupted."""
+        return self._own(self._feeds[1].objects())
+
+    def _own(self, events: Sequence[Object]) -> list[Object]:
         base, since = self._placed.holding.name, self._placed.made_at
         return [
             event
-            for event in self._feeds[1].objects()
+            for event in events
             if str(at(event, ("involvedObject", "name"))).startswith(base)
             and str(at(event, ("metadata", "creationTimestamp"))) >= since
         ]
@@ -255,11 +277,11 @@ class KubernetesRunning:
             return inside(urls, self._load_node, [str(at(pod, _NODE)) for pod in pods])
         port = self._port(pods)
         first = str(at(pods[0], ("status", "podIP")))
-        if addresses.routable(first, port):
+        if self._routable(first, port):
             return Addresses(urls=urls)
         service = self._api.get(SERVICES, self._placed.service.name)
         for address, number, what in addresses.through_service(service, self._nodes()):
-            if addresses.routable(address, number):
+            if self._routable(address, number):
                 return addresses.detour(address, number, what)
         self._forwards = [PortForward(self._api, _name(pod), port) for pod in pods]
         return addresses.forwarded(tuple(forward.url for forward in self._forwards))
@@ -289,6 +311,10 @@ class KubernetesRunning:
             return []
 
     # life after ready
+
+    def _said_of_unready(self, live: Sequence[Object]) -> list[Object]:
+        """Events of pods that are not ready any more: a lost node's pods look as if they ran on."""
+        return [] if all(map(diagnosis.is_ready, live)) else self._own(self._api.items(EVENTS))
 
     def _missing(self, live: Sequence[Object]) -> Fault | None:
         there = {at(pod, ("metadata", "uid")) for pod in live}

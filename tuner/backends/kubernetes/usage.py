@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tuner.backends.kubernetes import counters
 from tuner.backends.kubernetes.api import Api
 from tuner.backends.kubernetes.counters import Counters
+from tuner.backends.kubernetes.gpu import GpuMeter, Gpus
 from tuner.errors import EnvironmentFailure
 from tuner.manifests.kinds.model import mapping, mappings
 from tuner.measure.model import Usage
@@ -98,15 +99,20 @@ class Gauge:
 class PodMeter:
     """Started when it is made; implements `tuner.backends.model.UsageMeter`."""
 
-    def __init__(self, gauge: Gauge, restarts: Callable[[], int]) -> None:
-        """`restarts` counts those since the pods were ready."""
+    def __init__(self, gauge: Gauge, restarts: Callable[[], int], gpus: Gpus | None = None) -> None:
+        """`restarts` counts those since the pods were ready; `gpus` None: they hold none."""
         self._gauge = gauge
         self._restarts = restarts
+        self._gpus = GpuMeter(gpus) if gpus is not None else None
         self._before = gauge.read()
 
     def stop(self) -> Usage:
         after = self._gauge.read()
-        return usage(self._before, after, exact=self._gauge.exact, restarts=self._restarts())
+        found = usage(self._before, after, exact=self._gauge.exact, restarts=self._restarts())
+        if self._gpus is None:
+            return found
+        told = self._gpus.stop()
+        return replace(found, gpu_utilization_ratio=told.utilization_ratio, gpu_memory_bytes=told.memory_bytes)
 
 
 def usage(before: Reading, after: Reading, *, exact: bool, restarts: int) -> Usage:
