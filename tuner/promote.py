@@ -180,7 +180,9 @@ class Promotion:
             running.close()
         found = findings(promise, window, usage)
         failed = short(found)
-        reason = "; ".join(finding.text for finding in failed) or f"it keeps its promise at {promise.rate_rps:.4g}/s"
+        sure = "" if all(finding.state == "kept" for finding in found) else "as far as can be told, "
+        kept = f"{sure}it keeps its promise at {promise.rate_rps:.4g}/s"
+        reason = "; ".join(finding.text for finding in failed) or kept
         warnings = (*window.warnings, *running.not_enforced)
         return Result(kept=not failed, reason=reason, findings=found, warnings=warnings)
 
@@ -239,7 +241,7 @@ class Promotion:
         """What is live, and what takes its place; on disk before anything is changed."""
         from tuner.backends.kubernetes.changes import manifest
 
-        folder = self._folder.root / "applied" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = self._folder.applied / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         folder.mkdir(parents=True, mode=0o700)
         new = [str(change) for change in planned if change.live is None]
         head = f"# What was in {self.place} before `tune apply`.\n"

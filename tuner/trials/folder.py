@@ -7,6 +7,7 @@ studies/NAME/
 ├── answers.json          what the baseline answered; every configuration must answer the same
 ├── trials/0003/          manifest.yaml as deployed, server.log
 ├── best.yaml             the exported manifest of the chosen configuration
+├── applied/TIME/         what was applied to a cluster, and what was live there before
 └── report.json           everything a report needs, in one file
 """
 
@@ -54,6 +55,10 @@ class StudyFolder:
     @property
     def report(self) -> Path:
         return self.root / "report.json"
+
+    @property
+    def applied(self) -> Path:
+        return self.root / "applied"
 
     def trial(self, number: int) -> Path:
         return self.root / "trials" / f"{number:04d}"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuner.backends.kubernetes import changes
 from tuner.backends.kubernetes.changes import Conflict
+from tuner.backends.kubernetes.rollout import label_selector
 
 OURS = {
     "f:metadata": {"f:annotations": {"f:note": {}}},
@@ -125,3 +126,15 @@ def test_going_back_leaves_what_controllers_keep() -> None:
     patch = changes.back(now, before)
     assert patch["metadata"] == {"labels": None, "annotations": {"other": "y"}}
     assert "status" not in patch
+
+
+def test_a_selector_becomes_a_query() -> None:
+    expressions = [
+        {"key": "tier", "operator": "In", "values": ["a", "b"]},
+        {"key": "tier", "operator": "NotIn", "values": ["c"]},
+        {"key": "there", "operator": "Exists"},
+        {"key": "gone", "operator": "DoesNotExist"},
+    ]
+    selector = {"matchLabels": {"app": "toy"}, "matchExpressions": expressions}
+    assert label_selector(selector) == "app=toy,tier in (a,b),tier notin (c),there,!gone"
+    assert label_selector({}) == ""

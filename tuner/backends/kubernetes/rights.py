@@ -83,7 +83,7 @@ IN_CLUSTER = (
     Right(
         group="batch",
         resource="jobs",
-        verbs=("create", "list", "patch", "delete"),
+        verbs=("create", "patch", "delete"),
         why="the Job that holds the load generator, its heartbeat, and its end",
         load="cluster",
     ),

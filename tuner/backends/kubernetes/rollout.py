@@ -15,8 +15,17 @@ from typing import Any
 
 from tuner.backends.kubernetes import access, changes, diagnosis, rights
 from tuner.backends.kubernetes.anchor import Holding
-from tuner.backends.kubernetes.api import EVENTS, FIELD_MANAGER, PODS, Api, NotAllowed, Object, Refused, Resource
-from tuner.backends.kubernetes.backend import pods_of
+from tuner.backends.kubernetes.api import (
+    EVENTS,
+    FIELD_MANAGER,
+    PODS,
+    SERVICES,
+    Api,
+    NotAllowed,
+    Object,
+    Refused,
+    Resource,
+)
 from tuner.backends.kubernetes.changes import Conflict
 from tuner.backends.kubernetes.diagnosis import Fault
 from tuner.backends.kubernetes.feed import Feed, wait_until
@@ -320,11 +329,17 @@ class Rollout:
         return {"apiVersion": api_version, "kind": self._main[0], **found}
 
     def _selector(self) -> str:
+        """Of the workload's pods: its own, the one its operator is known by, or that of the Service in front of them."""
         wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
-        if wanted["apiVersion"] != "apps/v1":
-            return pods_of(wanted, Identity(study="", trial=0))
-        labels = mapping(wanted, ("spec", "selector", "matchLabels"))
-        return ",".join(f"{name}={value}" for name, value in labels.items())
+        known = self._kind.selector(wanted)
+        if known is not None:
+            return known
+        own = mapping(wanted, ("spec", "selector"))
+        if wanted["apiVersion"] == "apps/v1" and own:
+            return label_selector(own)
+        service = self._kind.service(wanted, self._objects)
+        there = self._api.get(SERVICES, service.name) if service is not None else None
+        return label_selector({"matchLabels": mapping(there, ("spec", "selector"))}) or _NOTHING
 
     def _live_pods(self) -> list[Object]:
         return self._api.items(PODS, labels=self._selector())
@@ -379,7 +394,26 @@ class Rollout:
             )
 
 
+_NOTHING = "tuner.dev/none=true"
+"""Before an operator has made its Service there are no pods to select."""
 _ORDER = {"HorizontalPodAutoscaler": 3}
+
+
+def label_selector(selector: Mapping[str, Any]) -> str:
+    """A selector as it stands in an object, as a query for the API (meta/v1 LabelSelector)."""
+    labels = [f"{name}={value}" for name, value in mapping(selector, ("matchLabels",)).items()]
+    return ",".join([*labels, *(_expression(entry) for _, entry in mappings(selector, ("matchExpressions",)))])
+
+
+def _expression(entry: Mapping[str, Any]) -> str:
+    key, values = entry.get("key"), ",".join(entry.get("values") or ())
+    match entry.get("operator"):
+        case "Exists":
+            return str(key)
+        case "DoesNotExist":
+            return f"!{key}"
+        case operator:
+            return f"{key} {str(operator).lower()} ({values})"
 
 
 def _applied_by_us(obj: Mapping[str, Any]) -> bool:
