@@ -23,7 +23,7 @@ from tests.cluster.standin import StandIn, definitions, kserve, scorer, seldon
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.backends.model import Deployment
-from tuner.errors import Problem
+from tuner.errors import Problem, TrialFailure
 from tuner.manifests.check import check
 from tuner.manifests.model import Manifest
 from tuner.manifests.pods import pods
@@ -271,6 +271,15 @@ def test_seldons_knobs_reach_the_pods_through_the_operator(operators: None, kind
     assert kind.live("deployments", running) == []
 
 
+def test_an_operator_that_gives_up_is_told_long_before_the_time_is_over(operators: None, kind: Kind) -> None:
+    space, found = kind.space(SELDON.replace("graph: {name: server", "graph: {name: sever"), workers=USUAL["workers"])
+    backend, deployment = kind.deploy(space, found, workers=1)
+    with pytest.raises(TrialFailure) as raised, backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+    assert raised.value.kind == "OperatorFailed"
+    assert "not clear where to inject engine" in raised.value.reason
+
+
 def test_a_manifest_of_several_documents_is_deployed_whole(cluster: Cluster, namespace: str, kind: Kind) -> None:
     secret = f"token-{secrets.token_hex(3)}"  # a Secret that is there already, and belongs to no trial
     cluster.kubectl("create", f"--namespace={namespace}", "secret", "generic", secret, "--from-literal=token=t0ken")
@@ -356,8 +365,16 @@ def _quick(name: str, folder: Path) -> Path:
     shutil.copytree(SPACES / name, folder / name)
     (folder / "iris").mkdir()
     shutil.copy(SPACES / "iris" / "request.json", folder / "iris")
+    manifest = folder / name / "deployment.yaml"  # one worker on a whole CPU starts in a fraction of the time
+    before, _, containers = manifest.read_text().partition("containers:")
+    containers = containers.replace('value: "4"', 'value: "1"').replace("cpu: 500m", 'cpu: "1"')
+    manifest.write_text(f"{before}containers:{containers}")
     space = folder / name / "space.yaml"
-    text = space.read_text()
+    text = (
+        space.read_text()
+        .replace("cpu:      {choices: [250m, 500m]", 'cpu:      {choices: ["1"]')
+        .replace("int: [1, 4]", "int: [1, 2]")
+    )
     text = text.replace("rate: 100/s", "rate: 50/s\n  warm_up: 200ms").replace("duration: 4s", "duration: 2s")
     space.write_text(text.replace("step: 1s", "step: 500ms").replace("latency_p99: 100ms", "latency_p90: 1s"))
     return space.parent

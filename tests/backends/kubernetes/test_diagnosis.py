@@ -124,3 +124,24 @@ def test_the_last_words_are_the_last_probes() -> None:
     ]
     assert diagnosis.last_words([pod()], events, 1) == "statuscode: 503"
     assert diagnosis.last_words([], [], 2) == "0 of 2 pods exist"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "status", "words"),
+    [
+        ("machinelearning.seldon.io/v1", "SeldonDeployment", {"state": "Failed", "description": "no pu"}, "no pu"),
+        (
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            {"modelStatus": {"transitionStatus": "InvalidSpec", "lastFailureInfo": {"message": "no runtime"}}},
+            "no runtime",
+        ),
+    ],
+)
+def test_an_operator_that_gave_up(api_version: str, kind: str, status: dict[str, Any], words: str) -> None:
+    workload = {"apiVersion": api_version, "kind": kind, "status": status}
+    fault = diagnosis.fault([], [], workload)
+    assert fault is not None
+    assert (fault.kind, fault.may_pass) == ("OperatorFailed", True)
+    assert fault.reason == f"the operator of {kind} gave up: {words}"
+    assert diagnosis.fault([], [], {**workload, "status": {"state": "Creating"}}) is None

@@ -68,6 +68,8 @@ def _made(found: Object, engine_image: str) -> list[Object]:
     name, predictor = found["metadata"]["name"], found["spec"]["predictors"][0]
     direct = _is_direct(predictor)
     key = f"{name}-{predictor['name']}"
+    if not _has_model(predictor):
+        return []
     made: list[Object] = []
     front = (ENGINE_HTTP, ENGINE_GRPC)
     role = {f"seldon.io/{predictor['graph'].get('type', 'MODEL').lower()}": "true"}
@@ -236,6 +238,9 @@ def _status(found: Object, deployments: Sequence[Object]) -> Object:
     """No generation is told: the operator of 1.x never does."""
     name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
     predictor, before = found["spec"]["predictors"][0], (found.get("status") or {}).get("conditions") or ()
+    if not _has_model(predictor):
+        why = "engine not separate and no pu with localhost service - not clear where to inject engine"
+        return {"state": "Failed", "description": why}
     ready = bool(deployments) and all(map(available, deployments))
     reason = "MinimumReplicasAvailable" if ready else "MinimumReplicasUnavailable"
     conditions = [
@@ -271,6 +276,13 @@ def _front(found: Object) -> int:
 
 def _is_direct(predictor: Object) -> bool:
     return str((predictor.get("annotations") or {}).get("seldon.io/no-engine")).lower() == "true"
+
+
+def _has_model(predictor: Object) -> bool:
+    """Whether the graph names one of the containers."""
+    components = predictor.get("componentSpecs") or ()
+    names = {container["name"] for component in components for container in component["spec"]["containers"]}
+    return predictor["graph"]["name"] in names
 
 
 def _units(graph: Object) -> set[str]:

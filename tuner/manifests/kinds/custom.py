@@ -67,6 +67,9 @@ class CustomResource:
     def waiting(self, live: Mapping[str, Any]) -> str | None:
         return unseen(live) or condition(live, "Ready")
 
+    def failed(self, live: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        return None
+
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         found = _SERVICE.fullmatch(self._said(obj, SERVICE))
         return Service(name=found["name"], port=int(found["port"])) if found else None

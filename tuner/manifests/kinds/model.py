@@ -71,6 +71,10 @@ class WorkloadKind(Protocol):
         """Why an object read from the cluster is not ready yet, in words; None when it is."""
         ...
 
+    def failed(self, live: Mapping[str, Any]) -> str | None:
+        """Why its operator has given up on an object read from the cluster, in its words; None: it has not."""
+        ...
+
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
         """The Service in front of it, made by an operator or found among the manifest's `objects`."""
         ...

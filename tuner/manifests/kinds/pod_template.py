@@ -52,6 +52,9 @@ class PodTemplate:
             return f"{status['replicas'] - wanted} old replicas are still there"
         return None
 
+    def failed(self, live: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        return None
+
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
         labels = mapping(obj, ("spec", "template", "metadata", "labels")).items()
         for other in objects:

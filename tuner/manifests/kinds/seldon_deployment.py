@@ -83,6 +83,10 @@ class SeldonDeployment:
             return None
         return ": ".join(str(status[part]) for part in ("state", "description") if status.get(part)) or "no status yet"
 
+    def failed(self, live: Mapping[str, Any]) -> str | None:
+        status = mapping(live, ("status",))
+        return str(status.get("description") or "it says no more") if status.get("state") == "Failed" else None
+
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port."""
         name = f"{at(obj, ('metadata', 'name'))}-{at(obj, (*_PREDICTOR, 'name'))}"
