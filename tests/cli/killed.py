@@ -1,21 +1,80 @@
 """Kill -9 at random moments of a study, resumed each time: nothing may be lost, run twice or left behind.
 
-`python -m tests.cli.killed 20` does it twenty times and says what it saw; the tests do it a few times.
+`scripts/benchmark/kills` does it twenty times and says what it saw; the tests do it a few times.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import random
-import sys
+import secrets
+import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.cli.study import books, cgroups_of, journal, processes_below, quick_space
 from tests.cli.tune import Tune
 from tuner.errors import InputError
 from tuner.trials.model import Trial
+
+
+class Place(Protocol):
+    """Where the study's trials run."""
+
+    options: tuple[str, ...]
+    longest_s: float
+    """So long after its start the tuner is killed at most: within one of its first trials."""
+
+    def left(self, folder: Path) -> list[str]:
+        """What is there of the study's trials."""
+        ...
+
+
+class Here:
+    """This machine."""
+
+    options: tuple[str, ...] = ()
+    longest_s = 14.0
+
+    def left(self, folder: Path) -> list[str]:
+        found = [f"process {pid}" for pid in processes_below(folder)]
+        if _begun(folder):
+            found += [f"control group {path}" for path in cgroups_of(journal(folder).start.study_id)]
+        return found
+
+
+class Namespace:
+    """A namespace of a cluster, made for the study."""
+
+    longest_s = 25.0
+
+    def __init__(self, kubectl: list[str], name: str) -> None:
+        self._kubectl = [*kubectl, "--namespace", name]
+        self.options = ("--backend", "kubernetes", "--namespace", name)
+
+    def left(self, folder: Path) -> list[str]:
+        kinds = "deployments,replicasets,pods,services,configmaps,jobs"
+        query = ["get", kinds, "-l", "app.kubernetes.io/managed-by=tuner", "-o", "name"]
+        found = subprocess.run([*self._kubectl, *query], capture_output=True, text=True, check=True).stdout.split()
+        return found + [f"process {pid}" for pid in processes_below(folder)]
+
+
+@contextmanager
+def namespace(kubeconfig: Path, kubectl: str) -> Iterator[Namespace]:
+    """A new namespace, gone afterwards."""
+    name = f"kills-{secrets.token_hex(3)}"
+    command = [kubectl, f"--kubeconfig={kubeconfig}"]
+    subprocess.run([*command, "create", "namespace", name], check=True, capture_output=True)
+    try:
+        yield Namespace(command, name)
+    finally:
+        subprocess.run([*command, "delete", "namespace", name, "--wait=false"], check=True, capture_output=True)
 
 
 @dataclass(frozen=True)
@@ -24,46 +83,41 @@ class Kill:
     finished: int
     """Trials in the journal when the tuner died."""
     left: int
-    """Processes that outlived it, until they were cleaned away."""
+    """Things that outlived it, until they were cleaned away."""
 
 
-def kill_and_resume(folder: Path, kills: int, seed: int, trials: int) -> list[Kill]:
+def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: int) -> list[Kill]:
     """Run a study to its end through `kills` kills; asserts after each that what was finished stays as it was."""
     tune, rng, seen = Tune(folder), random.Random(seed), []
-    space = quick_space(folder)
+    run = ("run", str(quick_space(folder)), "--name", "toy", "--trials", str(trials), *place.options)
     finished: tuple[Trial, ...] = ()
     for _ in range(kills):
-        arguments = ("resume", "toy") if _begun(folder) else ("run", space, "--name", "toy", "--trials", trials)
-        running = tune.start(*map(str, arguments))
+        running = tune.start(*(("resume", "toy") if _begun(folder) else run))
         began = time.monotonic()
         # the whole range: while it starts, deploys, measures, writes
-        delay_s = rng.uniform(0.2, 14.0)
+        delay_s = rng.uniform(0.2, place.longest_s)
         try:
             running.wait(delay_s)
-        except Exception:
+        except subprocess.TimeoutExpired:  # still running, as it should be
             running.kill()
         running.communicate()
         after_s = time.monotonic() - began
-        left = processes_below(folder)
-        cleaned = tune("clean")
+        left = place.left(folder)
+        cleaned = tune("clean", *place.options)
         assert cleaned.status == 0, cleaned.err
-        assert processes_below(folder) == [], "cleaning leaves no process"
-        if not _begun(folder):
-            seen.append(Kill(after_s, 0, len(left)))
-            continue
-        now = journal(folder).trials
-        assert cgroups_of(journal(folder).start.study_id) == [], "cleaning leaves no control group"
-        assert now[: len(finished)] == finished, "what was finished is lost or was run again"
-        finished = now
+        assert place.left(folder) == [], "cleaning leaves nothing"
+        if _begun(folder):
+            now = journal(folder).trials
+            assert now[: len(finished)] == finished, "what was finished is lost or was run again"
+            finished = now
         seen.append(Kill(after_s, len(finished), len(left)))
-    ended = tune("resume", "toy") if _begun(folder) else tune("run", space, "--name", "toy", "--trials", str(trials))
+    ended = tune(*(("resume", "toy") if _begun(folder) else run))
     assert ended.status in (0, 1), ended.err
     kept = books(folder)
     assert kept.journal == kept.optuna == kept.mlflow, kept
     assert list(kept.journal) == list(range(len(kept.journal)))
     assert len(kept.journal) >= trials
-    assert processes_below(folder) == []
-    assert cgroups_of(journal(folder).start.study_id) == []
+    assert place.left(folder) == []
     return seen
 
 
@@ -74,13 +128,26 @@ def _begun(folder: Path) -> bool:
         return False
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    with tempfile.TemporaryDirectory() as place:
-        for number, kill in enumerate(kill_and_resume(Path(place), count, seed=7, trials=12)):
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/benchmark/kills")
+    parser.add_argument("number", nargs="?", type=int, default=20)
+    parser.add_argument("--kubernetes", metavar="KUBECTL", help="on the cluster of $KUBECONFIG, by this kubectl")
+    parser.add_argument("--trials", type=int, default=12)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if given.kubernetes:
+            with namespace(Path(os.environ["KUBECONFIG"]), given.kubernetes) as place:
+                seen = kill_and_resume(folder, place, given.number, seed=7, trials=given.trials)
+        else:
+            seen = kill_and_resume(folder, Here(), given.number, seed=7, trials=given.trials)
+        for number, kill in enumerate(seen):
             print(
                 f"kill {number + 1}: after {kill.after_s:.2f} s, {kill.finished} trials finished, "
-                f"{kill.left} processes outlived it and were cleaned away"
+                f"{kill.left} things outlived it and were cleaned away"
             )
-        held = books(Path(place))
-        print(f"journal, Optuna and MLflow agree on {len(held.journal)} trials; no process or control group is left")
+        print(f"journal, Optuna and MLflow agree on {len(books(folder).journal)} trials; nothing is left behind")
+
+
+if __name__ == "__main__":
+    main()
