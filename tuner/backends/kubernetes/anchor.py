@@ -81,8 +81,7 @@ class Anchor:
 
     @property
     def owner(self) -> Object:
-        metadata = self.job["metadata"]
-        return {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+        return owner_of(self.job)
 
     def make(self) -> None:
         """Raises BackendFailure when another tuner holds this trial."""
@@ -152,6 +151,12 @@ def this_tuner(token: str = "") -> dict[str, str]:
 def heartbeat(now: datetime) -> dict[str, str]:
     """The annotation that says when that process was last alive."""
     return {_HEARTBEAT: now.isoformat(timespec="seconds")}
+
+
+def owner_of(job: Mapping[str, Any]) -> Object:
+    """The owner reference to an anchor."""
+    metadata = job["metadata"]
+    return {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
 
 
 def is_dead(job: Mapping[str, Any], now: datetime) -> bool:

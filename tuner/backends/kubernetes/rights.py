@@ -220,13 +220,28 @@ APPLY = (
 """For `tune apply`, beside the rights on what it applies."""
 
 
+_MADE_BY_OPERATORS = tuple(
+    Right(
+        group="apps",
+        resource=resource,
+        verbs=("patch",),
+        why="keeping what an operator made from the garbage collector until its pods are told to go",
+        needed=False,
+        lost="a trial may take its pods' whole grace period to end",
+    )
+    for resource in ("deployments", "statefulsets")
+)
+
+
 def of_workload(group: str, resource: str, kind: str) -> tuple[Right, ...]:
     """For the objects of a trial that make its pods."""
+    made = () if group == "apps" else _MADE_BY_OPERATORS
     return (
         Right(group=group, resource=resource, verbs=("create", "patch"), why=f"deploying the manifest's {kind}"),
         Right(group=group, resource=resource, verbs=("get",), why="reading back what was deployed"),
         Right(group=group, resource=resource, verbs=("list", "watch"), why="following its status"),
         Right(group=group, resource=resource, verbs=("delete",), why="ending it before its pods"),
+        *made,
     )
 
 

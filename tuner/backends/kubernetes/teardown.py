@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
-from tuner.backends.kubernetes.anchor import Holding
-from tuner.backends.kubernetes.api import JOBS, NODES, PODS, REPLICA_SETS, Api, Object, Refused, Resource
+from tuner.backends.kubernetes.anchor import Holding, owner_of
+from tuner.backends.kubernetes.api import (
+    JOBS,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    Api,
+    NotAllowed,
+    Object,
+    Refused,
+    Resource,
+)
 from tuner.backends.kubernetes.feed import Feed, wait_until
 from tuner.errors import BackendFailure, EnvironmentFailure
 from tuner.manifests.kinds.model import at, mappings
@@ -37,7 +48,8 @@ def remove(api: Api, holding: Holding) -> None:
     makers = _makers_left(api, holding)
     pods = api.items(PODS, labels=holding.pods)
     if not any(_is(holding, maker, found) for maker, found in makers):
-        _delete_workload(api, holding)  # an operator's object; what it made goes before the collector comes to it
+        _adopt(api, holding, makers)
+        _delete_workload(api, holding)  # an operator's object: first, or it would make anew what is deleted
     for maker, found in makers:
         api.delete(maker, found["metadata"]["name"], propagation="Orphan")
     for pod in pods:
@@ -50,6 +62,18 @@ def remove(api: Api, holding: Holding) -> None:
 
 def _is(holding: Holding, resource: Resource, found: Object) -> bool:
     return (resource.kind, found["metadata"]["name"]) == (holding.kind, holding.name)
+
+
+def _adopt(api: Api, holding: Holding, makers: list[tuple[Resource, Object]]) -> None:
+    """What an operator made becomes the anchor's: else the collector, once the operator's object is deleted, may come
+    to its pods before we do. Without the right to it that race is run.
+    """
+    anchor = api.get(JOBS, holding.anchor)
+    owners = [] if anchor is None else [owner_of(anchor)]
+    for maker, found in makers:
+        if maker is not REPLICA_SETS:
+            with suppress(NotAllowed, Refused):
+                api.merge(maker, found["metadata"]["name"], {"metadata": {"ownerReferences": owners}})
 
 
 def _delete_workload(api: Api, holding: Holding) -> None:
