@@ -167,11 +167,14 @@ def test_what_a_dead_tuner_left_is_cleaned(api: Api, image: str) -> None:
         assert api.items(PODS, labels="tuner.dev/study=dead") == []
         with pytest.raises(GeneratorFailure, match="is gone"):
             job.start()
+        assert job.node  # the next trial asks for it: another pod takes its place
+        job.start().close()
+    assert api.items(JOBS, labels="tuner.dev/study=dead") == []
 
 
 def test_an_image_that_is_not_there_is_told_at_once(api: Api) -> None:
     with (
-        pytest.raises(BackendFailure, match=r"load generator's pod.*No-Such-Load.*InvalidImageName"),
+        pytest.raises(BackendFailure, match=r"load generator does not start: its pod.*No-Such-Load.*InvalidImageName"),
         LoadJob(api, study="lost", image="No-Such-Load:1"),
     ):
         pass

@@ -232,7 +232,7 @@ class Api:
     def execute(
         self, pod: str, container: str, command: list[str], *, timeout_s: float = 5.0, any_status: bool = False
     ) -> str:
-        """What a command prints inside a container. Raises Refused when it cannot be run there, or ends with a status
+        """What a command prints on standard output inside a container. Raises Refused when it cannot be run there, or ends with a status
         other than 0 (with `any_status`: other than 0 to 125, which are the command's own).
         """
         what = f"running {command[0]} in {pod}"
@@ -247,17 +247,18 @@ class Api:
             )
             try:
                 running.run_forever(timeout=timeout_s)
-                status, said = (
-                    running.returncode,
-                    str(running.read_all()),
-                )  # in this order: reading all forgets the status
+                status = running.returncode
+                said, complaint = (
+                    str(running.read_channel(channel))
+                    for channel in (ws_client.STDOUT_CHANNEL, ws_client.STDERR_CHANNEL)
+                )  # each for itself: they arrive in pieces, which end anywhere in a line
             finally:
                 running.close()
                 running.sock.shutdown()  # it leaves the socket open where the other side closed first
         except ApiException as error:
             raise _refusal(what, *_handshake(error)) from None
         if status is None or not 0 <= status <= (125 if any_status else 0):
-            message = said.strip() or f"it ended with status {status}"
+            message = f"{said}{complaint}".strip() or f"it ended with status {status}"
             raise Refused(what=what, status=0, reason="CommandFailed", message=message)
         return said
 

@@ -55,21 +55,17 @@ class LoadJob:
         self._api = api
         self._image = image
         self._study = study
-        self._name = f"tuner-load-{label(study).lower().replace('_', '-').replace('.', '-')}-{secrets.token_hex(2)}"
         self._stop = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._name = ""
         self._job: Object = {}
-        self._pod = ""
-        self.node = ""
+        self._pod = self._node = ""
 
     def __enter__(self) -> Self:
         """Raises BackendFailure when the pod does not start, NotAllowed, Refused."""
+        self._beating.start()
         try:
-            self._job = self._api.create(JOBS, self._wanted())
-            self._beating.start()
-            pod = self._ready_pod()
-            self._pod, self.node = str(at(pod, ("metadata", "name"))), str(at(pod, ("spec", "nodeName")))
-            self._check_version()
+            self._make()
         except BaseException:
             self.__exit__()
             raise
@@ -77,15 +73,23 @@ class LoadJob:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        if self._beating.is_alive():
-            self._beating.join(timeout=5.0)
-        if self._job:
-            _remove(self._api, self._name)
+        self._beating.join(timeout=5.0)
+        self._unmake()
+
+    @property
+    def node(self) -> str:
+        """Where it runs. Asked for before each trial: a pod that was lost meanwhile is replaced. Raises as entering."""
+        if self._lost() is not None:
+            self._unmake()
+            self._make()
+        return self._node
 
     def start(self) -> ExecPipe:
         """A generator that nobody has spoken to yet. Raises GeneratorFailure when there is none to be had."""
         for last in (*[False] * (_STARTS - 1), True):
-            self._check_alive()
+            lost = self._lost()
+            if lost is not None:
+                raise GeneratorFailure(lost)
             try:
                 return ExecPipe(self._api, self._pod, _CONTAINER, _SERVE, killed=lambda: _killed(self._pod_now()))
             except Refused as refused:  # right after the API server came back its nodes may not answer yet
@@ -95,6 +99,25 @@ class LoadJob:
         raise AssertionError  # the loop returns or raises
 
     # inside
+
+    def _make(self) -> None:
+        study = label(self._study).lower().replace("_", "-").replace(".", "-")
+        self._name = f"tuner-load-{study}-{secrets.token_hex(3)}"
+        try:
+            self._job = self._api.create(JOBS, self._wanted())
+        except Refused as refused:
+            found = self._api.get(JOBS, self._name) if refused.status == 409 else None
+            if found is None:
+                raise
+            self._job = found  # made, and the answer was lost: nobody else uses that name
+        pod = self._ready_pod()
+        self._pod, self._node = str(at(pod, ("metadata", "name"))), str(at(pod, ("spec", "nodeName")))
+        self._check_version()
+
+    def _unmake(self) -> None:
+        if self._job:
+            self._job = {}
+            _remove(self._api, self._name)
 
     def _ready_pod(self) -> Object:
         changed = threading.Condition()
@@ -112,7 +135,7 @@ class LoadJob:
             since = since or time.monotonic()
             if fault.may_pass and time.monotonic() - since < _MAY_PASS_WITHIN_S:
                 return None
-            return BackendFailure(fault.reason.replace("replica 0", "the load generator's pod"))
+            return BackendFailure(f"the load generator does not start: {fault.reason.replace('replica 0', 'its pod')}")
 
         with (
             Feed(self._api, PODS, changed, labels=f"job-name={self._name}") as pods,
@@ -142,28 +165,32 @@ class LoadJob:
                 "build it anew with scripts/images, or name another with --load-image"
             )
 
-    def _check_alive(self) -> None:
+    def _lost(self) -> str | None:
+        """What became of its pod, where it cannot hold a generator any more."""
         pod = self._pod_now()
         if pod is None:
-            raise GeneratorFailure(f"the load generator's pod {self._pod} on node {self.node} is gone")
-        if not diagnosis.is_ready(pod):
-            fault = diagnosis.fault([pod], (), None)
-            why = fault.reason.replace("replica 0", "it") if fault else "it is not ready any more"
-            raise GeneratorFailure(f"the load generator's pod {self._pod} on node {self.node} is lost: {why}")
+            return f"the load generator's pod {self._pod} on node {self._node} is gone"
+        if diagnosis.is_ready(pod):
+            return None
+        fault = diagnosis.fault([pod], (), None)
+        why = fault.reason.replace("replica 0", "it") if fault else "it is not ready any more"
+        return f"the load generator's pod {self._pod} on node {self._node} is lost: {why}"
 
     def _pod_now(self) -> Object | None:
         return next(iter(self._api.items(PODS, fields=f"metadata.name={self._pod}")), None)
 
     def _beat(self) -> None:
-        made = datetime.fromisoformat(self._job["metadata"]["creationTimestamp"])
         while not self._stop.wait(_BEAT_EVERY_S):
-            now = self._api.now()
+            job = self._job
+            if not job:
+                continue
+            now, made = self._api.now(), datetime.fromisoformat(job["metadata"]["creationTimestamp"])
             change: Object = {
                 "metadata": {"annotations": anchor.heartbeat(now)},
                 "spec": {"activeDeadlineSeconds": int((now - made).total_seconds()) + _LIFE_S},
             }
             with suppress(EnvironmentFailure):  # the next one may get through
-                self._api.merge(JOBS, self._name, change)
+                self._api.merge(JOBS, job["metadata"]["name"], change)
 
     def _wanted(self) -> Object:
         labels = {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
