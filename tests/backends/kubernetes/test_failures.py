@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import http.server
 import json
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +19,25 @@ import pytest
 import yaml
 
 from tests.backends.kubernetes import toys
+from tests.cluster.fixture import Cluster
+from tests.cluster.places import MACHINE_ADDRESS
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, PODS, QUOTAS, Api, NotAllowed, Resource
+from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, NotAllowed, Resource
+from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
 
 CONFIG_MAPS = Resource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+WEBHOOKS = Resource(
+    api_version="admissionregistration.k8s.io/v1",
+    kind="MutatingWebhookConfiguration",
+    plural="mutatingwebhookconfigurations",
+    namespaced=False,
+)
 PATIENCE_S = 45.0
 """The time-out that a failure must not wait for."""
 
@@ -60,13 +74,42 @@ def test_more_than_is_free_is_unschedulable_with_what_there_is(backend: Kubernet
 
 def test_an_extended_resource_that_no_node_has(backend: KubernetesBackend) -> None:
     manifest = toys.manifest()
-    manifest["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    manifest["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["example.com/fpga"] = "1"
     deployment = toys.deployment([manifest])
     infeasible = backend.infeasible(deployment.pods)
     assert infeasible is not None
-    assert "Insufficient nvidia.com/gpu" in infeasible
+    assert "Insufficient example.com/fpga" in infeasible
     found = failure(backend, manifest)
-    assert (found.kind, "nvidia.com/gpu" in found.reason) == ("Unschedulable", True)
+    assert (found.kind, "example.com/fpga" in found.reason) == ("Unschedulable", True)
+
+
+def test_a_rollout_that_is_stuck(backend: KubernetesBackend) -> None:
+    manifest = toys.manifest(env={"TOY_FAIL": "never-ready"})
+    manifest["spec"]["progressDeadlineSeconds"] = 3
+    found = failure(backend, manifest)
+    assert (found.kind, found.stage) == ("RolloutStuck", "ready")
+    assert "has timed out progressing" in found.reason
+
+
+def watch(running: KubernetesRunning) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        running.check_alive()
+        time.sleep(1.0)
+
+
+def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, api: Api, cluster: Cluster) -> None:
+    """Its kubelet is stopped: the servers run on, but nobody knows what became of them."""
+    node = str(api.items(NODES)[-1]["metadata"]["name"])
+    manifest = toys.manifest(pod={"nodeSelector": {"kubernetes.io/hostname": node}})
+    with backend.deploy(toys.deployment([manifest])) as running:
+        running.wait_ready(READY_WITHIN_S)
+        running.check_alive()
+        with cluster.without(f"kubelet-{node}"), pytest.raises(TrialFailure) as raised:
+            watch(running)
+    assert (raised.value.kind, raised.value.stage) == ("NodeLost", "measure")
+    assert raised.value.reason.startswith(f"replica 0: its node {node} is lost: ")
+    assert api.items(PODS, labels="tuner.dev/study") == []
 
 
 def test_an_image_that_is_not_there(backend: KubernetesBackend) -> None:
@@ -147,6 +190,92 @@ def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api:
         found = {difference.what: difference.found for difference in running.differences()}
     assert "replica 0: container toy: limits/ephemeral-storage" in found
     assert "LimitRanger" in found["replica 0: container toy: limits/ephemeral-storage"]
+
+
+def test_what_somebody_else_changed_is_told_with_his_name(
+    backend: KubernetesBackend, api: Api, cluster: Cluster
+) -> None:
+    with backend.deploy(toys.deployment([toys.manifest()])) as running:
+        running.wait_ready(READY_WITHIN_S)
+        (there,) = api.items(DEPLOYMENTS, labels="tuner.dev/study")
+        name = f"deployment/{there['metadata']['name']}"
+        cluster.kubectl(
+            "set", "env", f"--namespace={api.namespace}", name, "TOY_WORKERS=3", "--field-manager=a-stranger"
+        )
+        end = time.monotonic() + PATIENCE_S
+        while not (found := running.differences()) and time.monotonic() < end:
+            time.sleep(0.2)
+    told = {difference.what.partition(": ")[2]: difference.found for difference in found}
+    assert told["container toy: env TOY_WORKERS"] == "3 (the Deployment was changed by a-stranger)"
+
+
+def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
+    backend: KubernetesBackend, api: Api, tmp_path: Path
+) -> None:
+    with webhook(tmp_path, [ADDED]) as (url, ca):
+        configuration = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": f"{api.namespace}-injector"},
+            "webhooks": [
+                {
+                    "name": "injector.example.com",
+                    "clientConfig": {"url": url, "caBundle": ca},
+                    "rules": [
+                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+                    ],
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": api.namespace}},
+                    "admissionReviewVersions": ["v1"],
+                    "sideEffects": "None",
+                }
+            ],
+        }
+        with made(api, WEBHOOKS, configuration), backend.deploy(toys.deployment([toys.manifest()])) as running:
+            running.wait_ready(READY_WITHIN_S)
+            (found,) = running.differences()
+    assert (found.what, found.asked) == ("replica 0: container toy: env INJECTED", "not set")
+    assert found.found.startswith("by a webhook (changed when the pod was admitted")
+    assert f"webhook injector.example.com of MutatingWebhookConfiguration {api.namespace}-injector" in found.found
+
+
+ADDED = {"op": "add", "path": "/spec/containers/0/env", "value": [{"name": "INJECTED", "value": "by a webhook"}]}
+
+
+@contextmanager
+def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """An admission webhook on this machine, where the API server reaches it: its URL, and its CA bundle in base64."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            encoded = base64.b64encode(json.dumps(patch).encode()).decode()
+            response = {"uid": asked["request"]["uid"], "allowed": True, "patchType": "JSONPatch", "patch": encoded}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({**asked, "response": response}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    names = f"subjectAltName=IP:{MACHINE_ADDRESS}"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=webhook", "-addext", names, "-days", "1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    try:
+        server = http.server.ThreadingHTTPServer((MACHINE_ADDRESS, 0), Answers)
+    except OSError as error:
+        pytest.skip(f"the API server of this cluster does not reach this machine: {error}")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        ca = base64.b64encode(certificate.read_bytes()).decode()
+        yield f"https://{MACHINE_ADDRESS}:{server.server_address[1]}/", ca
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None:

@@ -73,7 +73,7 @@ class Gpus:
         self._exporters: list[Object] | None = None
         self._confined = False
         self.note = ""
-        """Why nothing, or not everything, is known, in words."""
+        """Why nothing, or not everything, was known when they were last read, in words; empty: it was."""
 
     def read(self) -> Figures | None:
         """None: `note` says why."""
@@ -90,6 +90,9 @@ class Gpus:
                 "DCGM_EXPORTER_KUBERNETES is true"
             )
             return None
+        told = {_UTILIZATION: found.utilization_ratio, _MEMORY: found.memory_bytes}
+        missing = [name for name, value in told.items() if value is None]
+        self.note = f"the DCGM exporter does not tell {missing[0]} of each of them" if missing else ""
         return found
 
     def _find(self) -> list[Object]:
