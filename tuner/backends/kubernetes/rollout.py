@@ -42,6 +42,8 @@ from tuner.units import format_seconds
 _LOOKED_AT_LEAST_EVERY_S = 0.5
 _MAY_PASS_WITHIN_S = 5.0
 """Room that old pods leave is there a moment after they are gone."""
+_REPLACED = frozenset({"NodeLost", "Evicted"})
+"""The cluster makes such pods anew; it comes to an end by the deadline if that does not help."""
 _LOG_LINES = 50
 _TRIES = 5
 """Of a roll back that others' writes come in between of."""
@@ -293,6 +295,8 @@ class Rollout:
 
     def _certain(self, fault: Fault | None, pods: Sequence[Object], first_seen: dict[str, float]) -> Fault | None:
         """The fault, unless pods on their way out, or the moment after, may still make room."""
+        if fault is not None and fault.kind in _REPLACED:
+            return None
         leaving = any(pod["metadata"].get("deletionTimestamp") for pod in pods)
         if fault is None or (fault.may_pass and leaving):
             first_seen.clear()
