@@ -82,4 +82,4 @@ class InferenceService:
         return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
-        return f"serving.kserve.io/inferenceservice={at(obj, ('metadata', 'name'))},component=predictor"
+        return f"serving.kserve.io/inferenceservice={at(obj, ('metadata', 'name'))}"
