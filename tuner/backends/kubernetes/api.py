@@ -30,6 +30,8 @@ FIELD_MANAGER = "tuner"
 AWAY_AT_MOST_S = 60.0
 """For so long an API server that does not answer is asked again: restarts and fail-overs take less."""
 
+_NODE_AWAY_S = 5.0
+"""For so long what only a node's kubelet can tell: a node that is lost stays away."""
 _TIMEOUT_S = (3.0, 20.0)
 """To connect, and between two pieces of an answer."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -206,7 +208,7 @@ class Api:
 
     def text(self, path: str, query: Mapping[str, str] | None = None, *, what: str) -> str:
         """The answer to a GET as it is: logs, or what a node's kubelet says through the proxy."""
-        return self._answer("GET", path, query=query, what=what).decode(errors="replace")
+        return self._answer("GET", path, query=query, what=what, busy_s=_NODE_AWAY_S).decode(errors="replace")
 
     def call(
         self,
@@ -232,8 +234,10 @@ class Api:
     def execute(
         self, pod: str, container: str, command: list[str], *, timeout_s: float = 5.0, any_status: bool = False
     ) -> str:
-        """What a command prints on standard output inside a container. Raises Refused when it cannot be run there, or ends with a status
-        other than 0 (with `any_status`: other than 0 to 125, which are the command's own).
+        """What a command prints on standard output inside a container.
+
+        Raises Refused when it cannot be run there, or ends with a status other than 0 (with `any_status`: other than
+        0 to 125, which are the command's own).
         """
         what = f"running {command[0]} in {pod}"
         query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
@@ -247,7 +251,7 @@ class Api:
             )
             try:
                 running.run_forever(timeout=timeout_s)
-                status = running.returncode
+                status = _status(running, what)
                 said, complaint = (
                     str(running.read_channel(channel))
                     for channel in (ws_client.STDOUT_CHANNEL, ws_client.STDERR_CHANNEL)
@@ -305,8 +309,11 @@ class Api:
         body: Object | None = None,
         patch: str | None = None,
         what: str,
+        busy_s: float | None = None,
     ) -> bytes:
-        give_up = time.monotonic() + self._away_at_most_s
+        """`busy_s`: for so long an API server that answers, but not this, is asked again; None: as one that is away."""
+        begin = time.monotonic()
+        busy_s = self._away_at_most_s if busy_s is None else min(busy_s, self._away_at_most_s)
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
@@ -316,16 +323,14 @@ class Api:
                 if response.status < 400:
                     return content
                 problem: Exception = _refusal(what, response.status, content)
-                again = response.status in _BUSY or (
-                    response.status == 500 and any(words in content for words in _PASSING)
-                )
+                again_s = busy_s if _will_pass(response.status, content) else 0.0
             except urllib3.exceptions.SSLError as error:  # asking again does not help
                 message = f"the API server at {self.server} cannot be trusted ({error}); is the kubeconfig that of this cluster?"
                 raise BackendFailure(message) from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = BackendFailure(f"the API server at {self.server} does not answer: {_short(error)}")
-                again = True
-            if not again or time.monotonic() + pause_s > give_up:
+                again_s = self._away_at_most_s
+            if time.monotonic() + pause_s > begin + again_s:
                 raise problem
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -408,6 +413,19 @@ def _refusal(what: str, status: int, content: bytes) -> EnvironmentFailure:
             "that allows it"
         )
     return Refused(what=what, status=status, reason=reason, message=message or f"HTTP status {status}")
+
+
+def _status(ended: Any, what: str) -> int | None:
+    """A command's status; None: it has not ended. Raises Refused where it was not even started."""
+    try:
+        status: int | None = ended.returncode
+    except (ValueError, KeyError, TypeError) as error:  # the library takes any failure for that of a command
+        raise Refused(what=what, status=500, reason="InternalError", message=f"the node says: {error}") from None
+    return status
+
+
+def _will_pass(status: int, content: bytes) -> bool:
+    return status in _BUSY or (status == 500 and any(words in content for words in _PASSING))
 
 
 def _handshake(error: ApiException) -> tuple[int, bytes]:
