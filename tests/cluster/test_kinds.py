@@ -6,6 +6,7 @@ projects publish; StatefulSet by Kubernetes itself; Scorer stands for any other 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import secrets
 import shutil
@@ -29,7 +30,7 @@ from tuner.manifests.model import Manifest
 from tuner.manifests.pods import pods
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
-from tuner.space.model import Configuration, SearchSpace
+from tuner.space.model import Configuration, SearchSpace, WorkloadSpec
 from tuner.space.reader import read as read_space
 
 SPACES = ROOT / "search_spaces"
@@ -211,6 +212,7 @@ def ask(url: str, body: bytes = REQUEST) -> Any:
         return json.load(response)["data"]["ndarray"]
 
 
+IMPATIENT = WorkloadSpec(protocol="seldon", requests=(), ready_timeout_s=6.0)
 USUAL = {
     "workers": "{int: [1, 4], set: env/TOY_WORKERS}",
     "replicas": "{int: [1, 2], set: replicas}",
@@ -269,6 +271,15 @@ def test_seldons_knobs_reach_the_pods_through_the_operator(operators: None, kind
         assert running.meter().stop().memory_peak_bytes
     assert kind.live("pods", running) == []
     assert kind.live("deployments", running) == []
+
+
+def test_a_service_that_no_operator_makes_is_named(operators: None, kind: Kind) -> None:
+    space, found = kind.space(SCORER.replace("{name}-front:80", "{name}-back:80"), workers=USUAL["workers"])
+    backend, deployment = kind.deploy(dataclasses.replace(space, workload=IMPATIENT), found, workers=1)
+    with pytest.raises(TrialFailure) as raised, backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+    assert raised.value.kind == "NotReady"
+    assert f"the operator has made no Service {running._placed.service.name}" in raised.value.reason
 
 
 def test_an_operator_that_gives_up_is_told_long_before_the_time_is_over(operators: None, kind: Kind) -> None:

@@ -227,6 +227,8 @@ class KubernetesRunning:
         said = diagnosis.last_words(pods, self._events(), self._placed.pods.replicas)
         if workload is not None and (why := self._placed.kind.waiting(workload)) is not None:
             said = f"{said} ({self._placed.kind.kind}: {why})"
+        if not self._has_service():
+            said = f"{said}; the operator has made no Service {self._placed.service.name}"
         ready = sum(diagnosis.is_ready(pod) for pod in pods)
         reason = (
             f"{ready} of {self._placed.pods.replicas} replicas were ready after {format_seconds(deadline_s)}; "
@@ -252,11 +254,13 @@ class KubernetesRunning:
         return self._own(self._feeds[1].objects())
 
     def _own(self, events: Sequence[Object]) -> list[Object]:
+        """About its objects by their names, and about its pods, which an operator may name otherwise."""
         base, since = self._placed.holding.name, self._placed.made_at
+        pods = {_name(pod) for pod in self._pods()}
         return [
             event
             for event in events
-            if str(at(event, ("involvedObject", "name"))).startswith(base)
+            if ((name := str(at(event, ("involvedObject", "name")))).startswith(base) or name in pods)
             and str(at(event, ("metadata", "creationTimestamp"))) >= since
         ]
 
@@ -288,7 +292,12 @@ class KubernetesRunning:
 
     def _urls_of_all(self) -> tuple[str, ...] | None:
         pods = self._pods()
-        return (self._pod_urls(pods) or None) if len(pods) == self._placed.pods.replicas else None
+        all_there = len(pods) == self._placed.pods.replicas and self._has_service()
+        return (self._pod_urls(pods) or None) if all_there else None
+
+    def _has_service(self) -> bool:
+        """An operator may make its Service after the pods, and the Service alone tells which port is asked."""
+        return self._placed.template is not None or self._api.get(SERVICES, self._placed.service.name) is not None
 
     def _pod_urls(self, pods: Sequence[Object]) -> tuple[str, ...]:
         return addresses.pod_urls(pods, self._port(pods)) if pods else ()
