@@ -1,0 +1,48 @@
+"""The README's commands for a cluster, run on one: as written, with fewer trials and no question asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fixture import Cluster
+from tests.cluster.programs import programs
+from tests.repository.checkout import ROOT
+from tests.repository.test_readme import README, blocks
+
+_SHORTER = {"tune run": " --trials 1 --confirm 0", "tune apply": " --yes"}
+
+
+@pytest.mark.timeout(900)
+def test_the_block_for_a_cluster_runs(tmp_path: Path, cluster: Cluster, images: Callable[[str], str]) -> None:
+    images("iris")
+    images("load")
+    shutil.copytree(ROOT / "search_spaces", tmp_path / "search_spaces", ignore=shutil.ignore_patterns("__pycache__"))
+    (block,) = (block for block in blocks(README) if block.mark == "cluster")
+    path = f"{Path(sys.executable).parent}:{programs()}:/usr/bin:/bin"
+    env = {**os.environ, "PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(cluster.kubeconfig)}
+    cluster.kubectl("create", "namespace", "tuning")
+    try:
+        for line in block.text.splitlines():
+            command = line.split("  #")[0].rstrip()
+            command += next((extra for begin, extra in _SHORTER.items() if command.startswith(begin)), "")
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", command],
+                cwd=tmp_path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        answer = cluster.kubectl("get", "deployment", "--namespace", "tuning", "-o", "name")
+        assert answer.split(), "what was applied is there"
+    finally:
+        cluster.kubectl("delete", "namespace", "tuning", "--wait=false")
