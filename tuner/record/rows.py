@@ -122,6 +122,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
         tags["warnings"] = "; ".join(measurement.warnings)
         tags["not_enforced"] = "; ".join(measurement.not_enforced)
         tags["images"] = "; ".join(measurement.images)
+        tags["load_from"] = measurement.load_from
     return tags
 
 
