@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, NotAllowed, Resource
-from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
@@ -91,25 +90,27 @@ def test_a_rollout_that_is_stuck(backend: KubernetesBackend) -> None:
     assert "has timed out progressing" in found.reason
 
 
-def watch(running: KubernetesRunning) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        running.check_alive()
-        time.sleep(1.0)
-
-
 def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, api: Api, cluster: Cluster) -> None:
-    """Its kubelet is stopped: the servers run on, but nobody knows what became of them."""
+    """Its kubelet is stopped: the servers run on, but nobody knows what became of them, nor ends them."""
     node = str(api.items(NODES)[-1]["metadata"]["name"])
     manifest = toys.manifest(pod={"nodeSelector": {"kubernetes.io/hostname": node}})
-    with backend.deploy(toys.deployment([manifest])) as running:
-        running.wait_ready(READY_WITHIN_S)
-        running.check_alive()
-        with cluster.without(f"kubelet-{node}"), pytest.raises(TrialFailure) as raised:
-            watch(running)
+
+    def lose(stack: ExitStack) -> None:
+        with backend.deploy(toys.deployment([manifest])) as running:
+            running.wait_ready(READY_WITHIN_S)
+            running.check_alive()
+            stack.enter_context(cluster.without(f"kubelet-{node}"))
+            end = time.monotonic() + PATIENCE_S
+            while time.monotonic() < end:
+                running.check_alive()
+                time.sleep(1.0)
+
+    with ExitStack() as stack:
+        with pytest.raises(TrialFailure) as raised:
+            lose(stack)
+        assert api.items(PODS, labels="tuner.dev/study") == [], "before the node is back"
     assert (raised.value.kind, raised.value.stage) == ("NodeLost", "measure")
     assert raised.value.reason.startswith(f"replica 0: its node {node} is lost: ")
-    assert api.items(PODS, labels="tuner.dev/study") == []
 
 
 def test_an_image_that_is_not_there(backend: KubernetesBackend) -> None:

@@ -28,7 +28,8 @@ from tuner.manifests.kinds.model import at, mappings
 
 _GRACE_S = 1
 """The shortest that waits for the node's word; with 0 the object goes and the processes may live on."""
-_FORCED_AFTER_S = 30.0
+_FORCED_AFTER_S = 10.0
+"""For so long a node that does not answer may come back and end its pods itself: it was away for longer before."""
 _GIVEN_UP_AFTER_S = 180.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _MAKERS = (
@@ -90,6 +91,7 @@ def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Hol
     """
     begin = time.monotonic()
     next_pass, pause_s = begin, _FIRST_PAUSE_S
+    force_at, give_up_at = begin + _FORCED_AFTER_S, begin + _GIVEN_UP_AFTER_S
 
     def look() -> list[Object] | None:
         """Pods to be told to go; empty: all are gone."""
@@ -99,7 +101,12 @@ def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Hol
         return ([pod for pod in pods if _lingers(pod)] or None) if time.monotonic() >= next_pass else None
 
     while True:
-        found = wait_until(changed, look, begin + _GIVEN_UP_AFTER_S, _FIRST_PAUSE_S)
+        found = wait_until(changed, look, min(force_at, give_up_at), _FIRST_PAUSE_S)
+        if time.monotonic() >= force_at:
+            _force(api, feed)
+            force_at += _FORCED_AFTER_S
+        if found is None and time.monotonic() < give_up_at:
+            continue
         if found is None:
             names = ", ".join(pod["metadata"]["name"] for pod in feed.objects())
             raise BackendFailure(f"pods of {holding.name} are still there after {_GIVEN_UP_AFTER_S:.0f} s: {names}")
@@ -111,9 +118,7 @@ def _until_gone(api: Api, feed: Feed, changed: threading.Condition, holding: Hol
                 api.delete(maker, one["metadata"]["name"], propagation="Orphan")
         for pod in found:
             api.delete(PODS, pod["metadata"]["name"], grace_s=_GRACE_S)
-        if time.monotonic() - begin > _FORCED_AFTER_S:
-            _force(api, feed)
-        if time.monotonic() - begin > _GIVEN_UP_AFTER_S:
+        if time.monotonic() > give_up_at:
             names = ", ".join(f"{maker.kind} {one['metadata']['name']}" for maker, one in left)
             raise BackendFailure(f"{names or holding.name} is still there after {_GIVEN_UP_AFTER_S:.0f} s")
         if found:
