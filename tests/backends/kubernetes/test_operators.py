@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.backends.kubernetes import toys
-from tests.backends.kubernetes.operators import DEPLOYMENTS, operators
+from tests.cluster.fixture import Cluster
+from tests.cluster.standin import StandIn, definitions, kserve
+from tests.cluster.standin import seldon as seldon_core
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import PODS, Api
+from tuner.backends.kubernetes.api import PODS, Api, Resource
 from tuner.errors import TrialFailure
 
 pytestmark = pytest.mark.cluster
+DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 
 
 @pytest.fixture(scope="module")
-def _operators(kubeconfig: Path, namespace: str) -> Iterator[None]:
-    with operators(Api(namespace=namespace, kubeconfig=kubeconfig)):
+def _operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
+    definitions.install(cluster, "seldondeployments", "inferenceservices")
+    with StandIn(cluster.kubeconfig, namespace, [seldon_core.operator(images("toy")), kserve.operator()]):
         yield
 
 

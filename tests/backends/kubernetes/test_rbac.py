@@ -23,6 +23,7 @@ TABLE = (
     *rights.IN_CLUSTER,
     *rights.of_workload("apps", "deployments", "Deployment"),
     *rights.of_companion("", "configmaps", "ConfigMap"),
+    *rights.MADE_BY_OPERATORS,
     *rights.of_applied("apps", "deployments", "Deployment", workload=True),
 )
 

@@ -220,7 +220,7 @@ APPLY = (
 """For `tune apply`, beside the rights on what it applies."""
 
 
-_MADE_BY_OPERATORS = tuple(
+MADE_BY_OPERATORS = tuple(
     Right(
         group="apps",
         resource=resource,
@@ -235,7 +235,7 @@ _MADE_BY_OPERATORS = tuple(
 
 def of_workload(group: str, resource: str, kind: str) -> tuple[Right, ...]:
     """For the objects of a trial that make its pods."""
-    made = () if group == "apps" else _MADE_BY_OPERATORS
+    made = () if group == "apps" else MADE_BY_OPERATORS
     return (
         Right(group=group, resource=resource, verbs=("create", "patch"), why=f"deploying the manifest's {kind}"),
         Right(group=group, resource=resource, verbs=("get",), why="reading back what was deployed"),
