@@ -175,3 +175,23 @@ def test_what_was_changed_is_found_and_by_whom(change: Any, what: str) -> None:
     assert found
     assert found[0].what.startswith(f"replica 0: {what}")
     assert "when the pod was admitted" in found[0].found
+
+
+def live(digest: str) -> dict[str, Any]:
+    status = {"name": "toy", "image": "docker.io/example/toy:1", "imageID": digest}
+    return {
+        "spec": {"containers": [{"name": "toy", "image": "example/toy:1"}]},
+        "status": {"containerStatuses": [status, {"name": "injected", "imageID": "sha256:f00"}, {"name": "toy"}]},
+    }
+
+
+def test_the_images_that_really_run_are_told_once_with_their_digests() -> None:
+    same = [live("docker.io/example/toy@sha256:abc"), live("sha256:abc")]
+    assert readback.images(same) == ("toy: example/toy:1 is sha256:abc",)
+    assert list(readback.uneven_images(same)) == []
+    assert readback.images([]) == ()
+
+
+def test_replicas_of_different_images_under_one_name_are_warned_of() -> None:
+    (said,) = readback.uneven_images([live("sha256:abc"), live("sha256:def")])
+    assert "all named example/toy:1 (sha256:abc, sha256:def)" in said
