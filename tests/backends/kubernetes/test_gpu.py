@@ -22,7 +22,7 @@ from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.conformance.backend import READY_WITHIN_S
 from tuner.backends.kubernetes import KubernetesBackend, gpu
-from tuner.backends.kubernetes.api import NAMESPACES, NODES, PODS, Api
+from tuner.backends.kubernetes.api import NAMESPACES, NODES, PODS, Api, NotAllowed
 from tuner.backends.kubernetes.diagnosis import is_ready
 from tuner.errors import TrialFailure
 from tuner.trials.model import Measured
@@ -56,6 +56,12 @@ def test_what_an_exporter_says_of_the_pods_gpus_is_summed() -> None:
 def test_a_figure_that_dcgm_does_not_have_is_none() -> None:
     blank = PUBLISHED.replace("} 40", "} 9223372036854775794")
     assert gpu.parse(blank, "NAMESPACE", ["POD"]).utilization_ratio is None
+
+
+def test_a_sum_without_some_of_the_gpus_is_none() -> None:
+    """The real exporter leaves the pods' labels out now and then."""
+    found = gpu.parse(PUBLISHED, "NAMESPACE", ["POD"], gpus=3)
+    assert (found.utilization_ratio, found.memory_bytes) == (None, None)
 
 
 @pytest.fixture
@@ -124,6 +130,13 @@ def exporter(api: Api, node: str, text: str) -> Iterator[None]:
         api.delete(NAMESPACES, name)
 
 
+class Narrow(Api):
+    """Without the right to pods/proxy: the exporter is asked at its own address."""
+
+    def stream(self, path: str, *_: object, **__: object) -> Any:
+        raise NotAllowed(f"you may not get {path}")
+
+
 @pytest.mark.cluster
 def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBackend, node: str) -> None:
     infeasible = backend.infeasible(toys.deployment([manifest(2)]).pods)
@@ -146,7 +159,7 @@ def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBa
 
 @pytest.mark.cluster
 def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
-    backend: KubernetesBackend, api: Api, node: str
+    backend: KubernetesBackend, api: Api, kubeconfig: Path, node: str
 ) -> None:
     with backend.deploy(toys.deployment([manifest(1)])) as running:
         running.wait_ready(READY_WITHIN_S)
@@ -160,6 +173,8 @@ def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
         text = PUBLISHED.replace("NAMESPACE", api.namespace).replace("POD", pod["metadata"]["name"])
         with exporter(api, node, text):
             usage = running.meter().stop()
+            narrow = gpu.Gpus(Narrow(namespace=api.namespace, kubeconfig=kubeconfig), running._ready).read()
+        assert narrow == gpu.Figures(utilization_ratio=pytest.approx(0.6), memory_bytes=1024 * 2**20)
         assert usage.gpu_utilization_ratio == pytest.approx(0.6)
         assert usage.gpu_memory_bytes == 1024 * 2**20
         assert running.not_enforced == ()

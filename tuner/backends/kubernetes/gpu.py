@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import urllib3
@@ -23,7 +23,7 @@ _NAMES = "(dcgm-exporter,nvidia-dcgm-exporter)"
 _LABELS = (f"app.kubernetes.io/name in {_NAMES}", f"app in {_NAMES}")
 _PORT = 9400
 _UTILIZATION, _MEMORY = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED"
-_LINE = re.compile(rf"^({_UTILIZATION}|{_MEMORY})\{{(.*)\}}\s+(\S+)(?:\s+\d+)?$", re.MULTILINE)
+_LINE = re.compile(rf"^({_UTILIZATION}|{_MEMORY})\{{(.*)\}}\s+([\d.eE+-]+|NaN)(?:\s+\d+)?$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _BLANK = float(0x7FFF_FFFF_FFFF_FFF0)
 """From here on DCGM's integers mean that there is no value (``DCGM_INT64_BLANK`` in dcgm_structs.h)."""
@@ -47,8 +47,13 @@ def holders(pods: Sequence[Object]) -> dict[str, str]:
     return {str(at(pod, ("metadata", "name"))): str(at(pod, ("spec", "nodeName"))) for pod in pods if _gpus_of(pod) > 0}
 
 
-def parse(text: str, namespace: str, pods: Sequence[str]) -> Figures:
-    """What an exporter says of the GPUs that these pods hold."""
+def asked(pods: Sequence[Object]) -> int:
+    """How many GPUs they hold together."""
+    return round(sum(map(_gpus_of, pods)))
+
+
+def parse(text: str, namespace: str, pods: Sequence[str], *, gpus: int = 1) -> Figures:
+    """What exporters say of the GPUs that these pods hold, of which there are `gpus` at least."""
     told: dict[str, dict[tuple[str, str], float | None]] = {_UTILIZATION: {}, _MEMORY: {}}
     for name, labels, value in _LINE.findall(text):
         found = dict(_LABEL.findall(labels))
@@ -56,7 +61,7 @@ def parse(text: str, namespace: str, pods: Sequence[str]) -> Figures:
             number = float(value)
             gpu = found.get("UUID") or found.get("gpu", ""), found.get("GPU_I_ID", "")
             told[name][gpu] = number if 0 <= number < _BLANK else None
-    used, memory = _known(told[_UTILIZATION].values()), _known(told[_MEMORY].values())
+    used, memory = (_known(values.values()) if len(values) >= gpus else [] for values in told.values())
     return Figures(
         utilization_ratio=sum(used) / len(used) / 100 if used else None,
         memory_bytes=round(sum(memory) * _MIB) if memory else None,
@@ -66,10 +71,10 @@ def parse(text: str, namespace: str, pods: Sequence[str]) -> Figures:
 class Gpus:
     """The exporters on the nodes of a trial's pods."""
 
-    def __init__(self, api: Api, holding: Mapping[str, str]) -> None:
-        """`holding`: the pods that hold GPUs, and their nodes."""
+    def __init__(self, api: Api, pods: Sequence[Object]) -> None:
         self._api = api
-        self._holding = holding
+        self._holding = holders(pods)
+        self._asked = asked(pods)
         self._exporters: list[Object] | None = None
         self._confined = False
         self.note = ""
@@ -80,14 +85,15 @@ class Gpus:
         try:
             if self._exporters is None:
                 self._exporters = self._find()
-            found = parse("\n".join(map(self._text, self._exporters)), self._api.namespace, tuple(self._holding))
+            text = "\n".join(map(self._text, self._exporters))
+            found = parse(text, self._api.namespace, tuple(self._holding), gpus=self._asked)
         except EnvironmentFailure as failure:
-            self.note = str(failure)
+            self.note, self._exporters = str(failure), None
             return None
         if found.utilization_ratio is None and found.memory_bytes is None:
             self.note = (
-                f"the DCGM exporter names no GPU of {', '.join(self._holding)}; it tells GPUs by pod when "
-                "DCGM_EXPORTER_KUBERNETES is true"
+                f"the DCGM exporter does not name the {self._asked} GPU(s) of {', '.join(self._holding)}, or has no "
+                "figures of them; it tells GPUs by pod when DCGM_EXPORTER_KUBERNETES is true"
             )
             return None
         told = {_UTILIZATION: found.utilization_ratio, _MEMORY: found.memory_bytes}
@@ -131,7 +137,7 @@ class Gpus:
                 return answer.read().decode(errors="replace")
             finally:
                 answer.close()
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise BackendFailure(f"the DCGM exporter {name} cannot be reached: {error}") from None
 
     def _directly(self, exporter: Object, port: int, refused: NotAllowed) -> str:
@@ -168,13 +174,14 @@ class GpuMeter:
         )
 
     def _run(self) -> None:
-        while not self._ended.wait(_READ_EVERY_S):
-            self._read()
+        while not self._ended.wait(_READ_EVERY_S) and self._read():
+            pass  # one that told nothing is only asked once more, at the end
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
         found = self._gpus.read()
         if found is not None:
             self._found.append(found)
+        return found is not None
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -122,8 +122,7 @@ class KubernetesRunning:
         self._others_are_gone(end)
         self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {_name(p): str(at(p, _NODE)) for p in self._ready})
-        holding = gpu.holders(self._ready)
-        self._gpus = Gpus(self._api, holding) if holding else None
+        self._gpus = Gpus(self._api, self._ready) if gpu.asked(self._ready) else None
         if (found := self._child_out_of_memory()) is not None:
             raise self._failed("ready", found)
         return startup_s
