@@ -89,7 +89,8 @@ def kill_and_go_on(folder: Path, trials: int, moments: Iterable[float]) -> None:
             for _ in range(1 + life % 2):
                 here.recv()
         child.join(moment)
-        os.kill(child.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it came to its end
+            os.kill(child.pid, signal.SIGKILL)
         child.join()
     go(folder, trials)
 

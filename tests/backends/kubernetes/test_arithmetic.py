@@ -178,7 +178,7 @@ def test_what_was_changed_is_found_and_by_whom(change: Any, what: str) -> None:
 
 
 def live(digest: str) -> dict[str, Any]:
-    status = {"name": "toy", "image": "docker.io/example/toy:1", "imageID": digest}
+    status = {"name": "toy", "image": "registry.example/toy:1", "imageID": digest}
     return {
         "spec": {"containers": [{"name": "toy", "image": "example/toy:1"}]},
         "status": {"containerStatuses": [status, {"name": "injected", "imageID": "sha256:f00"}, {"name": "toy"}]},
@@ -186,7 +186,7 @@ def live(digest: str) -> dict[str, Any]:
 
 
 def test_the_images_that_really_run_are_told_once_with_their_digests() -> None:
-    same = [live("docker.io/example/toy@sha256:abc"), live("sha256:abc")]
+    same = [live("registry.example/toy@sha256:abc"), live("sha256:abc")]
     assert readback.images(same) == ("toy: example/toy:1 is sha256:abc",)
     assert list(readback.uneven_images(same)) == []
     assert readback.images([]) == ()
