@@ -139,7 +139,13 @@ class TrialRunner:
                     self._on_stage(deployment.trial, "take down")
                     watch.start()
         except TrialFailure as failure:
-            return Failed(stage=failure.stage, kind=failure.kind, reason=failure.reason, logs=failure.logs)
+            return Failed(
+                stage=failure.stage,
+                kind=failure.kind,
+                reason=failure.reason,
+                logs=failure.logs,
+                blame="environment" if failure.kind == "NodeLost" else "configuration",
+            )
         except Untrusted as untrusted:
             return Failed(stage="measure", kind="Untrusted", reason=str(untrusted), blame="environment")
         except GeneratorFailure as failure:

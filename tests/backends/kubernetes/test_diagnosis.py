@@ -145,3 +145,12 @@ def test_an_operator_that_gave_up(api_version: str, kind: str, status: dict[str,
     assert (fault.kind, fault.may_pass) == ("OperatorFailed", True)
     assert fault.reason == f"the operator of {kind} gave up: {words}"
     assert diagnosis.fault([], [], {**workload, "status": {"state": "Creating"}}) is None
+
+
+def test_nodes_that_are_away_are_told_by_their_taints() -> None:
+    """So they are after the API server was away for longer than they may be silent."""
+    taints = {"lost": "node.kubernetes.io/unreachable", "slow": "node.kubernetes.io/not-ready", "kept": "dedicated"}
+    nodes: list[dict[str, Any]] = [
+        {"metadata": {"name": name}, "spec": {"taints": [{"key": key}]}} for name, key in taints.items()
+    ]
+    assert diagnosis.nodes_away([*nodes, {"metadata": {"name": "well"}, "spec": {}}]) == ["lost", "slow"]

@@ -109,6 +109,11 @@ def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, ap
         with pytest.raises(TrialFailure) as raised:
             lose(stack)
         assert api.items(PODS, labels="tuner.dev/study") == [], "before the node is back"
+        with (
+            pytest.raises(BackendFailure, match=f"away for 3 s: {node}; replica 0 cannot be scheduled"),
+            backend.deploy(toys.deployment([manifest])) as next_one,
+        ):
+            next_one.wait_ready(3.0)
     assert (raised.value.kind, raised.value.stage) == ("NodeLost", "measure")
     assert raised.value.reason.startswith(f"replica 0: its node {node} is lost: ")
 

@@ -20,6 +20,7 @@ Object = Mapping[str, Any]
 _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "ImageInspectError"})
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 _MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
 """What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
 
@@ -37,6 +38,11 @@ class Fault:
     @property
     def may_pass(self) -> bool:
         return self.kind in _MAY_PASS
+
+    @property
+    def may_be_the_nodes(self) -> bool:
+        """The scheduler does not say which taint it is; those of a node that is away (`nodes_away`) are among them."""
+        return self.kind == "Unschedulable" and "untolerated taint" in self.reason
 
 
 def in_order(pods: Sequence[Object]) -> list[Object]:
@@ -70,6 +76,15 @@ def last_words(pods: Sequence[Object], events: Sequence[Object], wanted: int) ->
         return f"{event.get('reason')}: {event.get('message')}" if not probes else str(event.get("message"))
     phase = at(waiting[0], ("status", "phase")) or "not seen by a node yet"
     return f"the pod is {phase}, and the cluster says nothing more"
+
+
+def nodes_away(nodes: Sequence[Object]) -> list[str]:
+    """Nodes that have not been heard of: they take no new pods until they are."""
+    return [
+        _name(node)
+        for node in nodes
+        if any(taint.get("key") in _AWAY for _, taint in mappings(node, ("spec", "taints")))
+    ]
 
 
 def child_out_of_memory(label: str, pod: Object, container: str) -> Fault:

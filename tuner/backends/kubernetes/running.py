@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ _MAY_PASS_WITHIN_S = 2.5
 _LOG_LINES = 50
 _COUNTED_EVERY_S = 1.0
 _AWAY_S = 5.0
+_NODES_SEEN_EVERY_S = 1.0
 _UNHURRIED_KINDS = ("Deployment", "StatefulSet")
 
 
@@ -86,6 +88,7 @@ class KubernetesRunning:
         self._gpus: Gpus | None = None
         self._oom_kills: dict[tuple[str, str], int] = {}
         self._counted_at = 0.0
+        self._nodes_seen: tuple[float, list[str]] = (-math.inf, [])
         workload = placed.workload
         self._feeds = [
             Feed(api, PODS, self._changed, labels=placed.holding.pods),
@@ -204,11 +207,19 @@ class KubernetesRunning:
 
     def _certain_fault(self) -> Fault | None:
         found = diagnosis.fault(self._pods(), self._events(), self._workload())
-        if found is None:
+        if found is None or self._nodes_away(found):
             self._first_seen.clear()
             return None
         since = self._first_seen.setdefault(found.kind, time.monotonic())
         return None if found.may_pass and time.monotonic() - since < _MAY_PASS_WITHIN_S else found
+
+    def _nodes_away(self, fault: Fault) -> list[str]:
+        """Those for which the pods may be waiting, which is not their fault."""
+        if not fault.may_be_the_nodes:
+            return []
+        if time.monotonic() - self._nodes_seen[0] > _NODES_SEEN_EVERY_S:
+            self._nodes_seen = (time.monotonic(), diagnosis.nodes_away(self._nodes()))
+        return self._nodes_seen[1]
 
     def _all_ready(self) -> bool:
         pods = self._pods()
@@ -223,6 +234,9 @@ class KubernetesRunning:
         if away_s > _AWAY_S:
             return BackendFailure(f"the API server at {self._api.server} has not answered for {format_seconds(away_s)}")
         pods, workload = self._pods(), self._workload()
+        fault = diagnosis.fault(pods, self._events(), workload)
+        if fault is not None and (away := self._nodes_away(fault)):
+            return BackendFailure(f"away for {format_seconds(deadline_s)}: {', '.join(away)}; {fault.reason}")
         said = diagnosis.last_words(pods, self._events(), self._placed.pods.replicas)
         if workload is not None and (why := self._placed.kind.waiting(workload)) is not None:
             said = f"{said} ({self._placed.kind.kind}: {why})"
