@@ -225,7 +225,10 @@ def test_a_view_of_the_page_lists_the_trials_with_knobs_and_metrics(recorded: St
     recorder.started(recorded.summary.start)
     recorder.closed(recorded.summary)
     experiment = recorded.client().get_experiment_by_name(recorded.name)
-    assert recorder.page(recorded.summary.start) == f"/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=tuner"
+    assert (
+        recorder.page(recorded.summary.start)
+        == f"/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=tuner"
+    )
     assert recorder.page(recorded.summary.start)[1:] in experiment.tags["mlflow.note.content"]
     view = json.loads(experiment.tags["mlflow.sharedViewState.tuner"])
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`throughput_rps`", False)

@@ -57,7 +57,9 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
             for name, value in measurement.estimates().items()
         }
         at_rate = measurement.at_rate
-        notes["load"] = f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
+        notes["load"] = (
+            f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
+        )
         if measurement.throughput_note:
             notes["throughput-note"] = measurement.throughput_note
         if measurement.images:
