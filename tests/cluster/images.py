@@ -207,7 +207,8 @@ def _mounts() -> list[str]:
     settings = cache() / "buildah" / "pip.conf"
     settings.parent.mkdir(parents=True, exist_ok=True)
     lines = ["[global]"]
-    for line in run(sys.executable, "-m", "pip", "config", "list").splitlines():
+    # the base interpreter's pip: a virtual environment may have none
+    for line in run(f"{sys.base_prefix}/bin/python3", "-m", "pip", "config", "list").splitlines():
         name, _, value = line.partition("=")
         option = name.rpartition(".")[2]
         if option in ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout"):

@@ -98,7 +98,9 @@ class BackendConformance:
             assert all(isinstance(sentence, str) for sentence in running.not_enforced)
 
     def test_usage_is_that_of_the_window(self, backend: Backend) -> None:
-        with backend.deploy(self.deployment(env={"TOY_MEMORY_MB": "16"})) as running:
+        with backend.deploy(
+            self.deployment(env={"TOY_MEMORY_MB": "16", "TOY_BUSY": "1", "TOY_SERVICE_MS": "10"})
+        ) as running:
             running.wait_ready(READY_WITHIN_S)
             meter = running.meter()
             for _ in range(20):
