@@ -73,7 +73,7 @@ def read_order(line: str | bytes) -> Order:
         ((verb, value),) = _object(line).items()
         match verb:
             case "stage":
-                return Stage(**value)
+                return _stage(value)
             case "ask":
                 return Ask(**{**value, "request": _request(value["request"])})
             case "read":
@@ -81,6 +81,11 @@ def read_order(line: str | bytes) -> Order:
         raise ValueError(f"not an order: {verb!r}")
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an order: {error!r}") from None
+
+
+def _stage(value: dict[str, Any]) -> Stage:
+    corners = tuple((float(at_s), float(rate_rps)) for at_s, rate_rps in value["profile"])
+    return Stage(**{**value, "profile": corners, "due_s": tuple(value["due_s"]), "picks": tuple(value["picks"])})
 
 
 def _written(request: Request) -> dict[str, Any]:

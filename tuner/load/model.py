@@ -52,13 +52,26 @@ class Arrival(TypingProtocol):
 class Stage:
     """One load window. Open loop: `arrival` at `rate_rps`; closed loop: `connections` requests always in flight."""
 
-    arrival: Literal["constant", "poisson", "closed"]
+    arrival: Literal["constant", "poisson", "gamma", "trace", "closed"]
+    """How the gaps between requests are drawn; ``trace``: not drawn, `due_s` says when."""
     rate_rps: float = 0.0
+    """Of a `profile` or a trace: its mean."""
     duration_s: float
     connections: int
     """Open loop: the most connections; closed loop: just so many."""
     timeout_s: float = 5.0
     seed: int = 0
+    profile: tuple[tuple[float, float], ...] = ()
+    """Open loop whose rate changes: corners (seconds since the start, requests/s) of a piecewise linear rate, ascending
+    in time, two at one instant where it jumps; empty: `rate_rps` throughout."""
+    cv: float = 1.0
+    """Coefficient of variation of the gaps of ``gamma``: 1 is Poisson, above it requests come in bursts."""
+    think_s: float = 0.0
+    """Closed loop: mean pause of a user between an answer and the next request, exponential; 0: none."""
+    due_s: tuple[float, ...] = ()
+    """Trace: when each request is due, in seconds since the start, ascending."""
+    picks: tuple[int, ...] = ()
+    """Trace: which of the target's requests each is; empty: drawn by weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tuner.errors import GeneratorFailure
-from tuner.measure.model import Samples
+from tuner.measure.model import Samples, Tokens
 
 _COLUMNS = {
     "scheduled_s": np.float64,
@@ -24,7 +24,16 @@ _COLUMNS = {
     "replica": np.int64,
     "waited": np.bool_,
 }
-_SCALARS = {field.name: float for field in fields(Samples) if field.name not in _COLUMNS} | {"connections": int}
+_SCALARS = {
+    "offered_rps": float,
+    "window_s": float,
+    "connections": int,
+    "generator_cpu_s": float,
+    "generator_elapsed_s": float,
+    "connects": int,
+}
+_CONNECT, _ROW, _AT, _TIMING = "connect_s", "tokens/row", "tokens/at_s", "server_timing_s/"
+"""Columns that only some windows have."""
 
 
 def write(samples: Samples, path: Path) -> None:
@@ -49,6 +58,11 @@ def read(path: Path) -> Samples:
 def dump(samples: Samples) -> bytes:
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(getattr(samples, name)) for name in (*_COLUMNS, *_SCALARS)}
+    if samples.connect_s is not None:
+        arrays[_CONNECT] = samples.connect_s
+    if samples.tokens is not None:
+        arrays |= {_ROW: samples.tokens.row, _AT: samples.tokens.at_s}
+    arrays |= {_TIMING + name: column for name, column in samples.server_timing_s.items()}
     np.savez(content, **arrays)
     return content.getvalue()
 
@@ -59,12 +73,22 @@ def load(content: bytes, where: str) -> Samples:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             columns: dict[str, Any] = {name: _column(file[name], kind) for name, kind in _COLUMNS.items()}
             scalars: dict[str, Any] = {name: kind(file[name][()]) for name, kind in _SCALARS.items()}
+            if _CONNECT in file:
+                columns[_CONNECT] = _column(file[_CONNECT], np.float64)
+            timing = {
+                name.removeprefix(_TIMING): _column(file[name], np.float64)
+                for name in file.files
+                if name.startswith(_TIMING)
+            }
+            tokens = None
+            if _ROW in file:
+                tokens = Tokens(row=_column(file[_ROW], np.int64), at_s=_column(file[_AT], np.float64))
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise GeneratorFailure(f"{where} does not hold the samples of a load window: {error}") from None
-    lengths = {name: len(column) for name, column in columns.items()}
+    lengths = {name: len(column) for name, column in (*columns.items(), *timing.items())}
     if len(set(lengths.values())) != 1:
         raise GeneratorFailure(f"{where} holds columns of different lengths: {lengths}")
-    return Samples(**columns, **scalars)
+    return Samples(**columns, **scalars, tokens=tokens, server_timing_s=MappingProxyType(timing))
 
 
 def _column(column: npt.NDArray[Any], kind: type) -> npt.NDArray[Any]:

@@ -32,6 +32,16 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tokens:
+    """Events of streamed answers, in the order they came; both columns have the same length."""
+
+    row: IntArray
+    """Whose they are: index into the columns of the samples."""
+    at_s: FloatArray
+    """Since the window's start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Samples:
     """One load window, a row a request, in the order scheduled. All columns have the same length n.
 
@@ -64,6 +74,12 @@ class Samples:
     """Wall time that CPU time refers to (window and drain)."""
     connects: int = 0
     """Connections opened in the window: one a request where the server closes after each answer."""
+    connect_s: FloatArray | None = None
+    """Seconds the request's connection took to be made, TLS included; NaN where one was there. None: not recorded."""
+    tokens: Tokens | None = None
+    """None: answers were not streams."""
+    server_timing_s: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
+    """Durations the server told in ``Server-Timing`` headers, by name, a row a request; NaN where it told none."""
 
     def __len__(self) -> int:
         return len(self.scheduled_s)
