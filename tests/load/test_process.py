@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from tuner.load.protocols import protocol
 from tuner.load.samples_file import load as samples_of
 from tuner.load.samples_file import read, write
 from tuner.load.smoke import smoke
-from tuner.measure.model import Samples
+from tuner.measure.model import Samples, Tokens
 
 REQUEST = Request(method="POST", path="/p", headers={"A": "b"}, body=b'{"strData": "\xc3\xa9"}', weight=2.0)
 STAGE = Stage(arrival="constant", rate_rps=200, duration_s=0.2, connections=2, seed=3)
@@ -224,16 +225,31 @@ def samples(rows: int = 3) -> Samples:
     )
 
 
-@pytest.mark.parametrize("rows", [0, 3])
-def test_samples_read_back_as_written(tmp_path: Path, rows: int) -> None:
+def tokens(samples: Samples) -> Samples:
+    """The same as a window of streamed answers over new connections, with a header of the server's."""
+    stream = Tokens(row=np.array([1, 0, 1]), at_s=np.array([0.1, 0.2, 0.3]))
+    connects = np.full(len(samples), np.nan)
+    return replace(samples, tokens=stream, connect_s=connects, server_timing_s={"db": connects, "a.b": connects})
+
+
+@pytest.mark.parametrize("window", [samples(0), samples(), tokens(samples())], ids=["empty", "usual", "all"])
+def test_samples_read_back_as_written(tmp_path: Path, window: Samples) -> None:
     path = tmp_path / "x.npz"
-    written = samples(rows)
-    write(written, path)
+    write(window, path)
     found = read(path)
-    for name in Samples.__dataclass_fields__:
-        assert np.array_equal(getattr(found, name), getattr(written, name), equal_nan=rows > 0 and name[-2:] == "_s")
+    np.testing.assert_equal(_plain(found), _plain(window))
     assert isinstance(found.connections, int)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _plain(window: Samples) -> dict[str, object]:
+    columns = {name: getattr(window, name) for name in Samples.__dataclass_fields__}
+    stream = window.tokens
+    return {
+        **columns,
+        "tokens": stream and {"row": stream.row, "at_s": stream.at_s},
+        "server_timing_s": dict(window.server_timing_s),
+    }
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "torn", "lengths", "kind", "column"])
