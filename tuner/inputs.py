@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Protocol, Request
 from tuner.manifests.model import Manifest, PodSet
 from tuner.space.model import Configuration, SearchSpace
+from tuner.trials.folder import StudyFolder
 
 _CAPACITY_WINDOWS = 6
 """Windows the capacity search usually takes."""
@@ -50,6 +52,26 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
+    from tuner.space.reader import read as read_space
+
+    space, found = read_space(path)
+    return complete(space, found, backend_name, namespace=namespace, context=context)
+
+
+def complete(
+    space: SearchSpace | None,
+    found: Sequence[Problem],
+    backend_name: str,
+    *,
+    namespace: str | None = None,
+    context: str | None = None,
+    baseline_only: bool = False,
+) -> Inputs:
+    """All that a search space names. `found` are the problems of reading it; where it is None, there are some.
+
+    `baseline_only`: the other configurations are not going to run, so the cluster is not asked about them. Raises as
+    `read_inputs` does.
+    """
     from tuner.load.requests import problems as request_problems
     from tuner.load.requests import protocol_of
     from tuner.load.requests import requests as read_requests
@@ -58,14 +80,12 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.reader import read as read_manifest
     from tuner.manifests.render import render
-    from tuner.space.reader import read as read_space
 
-    space, found = read_space(path)
     problems: list[Problem] = list(found)
     manifest: Manifest | None = None
     if space is not None and space.manifest.is_file():
-        manifest, found = read_manifest(space.manifest)
-        problems.extend(found)
+        manifest, unreadable = read_manifest(space.manifest)
+        problems.extend(unreadable)
         if manifest is not None:
             problems.extend(check(space, manifest))
     if space is not None and all(source.path.is_file() for source in space.workload.requests):
@@ -77,7 +97,8 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
     backend = backend_of(backend_name, space, namespace=namespace, context=context)
     problems.extend(backend.check(pods))
     if not problems and isinstance(backend, ChecksRendered):
-        problems.extend(backend.check_rendered(_samples(space, manifest, baseline)))
+        samples = _samples(space, manifest, baseline)
+        problems.extend(backend.check_rendered(samples[:1] if baseline_only else samples))
     if problems:
         raise InputError(_in_order(problems))
     return Inputs(
@@ -89,6 +110,20 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
         pods=pods,
         backend=backend,
     )
+
+
+def inputs_of(folder: StudyFolder) -> Inputs:
+    """The inputs a study was started with. Raises InputError where they changed since: its trials would not compare."""
+    from tuner.space.digest import input_digest
+    from tuner.trials.journal import read
+
+    start = read(folder.journal).start
+    inputs = read_inputs(Path(start.space_file), start.backend, namespace=start.namespace, context=start.context)
+    if input_digest(inputs.space) != start.input_digest:
+        changed = f"the search space, its manifest or a request changed since study {start.name} began"
+        fix = "start a new study with `tune run`, or bring the files back as they were"
+        raise InputError([Problem(where=Where(file=start.space_file), message=changed, fix=fix)])
+    return inputs
 
 
 def backend_of(

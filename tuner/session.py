@@ -5,7 +5,6 @@ Everything here is wiring; what a part does is said in its own room.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import tuner
 from tuner.errors import InputError, Problem, Where
 from tuner.files import write
-from tuner.inputs import Inputs, read_inputs
+from tuner.inputs import Inputs
 from tuner.record.model import Recorder
 from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
 from tuner.study.model import Proposal, Summary
@@ -99,20 +98,6 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         folder.space.write_bytes(space.file.read_bytes())
         stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
         return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
-
-
-def inputs_of(folder: StudyFolder) -> Inputs:
-    """The inputs a study was started with. Raises InputError where they changed since: its trials would not compare."""
-    from tuner.space.digest import input_digest
-    from tuner.trials.journal import read
-
-    start = read(folder.journal).start
-    inputs = read_inputs(Path(start.space_file), start.backend, namespace=start.namespace, context=start.context)
-    if input_digest(inputs.space) != start.input_digest:
-        changed = f"the search space, its manifest or a request changed since study {start.name} began"
-        fix = "start a new study with `tune run`, or bring the files back as they were"
-        raise InputError([Problem(where=Where(file=start.space_file), message=changed, fix=fix)])
-    return inputs
 
 
 def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> Summary:
@@ -208,9 +193,10 @@ def _go(
     from tuner.trials.clock import RealClock
     from tuner.trials.journal import Journal
     from tuner.trials.life import TrialRunner
+    from tuner.trials.quiet import leave_servers_alone
 
     space, manifest, backend = inputs.space, inputs.manifest, inputs.backend
-    _leave_servers_alone(backend.generator_cpus())
+    leave_servers_alone(backend.generator_cpus())
     for removed in backend.clean():
         notice(f"left by an earlier crash, now removed: {removed}")
 
@@ -269,12 +255,6 @@ def _go(
     if summary.choice is not None:
         write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
     return summary
-
-
-def _leave_servers_alone(cpus: tuple[int, ...]) -> None:
-    """Keep this process, and MLflow's work in it, on the load generator's CPUs: the others are the servers'."""
-    if cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cpus)
 
 
 def _mlflow(

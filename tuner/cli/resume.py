@@ -42,7 +42,8 @@ def resume(
     from tuner.cli.options import study_root
     from tuner.cli.output import progress
     from tuner.cli.result import finish
-    from tuner.session import Settings, inputs_of
+    from tuner.inputs import inputs_of
+    from tuner.session import Settings
     from tuner.session import resume as resume_study
     from tuner.trials.folder import StudyFolder
 

@@ -15,7 +15,6 @@ from tuner.backends.model import Backend, Deployment, NamesImages, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.load.model import Generator, Protocol, Request, Target
-from tuner.load.requests import options
 from tuner.manifests.model import Manifest, PodSet
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
@@ -30,8 +29,9 @@ from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
 from tuner.trials.quiet import Quiet
+from tuner.trials.ready import ready, target
 from tuner.trials.resources import requested
-from tuner.trials.verify import ExpectedAnswers, verify_configuration
+from tuner.trials.verify import ExpectedAnswers
 
 _LOG_LINES = 200
 _THROTTLED = 0.05
@@ -161,24 +161,14 @@ class TrialRunner:
         def on_stage(stage: str) -> None:
             self._on_stage(deployment.trial, stage)
 
-        target = Target(
-            urls=running.endpoint.urls,
-            protocol=self._protocol.name,
-            requests=self._requests,
-            cpus=self._backend.generator_cpus(),
-            options=options(workload),
-        )
+        urls, cpus = running.endpoint.urls, self._backend.generator_cpus()
         with watch:
             # the generator's process starts while the server does, so that its start-up costs no time
-            generating = self._generator(target)
+            generating = self._generator(target(urls, workload, self._protocol, self._requests, cpus))
         with generating as generator:
             with watch:
-                on_stage("wait until ready")
-                startup_s = running.wait_ready(workload.ready_timeout_s)
-                on_stage("verify")
-                verify_configuration(running)
-                self._expected.verify(
-                    running.endpoint.urls, self._requests, self._protocol, workload.timeout_s, generator.ask
+                startup_s = ready(
+                    running, generator, workload, self._protocol, self._requests, self._expected, on_stage
                 )
                 bench = Bench(
                     running=running,

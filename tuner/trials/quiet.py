@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -32,3 +33,9 @@ def silence(quiet: Quiet) -> Iterator[None]:
         yield
     finally:
         quiet.resume()
+
+
+def leave_servers_alone(cpus: tuple[int, ...]) -> None:
+    """Keep this process, and background work in it, on the load generator's CPUs: the others are the servers'."""
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)

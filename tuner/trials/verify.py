@@ -32,10 +32,11 @@ class ExpectedAnswers:
     They are kept in a file of the study, so that a resumed study holds later trials to the same answers.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` None: there is no study, they are forgotten with this object. Raises StoreFailure."""
         self._path = path
         self._expected: list[object] | None = None
-        if path.exists():
+        if path is not None and path.exists():
             try:
                 self._expected = json.loads(path.read_text())
             except ValueError as error:
@@ -71,7 +72,8 @@ class ExpectedAnswers:
 
     def _record(self, answers: list[object]) -> None:
         self._expected = answers
-        write(self._path, json.dumps(answers).encode())
+        if self._path is not None:
+            write(self._path, json.dumps(answers).encode())
 
 
 def _short(answer: object) -> str:
