@@ -6,6 +6,7 @@ from tests.cluster.fixture import (
     pytest_addoption,
     pytest_collection_modifyitems,
     pytest_configure,
+    undisturbed,
 )
 
-__all__ = ["cluster", "images", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
+__all__ = ["cluster", "images", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "undisturbed"]

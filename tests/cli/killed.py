@@ -30,6 +30,8 @@ class Place(Protocol):
     options: tuple[str, ...]
     longest_s: float
     """So long after its start the tuner is killed at most: within one of its first trials."""
+    collected_s: float
+    """Within so long what was cleaned away is gone."""
 
     def left(self, folder: Path) -> list[str]:
         """What is there of the study's trials."""
@@ -41,6 +43,7 @@ class Here:
 
     options: tuple[str, ...] = ()
     longest_s = 14.0
+    collected_s = 0.0
 
     def left(self, folder: Path) -> list[str]:
         found = [f"process {pid}" for pid in processes_below(folder)]
@@ -53,6 +56,7 @@ class Namespace:
     """A namespace of a cluster, made for the study."""
 
     longest_s = 25.0
+    collected_s = 60.0  # pods go at once, what else they had is left to the cluster's garbage collector
 
     def __init__(self, kubectl: list[str], name: str) -> None:
         self._kubectl = [*kubectl, "--namespace", name]
@@ -105,7 +109,7 @@ def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: i
         left = place.left(folder)
         cleaned = tune("clean", *place.options)
         assert cleaned.status == 0, cleaned.err
-        assert place.left(folder) == [], "cleaning leaves nothing"
+        _check_nothing_left(place, folder)
         if _begun(folder):
             now = journal(folder).trials
             assert now[: len(finished)] == finished, "what was finished is lost or was run again"
@@ -117,8 +121,15 @@ def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: i
     assert kept.journal == kept.optuna == kept.mlflow, kept
     assert list(kept.journal) == list(range(len(kept.journal)))
     assert len(kept.journal) >= trials
-    assert place.left(folder) == []
+    _check_nothing_left(place, folder)
     return seen
+
+
+def _check_nothing_left(place: Place, folder: Path) -> None:
+    end = time.monotonic() + place.collected_s
+    while left := place.left(folder):
+        assert time.monotonic() < end, f"cleaning leaves {left}"
+        time.sleep(0.5)
 
 
 def _begun(folder: Path) -> bool:

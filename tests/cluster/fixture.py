@@ -18,16 +18,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import control, daemons, machine, ways
+from tests.cluster import control, daemons, machine, recovery, ways
 from tests.cluster import images as built_images
-from tests.cluster.places import cache, locked
+from tests.cluster.places import cache, locked, nodes
 from tests.cluster.programs import programs
 from tests.cluster.say import CannotError
 
@@ -41,6 +42,8 @@ class Cluster:
 
     kubeconfig: Path
     way: ways.Way
+    disturbed: threading.Event = field(default_factory=threading.Event)
+    """A part of it was stopped, and nobody has looked since whether all of it works again."""
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Standard output; raises subprocess.CalledProcessError when the command fails."""
@@ -52,10 +55,11 @@ class Cluster:
     def without(self, daemon: str) -> Iterator[None]:
         """Stop `kube-apiserver`, `kubelet-node1` or another part but a containerd, and start it again afterwards.
 
-        Skips the test on a cluster that is not our own.
+        The tests after this one wait until all of the cluster works again. Skips the test on a cluster that is not our own.
         """
         if not isinstance(self.way, ways.Own):
             pytest.skip(f"{daemon} is only stopped on a cluster of our own; this is {self.way.words}")
+        self.disturbed.set()
         daemons.stop(daemon)
         try:
             yield
@@ -83,6 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         used = _FIXTURES & set(getattr(item, "fixturenames", ()))
         if used:
             item.add_marker("cluster")
+            # one worker of pytest-xdist has the cluster to itself: its tests stop parts of it
+            item.add_marker(pytest.mark.xdist_group("cluster"))
         if used and item.get_closest_marker("timeout") is None:
             # compiling a cluster or building an image takes minutes, once: not the time of the test that comes first
             item.add_marker(pytest.mark.timeout(limit + _BUILD_S * ("images" in used), func_only=True))
@@ -99,6 +105,16 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             machine.install()
     with _shared(way):
         yield Cluster(kubeconfig=way.kubeconfig(), way=way)
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leaves the cluster to the next test as it was."""
+    used: Cluster | None = request.getfixturevalue("cluster") if "cluster" in request.fixturenames else None
+    yield
+    if used is not None and used.disturbed.is_set():
+        recovery.settle(programs(), len(nodes()))
+        used.disturbed.clear()
 
 
 @contextmanager

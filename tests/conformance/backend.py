@@ -14,7 +14,8 @@ import pytest
 from tuner.backends.model import Backend, Deployment
 from tuner.errors import TrialFailure
 
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 90.0
+"""A busy machine may take long; what takes longer is broken."""
 NEVER_READY_S = 1.0
 
 
