@@ -19,7 +19,12 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    """Of a template: the first of its renderings."""
     weight: float = 1.0
+    template: bytes = b""
+    """A body with placeholders that are drawn at random (`templates`); empty: the body is always the same."""
+    streams: bool = False
+    """The answer is a stream of events (`events`), each of which is told with its time."""
 
 
 class Protocol(TypingProtocol):
@@ -72,6 +77,19 @@ class Stage:
     """Trace: when each request is due, in seconds since the start, ascending."""
     picks: tuple[int, ...] = ()
     """Trace: which of the target's requests each is; empty: drawn by weight."""
+    share: tuple[int, int] = (0, 1)
+    """(k, n): one of n engines that send this window together, counted from 0. It sends every n-th of the requests from
+    the k-th on, over its part of the connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How the server of an ``https`` URL is known. Content, not paths: the generator may run on another machine."""
+
+    authorities: str = ""
+    """Certificates (PEM) of the authorities to trust; empty: those of the system where the generator runs."""
+    server_name: str = ""
+    """The name that is asked for (SNI) and that the certificate must bear; empty: the host of the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +103,10 @@ class Target:
     """CPUs the generator binds itself to; empty: where the scheduler puts it."""
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What the protocol was made with, beyond its name (for example the model's name)."""
+    tls: Tls = Tls()
+    """Of the urls that are ``https``."""
+    token: str = field(default="", repr=False)
+    """Bearer token, added to every request by the generator alone (RFC 6750); empty: none. It is shown nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
