@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,8 @@ def choice(command: Callable[..., Any]) -> Callable[..., Any]:
     return pick_again(_trial(_where(command)))
 
 
-def bounds(where: Sequence[str]) -> tuple[Constraint, ...]:
-    """The bounds given with --where. Raises InputError with all that cannot be read."""
+def bounds(where: Sequence[str], option: str = "--where") -> tuple[Constraint, ...]:
+    """The bounds given with an option. Raises InputError with all that cannot be read."""
     from tuner.space.bounds import parse_bound
 
     found, problems = [], []
@@ -79,7 +80,7 @@ def bounds(where: Sequence[str]) -> tuple[Constraint, ...]:
             found.append(parse_bound(text))
         except ValueError as error:
             fix = 'write it like "latency_p99 <= 50ms"'
-            problems.append(Problem(where=Where(file="--where"), message=str(error), fix=fix))
+            problems.append(Problem(where=Where(file=option), message=str(error), fix=fix))
     if problems:
         raise InputError(problems)
     return tuple(found)
@@ -126,3 +127,112 @@ def duration(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
         return seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def amount(read: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Callback of options that take a quantity with a unit, read by a function of `tuner.units`."""
+
+    def callback(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
+        try:
+            return None if text is None else read(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def _rate(text: str) -> float:
+    from tuner.units import rate
+
+    return rate(text)
+
+
+load_rate = click.option(
+    "--rate", "rate_rps", metavar="RATE", callback=amount(_rate), help="Requests a second, such as 200/s."
+)
+_SUBJECT = (
+    _backend,
+    _namespace,
+    _context,
+    click.option(
+        "--load",
+        type=click.Choice(["cluster", "here"]),
+        help="Send the load from inside the cluster, or from here.  [default: cluster where its image runs]",
+    ),
+    click.option("--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"),
+    click.option(
+        "--space",
+        "space",
+        type=click.Path(path_type=Path, exists=True),
+        help="Search space that says how a manifest is loaded and run.  [default: the one beside it that names it]",
+    ),
+    _trial,
+    studies,
+    click.option(
+        "--protocol", help="How the server is spoken to: http, seldon, v2, ...  [default: the space's, or http]"
+    ),
+    click.option(
+        "--body",
+        "bodies",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File with a request's body; several are drawn at random.  [default: the space's, or none]",
+    ),
+    click.option("--path", help="Path of the requests.  [default: the URL's or the protocol's]"),
+    click.option("--method", help="HTTP method.  [default: the space's, else POST with a body and GET without]"),
+    click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="May be repeated."),
+    click.option("--model", help="The model's name in the paths of v2 and tensorflow."),
+    click.option(
+        "--connections", type=click.IntRange(min=1), help="Most connections at once.  [default: the space's, or 32]"
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        metavar="DURATION",
+        callback=duration,
+        help="A request not answered within it is an error.  [default: the space's, or 5s]",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), help="Makes arrivals and payloads repeatable."),
+    click.option(
+        "--slo",
+        multiple=True,
+        metavar="BOUND",
+        help='Bound to meet, such as "latency_p99 <= 50ms". May be repeated.  [default: the space\'s]',
+    ),
+)
+
+_SAID = (
+    *("backend", "namespace", "context", "load", "load_image", "space", "trial", "studies"),
+    *("protocol", "bodies", "path", "method", "model", "connections", "timeout_s", "seed"),
+)
+"""Fields of `SubjectOptions` that are given as they are."""
+
+
+def subject(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What says how a subject is reached and loaded; the command gets it as `options`, a `SubjectOptions`."""
+
+    @wraps(command)
+    def wrapped(**given: Any) -> Any:
+        from tuner.subjects import SubjectOptions
+
+        said = {name: given.pop(name) for name in _SAID}
+        options = SubjectOptions(**said, headers=_headers(given.pop("headers")), slo=bounds(given.pop("slo"), "--slo"))
+        return command(**given, options=options)
+
+    decorated: Callable[..., Any] = wrapped
+    for option in reversed(_SUBJECT):
+        decorated = option(decorated)
+    return decorated
+
+
+def _headers(lines: Sequence[str]) -> Mapping[str, str]:
+    problems, found = [], {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            where, fix = Where(file="--header"), "write it like 'Accept: application/json'"
+            problems.append(Problem(where=where, message=f"no header of the form NAME: VALUE: {name!r}", fix=fix))
+        found[name.strip()] = value.strip()
+    if problems:
+        raise InputError(problems)
+    return found
