@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from array import array
 from math import nan
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from tuner.measure.model import Samples
+from tuner.load import server_timing
+from tuner.measure.model import Samples, Tokens
 
 _BLOCK = 8192
 _NAN = (array("d", [nan]) * _BLOCK).tobytes()
 _NO_STATUS = bytes(2 * _BLOCK)
 _NO_REPLICA = (array("h", [-1]) * _BLOCK).tobytes()
 _NOT_WAITED = bytes(_BLOCK)
+_MOST_TIMINGS = 32
+"""Names of Server-Timing that are kept: a server that makes new ones for each answer must not fill the memory."""
 
 
 class Columns:
@@ -23,16 +27,39 @@ class Columns:
     A fresh row is one that never happened: NaN times, status 0 (not ended), replica -1.
     """
 
-    __slots__ = ("capacity", "finished", "first_byte", "replica", "rows", "scheduled", "sent", "status", "waited")
+    __slots__ = (
+        "capacity",
+        "connect",
+        "finished",
+        "first_byte",
+        "noticed",
+        "replica",
+        "rows",
+        "scheduled",
+        "sent",
+        "status",
+        "timings",
+        "token_at",
+        "token_row",
+        "waited",
+    )
 
     def __init__(self, rows: int = 0) -> None:
         self.scheduled = array("d")
         self.sent = array("d")
         self.first_byte = array("d")
         self.finished = array("d")
+        self.connect = array("d")
+        """Seconds, not an instant."""
         self.status = array("h")
         self.replica = array("h")
         self.waited = array("b")
+        self.noticed: array[float] | None = None
+        self.timings: dict[str, tuple[array[int], array[float]]] = {}
+        """By name, of the answers that had a Server-Timing header: rows and seconds."""
+        self.token_row = array("q")
+        self.token_at = array("d")
+        """Events of streams, in the order they came."""
         self.rows = rows
         self.capacity = 0
         while self.capacity <= rows:
@@ -40,12 +67,28 @@ class Columns:
 
     def grow(self) -> None:
         """Room for one block more: small steps, since a large one would show in the latencies being measured."""
-        for times in (self.scheduled, self.sent, self.first_byte, self.finished):
+        for times in (self.scheduled, self.sent, self.first_byte, self.finished, self.connect):
             times.frombytes(_NAN)
         self.status.frombytes(_NO_STATUS)
         self.replica.frombytes(_NO_REPLICA)
         self.waited.frombytes(_NOT_WAITED)
         self.capacity += _BLOCK
+
+    def timing(self, row: int, header: bytes) -> None:
+        """Record what an answer's Server-Timing header tells."""
+        for name, duration_s in server_timing.durations(header):
+            column = self.timings.get(name)
+            if column is None:
+                if len(self.timings) == _MOST_TIMINGS:
+                    continue
+                column = self.timings[name] = array("q"), array("d")
+            column[0].append(row)
+            column[1].append(duration_s)
+
+    def notice(self) -> array[float]:
+        """A column more, for the rows there are: when a request that had to wait was come to."""
+        self.noticed = array("d", [nan]) * self.rows
+        return self.noticed
 
     def samples(
         self,
@@ -78,4 +121,21 @@ class Columns:
             connects=connects,
             generator_cpu_s=cpu_s,
             generator_elapsed_s=elapsed_s,
+            noticed_s=None if self.noticed is None else times(self.noticed),
+            connect_s=np.frombuffer(self.connect, dtype=np.float64)[:rows].copy(),
+            tokens=self._tokens(start),
+            server_timing_s=MappingProxyType({name: self._timing(*told) for name, told in self.timings.items()}),
         )
+
+    def _tokens(self, start: float) -> Tokens | None:
+        if not self.token_row:
+            return None
+        return Tokens(
+            row=np.frombuffer(self.token_row, dtype=np.int64).copy(),
+            at_s=np.frombuffer(self.token_at, dtype=np.float64) - start,
+        )
+
+    def _timing(self, rows: array[int], durations_s: array[float]) -> npt.NDArray[np.float64]:
+        column = np.full(self.rows, np.nan)
+        column[np.frombuffer(rows, dtype=np.int64)] = np.frombuffer(durations_s, dtype=np.float64)
+        return column

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,39 +14,55 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from tuner.errors import GeneratorFailure
-from tuner.load.model import Request
+from tuner.load.model import Request, Tls
+from tuner.load.tls import context
 from tuner.load.wire import AnswerParser, WireError, request_bytes, whole_answer
 from tuner.measure.model import Status
+from tuner.uri import masked
 
 if TYPE_CHECKING:
     from tuner.load.windows import Window
 
+_PORTS = {"http": 80, "https": 443}
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """Errors of a connect that are this machine's, not the server's."""
 _KNOWN_BYTES = 65536
+_ALL_KNOWN_BYTES = 1 << 25
+"""Of all answers that are known by their bytes, of one replica."""
 
 
 class Replica:
     """One server: its address, the requests as bytes for it, and its connections."""
 
-    def __init__(self, index: int, url: str, requests: Sequence[Request]) -> None:
-        """Raises GeneratorFailure for a URL that cannot be reached over plain HTTP, or a name without an address."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise GeneratorFailure(f"{url!r} is not a URL the load engine can send to; use http://host:port")
-        port = parts.port or 80
-        prefix = parts.path.rstrip("/")
+    def __init__(
+        self,
+        index: int,
+        url: str,
+        requests: Sequence[Request],
+        *,
+        tls: Tls = Tls(),
+        token: str = "",
+        kind: type[Connection] | None = None,
+    ) -> None:
+        """`kind` of its connections, None: the usual one. Raises GeneratorFailure for a URL that cannot be sent to."""
+        scheme, host, port, self._netloc, self._prefix = _parts(url)
         try:
-            found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise GeneratorFailure(f"{url}: the name {parts.hostname!r} has no address ({error})") from None
+            raise GeneratorFailure(f"{url}: the name {host!r} has no address ({error})") from None
         self.index = index
         self.addresses = [cast("str", address[4][0]) for address in found]
         self.port = port
-        self.wires = [request_bytes(_under(prefix, request), parts.netloc.rpartition("@")[2]) for request in requests]
-        self.bodyless = [request.method == "HEAD" for request in requests]
-        self.known: list[bytes | None] = [None] * len(requests)
+        self.tls = context(tls) if scheme == "https" else None
+        self.server_name = (tls.server_name or host) if scheme == "https" else None
+        self._token = token
+        self._kind = kind or Connection
+        self.wires: list[bytes] = []
+        self.bodyless: list[bool] = []
+        self.streams: list[bool] = []
+        self.known: list[bytes | None] = []
         """By request: a whole answer, byte for byte, that was correct and left its connection open."""
+        self.load(requests)
         self.limit = 0
         self.grown = 0
         """Connections opened so far, up to the limit, to fill the pool for the first time."""
@@ -55,6 +72,18 @@ class Replica:
         """All connections, those being made among them."""
         self.free: deque[Connection] = deque()
         """Open and idle, the longest idle first: taken from the left, so that all of them are used in turn."""
+
+    def load(self, requests: Sequence[Request]) -> None:
+        """The requests that are sent from now on. Raises ValueError for one that would break the framing."""
+        self.wires[:] = [request_bytes(_under(self._prefix, each), self._netloc, self._token) for each in requests]
+        self.bodyless[:] = [request.method == "HEAD" for request in requests]
+        self.streams[:] = [request.streams for request in requests]
+        self.known[:] = [None] * len(requests)
+        self.known_bytes = min(_KNOWN_BYTES, _ALL_KNOWN_BYTES // max(1, len(requests)))
+
+    def dial(self, window: Window, row: int) -> None:
+        """Open a connection and send the row on it."""
+        self._kind(window, self, row).connect(window.loop)
 
     def take(self) -> Connection | None:
         """A free connection to send on; None: open a new one, if there is `room`.
@@ -86,6 +115,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_began",
         "_connecting",
         "_first_byte",
         "_first_row",
@@ -122,16 +152,23 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_dropped = False
         self._connecting: asyncio.Task[None] | None = None
+        self._began = 0.0
         replica.open.add(self)
 
     def connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._began = perf_counter()
         self._connecting = loop.create_task(self._connect(loop))
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
-        addresses = self.replica.addresses
+        replica, addresses = self.replica, self.replica.addresses
         for position, address in enumerate(addresses):
             try:
-                await loop.create_connection(lambda: self, address, self.replica.port)
+                await loop.create_connection(
+                    lambda: self, address, replica.port, ssl=replica.tls, server_hostname=replica.server_name
+                )
+            except ssl.SSLCertVerificationError:
+                self._fail(Status.UNTRUSTED)
+                return
             except OSError as error:
                 if error.errno in _OURS:
                     self.window.broken = f"cannot connect to {address}: {error.strerror or error}"
@@ -148,6 +185,7 @@ class Connection(asyncio.Protocol):
         if self._is_dropped:
             self._transport.abort()
         else:
+            self.window.columns.connect[self.row] = perf_counter() - self._began
             self.window.send(self, self.row)
 
     def data_received(self, data: bytes) -> None:
@@ -170,7 +208,7 @@ class Connection(asyncio.Protocol):
             self._first_byte = now
             answer = None if self.replica.bodyless[request] else whole_answer(data)
             if answer is not None:
-                if self._answered(*answer, now) and len(data) <= _KNOWN_BYTES:
+                if self._answered(*answer, now) and len(data) <= self.replica.known_bytes:
                     self.known[request] = data
                 return
             self._is_begun = True
@@ -188,10 +226,13 @@ class Connection(asyncio.Protocol):
         """The parser holds a whole answer."""
         parser = self._parser
         self._is_begun = False
-        self._answered(parser.status, parser.body, parser.keep_alive and not parser.rest, now)
+        self._answered(parser.status, parser.body, parser.keep_alive and not parser.rest, parser.timing, now)
 
-    def _answered(self, status: int, body: bytes, stays: bool, now: float) -> bool:
-        """Record an answer; the next request goes out before this one is checked. True: correct, and it stays open."""
+    def _answered(self, status: int, body: bytes, stays: bool, timing: bytes, now: float) -> bool:
+        """Record an answer; the next request goes out before this one is checked.
+
+        True: its very bytes may be known from now on, for it is correct, tells nothing more, and its connection stays.
+        """
         window, row, request, first_byte = self.window, self.row, self.request, self._first_byte
         if stays:
             self.replica.keeps_alive = True
@@ -203,6 +244,9 @@ class Connection(asyncio.Protocol):
         window.first_byte[row] = first_byte
         window.finished[row] = now
         window.status[row] = checked
+        if timing:
+            window.columns.timing(row, timing)
+            return False
         return stays and checked == 200
 
     def eof_received(self) -> bool:
@@ -249,6 +293,26 @@ class Connection(asyncio.Protocol):
             self.window.first_byte[self.row] = self._first_byte
         self.drop()
         self.window.failed(self.replica)
+
+
+def _parts(url: str) -> tuple[str, str, int, str, str]:
+    """(scheme, host, port, the Host header, path without the slash at its end)"""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise GeneratorFailure(
+            f"{masked(url)!r} is not a URL the load engine can send to; use http://host:port or https://host:port"
+        )
+    return (
+        parts.scheme,
+        parts.hostname,
+        port or _PORTS[parts.scheme],
+        parts.netloc.rpartition("@")[2],
+        parts.path.rstrip("/"),
+    )
 
 
 def _under(prefix: str, request: Request) -> Request:

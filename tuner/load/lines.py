@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuner.load.model import Request, Stage, Target
+from tuner.load.model import Request, Stage, Target, Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,21 @@ class Read:
     offset: int
 
 
-Order = Stage | Ask | Read
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    """Lay out this window, and wait for `Begin`."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Start the window that was prepared at this instant of the machine's monotonic clock, and send it."""
+
+    at: float
+
+
+Order = Stage | Prepare | Begin | Ask | Read
 
 
 def target_line(target: Target) -> str:
@@ -37,6 +51,8 @@ def target_line(target: Target) -> str:
             "requests": [_written(request) for request in target.requests],
             "cpus": target.cpus,
             "options": dict(target.options),
+            "tls": asdict(target.tls),
+            "token": target.token,
         }
     )
 
@@ -51,6 +67,8 @@ def read_target(line: str | bytes) -> Target:
             requests=tuple(_request(request) for request in value["requests"]),
             cpus=tuple(value["cpus"]),
             options=value["options"],
+            tls=Tls(**value["tls"]),
+            token=value["token"],
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a target: {error!r}") from None
@@ -60,6 +78,10 @@ def order_line(order: Order) -> str:
     match order:
         case Stage():
             return json.dumps({"stage": asdict(order)})
+        case Prepare():
+            return json.dumps({"prepare": asdict(order.stage)})
+        case Begin():
+            return json.dumps({"begin": asdict(order)})
         case Ask():
             ask = {"url": order.url, "request": _written(order.request), "timeout_s": order.timeout_s}
             return json.dumps({"ask": ask})
@@ -74,6 +96,10 @@ def read_order(line: str | bytes) -> Order:
         match verb:
             case "stage":
                 return _stage(value)
+            case "prepare":
+                return Prepare(stage=_stage(value))
+            case "begin":
+                return Begin(**value)
             case "ask":
                 return Ask(**{**value, "request": _request(value["request"])})
             case "read":
@@ -85,7 +111,8 @@ def read_order(line: str | bytes) -> Order:
 
 def _stage(value: dict[str, Any]) -> Stage:
     corners = tuple((float(at_s), float(rate_rps)) for at_s, rate_rps in value["profile"])
-    return Stage(**{**value, "profile": corners, "due_s": tuple(value["due_s"]), "picks": tuple(value["picks"])})
+    rows = {name: tuple(value[name]) for name in ("due_s", "picks", "share")}
+    return Stage(**{**value, "profile": corners, **rows})
 
 
 def _written(request: Request) -> dict[str, Any]:
@@ -95,11 +122,14 @@ def _written(request: Request) -> dict[str, Any]:
         "headers": dict(request.headers),
         "body": base64.b64encode(request.body).decode(),
         "weight": request.weight,
+        "template": base64.b64encode(request.template).decode(),
+        "streams": request.streams,
     }
 
 
 def _request(value: dict[str, Any]) -> Request:
-    return Request(**{**value, "body": base64.b64decode(value["body"], validate=True)})
+    contents = {name: base64.b64decode(value[name], validate=True) for name in ("body", "template")}
+    return Request(**{**value, **contents})
 
 
 def _object(line: str | bytes) -> dict[str, Any]:

@@ -27,10 +27,11 @@ class WireError(Exception):
     """The bytes received are not an HTTP/1.1 answer; the text says what is wrong with them."""
 
 
-def request_bytes(request: Request, host: str) -> bytes:
+def request_bytes(request: Request, host: str, token: str = "") -> bytes:
     """The request as it is sent, `host` being ``name:port``. Framing headers are ours, whatever the request says.
 
-    Raises ValueError for a method, path or header that would break the framing.
+    A `token` is sent as a bearer token (RFC 6750), instead of what the request says of authorization. Raises ValueError
+    for a method, path or header that would break the framing.
     """
     lines = [f"{request.method} {request.path} HTTP/1.1"]
     if not request.method.isalpha() or not request.path.startswith("/") or not _is_visible(request.path):
@@ -39,18 +40,20 @@ def request_bytes(request: Request, host: str) -> bytes:
     if "host" not in names:
         lines.append(f"Host: {host}")
     for name, value in request.headers.items():
-        if name.lower() in _OURS:
+        if name.lower() in _OURS or (token and name.lower() == "authorization"):
             continue
         if not name or not _is_visible(name) or ":" in name or any(c in value for c in "\r\n\0"):
             raise ValueError(f"{name + ': ' + value!r} is not a header line")
         lines.append(f"{name}: {value}")
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(request.body)}")
     return "\r\n".join((*lines, "", "")).encode("latin-1") + request.body
 
 
-def whole_answer(data: bytes) -> tuple[int, bytes, bool] | None:
-    """(status, body, keep-alive) when `data` is just one whole answer with a Content-Length, which most are.
+def whole_answer(data: bytes) -> tuple[int, bytes, bool, bytes] | None:
+    """(status, body, keep-alive, Server-Timing) when `data` is just one whole answer with a Content-Length, as most are.
 
     None: it is something else, or not an answer; only the parser can tell.
     """
@@ -58,19 +61,20 @@ def whole_answer(data: bytes) -> tuple[int, bytes, bool] | None:
     if not 0 <= end <= _HEAD_LIMIT:
         return None
     try:
-        status, length, keep_alive = _head(data[:end])
+        status, length, keep_alive, timing = _head(data[:end])
     except WireError:
         return None
     if length != len(data) - end - 4 or status < 200 or status == 204 or status == 304:
         return None
-    return status, data[end + 4 :], keep_alive
+    return status, data[end + 4 :], keep_alive, timing
 
 
 class AnswerParser:
     """Reads answers out of a stream of bytes, one after the other.
 
-    `feed` returns True when an answer is whole; then `status`, `body` and `keep_alive` hold it, and `rest` what
-    followed it. `begin` makes ready for the next one. Raises only WireError.
+    `feed` returns True when an answer is whole; then `status`, `body`, `keep_alive` and `timing` (of its Server-Timing
+    headers, empty where it has none) hold it, and `rest` what followed it. `begin` makes ready for the next one. `taken`
+    is what of the body came so far, for answers that are read as they come. Raises only WireError.
     """
 
     __slots__ = (
@@ -78,12 +82,13 @@ class AnswerParser:
         "_buffer",
         "_left",
         "_length",
-        "_parts",
         "_trailer",
         "body",
         "keep_alive",
         "rest",
         "status",
+        "taken",
+        "timing",
     )
 
     def __init__(self) -> None:
@@ -98,7 +103,8 @@ class AnswerParser:
         """None: the head is not complete."""
         self._left = 0
         self._trailer = False
-        self._parts: list[bytes] = []
+        self.taken: list[bytes] = []
+        self.timing = b""
         self.status = 0
         self.body = b""
         self.rest = b""
@@ -120,7 +126,7 @@ class AnswerParser:
                 return False
             if end > _HEAD_LIMIT:
                 raise WireError(f"the answer's head is longer than {_HEAD_LIMIT} bytes")
-            self.status, length, self.keep_alive = _head(data[:end])
+            self.status, length, self.keep_alive, self.timing = _head(data[:end])
             self._buffer = b""
             data = data[end + 4 :]
             if self.status < 200:  # an interim answer: the real one follows
@@ -135,14 +141,14 @@ class AnswerParser:
             return self._feed_length(data)
         if self._length == _CHUNKED:
             return self._feed_chunked(data)
-        self._parts.append(data)
+        self.taken.append(data)
         return False
 
     def end(self) -> bool:
         """The server closed its side. True: the answer is whole, for it was to end with the connection."""
         if self._length != _UNTIL_CLOSE:
             return False
-        self.body = b"".join(self._parts)
+        self.body = b"".join(self.taken)
         return True
 
     def _keep_head(self, data: bytes) -> None:
@@ -157,14 +163,14 @@ class AnswerParser:
         left = self._left
         if len(data) < left:
             self._left = left - len(data)
-            self._parts.append(data)
+            self.taken.append(data)
             return False
         if len(data) > left:
             self.rest = data[left:]
             data = data[:left]
-        if self._parts:
-            self._parts.append(data)
-            data = b"".join(self._parts)
+        if self.taken:
+            self.taken.append(data)
+            data = b"".join(self.taken)
         self.body = data
         return True
 
@@ -177,7 +183,7 @@ class AnswerParser:
             if self._left > 2:  # the bytes of a chunk and the line end after them
                 taken = min(self._left - 2, size - at)
                 if taken:
-                    self._parts.append(data[at : at + taken])
+                    self.taken.append(data[at : at + taken])
                     at += taken
                     self._left -= taken
             if self._left:
@@ -203,7 +209,7 @@ class AnswerParser:
                 self._trailer = length == 0
                 self._left = length + 2 if length else 0
             elif not line:
-                self.body = b"".join(self._parts)
+                self.body = b"".join(self.taken)
                 self.rest = data[at:]
                 return True
 
@@ -216,8 +222,11 @@ def _chunk_size(line: bytes) -> int:
 
 
 @lru_cache(maxsize=512)
-def _head(head: bytes) -> tuple[int, int, bool]:
-    """(status, length of the body or how it ends, whether the connection may be kept) of a head. Raises WireError."""
+def _head(head: bytes) -> tuple[int, int, bool, bytes]:
+    """(status, length of the body or how it ends, whether the connection may be kept, Server-Timing) of a head.
+
+    Raises WireError.
+    """
     line, _, fields = head.partition(b"\r\n")
     version, status = line[:8], line[9:12]
     if version not in (b"HTTP/1.1", b"HTTP/1.0") or line[8:9] != b" " or len(status) != 3 or status.strip(_DIGITS):
@@ -236,7 +245,7 @@ def _head(head: bytes) -> tuple[int, int, bool]:
     tokens = {token.strip() for token in connection.split(b",")}
     keep_alive = b"close" not in tokens and (version == b"HTTP/1.1" or b"keep-alive" in tokens)
     length = _body_length(values)
-    return int(status), length, keep_alive
+    return int(status), length, keep_alive, b",".join(values.get(b"server-timing", ()))
 
 
 def _body_length(values: dict[bytes, list[bytes]]) -> int:

@@ -29,6 +29,10 @@ class Status(IntEnum):
     """The bytes received were not an HTTP answer."""
     NOT_SENT = 6
     """Due within the window, but no connection came free within its time-out."""
+    UNTRUSTED = 7
+    """The server's certificate is not one to trust, or not one for its name: no connection was made."""
+    STREAM_CUT = 8
+    """A stream of events ended, or was lost, before its end marker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,9 +73,14 @@ class Samples:
     connections: int
     """Most connections that were open at once."""
     generator_cpu_s: float
-    """CPU time the generator's process spent in the window."""
+    """CPU time the generator's processes spent in the window."""
     generator_elapsed_s: float
     """Wall time that CPU time refers to (window and drain)."""
+    busiest_cpu_ratio: float | None = None
+    """CPU time over wall time of the busiest of several generator processes; None: there was one."""
+    noticed_s: FloatArray | None = None
+    """When the generator came to a request that was due, for those that had to wait (`waited`) in an open loop, else
+    NaN: until then it was the generator that was late, after that the server. None: not recorded."""
     connects: int = 0
     """Connections opened in the window: one a request where the server closes after each answer."""
     connect_s: FloatArray | None = None
@@ -83,6 +92,13 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.scheduled_s)
+
+    @property
+    def generator_cpu_ratio(self) -> float:
+        """CPU time over wall time of the generator's process, of the busiest one where there are several."""
+        if self.busiest_cpu_ratio is not None:
+            return self.busiest_cpu_ratio
+        return self.generator_cpu_s / self.generator_elapsed_s if self.generator_elapsed_s > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,13 +95,56 @@ class RequestSource:
 
     path: Path
     weight: float = 1.0
+    template: bool = False
+    """The file holds placeholders that are drawn at random (`tuner.load.templates`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """Where a bearer token is found: in an environment variable or in a file. It is read when load starts, and stands
+    nowhere else. Just one of both is set."""
+
+    env: str | None = None
+    file: Path | None = None
+    where: Where = Where(file="auth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSpec:
+    """The servers speak TLS."""
+
+    ca: Path | None = None
+    """PEM file of the authorities to trust; None: the system's."""
+    server_name: str | None = None
+    """Name in the certificate, where it is not the host that is sent to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathCheck:
+    """What a JSON answer must hold at a path."""
+
+    path: str
+    """JSONPath (`tuner.space.json_path`)."""
+    equals: str | None = None
+    """The value of all it selects, as JSON; None: any, but it must select something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """What a correct answer is, beyond what the protocol itself asks of it."""
+
+    statuses: tuple[int, ...] = ()
+    """Plain HTTP only; empty: any from 200 to 299."""
+    paths: tuple[PathCheck, ...] = ()
+    schema: Path | None = None
+    """JSON schema of the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadSpec:
     """How a server is put under load. `rate_rps` None: derived once from the baseline, then fixed for the study."""
 
-    protocol: Literal["seldon", "v2", "tensorflow", "http"]
+    protocol: Literal["seldon", "v2", "tensorflow", "http", "openai"]
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Literal["poisson", "constant"] = "poisson"
@@ -111,6 +154,9 @@ class WorkloadSpec:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str | None = None
     """Model name in the paths of the v2 and tensorflow protocols."""
+    auth: Bearer | None = None
+    tls: TlsSpec | None = None
+    check: CheckSpec = CheckSpec()
     connections: int = 32
     """Most connections open at once, over all replicas."""
     timeout_s: float = 5.0
