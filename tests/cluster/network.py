@@ -77,9 +77,17 @@ def inside() -> list[str]:
 
 
 def down() -> None:
-    """Take the cable away now; the kernel removes a namespace in its own time."""
-    if any(link["ifname"] == _cable() for link in json.loads(run("ip", "-json", "link", "show"))):
-        run("ip", "link", "delete", _cable())
+    """Take the cable away now; the kernel removes a namespace in its own time, and the cable with it."""
+    if _is_laid():
+        try:
+            run("ip", "link", "delete", _cable())
+        except CannotError:
+            if _is_laid():
+                raise
+
+
+def _is_laid() -> bool:
+    return any(link["ifname"] == _cable() for link in json.loads(run("ip", "-json", "link", "show")))
 
 
 def _separate() -> bool:
