@@ -25,6 +25,14 @@ class Request:
     """A body with placeholders that are drawn at random (`templates`); empty: the body is always the same."""
     streams: bool = False
     """The answer is a stream of events (`events`), each of which is told with its time."""
+    grpc: bool = False
+    """A unary gRPC call over HTTP/2: `path` is ``/package.Service/Method``, `body` the message, `headers` the metadata.
+
+    Its answer's status is 200 where the grpc-status is 0, else `tuner.measure.status.GRPC` and that code; the body is the
+    message, or what the server says about its failure.
+    """
+    timeout_s: float = 0.0
+    """gRPC: the deadline the server is told; 0: none."""
 
 
 class Protocol(TypingProtocol):

@@ -1,0 +1,37 @@
+"""The words for what became of a request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tuner.measure.model import Status
+
+GRPC: Final = 1000
+"""Added to the code of a gRPC status, so that it is told apart from HTTP's."""
+_CODES: Final = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""By number, as the gRPC project lists them ("Status codes and their use in gRPC")."""
+
+
+def word(status: int) -> str:
+    """What a status is called where errors are counted: ``http 503``, ``grpc UNAVAILABLE``, ``timed out``."""
+    if status >= GRPC:
+        return f"grpc {_CODES[status - GRPC]}"
+    return f"http {status}" if status >= 100 else Status(status).name.lower().replace("_", " ")
