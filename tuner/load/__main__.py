@@ -4,6 +4,8 @@ With `--serve` the first line of standard input is a target, each further line a
 answered by one line on standard output:
 
     stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
+    prepare {"prepared": true}: the stage is laid out
+    begin   the same as for a stage: the one that was prepared starts at a given instant of the monotonic clock
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
     ask     {"status", "body"}, the body in base64, or {"unanswered": "why"}
     any     {"error": "what is wrong"}
@@ -30,11 +32,12 @@ import uvloop
 from tuner.errors import InputError, TunerError
 from tuner.load.engine import Engine
 from tuner.load.exchange import exchange
-from tuner.load.lines import Ask, Read, read_order, read_target
+from tuner.load.lines import Ask, Begin, Prepare, Read, read_order, read_target
 from tuner.load.model import Stage, Target, Unanswered
 from tuner.load.protocols import NAMES
 from tuner.load.requests import options, requests
 from tuner.load.samples_file import dump, write
+from tuner.load.windows import Window
 from tuner.measure.model import FloatArray, Samples, Status
 from tuner.space.model import RequestSource, WorkloadSpec
 from tuner.units import rate, seconds
@@ -81,7 +84,7 @@ def summary(samples: Samples) -> dict[str, object]:
         "lateness_s": _quantiles(lateness),
         "connections": samples.connections,
         "connects": samples.connects,
-        "generator_cpu_ratio": samples.generator_cpu_s / samples.generator_elapsed_s,
+        "generator_cpu_ratio": samples.generator_cpu_ratio,
         "requests_per_cpu_s": len(samples) / samples.generator_cpu_s if samples.generator_cpu_s else None,
     }
 
@@ -134,6 +137,7 @@ class _Server:
 
     def __init__(self, target: Target) -> None:
         self._engine = Engine(target)
+        self._prepared: Window | None = None
         self._samples = b""
 
     async def answer(self, line: bytes) -> dict[str, object]:
@@ -141,6 +145,14 @@ class _Server:
             match read_order(line):
                 case Stage() as stage:
                     return self._keep(await self._engine.run(stage))
+                case Prepare(stage=stage):
+                    self._prepared = self._engine.prepare(stage)
+                    return {"prepared": True}
+                case Begin(at=at):
+                    window, self._prepared = self._prepared, None
+                    if window is None:
+                        raise ValueError("nothing was prepared")
+                    return self._keep(await self._engine.send(window, at))
                 case Read(offset=offset):
                     return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
                 case Ask() as ask:

@@ -20,7 +20,7 @@ from tuner.load.checks import AnswerChecks
 from tuner.load.connection import Replica
 from tuner.load.model import Stage, Target
 from tuner.load.protocols import protocol
-from tuner.load.windows import ClosedWindow, OpenWindow, Setting
+from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, Window
 from tuner.measure.model import Samples
 
 _PICKS = 65536
@@ -44,21 +44,31 @@ class Engine:
         The connections are divided evenly among the replicas, each getting at least one. Raises GeneratorFailure
         when this machine cannot make the load, ValueError for a stage that makes no sense.
         """
-        self._divide(stage.connections)
+        return await self.send(self.prepare(stage))
+
+    def prepare(self, stage: Stage) -> Window:
+        """Lay out one window, or this engine's share of it. Raises as `run` does."""
+        part = self._divide(stage.connections, *stage.share)
         setting = Setting(
             loop=asyncio.get_running_loop(),
             replicas=self._replicas,
             checks=self._checks,
-            pick=_picks([request.weight for request in self._requests], stage.seed),
+            pick=_picks(stage, [request.weight for request in self._requests], part),
+            part=part,
         )
-        is_closed = stage.arrival == "closed"
-        window = ClosedWindow(setting, stage) if is_closed else OpenWindow(setting, stage)
+        return ClosedWindow(setting, stage) if stage.arrival == "closed" else OpenWindow(setting, stage)
+
+    async def send(self, window: Window, at: float | None = None) -> Samples:
+        """Send a prepared window, from this instant of the monotonic clock on; None: at once. Raises as `run` does."""
+        stage = window.stage
         gc.collect()
         gc.freeze()
         gc.disable()
+        if at is not None:
+            await asyncio.sleep(max(0.0, at - LEAD_S - time.perf_counter()))
         cpu_s, began = time.process_time(), time.perf_counter()
         try:
-            await window.run()
+            await window.run(at)
         finally:
             window.stop()
             self._drop(only_busy=True)  # none is, unless the window broke off
@@ -68,7 +78,7 @@ class Engine:
             raise GeneratorFailure(f"the load generator {window.broken}")
         return window.columns.samples(
             start=window.start,
-            offered_rps=0.0 if is_closed else stage.rate_rps,
+            offered_rps=0.0 if stage.arrival == "closed" else stage.rate_rps,
             window_s=stage.duration_s,
             connections=window.most_connections,
             connects=window.connects,
@@ -85,22 +95,35 @@ class Engine:
                 if connection.row >= 0 or not only_busy:
                     connection.drop()
 
-    def _divide(self, connections: int) -> None:
+    def _divide(self, connections: int, number: int, engines: int) -> slice:
+        """Give each replica its connections, and return which of the window's requests are sent from here.
+
+        As many engines take part as can have a connection to each replica; the others have none and send nothing.
+        """
         if connections < 1:
             raise ValueError(f"{connections} connections cannot carry load; give at least 1")
+        if not 0 <= number < engines:
+            raise ValueError(f"there is no engine {number} of {engines}")
         _allow_files(connections + _OTHER_FILES)
+        replicas = len(self._replicas)
+        parts = max(1, min(engines, connections // replicas))
         for index, replica in enumerate(self._replicas):
-            share = connections // len(self._replicas) + (index < connections % len(self._replicas))
-            replica.resize(max(1, share))
+            whole = max(1, connections // replicas + (index < connections % replicas))
+            here = whole // parts + ((number + index) % parts < whole % parts)
+            replica.resize(here if number < parts else 0)
+        return slice(number, None, parts) if number < parts else slice(0)
 
 
-def _picks(weights: Sequence[float], seed: int) -> Sequence[int]:
-    """Which request each row sends, drawn by weight."""
+def _picks(stage: Stage, weights: Sequence[float], part: slice) -> Sequence[int]:
+    """Which request each row of this part sends: as the trace says, else drawn by weight."""
+    if stage.picks:
+        return array("l", stage.picks[part])
     if len(weights) == 1:
         return (0,)
     share = np.asarray(weights) / np.sum(weights)
-    drawn = np.random.default_rng([seed, 1]).choice(len(weights), size=_PICKS, p=share)
-    return array("l", drawn.astype(np.int64).tobytes())
+    drawn = np.random.default_rng([stage.seed, 1]).choice(len(weights), size=_PICKS, p=share)
+    rows = (part.start or 0) + np.arange(_PICKS) * (part.step or 1)
+    return array("l", drawn[rows % _PICKS].astype(np.int64).tobytes())
 
 
 def _allow_files(count: int) -> None:

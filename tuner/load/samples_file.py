@@ -32,8 +32,10 @@ _SCALARS = {
     "generator_elapsed_s": float,
     "connects": int,
 }
-_CONNECT, _ROW, _AT, _TIMING = "connect_s", "tokens/row", "tokens/at_s", "server_timing_s/"
-"""Columns that only some windows have."""
+_OPTIONAL = ("connect_s", "noticed_s")
+_BUSIEST = "busiest_cpu_ratio"
+_ROW, _AT, _TIMING = "tokens/row", "tokens/at_s", "server_timing_s/"
+"""What only some windows have."""
 
 
 def write(samples: Samples, path: Path) -> None:
@@ -58,8 +60,7 @@ def read(path: Path) -> Samples:
 def dump(samples: Samples) -> bytes:
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(getattr(samples, name)) for name in (*_COLUMNS, *_SCALARS)}
-    if samples.connect_s is not None:
-        arrays[_CONNECT] = samples.connect_s
+    arrays |= {name: value for name in (*_OPTIONAL, _BUSIEST) if (value := getattr(samples, name)) is not None}
     if samples.tokens is not None:
         arrays |= {_ROW: samples.tokens.row, _AT: samples.tokens.at_s}
     arrays |= {_TIMING + name: column for name, column in samples.server_timing_s.items()}
@@ -73,8 +74,9 @@ def load(content: bytes, where: str) -> Samples:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             columns: dict[str, Any] = {name: _column(file[name], kind) for name, kind in _COLUMNS.items()}
             scalars: dict[str, Any] = {name: kind(file[name][()]) for name, kind in _SCALARS.items()}
-            if _CONNECT in file:
-                columns[_CONNECT] = _column(file[_CONNECT], np.float64)
+            columns |= {name: _column(file[name], np.float64) for name in _OPTIONAL if name in file}
+            if _BUSIEST in file:
+                scalars[_BUSIEST] = float(file[_BUSIEST][()])
             timing = {
                 name.removeprefix(_TIMING): _column(file[name], np.float64)
                 for name in file.files

@@ -17,10 +17,14 @@ from tuner.load.connection import Connection, Replica
 from tuner.load.model import Stage
 from tuner.measure.model import Status
 
-_SWEEP_S = 0.005
-_BACK_OFF_S = 0.01
-_LEAD_S = 0.002
+LEAD_S = 0.002
 """Between laying out the schedule and its start."""
+_SWEEP_S = 0.005
+_SWEEP_RATIO = 0.05
+"""Most of the time that is spent looking for time-outs, however many connections there are."""
+_OPEN_AT_ONCE = 64
+"""Connections a closed loop opens in one go, less than a usual accept backlog; then it lets the server accept them."""
+_BACK_OFF_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Setting:
     checks: AnswerChecks
     pick: Sequence[int]
     """Indices of requests, drawn by weight; the row's own is at its number, round and round."""
+    part: slice
+    """Which of the window's requests are sent from here."""
 
 
 class Window:
@@ -42,6 +48,7 @@ class Window:
         self.replicas = setting.replicas
         self.checks = setting.checks
         self.pick = setting.pick
+        self.stage = stage
         self.duration_s = stage.duration_s
         self.timeout_s = stage.timeout_s
         self.columns = columns
@@ -58,15 +65,18 @@ class Window:
         self.connects = 0
         self.broken: str | None = None
         """Why the generator, not the server, cannot go on."""
+        self._alarm: Alarm | None = None
+        self._sweep_at = 0.0
 
-    async def run(self) -> None:
-        """From the window's start until its last request has ended in one way or another."""
+    async def run(self, start: float | None = None) -> None:
+        """From the window's start, at once by default, until its last request has ended in one way or another."""
         for replica in self.replicas:
             for connection in replica.open:
                 connection.window = self
-        self.start = perf_counter()
+        self.start = perf_counter() + LEAD_S if start is None else start
         self.end = self.start + self.duration_s
-        self.begin()
+        self._alarm = Alarm(self.loop, self.ring)
+        self._alarm.set(self.begin())
         while self.broken is None:
             now = perf_counter()
             self.sweep(now)
@@ -74,7 +84,12 @@ class Window:
                 break
             await asyncio.sleep(_SWEEP_S)
 
-    def begin(self) -> None:
+    def begin(self) -> float:
+        """Lay out the window, whose start is known now; returns when to `ring` first."""
+        raise NotImplementedError
+
+    def ring(self) -> None:
+        """The instant has come that the alarm was set to."""
         raise NotImplementedError
 
     def free(self, connection: Connection, now: float) -> None:
@@ -91,6 +106,9 @@ class Window:
 
     def stop(self) -> None:
         """Nothing more is scheduled, whatever happens."""
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
 
     def is_busy(self) -> bool:
         return any(connection.row >= 0 for replica in self.replicas for connection in replica.open)
@@ -118,34 +136,43 @@ class Window:
         self.open(replica, row)
 
     def sweep(self, now: float) -> None:
-        """End what has timed out."""
+        """End what has timed out. Looks through the connections only when something can have, and not too often."""
+        if now < self._sweep_at:
+            return
         overdue = now - self.timeout_s
+        oldest = now
         for replica in self.replicas:
             for connection in tuple(replica.open):
-                if connection.row >= 0 and self.scheduled[connection.row] < overdue:
-                    connection.time_out()
+                if connection.row >= 0:
+                    scheduled = self.scheduled[connection.row]
+                    oldest = min(oldest, scheduled)
+                    if scheduled < overdue:  # another request of that age may take its place
+                        connection.time_out()
+        took_s = perf_counter() - now
+        self._sweep_at = max(self.oldest(oldest) + self.timeout_s, now + took_s / _SWEEP_RATIO)
+
+    def oldest(self, scheduled: float) -> float:
+        """When the oldest request was due of those that may be on a connection before the next sweep; `scheduled`: of
+        those that are on one now."""
+        return scheduled
 
 
 class OpenWindow(Window):
     """Requests go out when they are due, whatever became of those before. Those without a connection wait in order."""
 
     def __init__(self, setting: Setting, stage: Stage) -> None:
-        due = schedule(stage)
+        due = schedule(stage)[setting.part]
         super().__init__(setting, stage, Columns(len(due)))
         self._due = due
         self._rows = len(due)
         self._next = 0
         self._turn = 0
         self._queue: deque[int] = deque()
-        self._alarm: Alarm | None = None
+        self._noticed = self.columns.notice()
 
-    def begin(self) -> None:
-        self.start = perf_counter() + _LEAD_S
-        self.end = self.start + self.duration_s
+    def begin(self) -> float:
         self.scheduled[: self._rows] = array("d", (self._due + self.start).tobytes())
-        if self._rows:
-            self._alarm = Alarm(self.loop, self._ring)
-            self._alarm.set(self.scheduled[0])
+        return self.scheduled[0] if self._rows else self.end
 
     def free(self, connection: Connection, now: float) -> None:  # noqa: ARG002 - the send takes its own time
         if self._queue:
@@ -169,17 +196,17 @@ class OpenWindow(Window):
         while self._queue and self.scheduled[self._queue[0]] < now - self.timeout_s:
             self.status[self._queue.popleft()] = Status.NOT_SENT
 
-    def stop(self) -> None:
-        if self._alarm is not None:
-            self._alarm.close()
-            self._alarm = None
+    def oldest(self, scheduled: float) -> float:
+        return min(scheduled, self.scheduled[self._queue[0]]) if self._queue else scheduled
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         row = self._next
-        while row < self._rows and self.scheduled[row] <= perf_counter():
+        while row < self._rows and self.scheduled[row] <= (now := perf_counter()):
             if self._queue or not self._place(row):
                 self.waited[row] = 1
                 self._queue.append(row)
+            if self.waited[row]:
+                self._noticed[row] = now
             row += 1
         self._next = row
         if row == self._rows:
@@ -208,13 +235,28 @@ class ClosedWindow(Window):
     def __init__(self, setting: Setting, stage: Stage) -> None:
         super().__init__(setting, stage, Columns())
 
-    def begin(self) -> None:
-        for replica in self.replicas:
-            for _ in range(replica.limit):
-                if replica.free:
-                    self.free(replica.free.popleft(), perf_counter())
-                else:
-                    self._issue(replica)
+        self._to_start = deque(
+            replica
+            for turn in range(max(replica.limit for replica in self.replicas))
+            for replica in self.replicas
+            if turn < replica.limit
+        )
+
+    def begin(self) -> float:
+        return self.start
+
+    def ring(self) -> None:
+        """Start so many of the users that are to start."""
+        for _ in range(min(_OPEN_AT_ONCE, len(self._to_start))):
+            replica = self._to_start.popleft()
+            if replica.free:
+                self.free(replica.free.popleft(), perf_counter())
+            elif replica.room:
+                self._issue(replica)
+        if self._to_start and self._alarm is not None and perf_counter() < self.end:
+            self._alarm.set(perf_counter() + _SWEEP_S)
+        else:
+            self.stop()
 
     def free(self, connection: Connection, now: float) -> None:
         if now >= self.end:
