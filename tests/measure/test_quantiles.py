@@ -121,7 +121,8 @@ def test_correlation_time_of_an_autoregressive_series() -> None:
         series[i + 1] = 0.8 * series[i] + noise
     found = correlation_time(series)
     assert found.time == pytest.approx((1 + 0.8) / (1 - 0.8), rel=0.15)
-    assert found.cautious > found.time
+    assert found.cautious(0.05) > found.time
+    assert found.cautious(0.01) > found.cautious(0.05)
 
 
 def test_correlation_time_of_what_cannot_correlate() -> None:

@@ -54,3 +54,32 @@ def test_equal_latencies_lose_nothing() -> None:
 
 def test_few_requests_are_left_alone() -> None:
     assert truncate(np.arange(19.0)).cut == 0
+
+
+@pytest.mark.parametrize("fade", [0.1, 0.3])
+def test_a_warm_up_that_fades_out_slowly_is_cut_until_it_no_longer_shows(fade: float) -> None:
+    """As a compiler at run time makes it: three times as slow at first."""
+    rng = np.random.default_rng(2)
+    at = np.linspace(0.0, 1.0, 2000)
+    left = []
+    for _ in range(40):
+        found = truncate(rng.exponential(1.0, 2000) * (1.0 + 2.0 * np.exp(-at / fade)))
+        if not found.unsteady:
+            left.append(2.0 * np.exp(-found.cut / 2000 / fade))
+    assert len(left) >= 30
+    assert np.median(left) < 0.6
+
+
+def test_a_rise_is_no_warm_up() -> None:
+    rng = np.random.default_rng(0)
+    found = truncate(rng.exponential(1.0, 2000) * (1.0 + np.linspace(0.0, 1.0, 2000)))
+    assert not found.unsteady
+    assert found.cut < 100
+
+
+@pytest.mark.parametrize(("load", "n"), [(0.8, 2000), (0.9, 5000)])
+def test_a_busy_queue_keeps_nearly_all_its_requests(load: float, n: int) -> None:
+    rng = np.random.default_rng(3)
+    found = [truncate(mm1_sojourn(rng, n, load)) for _ in range(100)]
+    assert sum(one.unsteady for one in found) <= 3
+    assert np.mean([one.cut for one in found]) < 0.06 * n

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
 from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
-from tuner.measure.quantiles import estimate_quantiles
+from tuner.measure.quantiles import MISS, estimate_quantiles
 from tuner.measure.steady import Truncation, truncate
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
@@ -123,7 +123,7 @@ def _error_ratio(status: IntArray) -> Estimate:
     if n == 0:
         return wilson(0, 0)
     failed = (status != GOOD).astype(np.float64)
-    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious)
+    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious(MISS))
 
 
 def _errors(status: IntArray) -> Mapping[str, int]:
