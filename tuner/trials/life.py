@@ -22,9 +22,9 @@ from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
-from tuner.measure.window import hidden_spread
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.bench import Bench, Untrusted
+from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
@@ -34,10 +34,6 @@ from tuner.trials.resources import requested
 from tuner.trials.verify import ExpectedAnswers
 
 _LOG_LINES = 200
-_THROTTLED = 0.05
-"""Above this share of throttled periods the CPU limit shaped the latencies, and the user should know."""
-_OTHERS_CORES = 0.1
-"""Above this, other programs on the servers' CPUs can be seen in the tail of the latencies."""
 
 
 class _Stopwatch:
@@ -225,14 +221,7 @@ class TrialRunner:
         prices = self._space.prices
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
-        warnings = [*at_rate.warnings, *hidden_spread(at_rate, usage), *asked.warnings]
-        if usage.throttled_ratio is not None and usage.throttled_ratio > _THROTTLED:
-            warnings.append(f"the CPU limit throttled the server in {usage.throttled_ratio:.0%} of the periods")
-        if usage.others_cores is not None and usage.others_cores > _OTHERS_CORES:
-            warnings.append(
-                f"other programs used {usage.others_cores:.2g} cores of the servers' CPUs meanwhile: "
-                "on a quiet machine the figures would be better"
-            )
+        warnings = [*caveats(at_rate, usage), *asked.warnings]
         measurement = Measurement(
             at_rate=at_rate,
             curve=bench.curve,
