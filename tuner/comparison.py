@@ -1,0 +1,389 @@
+"""Two subjects on equal terms: served in turn, put under the same load, compared pair by pair until it can be told.
+
+Wiring, like `tuner.session`: what is served comes from `tuner.subjects`, what the numbers tell from
+`tuner.measure.paired`. Both sides are never up at once (they would share the machine), unless they are URLs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tuner.errors import EnvironmentFailure, InputError, Problem, TrialFailure, Where
+from tuner.load.model import Generator, Stage
+from tuner.load.stages import closed, steady
+from tuner.measure.common_rate import derive
+from tuner.measure.model import Window
+from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
+from tuner.measure.window import summarize
+from tuner.space.model import WorkloadSpec
+from tuner.subjects import Remote, Served, Subject
+from tuner.units import format_rate, format_ratio, format_seconds
+
+OnStage = Callable[[str], None]
+OnAssessment = Callable[[Assessment], None]
+
+COMPARED = (
+    "latency_p50",
+    "latency_p90",
+    "latency_p95",
+    "latency_p99",
+    "latency_p99.9",
+    "throughput",
+    "cpu",
+    "memory",
+    "startup",
+)
+"""Metrics that may decide. Error ratios have a guard of their own."""
+OF_THE_MACHINE = ("cpu", "memory", "startup")
+"""Metrics that are not known of a URL."""
+DEFAULT_METRIC = "latency_p50"
+"""Where no latency is bounded: it takes least load to tell."""
+_NEEDED = {"latency_p90": 100.0, "latency_p95": 150.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
+"""Requests in a window, so that some five lie beyond the quantile."""
+_NEEDED_ELSE = 60.0
+_LEAST_WINDOW_S = 0.5
+_MOST_WINDOWS = 3
+"""In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
+_ATTEMPTS = 2
+"""A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_REFUSALS = 2
+"""Pairs given up before all is."""
+_WARM_UP_CONNECTIONS = 4
+_OTHERS_CORES = 0.1
+"""Above this, other programs on the servers' CPUs can be seen in the tail of the latencies."""
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is asked of a comparison."""
+
+    pairs: int = 12
+    """At most."""
+    time_s: float = 60.0
+    """Most load for each side, warm-ups included."""
+    metric: str | None = None
+    """The one that decides; None: the latency that the SLO bounds, else `DEFAULT_METRIC`."""
+    smallest: float = 0.05
+    """Smallest difference of interest, as a share."""
+
+
+class Refused(Exception):
+    """A window could not be trusted, nor could its repetition; the text says why."""
+
+
+def compare(
+    a: Subject,
+    b: Subject,
+    settings: Settings,
+    *,
+    on_stage: OnStage,
+    on_assessment: OnAssessment = lambda _: None,
+) -> Comparison:
+    """Measure B against A until it can be told which is better, or the load budget is spent.
+
+    `on_assessment` hears after each pair what the pairs so far tell.
+
+    Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
+    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
+    """
+    metric = settings.metric or _bounded(a, b) or DEFAULT_METRIC
+    _check(a, b, metric, settings)
+    sides = _Sides(a, b, on_stage)
+    rate_rps, rate_from = _rate(a, b) if metric != "throughput" else (None, "a closed loop has none")
+    if rate_rps is None and metric != "throughput":
+        rate_rps, rate_from = sides.derived_rate()
+        try:
+            terms = _terms(a, b, settings, metric, rate_rps, rate_from, settings.time_s - max(sides.load_s))
+        except ValueError as error:
+            raise EnvironmentFailure(str(error)) from None
+    else:
+        try:
+            terms = _terms(a, b, settings, metric, rate_rps, rate_from, settings.time_s)
+        except ValueError as error:
+            raise _bad("--time", str(error)) from None
+    return _Match(sides, terms, settings.time_s, on_assessment).play(_unequal(a.workload, b.workload))
+
+
+class _Match:
+    """Pair after pair on fixed terms."""
+
+    def __init__(self, sides: _Sides, terms: Terms, budget_s: float, on_assessment: OnAssessment) -> None:
+        self._sides = sides
+        self._terms = terms
+        self._budget_s = budget_s
+        self._on_assessment = on_assessment
+        self._pairs: list[Pair] = []
+        self._refused: list[str] = []
+
+    def play(self, warnings: list[str]) -> Comparison:
+        assessment = self._assess()
+        ended = f"all {self._terms.pairs} pairs were measured"
+        order = _order(self._terms.seed)
+        while len(self._pairs) < self._terms.pairs:
+            if len(self._refused) >= _REFUSALS:
+                ended = f"{_REFUSALS} pairs could not be trusted"
+                break
+            if not self._sides.afford(self._terms, self._budget_s):
+                ended = f"the {format_seconds(self._budget_s)} of load for each side were spent"
+                break
+            try:
+                self._pairs.append(self._sides.pair(len(self._pairs), next(order), self._terms))
+            except Refused as refused:
+                self._refused.append(str(refused))
+                continue
+            assessment = self._assess()
+            self._on_assessment(assessment)
+            if assessment.verdict != "cannot tell":
+                ended = f"decided after {len(self._pairs)} pairs"
+                break
+        else:
+            assessment = self._assess()
+        if assessment.verdict == "cannot tell":
+            assessment = self._assess(last=len(self._refused) < _REFUSALS)
+        return Comparison(
+            a=self._sides.subjects["A"].name,
+            b=self._sides.subjects["B"].name,
+            terms=self._terms,
+            assessment=assessment,
+            pairs=tuple(self._pairs),
+            load_s=self._sides.load_s,
+            ended_because=ended,
+            refused=tuple(self._refused),
+            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
+        )
+
+    def _assess(self, *, last: bool = False) -> Assessment:
+        terms = self._terms
+        latencies = () if terms.rate_rps is None else tuple(name for name in COMPARED if name.startswith("latency_"))
+        return assess(
+            self._pairs,
+            metric=terms.metric,
+            smallest=terms.smallest,
+            most=terms.pairs,
+            last=last,
+            also=(*latencies, *OF_THE_MACHINE),
+        )
+
+
+class _Sides:
+    """Both subjects, and the load that each was put under."""
+
+    def __init__(self, a: Subject, b: Subject, on_stage: OnStage) -> None:
+        self.subjects: dict[Side, Subject] = {"A": a, "B": b}
+        self._on_stage = on_stage
+        self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
+        self._warm: set[Side] = set()
+        """Sides behind a URL that were put under load before."""
+
+    @property
+    def load_s(self) -> tuple[float, float]:
+        return self._load_s["A"], self._load_s["B"]
+
+    def afford(self, terms: Terms, budget_s: float) -> bool:
+        visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
+        return max(self.load_s) + visit_s <= budget_s * (1.0 + 1e-9)
+
+    def derived_rate(self) -> tuple[float, str]:
+        """A rate that both can serve, from what the slower one does in a closed loop."""
+        capacity = {side: self._capacity(side) for side in self.subjects}
+        slower = min(capacity, key=lambda side: capacity[side])
+        rate_rps = derive(capacity[slower])
+        served = format_rate(capacity[slower])
+        return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
+
+    def pair(self, number: int, first: Side, terms: Terms) -> Pair:
+        """One pair. Raises Refused where one side's windows cannot be trusted: then neither counts."""
+        order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
+        visits = {side: self._visit(side, number, terms) for side in order}
+        return Pair(a=visits["A"], b=visits["B"], first=first)
+
+    def _capacity(self, side: Side) -> float:
+        workload = self.subjects["A"].workload  # whose connections and time-outs hold for both
+
+        def measure(served: Served) -> float:
+            self._warm_up(side, served, workload, None)
+            stage = closed(workload, workload.step_s, seed=workload.seed)
+            window = self._run(side, served.generator, stage)
+            if window.achieved_rps <= 0.0:
+                errors = ", ".join(f"{count} {kind}" for kind, count in window.errors.items())
+                raise EnvironmentFailure(
+                    f"{side} ({self.subjects[side].name}) answered nothing rightly under load: {errors or 'no answers'}"
+                )
+            return window.achieved_rps
+
+        return self._served(side, "to derive a rate", measure)
+
+    def _visit(self, side: Side, number: int, terms: Terms) -> Visit:
+        workload = self.subjects["A"].workload
+
+        def measure(served: Served) -> Visit:
+            self._warm_up(side, served, workload, terms.rate_rps)
+            rate = "closed loop" if terms.rate_rps is None else f"measure at {format_rate(terms.rate_rps)}"
+            self._on_stage(f"pair {number + 1}, {side}: {rate}")
+            meter = served.running.meter()
+            windows = tuple(
+                self._window(side, served, workload, terms, terms.seed + number * terms.windows + index)
+                for index in range(terms.windows)
+            )
+            return Visit(windows=windows, usage=meter.stop(), startup_s=served.startup_s)
+
+        return self._served(side, f"pair {number + 1}", measure)
+
+    def _served[T](self, side: Side, what: str, measure: Callable[[Served], T]) -> T:
+        subject = self.subjects[side]
+        try:
+            with subject.serve(lambda stage: self._on_stage(f"{what}, {side}: {stage}")) as served:
+                return measure(served)
+        except TrialFailure as failure:
+            logs = "\n".join(failure.logs.splitlines()[-_LOG_LINES:])
+            raise EnvironmentFailure(
+                f"{side} ({subject.name}) failed at {failure.stage}: {failure.kind}, {failure.reason}"
+                + (f"\n{logs}" if logs else "")
+            ) from None
+
+    def _warm_up(self, side: Side, served: Served, workload: WorkloadSpec, rate_rps: float | None) -> None:
+        """Load that nobody looks at; a server that is not restarted needs it once."""
+        if workload.warm_up_s <= 0.0 or side in self._warm:
+            return
+        if served.startup_s is None:
+            self._warm.add(side)
+        connections = min(_WARM_UP_CONNECTIONS, workload.connections)
+        if rate_rps is None:
+            stage = closed(workload, workload.warm_up_s, connections=connections, seed=workload.seed)
+        else:
+            stage = steady(workload, rate_rps, workload.warm_up_s, seed=workload.seed)
+        served.generator.run(stage)
+        self._load_s[side] += workload.warm_up_s
+
+    def _window(self, side: Side, served: Served, workload: WorkloadSpec, terms: Terms, seed: int) -> Window:
+        """One window that can be trusted. The repetition has the same seed: the other side met it, too."""
+        if terms.rate_rps is None:
+            stage = closed(workload, terms.window_s, seed=seed)
+        else:
+            stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
+        reasons: tuple[str, ...] = ()
+        for _ in range(_ATTEMPTS):
+            window = self._run(side, served.generator, stage)
+            served.running.check_alive()
+            if not window.untrusted:
+                return window
+            reasons = window.untrusted
+        raise Refused(f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}")
+
+    def _run(self, side: Side, generator: Generator, stage: Stage) -> Window:
+        samples = generator.run(stage)
+        self._load_s[side] += stage.duration_s
+        return summarize(samples)
+
+
+def _order(seed: int) -> Iterator[Side]:
+    """Who comes first: blocks of two (ABBA or BAAB), each drawn, so that neither a drift nor a habit favours a side."""
+    rng = random.Random(seed)  # noqa: S311 - an order of measurements, no secret
+    while True:
+        block: list[Side] = ["A", "B"]
+        rng.shuffle(block)
+        yield from block
+
+
+def _terms(
+    a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, budget_s: float
+) -> Terms:
+    """How the load budget is divided. Raises ValueError where it carries too few pairs."""
+    workload = a.workload
+    restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
+    least_s = _LEAST_WINDOW_S
+    if rate_rps is not None:
+        least_s = max(least_s, _NEEDED.get(metric, _NEEDED_ELSE) / rate_rps)
+    warm_up_s = workload.warm_up_s
+    every_s, once_s = (warm_up_s, 0.0) if restarted else (0.0, warm_up_s)
+    pairs = min(settings.pairs, int((budget_s - once_s) / (every_s + least_s)))
+    wanted = min(settings.pairs, FIRST_LOOK)
+    if pairs < wanted:
+        needed_s = wanted * (every_s + least_s) + once_s + settings.time_s - budget_s
+        at = "" if rate_rps is None else f" at {format_rate(rate_rps)}"
+        raise ValueError(
+            f"{format_seconds(settings.time_s)} of load for each side carry {max(pairs, 0)} pairs{at}, and {wanted} are "
+            f"needed: {metric} takes windows of {format_seconds(least_s)}, warm-ups {format_seconds(warm_up_s)} each; "
+            f"give --time of at least {format_seconds(needed_s)}, a higher --rate or another --metric"
+        )
+    measured_s = (budget_s - once_s) / pairs - every_s
+    windows = min(_MOST_WINDOWS, int(measured_s / least_s)) if restarted else 1
+    return Terms(
+        metric=metric,
+        smallest=settings.smallest,
+        rate_rps=rate_rps,
+        rate_from=rate_from,
+        arrival="closed" if rate_rps is None else workload.arrival,
+        connections=workload.connections,
+        pairs=pairs,
+        windows=windows,
+        window_s=measured_s / windows,
+        warm_up_s=warm_up_s,
+        load_s=settings.time_s,
+        seed=workload.seed,
+        restarted=restarted,
+    )
+
+
+def _rate(a: Subject, b: Subject) -> tuple[float | None, str]:
+    """The rate that the workloads name; None where none does. Raises InputError where they name different ones."""
+    rates = {side.name: side.workload.rate_rps for side in (a, b) if side.workload.rate_rps is not None}
+    named = set(rates.values())
+    if len(named) > 1:
+        said = " and ".join(f"{format_rate(rate)} ({name})" for name, rate in rates.items())
+        raise _bad("--rate", f"the sides name different rates, {said}", "say at which one they are compared: --rate")
+    return (named.pop(), "as asked") if named else (None, "")
+
+
+def _bounded(a: Subject, b: Subject) -> str | None:
+    """The first latency that the SLO of either side bounds."""
+    metrics = [constraint.metric for constraint in (*a.slo, *b.slo)]
+    return next((metric for metric in metrics if metric.startswith("latency_")), None)
+
+
+def _check(a: Subject, b: Subject, metric: str, settings: Settings) -> None:
+    if metric not in COMPARED:
+        raise _bad("--metric", f"{metric!r} cannot decide a comparison", f"choose one of {', '.join(COMPARED)}")
+    if metric in OF_THE_MACHINE and any(isinstance(side, Remote) for side in (a, b)):
+        raise _bad("--metric", f"{metric} of a URL is not known", "compare manifests, or by a latency")
+    if not 0.0 < settings.smallest < 1.0:
+        message = f"the smallest difference of interest is {format_ratio(settings.smallest)}"
+        raise _bad("--smallest", message, "write a share above 0 and below 100 %, such as 5%")
+
+
+def _unequal(a: WorkloadSpec, b: WorkloadSpec) -> list[str]:
+    """Where the sides' workloads differ, A's holds for both: said, so that nobody is surprised."""
+    names = {"connections": "connections", "timeout_s": "time-out", "arrival": "arrival", "warm_up_s": "warm-up"}
+    return [
+        f"the sides name different terms for {word}: {getattr(a, name)} and {getattr(b, name)}; A's was used for both"
+        for name, word in names.items()
+        if getattr(a, name) != getattr(b, name)
+    ]
+
+
+def _warnings(pairs: list[Pair], terms: Terms) -> Iterator[str]:
+    """What the reader of the result should know, each once."""
+    if not terms.restarted:
+        yield "URLs are not restarted: by how much restarts of either side differ is not in the intervals"
+    for side, visits in (("A", [pair.a for pair in pairs]), ("B", [pair.b for pair in pairs])):
+        others = [visit.usage.others_cores for visit in visits if visit.usage.others_cores is not None]
+        if others and max(others) > _OTHERS_CORES:
+            yield (
+                f"other programs used up to {max(others):.2g} cores of the servers' CPUs while {side} was measured: "
+                "on a quiet machine fewer pairs would do"
+            )
+        for visit in visits:
+            for window in visit.windows:
+                yield from (f"{side}: {warning}" for warning in window.warnings if "backlog" not in warning)
+        grown = sum(any("backlog" in warning for w in visit.windows for warning in w.warnings) for visit in visits)
+        if grown:
+            yield f"{side} did not keep up with the rate in {grown} of {len(visits)} starts: its latencies are too kind"
+
+
+def _bad(where: str, message: str, fix: str = "") -> InputError:
+    if not fix:
+        message, _, fix = message.partition("; ")
+    return InputError([Problem(where=Where(file=where), message=message, fix=fix)])

@@ -1,0 +1,125 @@
+"""What a comparison found, in plain words; no terminal and no page needed."""
+
+from __future__ import annotations
+
+from tuner.measure.model import Estimate
+from tuner.measure.paired import Assessment, Comparison, Effect, Terms
+from tuner.units import format_ratio, format_seconds
+
+_MANIFOLD = 2.0
+"""From this ratio on, times say more than percents."""
+_WORDS = {
+    "latency": ("slower", "faster"),
+    "throughput": ("more throughput", "less throughput"),
+    "cpu": ("more CPU", "less CPU"),
+    "memory": ("more memory", "less memory"),
+    "startup": ("slower to start", "faster to start"),
+}
+"""By the ratio B / A: above 1, below 1."""
+_VERBS = {"throughput": "has", "cpu": "uses", "memory": "uses"}
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict in a sentence: ``B is 12 % slower than A at p99 (9 % to 15 %, 8 pairs of restarts)``."""
+    assessment, terms = comparison.assessment, comparison.terms
+    if assessment.by == "error_ratio":
+        return _errors(assessment, terms)
+    effect = assessment.effect(terms.metric)
+    if effect is None or effect.ratio.low is None:
+        return f"cannot tell: {why_not(comparison)}"
+    said = f"{difference(effect)} than A{_at(terms.metric)} ({_range(effect)}, {pairs(assessment.pairs, terms)})"
+    if assessment.verdict == "no difference":
+        return f"no difference: B {said}; the smallest difference of interest is {format_ratio(terms.smallest)}"
+    if assessment.verdict == "cannot tell":
+        return f"cannot tell: B {said}; {why_not(comparison)}"
+    return f"B {said}"
+
+
+def why_not(comparison: Comparison) -> str:
+    """Why there is no verdict, and what would bring one."""
+    assessment, terms = comparison.assessment, comparison.terms
+    effect = assessment.effect(terms.metric)
+    if comparison.refused:
+        return f"{comparison.ended_because}: {comparison.refused[-1]}"
+    if effect is None:
+        return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"
+    if effect.ratio.low is None:
+        return f"only {pairs(effect.pairs, terms)} measured {terms.metric} on both sides; give more --pairs and --time"
+    restarts, windows = effect.restarts_differ, effect.windows_differ
+    spread = f"{'starts' if terms.restarted else 'windows'} of one side differ by {format_ratio(restarts)}"
+    if terms.restarted and windows is not None:
+        spread += f", windows of one start by {format_ratio(windows)}"
+    remedy = "give more --time" if windows is not None and windows > restarts else "give more --pairs and --time"
+    return f"{spread}: {remedy}, or a larger --smallest"
+
+
+def difference(effect: Effect) -> str:
+    """``is 12 % slower``, ``has 2.3 times the throughput``: what follows "B", and is followed by "than A"."""
+    kind = effect.metric.partition("_")[0]
+    return f"{_VERBS.get(kind, 'is')} {amount(effect.metric, effect.ratio.value)}"
+
+
+def amount(metric: str, ratio: float) -> str:
+    """``12 % slower``; from twice on ``2.3 times slower``, which is 2.3 times the latency."""
+    more, less = _WORDS[metric.partition("_")[0]]
+    word = more if ratio >= 1.0 else less
+    if ratio >= _MANIFOLD or ratio <= 1.0 / _MANIFOLD:
+        return f"{_short(max(ratio, 1.0 / ratio))} times {word}"
+    return f"{_percent(ratio)} {word}"
+
+
+def pairs(count: int, terms: Terms) -> str:
+    """``8 pairs of restarts``."""
+    return f"{count} pair{'' if count == 1 else 's'} of {'restarts' if terms.restarted else 'windows'}"
+
+
+def terms_text(terms: Terms) -> str:
+    """The equal terms in a sentence."""
+    load = "a closed loop" if terms.rate_rps is None else f"{terms.rate_rps:.4g}/s ({terms.arrival}, {terms.rate_from})"
+    return (
+        f"{load}, {terms.connections} connections; each start {terms.windows} x {format_seconds(terms.window_s)}"
+        if terms.restarted
+        else f"{load}, {terms.connections} connections; windows of {format_seconds(terms.window_s)} in turn"
+    )
+
+
+def _errors(assessment: Assessment, terms: Terms) -> str:
+    errors = assessment.errors
+    if errors is None:
+        raise ValueError("an assessment decided by error ratios has none")
+    word = "more" if errors.b > errors.a else "fewer"
+    return (
+        f"B fails {word} requests than A: {format_ratio(errors.b)} against {format_ratio(errors.a)} "
+        f"({pairs(assessment.pairs, terms)}), so its latencies do not count"
+    )
+
+
+def _at(metric: str) -> str:
+    kind, _, quantile = metric.partition("_")
+    return f" at {quantile}" if kind == "latency" else ""
+
+
+def _range(effect: Effect) -> str:
+    """The interval: the direction is said only where its ends differ in it."""
+    ratio = effect.ratio
+    low, high = _ends(ratio)
+    if low > 1.0 or high < 1.0:
+        near, far = (low, high) if low > 1.0 else (high, low)
+        if max(far, 1.0 / far) < _MANIFOLD:
+            return f"{_percent(near)} to {_percent(far)}"
+    return f"{amount(effect.metric, low)} to {amount(effect.metric, high)}"
+
+
+def _ends(ratio: Estimate) -> tuple[float, float]:
+    if ratio.low is None or ratio.high is None:
+        raise ValueError("an effect without an interval")
+    return ratio.low, ratio.high
+
+
+def _percent(ratio: float) -> str:
+    return f"{_short(abs(ratio - 1.0) * 100.0)} %"
+
+
+def _short(value: float) -> str:
+    """Two digits that count, never an exponent; nothing finer than a hundredth."""
+    return f"{float(f'{round(value, 2):.2g}'):g}"
