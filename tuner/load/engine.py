@@ -18,7 +18,7 @@ import numpy as np
 from tuner.errors import GeneratorFailure
 from tuner.load.checks import AnswerChecks
 from tuner.load.connection import Replica
-from tuner.load.model import Stage, Target
+from tuner.load.model import Request, Stage, Target
 from tuner.load.protocols import protocol
 from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, Window
 from tuner.measure.model import Samples
@@ -35,7 +35,11 @@ class Engine:
         if not target.urls or not target.requests:
             raise ValueError(f"a target has at least one URL and one request, not {target!r}")
         self._requests = target.requests
-        self._replicas = [Replica(index, url, target.requests) for index, url in enumerate(target.urls)]
+        kind = _replica_kind(target.requests)
+        self._replicas = [
+            kind(index, url, target.requests, tls=target.tls, token=target.token)
+            for index, url in enumerate(target.urls)
+        ]
         self._checks = AnswerChecks(protocol(target.protocol, target.options), len(target.requests))
 
     async def run(self, stage: Stage) -> Samples:
@@ -112,6 +116,14 @@ class Engine:
             here = whole // parts + ((number + index) % parts < whole % parts)
             replica.resize(here if number < parts else 0)
         return slice(number, None, parts) if number < parts else slice(0)
+
+
+def _replica_kind(requests: Sequence[Request]) -> type[Replica]:
+    if not requests[0].grpc:
+        return Replica
+    from tuner.load.grpc.connection import GrpcReplica
+
+    return GrpcReplica
 
 
 def _picks(stage: Stage, weights: Sequence[float], part: slice) -> Sequence[int]:

@@ -18,6 +18,10 @@ def exchange(url: str, request: Request, timeout_s: float, tls: Tls = Tls(), tok
 
     Raises Unanswered, which says what is wrong with a certificate; `timeout_s` is for each step of it.
     """
+    if request.grpc:
+        from tuner.load.grpc.exchange import call
+
+        return call(url, request, timeout_s, tls, token)
     import http.client  # slow to import, and the load engine must start fast
 
     address = urlsplit(url)

@@ -33,12 +33,12 @@ class Call:
     """The frames of a message that fits into one, cut where the stream's number stands; empty for a longer one."""
 
 
-def call_of(request: Request, *, authority: str, scheme: str, timeout_s: float = 0.0, token: str = "") -> Call:
-    """The call that a request stands for; `timeout_s` 0: without a deadline, `token` empty: none.
+def call_of(request: Request, *, authority: str, scheme: str, token: str = "") -> Call:
+    """The call that a request stands for; `token` (a bearer's) empty: none.
 
     Raises ValueError for a path or metadata that gRPC does not allow.
     """
-    headers = encode(_headers(request, authority, scheme, timeout_s, token))
+    headers = encode(_headers(request, authority, scheme, token))
     if len(headers) > USUAL_FRAME:
         raise ValueError(f"the metadata takes {len(headers)} bytes on the wire, more than the {USUAL_FRAME} allowed")
     message = b"\0" + len(request.body).to_bytes(4) + request.body
@@ -50,7 +50,7 @@ def call_of(request: Request, *, authority: str, scheme: str, timeout_s: float =
     return Call(headers=headers, message=message, parts=parts)
 
 
-def _headers(request: Request, authority: str, scheme: str, timeout_s: float, token: str) -> list[tuple[str, str]]:
+def _headers(request: Request, authority: str, scheme: str, token: str) -> list[tuple[str, str]]:
     if not _PATH.fullmatch(request.path):
         raise ValueError(f"{request.path!r} is no method; it is written /package.Service/Method")
     given = {name.lower(): value for name, value in request.headers.items()}
@@ -60,7 +60,7 @@ def _headers(request: Request, authority: str, scheme: str, timeout_s: float, to
         (":path", request.path),
         (":authority", given.get("host", authority)),
         ("te", "trailers"),
-        *([("grpc-timeout", _timeout(timeout_s))] if timeout_s > 0 else ()),
+        *([("grpc-timeout", _timeout(request.timeout_s))] if request.timeout_s > 0 else ()),
         ("content-type", "application/grpc"),
         ("user-agent", given.get("user-agent", "grpc-tuner")),
         *(_metadata(n, v) for n, v in given.items() if n not in _OURS and not (token and n == "authorization")),

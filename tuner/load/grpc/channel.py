@@ -76,6 +76,7 @@ class Channel:
         "out",
         "status",
         "stream",
+        "timing",
     )
 
     def __init__(self) -> None:
@@ -108,6 +109,8 @@ class Channel:
         """200, the HTTP status where it is another, or `GRPC` and the code."""
         self.body = b""
         """The message; of another status what the server says about it."""
+        self.timing = b""
+        """What a Server-Timing header said."""
         self.is_refused = False
         """The call was given back before anything was done with it: it may be sent again elsewhere."""
         self._head: Mapping[bytes, bytes] | None = None
@@ -127,9 +130,9 @@ class Channel:
         return self._head is not None
 
     @property
-    def has_sent(self) -> bool:
-        """All of the call in flight is on its way."""
-        return not self._rest
+    def is_clean(self) -> bool:
+        """What comes next is the beginning of a frame, and nothing of the answer was before it."""
+        return self._head is None and not self._buffer
 
     def begin(self, call: Call) -> bytes:
         """What to send for a call, as far as the peer's windows allow now."""
@@ -152,8 +155,8 @@ class Channel:
 
     def recognize(self, data_bytes: int) -> None:
         """The whole answer was recognized by its bytes, so many of them DATA, and nothing of it was fed."""
-        self.is_open = False
         self._count(data_bytes)
+        self._close()
 
     def feed(self, data: bytes) -> bool:
         """Take in the next bytes. True: the answer to the call in flight is whole. Raises WireError alone."""
@@ -270,6 +273,7 @@ class Channel:
         """The answer is whole."""
         assert self._head is not None  # noqa: S101
         status = int(self._head[b":status"])
+        self.timing = self._head.get(b"server-timing", trailers.get(b"server-timing", b""))
         code = trailers.get(b"grpc-status")
         if code is None:
             if status == 200:
