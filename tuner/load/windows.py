@@ -129,7 +129,7 @@ class Window:
         self.connects += 1
         if replica.grown < replica.limit:
             replica.grown += 1
-        Connection(self, replica, row).connect(self.loop)
+        replica.dial(self, row)
         self.most_connections = max(self.most_connections, sum(len(each.open) for each in self.replicas))
 
     def retry(self, replica: Replica, row: int) -> None:
