@@ -1,64 +1,124 @@
-"""When requests are due: pure arithmetic, seeded, in seconds since the start of the window."""
+"""When requests are due: pure arithmetic, seeded, in seconds since the start of the window.
+
+Gaps and rate are chosen apart: gaps are drawn with a mean of 1, and the k-th request is due when the integral of the
+rate reaches their sum so far (time change of a point process; Brown, Barbieri, Ventura, Kass & Frank, *The
+time-rescaling theorem*, Neural Computation 14(2), 2002, and for simulation Çinlar, *Introduction to Stochastic
+Processes*, 1975, chapter 4.7). With exponential gaps that is the inhomogeneous Poisson process.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from tuner.load.model import Arrival, Stage
 from tuner.measure.model import FloatArray
+from tuner.space.intensity import Intensity
+
+_HAIR = 1e-9
+"""Share of a request by which rounding may miss the last one of a window."""
 
 
-class Constant:
-    """Equal gaps of 1 / `rate_rps` seconds."""
+class TimeChanged:
+    """Requests due where the integral of the rate reaches what `following` says."""
 
-    def __init__(self, rate_rps: float) -> None:
-        self._gap_s = 1.0 / _positive(rate_rps)
-
-    def next(self, elapsed_s: float) -> float:
-        return elapsed_s + self._gap_s
-
-
-class Poisson:
-    """Independent exponential gaps with a mean of 1 / `rate_rps` seconds: what many independent users make."""
-
-    def __init__(self, rate_rps: float, seed: int) -> None:
-        self._gap_s = 1.0 / _positive(rate_rps)
-        self._random = np.random.default_rng(seed)
+    def __init__(self, following: Callable[[float], float], intensity: Intensity) -> None:
+        """`following`: the count at which the next request is due, given the one at which the last was."""
+        self._following = following
+        self._intensity = intensity
 
     def next(self, elapsed_s: float) -> float:
-        return elapsed_s + self._random.exponential(self._gap_s)
+        """inf: the rate stays at 0 from here on."""
+        if elapsed_s == float("inf"):
+            return elapsed_s
+        return float(self._intensity.instant(self._following(float(self._intensity.due(elapsed_s)))))
+
+
+class Replay:
+    """Instants as they were recorded."""
+
+    def __init__(self, due_s: tuple[float, ...]) -> None:
+        self._rest: Iterator[float] = iter(due_s)
+
+    def next(self, elapsed_s: float) -> float:  # noqa: ARG002 - two may be due at one instant
+        """inf: there are no more."""
+        return next(self._rest, float("inf"))
 
 
 def arrival(stage: Stage) -> Arrival:
-    """The arrival process of an open-loop stage. Raises ValueError for a closed loop, which has none."""
+    """The arrival process of an open-loop stage. Raises ValueError for a closed loop, which has none, and for a rate
+    or a trace that cannot be offered."""
+    if stage.arrival == "trace":
+        return Replay(_recorded(stage))
+    intensity, random, shape = _intensity(stage), _random(stage), _gamma_shape(stage)
     if stage.arrival == "constant":
-        return Constant(stage.rate_rps)
+        return TimeChanged(lambda due: math.floor(due + 1e-6) + 1.0, intensity)
     if stage.arrival == "poisson":
-        return Poisson(stage.rate_rps, stage.seed)
-    raise ValueError(f"a {stage.arrival!r} stage has no arrival times; they follow from the answers")
+        return TimeChanged(lambda due: due + random.standard_exponential(), intensity)
+    return TimeChanged(lambda due: due + float(random.standard_gamma(shape)) / shape, intensity)
 
 
 def schedule(stage: Stage) -> FloatArray:
-    """All instants in (0, `duration_s`] at which a request is due, ascending, shape (n,).
+    """All instants up to `duration_s` at which a request is due, ascending, shape (n,).
 
-    The same instants as repeated `Arrival.next` (a constant rate is computed without its accumulated rounding), but
-    computed at once, so that nothing is left to be computed while the load runs. Raises ValueError like `arrival`.
+    The same instants as repeated `Arrival.next`, but computed at once and without its accumulated rounding, so that
+    nothing is left to be computed while the load runs. Raises ValueError like `arrival`.
     """
-    rate_rps, duration_s = _positive(stage.rate_rps), stage.duration_s
+    if stage.arrival == "trace":
+        recorded = np.asarray(_recorded(stage), dtype=np.float64)
+        return recorded[recorded <= stage.duration_s]
+    intensity = _intensity(stage)
+    expected = float(intensity.due(stage.duration_s))
+    due: FloatArray = np.minimum(intensity.instant(_sums(stage, expected)), stage.duration_s)
+    return due
+
+
+def _sums(stage: Stage, expected: float) -> FloatArray:
+    """Sums of the gaps so far, up to `expected`."""
     if stage.arrival == "constant":
-        return np.arange(1, int(rate_rps * duration_s + 1e-9) + 1, dtype=np.float64) / rate_rps
-    if stage.arrival != "poisson":
-        raise ValueError(f"a {stage.arrival!r} stage has no arrival times; they follow from the answers")
-    random = np.random.default_rng(stage.seed)
-    expected = rate_rps * duration_s
-    gaps = random.exponential(1.0 / rate_rps, size=int(expected + 6.0 * expected**0.5) + 16)
-    while (due := np.cumsum(gaps))[-1] <= duration_s:
-        gaps = np.concatenate([gaps, random.exponential(1.0 / rate_rps, size=len(gaps))])
-    kept: FloatArray = due[due <= duration_s]
+        return np.arange(1, int(expected + _HAIR) + 1, dtype=np.float64)
+    random, shape, cv = _random(stage), _gamma_shape(stage), stage.cv if stage.arrival == "gamma" else 1.0
+
+    def draw(count: int) -> FloatArray:
+        if stage.arrival == "poisson":
+            return random.standard_exponential(count)
+        gaps: FloatArray = random.standard_gamma(shape, count) / shape
+        return gaps
+
+    gaps = draw(int(expected + 6.0 * max(cv, 1.0) * expected**0.5) + 16)
+    while (sums := np.cumsum(gaps))[-1] <= expected:
+        gaps = np.concatenate([gaps, draw(len(gaps))])
+    kept: FloatArray = sums[sums <= expected]
     return kept
 
 
-def _positive(rate_rps: float) -> float:
-    if not 0.0 < rate_rps < float("inf"):
-        raise ValueError(f"a rate of {rate_rps!r} requests/s cannot be offered; give a positive number")
-    return rate_rps
+def _random(stage: Stage) -> np.random.Generator:
+    return np.random.default_rng(stage.seed)
+
+
+def _intensity(stage: Stage) -> Intensity:
+    if stage.arrival == "closed":
+        raise ValueError("a 'closed' stage has no arrival times; they follow from the answers")
+    if stage.profile:
+        return Intensity(stage.profile)
+    if not 0.0 < stage.rate_rps < float("inf"):
+        raise ValueError(f"a rate of {stage.rate_rps!r} requests/s cannot be offered; give a positive number")
+    return Intensity(((0.0, stage.rate_rps),))
+
+
+def _gamma_shape(stage: Stage) -> float:
+    """Of gamma gaps with this coefficient of variation."""
+    if not 0.0 < stage.cv < float("inf"):
+        raise ValueError(
+            f"gaps with a coefficient of variation of {stage.cv!r} cannot be drawn; give a positive number"
+        )
+    return stage.cv**-2
+
+
+def _recorded(stage: Stage) -> tuple[float, ...]:
+    due_s = np.asarray(stage.due_s, dtype=np.float64)
+    if not len(due_s) or not np.isfinite(due_s).all() or due_s[0] < 0.0 or (np.diff(due_s) < 0.0).any():
+        raise ValueError("a trace has at least one instant, none below 0, and they ascend")
+    return stage.due_s

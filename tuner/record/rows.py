@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner.measure.model import Estimate, Measurement, Window
 from tuner.record.wording import constraint_text, objective_text, outcome_text
+from tuner.space.arrivals import described
 from tuner.space.metrics import METRICS, Unit
 from tuner.space.model import Objective, SearchSpace
 from tuner.study.model import StudyStart, Summary, display
@@ -216,7 +217,7 @@ def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
         "seed": str(start.seed),
         "backend": start.backend,
         "protocol": space.workload.protocol,
-        "arrival": space.workload.arrival,
+        "arrival": described(space.workload),
         "input_digest": start.input_digest,
         "tuner_version": start.tuner_version,
     }

@@ -6,16 +6,20 @@ import hashlib
 
 from tuner.errors import InputError, Problem, Where
 from tuner.space.model import SearchSpace
+from tuner.space.shapes import Trace
 
 
 def input_digest(space: SearchSpace) -> str:
-    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest and the request files, in that order.
+    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files and the trace.
 
     Contents count, not paths: a folder that was moved keeps its digest. Raises InputError naming a file that cannot
     be read.
     """
     digest = hashlib.sha256()
-    for path in (space.file, space.manifest, *(request.path for request in space.workload.requests)):
+    files = [space.file, space.manifest, *(request.path for request in space.workload.requests)]
+    if isinstance(space.workload.shape, Trace):
+        files.append(space.workload.shape.path)
+    for path in files:
         try:
             content = path.read_bytes()
         except OSError as error:

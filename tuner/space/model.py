@@ -13,6 +13,7 @@ from typing import Literal
 from tuner.errors import Where
 from tuner.space.metrics import Direction
 from tuner.space.rules import Rule
+from tuner.space.shapes import Rated, Trace
 
 Value = bool | int | float | str
 """What a knob may be set to. Quantities such as ``500m`` are strings and keep their spelling."""
@@ -142,12 +143,23 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadSpec:
-    """How a server is put under load. `rate_rps` None: derived once from the baseline, then fixed for the study."""
+    """How a server is put under load.
+
+    `rate_rps` None: derived once from the baseline, then fixed for the study. Of a shape that has rates of its own (or a
+    trace) it is their mean.
+    """
 
     protocol: Literal["seldon", "v2", "tensorflow", "http", "openai"]
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
-    arrival: Literal["poisson", "constant"] = "poisson"
+    arrival: Literal["poisson", "constant", "gamma", "closed"] = "poisson"
+    """How gaps are drawn; ``closed``: `connections` users, each of whom waits for the answer before the next request."""
+    cv: float = 1.0
+    """Coefficient of variation of the gaps of ``gamma``."""
+    think_s: float = 0.0
+    """Closed loop: mean pause of a user between an answer and the next request, exponential."""
+    shape: Rated | Trace | None = None
+    """How the rate changes within the window at the common rate; None: it does not."""
     path: str | None = None
     """Request path; None: the protocol's usual one."""
     method: str = "POST"

@@ -11,7 +11,8 @@ The README shows the file on one page. Beyond it, a file may hold:
       request:                     # several files, drawn by weight
         - {file: small.json, weight: 9}
         - {file: large.json, weight: 1}
-      arrival: poisson             # or constant
+      arrival: poisson             # or constant, gamma (with cv: 2), closed (with think: 200ms)
+      shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}   # or steps, spike, on_off, trace (`tuner.space.shapes`)
       path, method, headers        # where the protocol's own will not do
       connections: 32
       timeout, warm_up, duration, step, ready_timeout     # with a unit: 500ms, 10s
@@ -39,6 +40,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tuner.errors import Problem, Where
+from tuner.space.arrivals import ARRIVAL_KEYS, read_arrivals
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence, parse
 from tuner.space.fields import Fields, Report, existing, items
@@ -58,7 +60,7 @@ from tuner.space.model import (
 from tuner.space.nearest import nearest
 from tuner.space.parameters import EXAMPLE, read_parameters, read_rules
 from tuner.space.rules import Rule
-from tuner.units import rate, seconds
+from tuner.units import seconds
 
 FILE_NAME = "space.yaml"
 PROTOCOLS = ("seldon", "v2", "tensorflow", "http")
@@ -78,8 +80,7 @@ KEYS = (
 WORKLOAD_KEYS = (
     "protocol",
     "request",
-    "rate",
-    "arrival",
+    *ARRIVAL_KEYS,
     "path",
     "method",
     "headers",
@@ -87,7 +88,6 @@ WORKLOAD_KEYS = (
     "connections",
     "timeout",
     "warm_up",
-    "duration",
     "step",
     "ready_timeout",
     "seed",
@@ -204,11 +204,16 @@ def _workload(fields: Fields, folder: Path, report: Report) -> WorkloadSpec:
         load.wrong("path", "a path", f"write path: /{path}")
         path = f"/{path}"
     default = WorkloadSpec(protocol="http", requests=())
+    requests = _requests(load, folder, report)
+    arrivals = read_arrivals(load, folder, [source.path.name for source in requests], default.duration_s)
     return WorkloadSpec(
         protocol=cast("Any", protocol),
-        requests=_requests(load, folder, report),
-        rate_rps=load.unit("rate", rate, None),
-        arrival=cast("Any", load.word("arrival", ("poisson", "constant"), default.arrival)),
+        requests=requests,
+        rate_rps=arrivals.rate_rps,
+        arrival=arrivals.arrival,
+        cv=arrivals.cv,
+        think_s=arrivals.think_s,
+        shape=arrivals.shape,
         path=path,
         method=_method(load) or default.method,
         headers=load.texts("headers", "{Authorization: Bearer abc}"),
@@ -216,7 +221,7 @@ def _workload(fields: Fields, folder: Path, report: Report) -> WorkloadSpec:
         connections=load.whole("connections", least=1, example=32) or default.connections,
         timeout_s=load.unit("timeout", seconds, default.timeout_s),
         warm_up_s=load.unit("warm_up", seconds, default.warm_up_s, above_zero=False),
-        duration_s=load.unit("duration", seconds, default.duration_s),
+        duration_s=arrivals.duration_s,
         step_s=load.unit("step", seconds, default.step_s),
         ready_timeout_s=load.unit("ready_timeout", seconds, default.ready_timeout_s),
         seed=load.whole("seed", least=0, example=0) or 0,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Literal
 
 from tuner.backends.model import Running
 from tuner.load.model import Generator, Stage
+from tuner.load.stages import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
 from tuner.measure.model import Estimate, Usage, Window
 from tuner.measure.window import summarize
+from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.trials.quiet import Quiet, silence
 
@@ -57,24 +58,27 @@ class Bench:
         if rate_rps is None:
             self._window(self._closed(self._workload.warm_up_s, min(4, self._workload.connections)))
         else:
-            self._window(self._open(rate_rps, self._workload.warm_up_s))
+            self._window(steady(self._workload, rate_rps, self._workload.warm_up_s, seed=next(self._seeds)))
 
     def at_rate(self, rate_rps: float) -> tuple[Window, Usage]:
         """The window at the common rate and what the server used in it. Raises Untrusted."""
-        self._on_stage(f"measure at {rate_rps:.4g}/s")
+        self._on_stage(f"measure at {self._described(rate_rps)}")
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
-            window = self._window(self._open(rate_rps, self._workload.duration_s))
+            window = self._window(as_asked(self._workload, rate_rps, self._workload.duration_s, seed=next(self._seeds)))
             usage = meter.stop()
             if not window.untrusted:
-                self._curve.append(window)
+                if self._one_rate:
+                    self._curve.append(window)
                 return window, usage
             reasons = window.untrusted
         raise Untrusted(f"at the common rate of {rate_rps:.4g}/s: {'; '.join(reasons)}")
 
     def capacity(self, first: Window | None) -> tuple[Estimate | None, str]:
         """The highest rate that meets the SLO, and in words what bounded it. `first`: the window already measured."""
+        # latencies under a changing rate, or of users who think, are no point of the curve over the rate
+        first = first if self._one_rate else None
         search = CapacitySearch(self._slo, first=first, connections=self._workload.connections)
         while (probe := search.next()) is not None:
             if probe.rate_rps is None:
@@ -82,30 +86,23 @@ class Bench:
                 stage = self._closed(self._workload.step_s, probe.connections)
             else:
                 self._on_stage(f"search at {probe.rate_rps:.4g}/s")
-                stage = self._open(probe.rate_rps, self._workload.step_s)
+                stage = steady(self._workload, probe.rate_rps, self._workload.step_s, seed=next(self._seeds))
             window = self._window(stage)
             search.observe(window)
             if not window.untrusted:
                 self._curve.append(window)
         return search.result()
 
-    def _open(self, rate_rps: float, duration_s: float) -> Stage:
-        return self._stage(self._workload.arrival, rate_rps, duration_s, self._workload.connections)
+    @property
+    def _one_rate(self) -> bool:
+        """The window at the common rate has one rate, so that it is a point of the curve."""
+        return self._workload.shape is None and self._workload.arrival != "closed"
+
+    def _described(self, rate_rps: float) -> str:
+        return f"{rate_rps:.4g}/s" if self._one_rate else described(self._workload)
 
     def _closed(self, duration_s: float, connections: int) -> Stage:
-        return self._stage("closed", 0.0, duration_s, connections)
-
-    def _stage(
-        self, arrival: Literal["constant", "poisson", "closed"], rate_rps: float, duration_s: float, connections: int
-    ) -> Stage:
-        return Stage(
-            arrival=arrival,
-            rate_rps=rate_rps,
-            duration_s=duration_s,
-            connections=connections,
-            timeout_s=self._workload.timeout_s,
-            seed=next(self._seeds),
-        )
+        return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
 
     def _window(self, stage: Stage) -> Window:
         with silence(self._quiet):
