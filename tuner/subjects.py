@@ -31,6 +31,7 @@ from tuner.trials.load_source import Place, load_source
 from tuner.trials.quiet import leave_servers_alone
 from tuner.trials.ready import ready, target
 from tuner.trials.verify import ExpectedAnswers
+from tuner.uri import masked
 
 _LOG_LINES = 200
 _ASKED_EVERY_S = 0.1
@@ -87,7 +88,7 @@ class Subject(Protocol):
     """Something that serves. All attributes are fixed before anything is started."""
 
     name: str
-    """As the user named it."""
+    """As the user named it, less any secret in a URL."""
     workload: WorkloadSpec
     slo: tuple[Constraint, ...]
 
@@ -231,7 +232,7 @@ class Remote:
         clock: Clock,
     ) -> None:
         """`base`: its URL up to the port."""
-        self.name = name
+        self.name = masked(name)
         self.workload = workload
         self.slo = slo
         self._base = base
