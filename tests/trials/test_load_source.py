@@ -10,7 +10,7 @@ import pytest
 from tests.load.servers import Server
 from tuner.backends.process import ProcessBackend
 from tuner.errors import BackendFailure, ConnectionLost, InputError
-from tuner.load.local import LocalGenerator, ProcessPipe
+from tuner.load.local import ProcessPipe, local_generator
 from tuner.load.model import Request, Stage, Target
 from tuner.load.piped import PipedGenerator
 from tuner.trials.load_source import IMAGE, load_source
@@ -74,7 +74,7 @@ def test_it_comes_from_the_backends_place(told: list[str], place: str | None) ->
 
 def test_it_comes_from_here_where_that_is_wanted(told: list[str]) -> None:
     with load_source(Hosting(), study="s", place="here", image="x", notice=told.append) as source:
-        assert (source.place, source.image, source.generator) == ("here", None, LocalGenerator)
+        assert (source.place, source.image, source.generator) == ("here", None, local_generator)
 
 
 def test_it_comes_from_here_where_the_place_cannot_be_used_and_nothing_was_asked_for(told: list[str]) -> None:

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.serve:
             uvloop.run(_serve())
         else:
-            samples = uvloop.run(_send(_target(given), _stage(given)))
+            samples = _window(_target(given), _stage(given), given.processes)
             if given.out is not None:
                 write(samples, given.out)
             sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
@@ -87,6 +87,15 @@ def summary(samples: Samples) -> dict[str, object]:
         "generator_cpu_ratio": samples.generator_cpu_ratio,
         "requests_per_cpu_s": len(samples) / samples.generator_cpu_s if samples.generator_cpu_s else None,
     }
+
+
+def _window(target: Target, stage: Stage, processes: int) -> Samples:
+    if processes == 1:
+        return uvloop.run(_send(target, stage))
+    from tuner.load.local import local_generator
+
+    with local_generator(target, processes) as generator:
+        return generator.run(stage)
 
 
 async def _send(target: Target, stage: Stage) -> Samples:
@@ -232,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeout", type=seconds, default=5.0, help="time after which a request counts as failed (default: 5s)")
     add("--seed", type=int, default=0, help="seed of the arrival times (default: 0)")
     add("--cpus", type=_cpus, default=(), help="CPUs to run on, such as 0,1")
+    add("--processes", type=int, default=1, help="engine processes, each on its own of the CPUs (default: 1)")
     add("--out", type=Path, metavar="FILE", help="write the samples here (.npz)")
     add("--serve", action="store_true", help="take a target and orders as lines of JSON from standard input")
     return parser

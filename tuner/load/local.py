@@ -1,4 +1,4 @@
-"""The load generator as a process of its own on this machine."""
+"""The load generator as a process of its own on this machine, or as several."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import IO, cast
 from tuner.errors import GeneratorFailure
 from tuner.load.model import Target
 from tuner.load.piped import PipedGenerator
+from tuner.load.several import SeveralGenerator
 
 _TAIL_BYTES = 2000
 _PIECE = 1 << 20
@@ -96,3 +97,9 @@ class LocalGenerator(PipedGenerator):
     @property
     def pid(self) -> int:
         return self._process.pid
+
+
+def local_generator(target: Target, processes: int | None = None) -> LocalGenerator | SeveralGenerator:
+    """As many processes as the target has CPUs, each on its own, at least one. Raises ValueError for more than that."""
+    count = max(1, len(target.cpus)) if processes is None else processes
+    return LocalGenerator(target) if count == 1 else SeveralGenerator(target, ProcessPipe, count)

@@ -36,6 +36,37 @@ class PipedGenerator:
         """Send one window. Raises GeneratorFailure when the generator failed, with what it said last."""
         return self._try_again(lambda: self._window(stage))
 
+    def say(self, order: Order) -> None:
+        """Give one order, whose answer is still to be heard. Raises as a `Pipe` does."""
+        if not self._greeted:
+            self._pipe.send(self._target)
+            self._greeted = True
+        self._pipe.send(order_line(order))
+
+    def hear(self, takes_s: float) -> dict[str, Any]:
+        """The answer to the order that was given first of those unheard, which takes so long. Raises as a `Pipe` does."""
+        line = self._pipe.receive(takes_s + _GRACE_S)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise GeneratorFailure(f"the load generator answered {line[:200]!r}, which is not JSON") from None
+        if "error" in answer:
+            raise GeneratorFailure(f"the load generator: {answer['error']}")
+        return answer
+
+    def hear_window(self, stage: Stage) -> Samples:
+        """The samples of a window that was ordered. Raises as `run` does."""
+        told = self.hear(stage.duration_s + stage.timeout_s)
+        content = b"".join(self._parts(told["bytes"]))
+        if hashlib.sha256(content).hexdigest() != told["sha256"]:
+            raise GeneratorFailure(
+                f"the load generator's samples were damaged on their way here ({len(content)} bytes)"
+            )
+        samples = samples_file.load(content, "what the load generator sent")
+        if len(samples) != told["rows"]:
+            raise GeneratorFailure(f"the load generator sent {len(samples)} rows and said {told['rows']}")
+        return samples
+
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
         order = Ask(url=url, request=request, timeout_s=timeout_s)
         answer = self._try_again(lambda: self._order(order, timeout_s))
@@ -61,16 +92,8 @@ class PipedGenerator:
             return action()
 
     def _window(self, stage: Stage) -> Samples:
-        told = self._order(stage, stage.duration_s + stage.timeout_s)
-        content = b"".join(self._parts(told["bytes"]))
-        if hashlib.sha256(content).hexdigest() != told["sha256"]:
-            raise GeneratorFailure(
-                f"the load generator's samples were damaged on their way here ({len(content)} bytes)"
-            )
-        samples = samples_file.load(content, "what the load generator sent")
-        if len(samples) != told["rows"]:
-            raise GeneratorFailure(f"the load generator sent {len(samples)} rows and said {told['rows']}")
-        return samples
+        self.say(stage)
+        return self.hear_window(stage)
 
     def _parts(self, total: int) -> list[bytes]:
         parts: list[bytes] = []
@@ -84,15 +107,5 @@ class PipedGenerator:
         return parts
 
     def _order(self, order: Order, takes_s: float) -> dict[str, Any]:
-        if not self._greeted:
-            self._pipe.send(self._target)
-            self._greeted = True
-        self._pipe.send(order_line(order))
-        line = self._pipe.receive(takes_s + _GRACE_S)
-        try:
-            answer: dict[str, Any] = json.loads(line)
-        except ValueError:
-            raise GeneratorFailure(f"the load generator answered {line[:200]!r}, which is not JSON") from None
-        if "error" in answer:
-            raise GeneratorFailure(f"the load generator: {answer['error']}")
-        return answer
+        self.say(order)
+        return self.hear(takes_s)

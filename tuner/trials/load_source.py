@@ -1,4 +1,4 @@
-"""Where the load of a study comes from: a process beside the tuner, or a place for it that the backend has."""
+"""Where the load of a study comes from: processes beside the tuner, or a place for it that the backend has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 import tuner
 from tuner.backends.model import Backend
 from tuner.errors import EnvironmentFailure, InputError, Problem, Where
-from tuner.load.local import LocalGenerator
+from tuner.load.local import local_generator
 from tuner.load.model import Generator, Pipe, Target
 from tuner.load.piped import PipedGenerator
 
@@ -58,7 +58,7 @@ def load_source(
     with ExitStack() as stack:
         host = None if place == "here" else _host(stack, backend, study, image, place, notice)
         if host is None:
-            yield LoadSource(place="here", image=None, generator=LocalGenerator)
+            yield LoadSource(place="here", image=None, generator=local_generator)
         else:
             start = host.start
             yield LoadSource(place="cluster", image=image, generator=lambda target: PipedGenerator(target, start))

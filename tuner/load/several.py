@@ -1,0 +1,78 @@
+"""Several engine processes that send one window together: what one CPU cannot send, several can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+from typing import Self
+
+from tuner.errors import GeneratorFailure
+from tuner.load.lines import Begin, Prepare
+from tuner.load.merging import merge
+from tuner.load.model import Answer, Pipe, Request, Stage, Target
+from tuner.load.piped import PipedGenerator
+from tuner.measure.model import Samples
+
+_LEAD_S = 0.1
+"""From telling all to begin to the instant they begin at: they tidy up their memory meanwhile."""
+
+
+class SeveralGenerator:
+    """A `Generator` of several processes on one machine; leaving the context ends them.
+
+    All lay out the same window, then begin at one instant of the machine's monotonic clock, each with its share of the
+    requests and of the connections (`Stage.share`). Their samples are merged into those of one window.
+    """
+
+    def __init__(self, target: Target, start: Callable[[], Pipe], processes: int) -> None:
+        """`start` starts a process of this machine that nobody has spoken to yet. The target's CPUs are divided."""
+        if not 1 <= processes <= (len(target.cpus) or processes):
+            raise ValueError(
+                f"{processes} load generator processes need a CPU each, and there are {len(target.cpus)} for them; "
+                "give as many CPUs, or fewer processes"
+            )
+        self._generators: list[PipedGenerator] = []
+        try:
+            for number in range(processes):
+                part = replace(target, cpus=target.cpus[number::processes])
+                self._generators.append(PipedGenerator(part, start))
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, stage: Stage) -> Samples:
+        """Send one window. Raises GeneratorFailure when a process failed; the others send theirs to the end."""
+        processes = len(self._generators)
+        shares = [Prepare(stage=replace(stage, share=(number, processes))) for number in range(processes)]
+        self._each(lambda number, generator: generator.say(shares[number]))
+        self._each(lambda _, generator: generator.hear(0.0))
+        begin = Begin(at=perf_counter() + _LEAD_S)
+        self._each(lambda _, generator: generator.say(begin))
+        return merge(self._each(lambda _, generator: generator.hear_window(stage)))
+
+    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
+        return self._generators[0].ask(url, request, timeout_s)
+
+    def close(self) -> None:
+        for generator in self._generators:
+            generator.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _each[T](self, action: Callable[[int, PipedGenerator], T]) -> list[T]:
+        """Do it with every process, whichever fails, so that no answer stays unheard. Raises the first failure."""
+        results: list[T] = []
+        failures: list[GeneratorFailure] = []
+        for number, generator in enumerate(self._generators):
+            try:
+                results.append(action(number, generator))
+            except GeneratorFailure as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return results
