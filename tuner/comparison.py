@@ -7,6 +7,7 @@ Wiring, like `tuner.session`: what is served comes from `tuner.subjects`, what t
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side,
 from tuner.measure.window import summarize
 from tuner.space.model import WorkloadSpec
 from tuner.subjects import Remote, Served, Subject
+from tuner.trials.caveats import caveats
 from tuner.units import format_rate, format_ratio, format_seconds
 
 OnStage = Callable[[str], None]
@@ -51,8 +53,8 @@ _ATTEMPTS = 2
 _REFUSALS = 2
 """Pairs given up before all is."""
 _WARM_UP_CONNECTIONS = 4
-_OTHERS_CORES = 0.1
-"""Above this, other programs on the servers' CPUs can be seen in the tail of the latencies."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
+"""In a sentence: what differs from start to start where the sentence is the same."""
 _LOG_LINES = 20
 
 
@@ -365,22 +367,17 @@ def _unequal(a: WorkloadSpec, b: WorkloadSpec) -> list[str]:
 
 
 def _warnings(pairs: list[Pair], terms: Terms) -> Iterator[str]:
-    """What the reader of the result should know, each once."""
+    """What the reader of the result should know, each once, with how many starts (or turns) it was so in."""
     if not terms.restarted:
         yield "URLs are not restarted: by how much restarts of either side differ is not in the intervals"
     for side, visits in (("A", [pair.a for pair in pairs]), ("B", [pair.b for pair in pairs])):
-        others = [visit.usage.others_cores for visit in visits if visit.usage.others_cores is not None]
-        if others and max(others) > _OTHERS_CORES:
-            yield (
-                f"other programs used up to {max(others):.2g} cores of the servers' CPUs while {side} was measured: "
-                "on a quiet machine fewer pairs would do"
-            )
+        kinds: dict[str, list[str]] = {}
         for visit in visits:
-            for window in visit.windows:
-                yield from (f"{side}: {warning}" for warning in window.warnings if "backlog" not in warning)
-        grown = sum(any("backlog" in warning for w in visit.windows for warning in w.warnings) for visit in visits)
-        if grown:
-            yield f"{side} did not keep up with the rate in {grown} of {len(visits)} starts: its latencies are too kind"
+            said = {caveat for window in visit.windows for caveat in caveats(window, visit.usage)}
+            for kind, caveat in {_NUMBER.sub("#", caveat): caveat for caveat in sorted(said)}.items():
+                kinds.setdefault(kind, []).append(caveat)
+        for of_kind in kinds.values():
+            yield f"{side}, in {len(of_kind)} of {len(visits)}: {of_kind[0]}"
 
 
 def _bad(where: str, message: str, fix: str = "") -> InputError:

@@ -16,6 +16,7 @@ from tuner.errors import EnvironmentFailure, InputError, TunerError
 
 FINE, NOTHING_FEASIBLE, BAD_INPUT, ENVIRONMENT_FAILED, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 ROLLED_BACK = 1
+WORSE, CANNOT_TELL = 1, 3
 
 
 def main() -> None:

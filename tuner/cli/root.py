@@ -8,6 +8,7 @@ import tuner
 from tuner.cli.apply import apply
 from tuner.cli.check import check
 from tuner.cli.clean import clean
+from tuner.cli.compare import compare
 from tuner.cli.doctor import doctor
 from tuner.cli.export import export
 from tuner.cli.init import init
@@ -46,5 +47,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, apply, ui, sync, doctor, rbac, clean):
+for command in (init, check, run, resume, show, export, apply, compare, ui, sync, doctor, rbac, clean):
     tune.add_command(command)
