@@ -13,7 +13,7 @@ from typing import Literal
 from tuner.errors import Where
 from tuner.space.metrics import Direction
 from tuner.space.rules import Rule
-from tuner.space.shapes import Rated, Trace
+from tuner.space.shapes import Arrival, Rated, Trace
 
 Value = bool | int | float | str
 """What a knob may be set to. Quantities such as ``500m`` are strings and keep their spelling."""
@@ -152,7 +152,7 @@ class WorkloadSpec:
     protocol: Literal["seldon", "v2", "tensorflow", "http", "openai"]
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
-    arrival: Literal["poisson", "constant", "gamma", "closed"] = "poisson"
+    arrival: Arrival = "poisson"
     """How gaps are drawn; ``closed``: `connections` users, each of whom waits for the answer before the next request."""
     cv: float = 1.0
     """Coefficient of variation of the gaps of ``gamma``."""

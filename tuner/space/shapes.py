@@ -10,7 +10,8 @@ Rates are absolute (``500/s``), or all of them multiples of the common rate (``3
 a mapping, with the same names: ``{ramp: {from: 10/s, to: 500/s, over: 30s}}``, ``{steps: {rates: [50/s, 100/s], each:
 10s}}``, ``{on_off: {on: 200/s, off: 20/s, on_for: 2s, off_for: 3s}}``.
 
-How the gaps between requests are drawn is a choice of its own: ``constant``, ``poisson``, ``gamma:cv=2``.
+How the gaps between requests are drawn is a choice of its own: ``constant``, ``poisson``, ``gamma:cv=2``. A closed
+loop (``closed``, ``closed:think=200ms``) has neither gaps nor a shape: its requests follow from the answers.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from typing import Any, Literal, Protocol, cast
 from tuner.space.nearest import nearest
 from tuner.units import rate, seconds
 
-Gaps = Literal["poisson", "constant", "gamma"]
-GAPS: tuple[Gaps, ...] = ("poisson", "constant", "gamma")
+Arrival = Literal["poisson", "constant", "gamma", "closed"]
+ARRIVALS: tuple[Arrival, ...] = ("poisson", "constant", "gamma", "closed")
 Corners = tuple[tuple[float, float], ...]
 MOST_CV = 100.0
 """Beyond it hardly any window is long enough to hold two bursts."""
@@ -156,6 +157,17 @@ class Trace:
         return self.due_s[-1]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """How the gaps between requests come about."""
+
+    arrival: Arrival = "poisson"
+    cv: float = 1.0
+    """Coefficient of variation of ``gamma`` gaps."""
+    think_s: float = 0.0
+    """Mean pause of a user of a closed loop."""
+
+
 Rated = Ramp | Steps | Spike | OnOff
 KINDS = ("ramp", "steps", "spike", "on_off", "trace")
 EXAMPLES = {
@@ -189,22 +201,24 @@ class ShapeError(ValueError):
         super().__init__(" | ".join(map(str, self.mistakes)))
 
 
-def parse_gaps(text: str) -> tuple[Gaps, float]:
-    """How gaps are drawn, and their coefficient of variation: ``poisson``, ``constant``, ``gamma:cv=2``.
+def parse_arrival(text: str) -> Gaps:
+    """How requests arrive: ``poisson``, ``constant``, ``gamma:cv=2``, ``closed``, ``closed:think=200ms``.
 
     Raises ValueError with the value and what is allowed.
     """
     name, _, rest = text.strip().partition(":")
-    if name not in GAPS:
-        raise ValueError(f"{name!r} is no way to draw gaps; {nearest(name, GAPS)}")
-    options = dict(part.split("=", 1) for part in rest.split(",") if "=" in part)
-    if name != "gamma":
-        if rest:
-            raise ValueError(f"{name} takes no options, not {rest!r}; write {name}, or gamma:cv=2")
-        return cast("Gaps", name), 1.0
-    if options.keys() != {"cv"}:
-        raise ValueError(f"gamma takes a coefficient of variation, not {rest!r}; write for example gamma:cv=2")
-    return "gamma", parse_cv(options["cv"])
+    if name not in ARRIVALS:
+        raise ValueError(f"{name!r} is no way to arrive; {nearest(name, ARRIVALS)}")
+    key, _, value = rest.partition("=")
+    if name == "gamma":
+        if key != "cv":
+            raise ValueError(f"gamma takes a coefficient of variation, not {rest!r}; write for example gamma:cv=2")
+        return Gaps(arrival="gamma", cv=parse_cv(value))
+    if name == "closed" and key == "think":
+        return Gaps(arrival="closed", think_s=seconds(value))
+    if rest:
+        raise ValueError(f"{name} takes no {rest!r}; write {name}, gamma:cv=2 or closed:think=200ms")
+    return Gaps(arrival=cast("Arrival", name))
 
 
 def parse_cv(text: str) -> float:
