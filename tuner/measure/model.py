@@ -141,6 +141,8 @@ class Window:
     generator_limited: bool = False
     """It cannot be trusted because of the load generator: says nothing about the server."""
     warnings: tuple[str, ...] = ()
+    ended: str = ""
+    """Why a measurement of open length ended when it did; empty: its length was fixed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
+from tuner.measure.joined import join, starts_s
 from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
 from tuner.measure.quantiles import MISS, estimate_quantiles
 from tuner.measure.steady import Truncation, truncate
+from tuner.measure.student import normal_point, student_point
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
 
@@ -21,11 +23,8 @@ BoolArray = npt.NDArray[np.bool_]
 GOOD = 200
 CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
 """Requests given up on: their latency is known only to be at least what was waited."""
-Z95 = 1.959964
 BINS = 10
 """Equal parts of a window whose backlog growth is compared."""
-T95 = 2.262157
-"""Two-sided 95 % point of Student's t with BINS - 1 degrees of freedom."""
 LOPSIDED = 1.25
 """A replica whose share is this many times its fair share, or one part in so many of it, is worth a warning."""
 
@@ -54,12 +53,13 @@ class Trust:
     """Fewest requests in the kept part."""
 
 
-def summarize(samples: Samples, trust: Trust = Trust()) -> Window:
-    """What one load window taught.
+def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
+    """What one load window taught, or one and `more` of the same stage that followed it.
 
-    The warm-up is cut by MSER-5 (`tuner.measure.steady`), in a window whose backlog does not grow. A request belongs
-    to the kept part by its scheduled time; the achieved rate counts good answers by the time they *finished* within
-    it, so that answers drained after the window do not make an overloaded server look able.
+    The warm-up is cut by MSER-5 and what follows it (`tuner.measure.steady`), in a window whose backlog does not grow.
+    A request belongs to the kept part by its scheduled time; the achieved rate counts good answers by the time they
+    *finished* within their window's kept part, so that answers drained after the window do not make an overloaded
+    server look able.
 
     Latency quantiles are over good answers and over requests that timed out or were never sent; the latter count as
     slower than everything (right-censored), so that a server which drops slow requests looks slow, not fast. Requests
@@ -68,27 +68,33 @@ def summarize(samples: Samples, trust: Trust = Trust()) -> Window:
 
     The error ratio's interval is Wilson's (1927), with the sample size corrected for autocorrelation. The growth of
     the backlog is the mean over ten equal parts of the window of requests due minus requests ended, with Student's
-    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation).
+    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation). Several windows each
+    begin with no backlog: their growths are averaged part by part.
+
+    `miss` is the probability with which each interval may miss the truth.
     """
-    truncation = truncate(_waits(samples))
-    backlog = _backlog_growth(samples)
+    parts = (samples, *more)
+    whole = join(parts)
+    waits = np.concatenate([_waits(part) for part in parts])
+    truncation = truncate(waits)
+    backlog = _backlog_growth(parts, miss)
     overloaded = backlog is not None and backlog.low is not None and backlog.low > 0.0
-    from_s = 0.0 if overloaded or truncation.cut == 0 else float(samples.scheduled_s[truncation.cut])
-    kept = samples.scheduled_s >= from_s
-    latency_s, beyond_s = _latency(samples, kept)
-    cpu_ratio = samples.generator_cpu_s / samples.generator_elapsed_s if samples.generator_elapsed_s > 0.0 else 0.0
-    lateness = _lateness(samples, kept)
-    share = _replica_share(samples, kept)
+    from_s = 0.0 if overloaded or truncation.cut == 0 else float(whole.scheduled_s[truncation.cut])
+    kept = whole.scheduled_s >= from_s
+    latency_s, beyond_s = _latency(whole, kept, waits, miss)
+    cpu_ratio = whole.generator_cpu_ratio
+    lateness = _lateness(whole, kept)
+    share = _replica_share(whole, kept)
     late = _late(lateness, latency_s, trust)
     busy = _busy(cpu_ratio, trust)
     few = _few(int(kept.sum()), trust)
-    unsteady = () if overloaded else _unsteady(truncation, samples)
+    unsteady = () if overloaded else _unsteady(truncation, whole)
     return Window(
-        offered_rps=samples.offered_rps,
-        achieved_rps=_achieved(samples, from_s),
+        offered_rps=whole.offered_rps,
+        achieved_rps=_achieved(parts, from_s),
         latency_s=latency_s,
-        error_ratio=_error_ratio(samples.status[kept]),
-        errors=_errors(samples.status[kept]),
+        error_ratio=_error_ratio(whole.status[kept], miss),
+        errors=_errors(whole.status[kept]),
         requests=int(kept.sum()),
         warm_up_s=from_s,
         lateness_p99_s=_quantile(lateness, 0.99),
@@ -98,32 +104,33 @@ def summarize(samples: Samples, trust: Trust = Trust()) -> Window:
         backlog_rps=backlog,
         untrusted=(*late, *busy, *few, *unsteady),
         generator_limited=bool(late or busy),
-        warnings=(*_lopsided(share, samples, kept), *(_overload(backlog) if backlog and overloaded else ())),
+        warnings=(*_lopsided(share, whole, kept), *(_overload(backlog) if backlog and overloaded else ())),
     )
 
 
-def wilson(successes: int, n: float) -> Estimate:
-    """Share of successes among n (effective) trials with Wilson's 95 % interval; n = 0: nothing is known (0 to 1)."""
+def wilson(successes: int, n: float, miss: float = MISS) -> Estimate:
+    """Share of successes among n (effective) trials with Wilson's interval; n = 0: nothing is known (0 to 1)."""
     if n <= 0.0:
         return Estimate(value=0.0, low=0.0, high=1.0)
-    return _wilson(successes / n, n)
+    return _wilson(successes / n, n, miss)
 
 
-def _wilson(share: float, n: float) -> Estimate:
-    z2 = Z95**2 / n
+def _wilson(share: float, n: float, miss: float) -> Estimate:
+    point = normal_point(miss)
+    z2 = point**2 / n
     centre = (share + z2 / 2.0) / (1.0 + z2)
-    half = Z95 / (1.0 + z2) * math.sqrt(share * (1.0 - share) / n + z2 / (4.0 * n))
+    half = point / (1.0 + z2) * math.sqrt(share * (1.0 - share) / n + z2 / (4.0 * n))
     low = 0.0 if share == 0.0 else max(0.0, centre - half)
     high = 1.0 if share == 1.0 else min(1.0, centre + half)
     return Estimate(value=share, low=low, high=high)
 
 
-def _error_ratio(status: IntArray) -> Estimate:
+def _error_ratio(status: IntArray, miss: float) -> Estimate:
     n = len(status)
     if n == 0:
         return wilson(0, 0)
     failed = (status != GOOD).astype(np.float64)
-    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious(MISS))
+    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious(miss), miss)
 
 
 def _errors(status: IntArray) -> Mapping[str, int]:
@@ -153,14 +160,16 @@ def _waits(samples: Samples) -> FloatArray:
     return np.where(counted, waits, typical)
 
 
-def _latency(samples: Samples, kept: BoolArray) -> tuple[dict[str, Estimate], dict[str, float]]:
+def _latency(
+    samples: Samples, kept: BoolArray, waits: FloatArray, miss: float
+) -> tuple[dict[str, Estimate], dict[str, float]]:
     censored = _censored(samples)
     counted = kept & ((samples.status == GOOD) | censored)
     values = np.where(censored, np.inf, samples.finished_s - samples.scheduled_s)[counted]
-    estimates = estimate_quantiles(values, tuple(_PERCENTILES.values()))
+    estimates = estimate_quantiles(values, tuple(_PERCENTILES.values()), miss)
     latency_s: dict[str, Estimate] = {}
     beyond_s: dict[str, float] = {}
-    waited = _waits(samples)[counted & censored]
+    waited = waits[counted & censored]
     for name, level in _PERCENTILES.items():
         estimate = estimates.get(level)
         if estimate is None:
@@ -172,32 +181,45 @@ def _latency(samples: Samples, kept: BoolArray) -> tuple[dict[str, Estimate], di
     return latency_s, beyond_s
 
 
-def _achieved(samples: Samples, from_s: float) -> float:
+def _achieved(parts: Sequence[Samples], from_s: float) -> float:
     """Good answers a second over the kept part; the window of a closed loop may have ended a little late."""
-    if samples.window_s <= from_s:
-        return 0.0
-    finished = samples.finished_s[samples.status == GOOD]
-    return float(((finished >= from_s) & (finished <= samples.window_s)).sum()) / (samples.window_s - from_s)
+    answers, seconds = 0, 0.0
+    for part, start in zip(parts, starts_s(parts), strict=True):
+        begin = max(0.0, from_s - start)
+        if begin < part.window_s:
+            finished = part.finished_s[part.status == GOOD]
+            answers += int(((finished >= begin) & (finished <= part.window_s)).sum())
+            seconds += part.window_s - begin
+    return answers / seconds if seconds > 0.0 else 0.0
 
 
-def _backlog_growth(samples: Samples) -> Estimate | None:
+def _backlog_growth(parts: Sequence[Samples], miss: float) -> Estimate | None:
     """Requests due less requests ended, a second; None for a closed loop, whose backlog cannot grow."""
-    if samples.offered_rps == 0.0 or samples.window_s <= 0.0 or len(samples) == 0:
+    known = [part for part in parts if part.offered_rps > 0.0 and part.window_s > 0.0 and len(part) > 0]
+    if not known:
         return None
-    edges = np.linspace(0.0, samples.window_s, BINS + 1)
-    ended = samples.finished_s[~_censored(samples) & np.isfinite(samples.finished_s)]
-    growth = np.histogram(samples.scheduled_s, edges)[0] - np.histogram(ended, edges)[0]
-    growth_rps = growth / (samples.window_s / BINS)
+    growth = np.sum([_growth(part) for part in known], axis=0)
+    growth_rps = growth / (sum(part.window_s for part in known) / BINS)
     mean, error = float(growth_rps.mean()), float(growth_rps.std(ddof=1)) / math.sqrt(BINS)
-    return Estimate(value=mean, low=mean - T95 * error, high=mean + T95 * error)
+    half = student_point(miss, BINS - 1) * error
+    return Estimate(value=mean, low=mean - half, high=mean + half)
+
+
+def _growth(part: Samples) -> IntArray:
+    edges = np.linspace(0.0, part.window_s, BINS + 1)
+    ended = part.finished_s[~_censored(part) & np.isfinite(part.finished_s)]
+    growth: IntArray = np.histogram(part.scheduled_s, edges)[0] - np.histogram(ended, edges)[0]
+    return growth
 
 
 def _lateness(samples: Samples, kept: BoolArray) -> FloatArray:
-    """Lateness of the sends that the generator alone answers for: none in a closed loop or where all had to wait."""
+    """What the generator alone answers for, of every request it came to: how late it sent those that a connection was
+    free for, and how late it found that there was none for the others. None in a closed loop."""
     if samples.offered_rps == 0.0:
         return np.zeros(0)
-    rows = kept & ~samples.waited & np.isfinite(samples.sent_s)
-    late: FloatArray = (samples.sent_s - samples.scheduled_s)[rows]
+    noticed_s = np.nan if samples.noticed_s is None else samples.noticed_s
+    came_s = np.where(samples.waited, noticed_s, samples.sent_s)
+    late: FloatArray = (came_s - samples.scheduled_s)[kept & np.isfinite(came_s)]
     return late
 
 
