@@ -401,7 +401,7 @@ def test_a_host_name_is_looked_up_once_and_the_address_that_works_is_kept() -> N
     assert statuses(samples) == {200: 50}
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1:1", "127.0.0.1:1", "http://", "http://no-such-host.invalid:80"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "127.0.0.1:1", "http://", "http://a:b", "http://no-such-host.invalid:80"])
 def test_a_target_that_cannot_be_sent_to(url: str) -> None:
     with pytest.raises(GeneratorFailure, match=r"http://|has no address"):
         Engine(target(url))

@@ -20,7 +20,14 @@ BODIES = {
     "v2": {"inputs": [TENSOR]},
     "tensorflow": {"instances": [[1.0]]},
     "http": {"anything": 1},
+    "openai": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
 }
+STREAM = (
+    b'data: {"object": "chat.completion.chunk", "model": "m", "choices": [{"delta": {"role": "assistant"}}]}\n\n'
+    b'data: {"object": "chat.completion.chunk", "model": "m", "choices": [{"delta": {"content": "a"}}]}\n\n'
+    b'data: {"object": "chat.completion.chunk", "model": "m", "choices": [], "usage": {}}\n\n'
+    b"data: [DONE]\n\n"
+)
 ANSWERS: dict[str, list[object]] = {
     "seldon": [
         {"data": {"names": ["a"], "tensor": {"shape": [1], "values": [1]}}, "meta": {"puid": "p"}},
@@ -31,6 +38,7 @@ ANSWERS: dict[str, list[object]] = {
     "v2": [{"id": "7", "model_name": "iris", "outputs": [{**TENSOR, "parameters": {}}]}],
     "tensorflow": [{"predictions": [1.0]}, {"outputs": {"y": [1.0]}}],
     "http": [{"anything": 2}],
+    "openai": [{"id": "7", "object": "x", "choices": [{"message": {}}]}, {"id": "7", "choices": [{"text": ""}]}],
 }
 WRONG: dict[str, list[bytes]] = {
     "seldon": [
@@ -52,6 +60,19 @@ WRONG: dict[str, list[bytes]] = {
         b'{"error": "no model", "outputs": []}',
     ],
     "tensorflow": [b"", b"{}", b'{"error": "x", "predictions": []}'],
+    "openai": [
+        b"",
+        b"{}",
+        b'{"choices": []}',
+        b'{"choices": [1]}',
+        b'{"choices": [{"index": 0}]}',
+        b'{"error": {"message": "no"}, "choices": []}',
+        STREAM.replace(b"data: [DONE]\n\n", b""),
+        STREAM.replace(b'"content"', b'"nothing"'),
+        STREAM.replace(b'"usage"', b'"error": {"code": 1}, "usage"'),
+        STREAM.replace(b'"choices"', b'"chances"'),
+        b"data: {\n\n",
+    ],
 }
 
 
@@ -72,6 +93,7 @@ def test_a_body_goes_out_as_it_is(name: str) -> None:
         ("v2", "/v2/models/iris/infer"),
         ("tensorflow", "/v1/models/iris:predict"),
         ("http", "/"),
+        ("openai", "/v1/chat/completions"),
     ],
 )
 def test_the_usual_path_and_another(name: str, path: str) -> None:
@@ -132,7 +154,10 @@ def test_plain_http_answers_are_always_fit_for_json() -> None:
         ("v2", OPTIONS, b'{"inputs": [{"name": "x"}]}', "lacks shape, datatype, data"),
         ("tensorflow", {}, b"{}", "model's name"),
         ("tensorflow", OPTIONS, b"{}", "either instances or inputs"),
-        ("http", {"method": "FETCH"}, b"", "FETCH"),
+        ("http", {"method": "CONNECT"}, b"", "CONNECT"),
+        ("openai", {}, b"{}", "either messages or prompt"),
+        ("openai", {}, b'{"prompt": "a", "messages": []}', "either messages or prompt"),
+        ("openai", {}, b'{"prompt": "a", "stream": 1}', "true or false"),
     ],
 )
 def test_a_body_the_protocol_cannot_send(name: str, given_options: dict[str, str], body: bytes, words: str) -> None:
@@ -141,7 +166,7 @@ def test_a_body_the_protocol_cannot_send(name: str, given_options: dict[str, str
 
 
 def test_an_unknown_protocol() -> None:
-    with pytest.raises(ValueError, match="use one of seldon, v2, tensorflow, http"):
+    with pytest.raises(ValueError, match="use one of seldon, v2, tensorflow, http, openai"):
         protocol("grpc")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from tuner.errors import GeneratorFailure
-from tuner.load.model import Request, Tls
+from tuner.load.model import SYSTEM_TLS, Request, Tls
 from tuner.load.tls import context
 from tuner.load.wire import AnswerParser, WireError, request_bytes, whole_answer
 from tuner.measure.model import Status
@@ -40,9 +40,9 @@ class Replica:
         url: str,
         requests: Sequence[Request],
         *,
-        tls: Tls = Tls(),
+        tls: Tls = SYSTEM_TLS,
         token: str = "",
-        kind: type[Connection] | None = None,
+        kind: Callable[[Window, Replica, int], Connection] | None = None,
     ) -> None:
         """`kind` of its connections, None: the usual one. Raises GeneratorFailure for a URL that cannot be sent to."""
         scheme, host, port, self._netloc, self._prefix = _parts(url)

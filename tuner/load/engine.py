@@ -11,15 +11,19 @@ import gc
 import resource
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import numpy as np
 
 from tuner.errors import GeneratorFailure
 from tuner.load.checks import AnswerChecks
 from tuner.load.connection import Replica
-from tuner.load.model import Request, Stage, Target
+from tuner.load.model import Protocol, Request, Stage, StreamProtocol, Target
 from tuner.load.protocols import protocol
+from tuner.load.protocols.http import statuses
+from tuner.load.variants import Variants
 from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, Window
 from tuner.measure.model import Samples
 
@@ -35,12 +39,16 @@ class Engine:
         if not target.urls or not target.requests:
             raise ValueError(f"a target has at least one URL and one request, not {target!r}")
         self._requests = target.requests
-        kind = _replica_kind(target.requests)
+        self._variants = Variants(target.requests)
+        speaker = protocol(target.protocol, target.options)
+        requests = self._variants.draw(0)
+        kind = _replica_kind(target.requests, speaker)
         self._replicas = [
-            kind(index, url, target.requests, tls=target.tls, token=target.token)
-            for index, url in enumerate(target.urls)
+            kind(index, url, requests, tls=target.tls, token=target.token) for index, url in enumerate(target.urls)
         ]
-        self._checks = AnswerChecks(protocol(target.protocol, target.options), len(target.requests))
+        self._checks = AnswerChecks(
+            speaker, len(requests), statuses=statuses(target.options), origin=self._variants.origin
+        )
 
     async def run(self, stage: Stage) -> Samples:
         """Send one window and wait for its last answer, at most `timeout_s` after its end.
@@ -53,11 +61,14 @@ class Engine:
     def prepare(self, stage: Stage) -> Window:
         """Lay out one window, or this engine's share of it. Raises as `run` does."""
         part = self._divide(stage.connections, *stage.share)
+        if self._variants.differ:
+            self._draw(stage)
+        picks = _picks(stage, [request.weight for request in self._requests], part)
         setting = Setting(
             loop=asyncio.get_running_loop(),
             replicas=self._replicas,
             checks=self._checks,
-            pick=_picks(stage, [request.weight for request in self._requests], part),
+            pick=self._variants.spread(picks),
             part=part,
         )
         return ClosedWindow(setting, stage) if stage.arrival == "closed" else OpenWindow(setting, stage)
@@ -90,6 +101,13 @@ class Engine:
             elapsed_s=time.perf_counter() - began,
         )
 
+    def _draw(self, stage: Stage) -> None:
+        """Bodies of its own for each window and each engine's share of it."""
+        requests = self._variants.draw(stage.seed, *stage.share)
+        for replica in self._replicas:
+            replica.load(requests)
+        self._checks.forget()
+
     def close(self) -> None:
         self._drop(only_busy=False)
 
@@ -118,12 +136,16 @@ class Engine:
         return slice(number, None, parts) if number < parts else slice(0)
 
 
-def _replica_kind(requests: Sequence[Request]) -> type[Replica]:
-    if not requests[0].grpc:
-        return Replica
-    from tuner.load.grpc.connection import GrpcReplica
+def _replica_kind(requests: Sequence[Request], speaker: Protocol) -> Callable[..., Replica]:
+    if requests[0].grpc:
+        from tuner.load.grpc.connection import GrpcReplica
 
-    return GrpcReplica
+        return GrpcReplica
+    if any(request.streams for request in requests):
+        from tuner.load.streaming import StreamConnection
+
+        return partial(Replica, kind=partial(StreamConnection, speaker=cast("StreamProtocol", speaker)))
+    return Replica
 
 
 def _picks(stage: Stage, weights: Sequence[float], part: slice) -> Sequence[int]:

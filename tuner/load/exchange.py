@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from tuner.load.model import Answer, Request, Tls, Unanswered
+from tuner.load.model import SYSTEM_TLS, Answer, Request, Tls, Unanswered
 from tuner.load.tls import context, refusal
 from tuner.uri import masked
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 
-def exchange(url: str, request: Request, timeout_s: float, tls: Tls = Tls(), token: str = "") -> Answer:
+def exchange(url: str, request: Request, timeout_s: float, tls: Tls = SYSTEM_TLS, token: str = "") -> Answer:
     """Send a request over a connection of its own, with the bearer `token` if there is one.
 
     Raises Unanswered, which says what is wrong with a certificate; `timeout_s` is for each step of it.

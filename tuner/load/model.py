@@ -53,6 +53,14 @@ class Protocol(TypingProtocol):
         ...
 
 
+class StreamProtocol(Protocol, TypingProtocol):
+    """A protocol whose answers may be streams of events (`Request.streams`)."""
+
+    def event(self, data: bytes) -> Literal["token", "other", "end"]:
+        """What the data of one event is. Raises ValueError for one that makes the answer a wrong one."""
+        ...
+
+
 class Arrival(TypingProtocol):
     """When requests are due: pure arithmetic, seeded."""
 
@@ -100,6 +108,9 @@ class Tls:
     """The name that is asked for (SNI) and that the certificate must bear; empty: the host of the URL."""
 
 
+SYSTEM_TLS = Tls()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Whom to send to and what. Connections are spread evenly over `urls` (one a replica)."""
@@ -111,7 +122,7 @@ class Target:
     """CPUs the generator binds itself to; empty: where the scheduler puts it."""
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What the protocol was made with, beyond its name (for example the model's name)."""
-    tls: Tls = Tls()
+    tls: Tls = SYSTEM_TLS
     """Of the urls that are ``https``."""
     token: str = field(default="", repr=False)
     """Bearer token, added to every request by the generator alone (RFC 6750); empty: none. It is shown nowhere."""

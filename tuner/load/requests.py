@@ -1,25 +1,83 @@
-"""From a workload to the requests it sends: reads the request files and has the protocol encode them."""
+"""From a workload to what is sent, and to whom: reads the files it names and has its protocol encode them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from random import Random
 
 from tuner.errors import InputError, Problem, Where
-from tuner.load.model import Protocol, Request
+from tuner.load.auth import problems as token_problems
+from tuner.load.auth import token
+from tuner.load.model import Protocol, Request, Target, Tls
 from tuner.load.protocols import protocol
+from tuner.load.templates import Template, TemplateError, parse_template
+from tuner.load.tls import context
 from tuner.load.wire import request_bytes
-from tuner.space.model import RequestSource, WorkloadSpec
+from tuner.space.model import CheckSpec, RequestSource, WorkloadSpec
+
+_TRIED = 50
+"""Bodies drawn of a template to see whether the protocol can send them."""
+
+
+def target(
+    urls: tuple[str, ...], workload: WorkloadSpec, requests: tuple[Request, ...], cpus: tuple[int, ...] = ()
+) -> Target:
+    """Whom the workload's generator sends to, and what, with its token as it is now. Raises InputError."""
+    return Target(
+        urls=secured(urls, workload),
+        protocol=workload.protocol,
+        requests=requests,
+        cpus=cpus,
+        options=options(workload),
+        tls=tls(workload),
+        token=token(workload.auth),
+    )
+
+
+def secured(urls: tuple[str, ...], workload: WorkloadSpec) -> tuple[str, ...]:
+    """The addresses as they are sent to: ``https`` where the workload says that the servers speak TLS."""
+    if workload.tls is None:
+        return urls
+    return tuple(f"https://{url.removeprefix('http://')}" if url.startswith("http://") else url for url in urls)
+
+
+def tls(workload: WorkloadSpec) -> Tls:
+    """Raises InputError where the authorities' file holds none."""
+    spec = workload.tls
+    if spec is None:
+        return Tls()
+    try:
+        made = Tls(authorities=spec.ca.read_text("ascii") if spec.ca else "", server_name=spec.server_name or "")
+        context(made)
+    except (OSError, ValueError) as error:
+        message = f"cannot be used: {error.strerror if isinstance(error, OSError) else error}"
+        fix = "name a file with the certificates of the authorities to trust, in PEM"
+        raise InputError([Problem(where=Where(file=str(spec.ca)), message=message, fix=fix)]) from None
+    return made
 
 
 def options(workload: WorkloadSpec) -> Mapping[str, str]:
-    """What the workload's protocol is made with, beyond its name (`Target.options`)."""
-    given = {"model": workload.model, "path": workload.path, "method": workload.method}
+    """What the workload's protocol is made with, beyond its name (`Target.options`). Raises InputError."""
+    given = {
+        "model": workload.model,
+        "path": workload.path,
+        "method": workload.method,
+        "status": ",".join(str(status) for status in workload.check.statuses),
+        "check": _conditions(workload.check),
+    }
     return {name: value for name, value in given.items() if value}
 
 
 def protocol_of(workload: WorkloadSpec) -> Protocol:
-    return protocol(workload.protocol, options(workload))
+    """Raises InputError for a JSON schema that is none."""
+    try:
+        return protocol(workload.protocol, options(workload))
+    except ValueError as error:
+        where = Where(file=str(workload.check.schema or "check"))
+        raise InputError([Problem(where=where, message=str(error), fix="correct it")]) from None
 
 
 def requests(workload: WorkloadSpec) -> tuple[Request, ...]:
@@ -28,27 +86,86 @@ def requests(workload: WorkloadSpec) -> tuple[Request, ...]:
     if found:
         raise InputError(found)
     speaker = protocol_of(workload)
-    return tuple(_request(workload, speaker, source) for source in workload.requests)
+    return tuple(_request(workload, speaker, *each) for each in enumerate(workload.requests))
 
 
 def problems(workload: WorkloadSpec, where: Where) -> tuple[Problem, ...]:
-    """What is wrong with the request files; `where` is the place in the search space that names them."""
-    speaker = protocol_of(workload)
-    found: list[Problem] = []
-    for source in workload.requests:
+    """What is wrong with all that the workload names; `where` is the place in the search space that names the requests."""
+    found = list(token_problems(workload.auth))
+    try:
+        tls(workload)
+    except InputError as error:
+        found += error.problems
+    try:
+        speaker = protocol_of(workload)
+    except InputError as error:
+        return (*found, *error.problems)
+    for index, source in enumerate(workload.requests):
         try:
-            _request(workload, speaker, source)
+            found += _unchecked(workload, _request(workload, speaker, index, source), source)
         except OSError as error:
             message = f"the request file {source.path} cannot be read: {error.strerror}"
             found.append(Problem(where=where, message=message, fix="name a file that can be read"))
+        except TemplateError as error:
+            message, _, fix = str(error).rpartition("; ")
+            found.append(Problem(where=Where(file=str(source.path), line=error.line), message=message, fix=fix))
         except ValueError as error:
             fix = f"write a body the {workload.protocol} protocol can send"
             found.append(Problem(where=Where(file=str(source.path)), message=str(error), fix=fix))
     return tuple(found)
 
 
-def _request(workload: WorkloadSpec, speaker: Protocol, source: RequestSource) -> Request:
-    encoded = speaker.encode(source.path.read_bytes())
+def _request(workload: WorkloadSpec, speaker: Protocol, index: int, source: RequestSource) -> Request:
+    content = source.path.read_bytes()
+    template = parse_template(content) if source.template else None
+    if template is None:
+        encoded = speaker.encode(content)
+    else:
+        encoded = replace(_drawn(template, speaker, Random(repr((workload.seed, index)))), template=content)  # noqa: S311
     request = replace(encoded, headers={**encoded.headers, **workload.headers}, weight=source.weight)
     request_bytes(request, "localhost")  # a header or path unfit for the wire is a problem of the input
     return request
+
+
+def _drawn(template: Template, speaker: Protocol, random: Random) -> Request:
+    """The first body drawn, encoded; others are tried, too, since the protocol may refuse what is drawn later."""
+    if not template.draws:
+        raise ValueError("a template without placeholders; write one such as {{int 0 100}}, or leave template out")
+    first, *_ = [speaker.encode(template.render(random)) for _ in range(_TRIED)]
+    if first.grpc:
+        raise ValueError("templates are drawn as text, and this protocol sends messages; list several files instead")
+    return first
+
+
+def _unchecked(workload: WorkloadSpec, request: Request, source: RequestSource) -> Iterator[Problem]:
+    """Checks that could never be made."""
+    if _conditions(workload.check) and (request.streams or request.grpc):
+        what = "a stream" if request.streams else "no JSON"
+        message = f"its answer is {what}: neither JSON paths nor a schema can be held against it"
+        yield Problem(where=Where(file=str(source.path)), message=message, fix="remove json and schema from check")
+
+
+def _conditions(check: CheckSpec) -> str:
+    """As `protocols.checked.Checked` takes them; empty: none. Raises InputError for a schema that is not JSON."""
+    conditions: dict[str, object] = {}
+    if check.paths:
+        conditions["paths"] = [
+            {"path": each.path, **({} if each.equals is None else {"equals": json.loads(each.equals)})}
+            for each in check.paths
+        ]
+    if check.schema is not None:
+        conditions["schema"] = _json(check.schema)
+    return json.dumps(conditions) if conditions else ""
+
+
+def _json(path: Path) -> object:
+    try:
+        value = json.loads(path.read_bytes())
+        if not isinstance(value, dict | bool):
+            raise ValueError("a JSON schema is an object")
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"no JSON schema can be read from it: {error.strerror if isinstance(error, OSError) else error}"
+        raise InputError(
+            [Problem(where=Where(file=str(path)), message=message, fix="write a JSON schema into it")]
+        ) from None
+    return value

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuner.load.model import Protocol
+from tuner.load.protocols.checked import Checked
 from tuner.load.protocols.http import Http
+from tuner.load.protocols.openai import OpenAI
 from tuner.load.protocols.seldon import Seldon
 from tuner.load.protocols.tensorflow import TensorFlow
 from tuner.load.protocols.v2 import V2
@@ -19,6 +21,7 @@ _PROTOCOLS: Mapping[str, Callable[[Mapping[str, str]], Protocol]] = {
     "v2": V2,
     "tensorflow": TensorFlow,
     "http": Http,
+    "openai": OpenAI,
 }
 NAMES = tuple(_PROTOCOLS)
 
@@ -26,10 +29,13 @@ NAMES = tuple(_PROTOCOLS)
 def protocol(name: str, options: Mapping[str, str] | None = None) -> Protocol:
     """The protocol of that name.
 
-    `options`: `model` (its name in the paths of v2 and tensorflow), `path` (instead of the protocol's usual one)
-    and `method` (http only). They matter to `encode` alone. Raises ValueError for a name not in `NAMES`.
+    `options`: `model` (its name in the paths of v2 and tensorflow), `path` (instead of the protocol's usual one),
+    `method` and `status` (http only; ``200,404`` are then the statuses of correct answers), `check` (conditions as
+    `Checked` takes them). Raises ValueError for a name not in `NAMES`, or conditions that make no sense.
     """
-    try:
-        return _PROTOCOLS[name](options or {})
-    except KeyError:
-        raise ValueError(f"{name!r} is not a protocol; use one of {', '.join(NAMES)}") from None
+    given = options or {}
+    make = _PROTOCOLS.get(name)
+    if make is None:
+        raise ValueError(f"{name!r} is not a protocol; use one of {', '.join(NAMES)}")
+    speaker = make(given)
+    return Checked(speaker, given["check"]) if "check" in given else speaker

@@ -1,14 +1,13 @@
-"""Plain HTTP: any method, path and body; any 2xx status is a correct answer."""
+"""Plain HTTP: any method, path and body; any 2xx status is a correct answer, unless others are asked for."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
+from tuner.load.checks import SUCCESS
 from tuner.load.model import Request
-
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Http:
@@ -19,15 +18,16 @@ class Http:
     def __init__(self, options: Mapping[str, str]) -> None:
         self._method = options.get("method") or "POST"
         self._path = options.get("path") or "/"
+        self.statuses = statuses(options)
 
     def encode(self, body: bytes) -> Request:
-        if self._method not in _METHODS:
-            raise ValueError(f"{self._method!r} is not a method this sends; use one of {', '.join(_METHODS)}")
+        if self._method == "CONNECT":
+            raise ValueError("CONNECT asks for a tunnel, not for an answer; use another method")
         headers = {"Content-Type": "application/json"} if _is_json(body) else {}
         return Request(method=self._method, path=self._path, headers=headers, body=body)
 
     def check(self, status: int, body: bytes) -> str | None:  # noqa: ARG002 - any body will do
-        return None if 200 <= status < 300 else f"status {status}"
+        return None if status in self.statuses else f"status {status}"
 
     def answer(self, body: bytes) -> object:
         """The JSON value, else the text, else the bytes in base64: always fit to be written as JSON."""
@@ -39,6 +39,12 @@ class Http:
             return body.decode()
         except UnicodeDecodeError:
             return {"base64": base64.b64encode(body).decode()}
+
+
+def statuses(options: Mapping[str, str]) -> Container[int]:
+    """The statuses of correct answers: those in the option `status` (``200,404``), else any from 200 to 299."""
+    text = options.get("status")
+    return frozenset(int(part) for part in text.split(",")) if text else SUCCESS
 
 
 def _is_json(body: bytes) -> bool:

@@ -1,0 +1,103 @@
+"""What the user holds a correct answer to be, on top of what its protocol says: values at JSON paths, a JSON schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuner.load.answers import same_answer
+from tuner.load.model import Protocol, Request
+from tuner.load.protocols.json_body import shown
+from tuner.space.json_path import JsonPath, parse_path
+
+_LONGEST = 300
+
+
+class Checked:
+    """A protocol whose answers have to meet these conditions, too."""
+
+    def __init__(self, speaker: Protocol, conditions: str) -> None:
+        """`conditions`: ``{"paths": [{"path": ..., "equals": ...}], "schema": {...}}`` as JSON, either of them or both.
+
+        Without ``equals`` the path has to select something; with it, all that it selects has to be equal to that
+        (numbers within a relative 1e-6). Raises ValueError for conditions that make no sense.
+        """
+        wanted: dict[str, Any] = json.loads(conditions)
+        self.name = speaker.name
+        self._speaker = speaker
+        self._paths = [_path_condition(each) for each in wanted.get("paths", ())]
+        self._schema = schema_condition(wanted["schema"]) if "schema" in wanted else None
+
+    def encode(self, body: bytes) -> Request:
+        return self._speaker.encode(body)
+
+    def check(self, status: int, body: bytes) -> str | None:
+        problem = self._speaker.check(status, body)
+        if problem is not None:
+            return problem
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            return f"the body is not JSON ({error})"
+        for holds in self._paths:
+            problem = holds(value)
+            if problem is not None:
+                return problem
+        return self._schema(value) if self._schema is not None else None
+
+    def answer(self, body: bytes) -> object:
+        return self._speaker.answer(body)
+
+
+def _path_condition(wanted: Mapping[str, Any]) -> Callable[[object], str | None]:
+    path = parse_path(wanted["path"])
+    if "equals" not in wanted:
+        return lambda value: None if path.select(value) else f"there is nothing at {path.text}"
+    return lambda value: _unequal(path, path.select(value), wanted["equals"])
+
+
+def _unequal(path: JsonPath, found: list[object], expected: object) -> str | None:
+    if not found:
+        return f"there is nothing at {path.text}, which must be {shown(expected)}"
+    for value in found:
+        if not same_answer(value, expected):
+            return f"{path.text} is {shown(value)}, not {shown(expected)}"
+    return None
+
+
+def schema_condition(schema: object) -> Callable[[object], str | None]:
+    """Says what of a value breaks the schema. Raises ValueError for what is no JSON schema.
+
+    It is compiled once. References lead only to places within the schema: nothing is fetched.
+    """
+    # slow to import, and used only where there is a schema
+    from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]
+    from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
+    from jsonschema.validators import validator_for  # type: ignore[import-untyped]
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        raise ValueError(f"not a JSON schema: {error.json_path}: {_cut(error.message)}") from None
+    validator = kind(schema, registry=Registry())
+
+    def problem(value: object) -> str | None:
+        try:
+            if validator.is_valid(value):
+                return None
+            error = best_match(validator.iter_errors(value))
+        except Unresolvable as missing:
+            return f"the schema refers to {missing.ref!r}, which is not in it"
+        except RecursionError:
+            return "the body is nested too deeply to be held against the schema"
+        return f"the body breaks the schema at {error.json_path}: {_cut(error.message)}"
+
+    return problem
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

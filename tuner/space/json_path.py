@@ -1,0 +1,175 @@
+"""Where in a JSON value to look: JSONPath (RFC 9535) less filters, which need a language of expressions.
+
+$.outputs[0].data[*]      names, indices (from the end when negative) and all children
+$['odd name']             any name, in quotes
+$.rows[1:10:2]            a slice, as in Python
+$.a['x','y',0]            several at once
+$..score                  at any depth
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+MAX_LENGTH = 1000
+
+_Select = Callable[[object], Iterator[object]]
+
+_SHORT = re.compile(r"\*|[^\W\d]\w*")
+_BLANK = re.compile(r"[ \t\r\n]*")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_SLICE = re.compile(r"(-?\d+)?\s*:\s*(-?\d+)?\s*(?::\s*(-?\d+)?)?", re.ASCII)
+_INDEX = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII)
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\", "'": "'", '"': '"'}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPath:
+    """Made by `parse_path`."""
+
+    text: str
+    _steps: tuple[_Select, ...] = field(repr=False, compare=False)
+
+    def select(self, value: object) -> list[object]:
+        """All that it selects of a value as `json.loads` makes it, in document order; empty: nothing is there."""
+        found = [value]
+        for step in self._steps:
+            found = [child for node in found for child in step(node)]
+        return found
+
+
+def parse_path(text: str) -> JsonPath:
+    """Raises ValueError with the column and what is allowed there."""
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"the path has {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    if not text.startswith("$"):
+        raise ValueError(f"{text!r} is not a JSONPath; it begins with $, as in $.outputs[0].data")
+    steps: list[_Select] = []
+    at = 1
+    while at < len(text):
+        is_deep = text.startswith("..", at)
+        if is_deep:
+            at += 2
+        elif text[at] == ".":
+            at += 1
+        if text.startswith("[", at):
+            if text[at - 1] == "." and not is_deep:
+                raise _unexpected(text, at, "a name or *")
+            step, at = _bracket(text, at)
+        elif text[at - 1] == ".":
+            step, at = _short(text, at)
+        else:
+            raise _unexpected(text, at, ". or [")
+        steps.append(_deep(step) if is_deep else step)
+    return JsonPath(text, tuple(steps))
+
+
+def _short(text: str, at: int) -> tuple[_Select, int]:
+    match = _SHORT.match(text, at)
+    if match is None:
+        raise _unexpected(text, at, "a name or * (names with other characters go in ['quotes'])")
+    return (_all if match[0] == "*" else _named(match[0])), match.end()
+
+
+def _bracket(text: str, at: int) -> tuple[_Select, int]:
+    selectors: list[_Select] = []
+    while True:
+        selector, at = _selector(text, _blank(text, at + 1))
+        selectors.append(selector)
+        at = _blank(text, at)
+        if text.startswith("]", at):
+            return (selectors[0] if len(selectors) == 1 else _several(selectors)), at + 1
+        if not text.startswith(",", at):
+            raise _unexpected(text, at, "] or a comma")
+
+
+def _selector(text: str, at: int) -> tuple[_Select, int]:
+    if text.startswith("*", at):
+        return _all, at + 1
+    if text.startswith("?", at):
+        raise ValueError(f"column {at + 1}: filters are not known here; select by name, index, slice or *")
+    if match := _QUOTED.match(text, at):
+        return _named(_unescaped(match[1] if match[1] is not None else match[2])), match.end()
+    if match := _SLICE.match(text, at):
+        low, high, step = (int(part) if part else None for part in match.groups())
+        return _slice(slice(low, high, step)), match.end()
+    if match := _INDEX.match(text, at):
+        return _indexed(int(match[0])), match.end()
+    raise _unexpected(text, at, "a name in quotes, an index, a slice or *")
+
+
+def _named(name: str) -> _Select:
+    def select(value: object) -> Iterator[object]:
+        if isinstance(value, dict) and name in value:
+            yield value[name]
+
+    return select
+
+
+def _indexed(index: int) -> _Select:
+    def select(value: object) -> Iterator[object]:
+        if isinstance(value, list) and -len(value) <= index < len(value):
+            yield value[index]
+
+    return select
+
+
+def _slice(part: slice) -> _Select:
+    def select(value: object) -> Iterator[object]:
+        if isinstance(value, list) and part.step != 0:  # a step of 0 selects nothing (RFC 9535, 2.3.4.2.2)
+            yield from value[part]
+
+    return select
+
+
+def _all(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _several(selectors: list[_Select]) -> _Select:
+    def select(value: object) -> Iterator[object]:
+        for selector in selectors:
+            yield from selector(value)
+
+    return select
+
+
+def _deep(step: _Select) -> _Select:
+    """The value itself and all below it, parents first."""
+
+    def select(value: object) -> Iterator[object]:
+        waiting = [value]
+        while waiting:
+            node = waiting.pop()
+            yield from step(node)
+            waiting.extend(reversed(list(_all(node))))
+
+    return select
+
+
+def _unescaped(text: str) -> str:
+    def character(match: re.Match[str]) -> str:
+        code = match[1]
+        if len(code) > 1:
+            return chr(int(code[1:], 16))
+        if code not in _ESCAPED:
+            raise ValueError(f"\\{code} is no escape in a JSONPath; write \\\\ for a backslash")
+        return _ESCAPED[code]
+
+    return _ESCAPE.sub(character, text)
+
+
+def _blank(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
+
+
+def _unexpected(text: str, at: int, expected: str) -> ValueError:
+    found = repr(text[at]) if at < len(text) else "the end of the path"
+    return ValueError(f"column {at + 1}: found {found}; write {expected} there")
