@@ -25,7 +25,17 @@ from tuner.load.model import Protocol as Speaker
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
 from tuner.measure.model import Usage
-from tuner.space.model import Configuration, Constraint, RequestSource, SearchSpace, WorkloadSpec
+from tuner.space.arrivals import with_arrivals
+from tuner.space.model import (
+    Bearer,
+    Configuration,
+    Constraint,
+    RequestSource,
+    SearchSpace,
+    TlsSpec,
+    WorkloadSpec,
+)
+from tuner.space.nearest import nearest
 from tuner.trials.clock import Clock, RealClock
 from tuner.trials.load_source import Place, load_source
 from tuner.trials.quiet import leave_servers_alone
@@ -54,7 +64,8 @@ class SubjectOptions:
     load: Place | None = None
     load_image: str | None = None
     space: Path | None = None
-    """The search space whose workload, SLO and `local` a manifest takes; None: the one beside it that names it."""
+    """The search space whose workload and SLO a URL or manifest takes, and whose `local`; None: of a manifest the one
+    beside it that names it."""
     trial: int | None = None
     """Of a study; None: the one it chose."""
     studies: Path = Path("studies")
@@ -70,6 +81,13 @@ class SubjectOptions:
     duration_s: float | None = None
     step_s: float | None = None
     rate_rps: float | None = None
+    arrival: str | None = None
+    """``poisson``, ``constant``, ``gamma:cv=2``, ``closed`` or ``closed:think=200ms``."""
+    shape: str | None = None
+    """As in `tuner.space.shapes`: ``ramp:10/s..500/s,over=30s``."""
+    token: Bearer | None = None
+    """Where a bearer token is found."""
+    tls: TlsSpec | None = None
     seed: int | None = None
     slo: tuple[Constraint, ...] = ()
 
@@ -126,12 +144,9 @@ def subject(
     else:
         space, problems = _manifest_space(path, options)
     if space is not None:
-        space = replace(
-            space,
-            workload=_workload(space.workload, options),
-            slo=options.slo or space.slo,
-        )
-        problems = (*problems, *_lacking(space.workload))
+        space, wrong = _as_said(space, options)
+        if wrong:
+            raise InputError((*problems, *wrong))
     inputs = complete(
         space, problems, options.backend, namespace=options.namespace, context=options.context, baseline_only=True
     )
@@ -315,22 +330,21 @@ def _remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
     path = f"{address.path}?{address.query}" if address.query else address.path
     if options.path is None and path not in ("", "/"):
         options = replace(options, path=path)
-    usual = WorkloadSpec(
-        protocol="http",
-        requests=(RequestSource(path=_NOTHING),),
-        method="POST" if options.bodies else "GET",
-        ready_timeout_s=_ANSWERS_WITHIN_S,
-    )
-    workload = _workload(usual, options)
-    lacking = _lacking(workload)
-    problems += lacking or request_problems(workload, Where(file="--body"))
+    usual, slo = _plain_http(options), options.slo
+    if options.space is not None:
+        space, found = _read_space(options.space)
+        if space is None or found:
+            raise InputError((*problems, *found))
+        usual, slo = space.workload, options.slo or space.slo
+    workload, wrong = _workload(replace(usual, ready_timeout_s=_ANSWERS_WITHIN_S), options)
+    problems += wrong or request_problems(workload, Where(file="--body"))
     if problems:
         raise InputError(problems)
     return Remote(
         text,
         f"{address.scheme}://{address.netloc}",
         workload=workload,
-        slo=options.slo,
+        slo=slo,
         speaker=protocol_of(workload),
         requests=read_requests(workload),
         clock=clock,
@@ -370,14 +384,11 @@ def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None])
         fix = "name a trial that was measured with --trial"
         raise InputError([Problem(where=Where(file=text), message="the study chose no configuration", fix=fix)])
     inputs = inputs_of(study)
-    space = replace(
-        inputs.space,
-        workload=_workload(replace(inputs.space.workload, rate_rps=summary.rate_rps), options),
-        slo=options.slo or inputs.space.slo,
-    )
+    workload = replace(inputs.space.workload, rate_rps=summary.rate_rps)
+    space, wrong = _as_said(replace(inputs.space, workload=workload), options)
     inputs = complete(
         space,
-        _lacking(space.workload),
+        wrong,
         summary.start.backend,
         namespace=summary.start.namespace,
         context=summary.start.context,
@@ -411,14 +422,14 @@ def _manifest_space(manifest: Path, options: SubjectOptions) -> tuple[SearchSpac
 
     file = options.space or _beside(manifest)
     if file is None:
-        workload = WorkloadSpec(
-            protocol="http",
-            requests=(RequestSource(path=_NOTHING),),
-            method="POST" if options.bodies else "GET",
-        )
         beside = manifest.parent / FILE_NAME  # where messages say that one can be written
         return SearchSpace(
-            name=manifest.stem, file=beside, manifest=manifest, parameters=(), workload=workload, objectives=()
+            name=manifest.stem,
+            file=beside,
+            manifest=manifest,
+            parameters=(),
+            workload=_plain_http(options),
+            objectives=(),
         ), ()
     space, problems = _read_space(file)
     if space is None or problems:
@@ -437,24 +448,59 @@ def _beside(manifest: Path) -> Path | None:
     return file if space is not None and space.manifest.resolve() == manifest.resolve() else None
 
 
-def _workload(usual: WorkloadSpec, options: SubjectOptions) -> WorkloadSpec:
-    """The usual workload with what the options say instead."""
-    names = ("protocol", "path", "method", "model", "connections", "timeout_s", "warm_up_s", "duration_s", "step_s")
-    given: dict[str, Any] = {name: getattr(options, name) for name in (*names, "rate_rps", "seed")}
+def _plain_http(options: SubjectOptions) -> WorkloadSpec:
+    """What is sent where no search space says it."""
+    method = "POST" if options.bodies else "GET"
+    return WorkloadSpec(protocol="http", requests=(RequestSource(path=_NOTHING),), method=method)
+
+
+def _as_said(space: SearchSpace, options: SubjectOptions) -> tuple[SearchSpace, tuple[Problem, ...]]:
+    workload, problems = _workload(space.workload, options)
+    return replace(space, workload=workload, slo=options.slo or space.slo), problems
+
+
+def _workload(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
+    """The usual workload with what the options say instead, and what is wrong with that."""
+    names = ("protocol", "path", "method", "model", "connections", "timeout_s", "warm_up_s", "step_s", "tls", "seed")
+    given: dict[str, Any] = {name: getattr(options, name) for name in names}
     if options.bodies:
         given["requests"] = tuple(RequestSource(path=body) for body in options.bodies)
     if options.headers:
         given["headers"] = {**usual.headers, **options.headers}
-    return replace(usual, **{name: value for name, value in given.items() if value is not None})
+    if options.token is not None:
+        given["auth"] = options.token
+    workload = replace(usual, **{name: value for name, value in given.items() if value is not None})
+    problems = list(_lacking(workload))
+    try:
+        workload = with_arrivals(
+            workload,
+            arrival=options.arrival,
+            shape=options.shape,
+            rate_rps=options.rate_rps,
+            duration_s=options.duration_s,
+        )
+    except InputError as error:
+        problems += error.problems
+    return workload, tuple(problems)
 
 
 def _lacking(workload: WorkloadSpec) -> tuple[Problem, ...]:
     """What the workload's protocol cannot do without."""
+    from tuner.load.protocols import NAMES
+
     problems = []
+    if workload.protocol not in NAMES:
+        fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
+        message = f"no protocol is called {workload.protocol!r}"
+        return (Problem(where=Where(file="--protocol"), message=message, fix=fix),)
     if workload.protocol in ("v2", "tensorflow") and workload.model is None and workload.path is None:
         message = f"the paths of the {workload.protocol} protocol hold the model's name, and none was given"
         problems.append(Problem(where=Where(file="--model"), message=message, fix="give --model NAME"))
     if workload.protocol != "http" and any(source.path == _NOTHING for source in workload.requests):
         message = f"the {workload.protocol} protocol sends a body, and none was given"
         problems.append(Problem(where=Where(file="--body"), message=message, fix="give --body FILE"))
+    if workload.path is not None and not workload.path.startswith("/"):
+        problems.append(
+            Problem(where=Where(file="--path"), message=f"{workload.path!r} is no path", fix=f"write /{workload.path}")
+        )
     return tuple(problems)

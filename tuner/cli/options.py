@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from tuner.errors import InputError, Problem, Where
 
 if TYPE_CHECKING:
-    from tuner.space.model import Constraint
+    from tuner.space.model import Bearer, Constraint, TlsSpec
 
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
@@ -162,9 +162,9 @@ _SUBJECT = (
     click.option("--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"),
     click.option(
         "--space",
-        "space",
         type=click.Path(path_type=Path, exists=True),
-        help="Search space that says how a manifest is loaded and run.  [default: the one beside it that names it]",
+        help="Search space that says how a URL or manifest is loaded, and how a manifest is run here.  "
+        "[default: of a manifest, the one beside it that names it]",
     ),
     _trial,
     studies,
@@ -181,6 +181,15 @@ _SUBJECT = (
     click.option("--path", help="Path of the requests.  [default: the URL's or the protocol's]"),
     click.option("--method", help="HTTP method.  [default: the space's, else POST with a body and GET without]"),
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="May be repeated."),
+    click.option("--token-env", metavar="VARIABLE", help="Environment variable with a bearer token to send."),
+    click.option(
+        "--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with a bearer token to send."
+    ),
+    click.option(
+        "--ca",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="Certificates (PEM) of the authorities to trust, for https.  [default: the system's]",
+    ),
     click.option("--model", help="The model's name in the paths of v2 and tensorflow."),
     click.option(
         "--connections", type=click.IntRange(min=1), help="Most connections at once.  [default: the space's, or 32]"
@@ -215,14 +224,36 @@ def subject(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         from tuner.subjects import SubjectOptions
 
-        said = {name: given.pop(name) for name in _SAID}
-        options = SubjectOptions(**said, headers=_headers(given.pop("headers")), slo=bounds(given.pop("slo"), "--slo"))
+        options = SubjectOptions(
+            **{name: given.pop(name) for name in _SAID},
+            headers=_headers(given.pop("headers")),
+            slo=bounds(given.pop("slo"), "--slo"),
+            token=_token(given.pop("token_env"), given.pop("token_file")),
+            tls=_tls(given.pop("ca")),
+        )
         return command(**given, options=options)
 
     decorated: Callable[..., Any] = wrapped
     for option in reversed(_SUBJECT):
         decorated = option(decorated)
     return decorated
+
+
+def _token(env: str | None, file: Path | None) -> Bearer | None:
+    from tuner.space.model import Bearer
+
+    if env is not None and file is not None:
+        problem = Problem(where=Where(file="--token-file"), message="there are two tokens", fix="leave --token-env out")
+        raise InputError([problem])
+    if env is None and file is None:
+        return None
+    return Bearer(env=env, file=file, where=Where(file="--token-file" if env is None else "--token-env"))
+
+
+def _tls(ca: Path | None) -> TlsSpec | None:
+    from tuner.space.model import TlsSpec
+
+    return None if ca is None else TlsSpec(ca=ca)
 
 
 def _headers(lines: Sequence[str]) -> Mapping[str, str]:
