@@ -51,7 +51,7 @@ _MOST_WINDOWS = 3
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
 _REFUSALS = 2
-"""Pairs given up before all is."""
+"""Pairs in vain before all is given up, if fewer than these were not: now and then one is by chance."""
 _WARM_UP_CONNECTIONS = 4
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
 """In a sentence: what differs from start to start where the sentence is the same."""
@@ -125,14 +125,14 @@ class _Match:
         ended = f"all {self._terms.pairs} pairs were measured"
         order = _order(self._terms.seed)
         while len(self._pairs) < self._terms.pairs:
-            if len(self._refused) >= _REFUSALS:
-                ended = f"{_REFUSALS} pairs could not be trusted"
+            if self._distrusted:
+                ended = f"{len(self._refused)} of {len(self._refused) + len(self._pairs)} pairs could not be trusted"
                 break
             if not self._sides.afford(self._terms, self._budget_s):
                 ended = f"the {format_seconds(self._budget_s)} of load for each side were spent"
                 break
             try:
-                self._pairs.append(self._sides.pair(len(self._pairs), next(order), self._terms))
+                self._pairs.append(self._sides.pair(len(self._pairs) + len(self._refused), next(order), self._terms))
             except Refused as refused:
                 self._refused.append(str(refused))
                 continue
@@ -141,10 +141,8 @@ class _Match:
             if assessment.verdict != "cannot tell":
                 ended = f"decided after {len(self._pairs)} pairs"
                 break
-        else:
-            assessment = self._assess()
         if assessment.verdict == "cannot tell":
-            assessment = self._assess(last=len(self._refused) < _REFUSALS)
+            assessment = self._assess(last=not self._distrusted)
         return Comparison(
             a=self._sides.subjects["A"].name,
             b=self._sides.subjects["B"].name,
@@ -156,6 +154,10 @@ class _Match:
             refused=tuple(self._refused),
             warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
         )
+
+    @property
+    def _distrusted(self) -> bool:
+        return len(self._refused) >= _REFUSALS and len(self._refused) > len(self._pairs)
 
     def _assess(self, *, last: bool = False) -> Assessment:
         terms = self._terms
@@ -197,7 +199,7 @@ class _Sides:
         return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
 
     def pair(self, number: int, first: Side, terms: Terms) -> Pair:
-        """One pair. Raises Refused where one side's windows cannot be trusted: then neither counts."""
+        """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted: then neither counts."""
         order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
         visits = {side: self._visit(side, number, terms) for side in order}
         return Pair(a=visits["A"], b=visits["B"], first=first)
@@ -261,7 +263,7 @@ class _Sides:
         self._load_s[side] += workload.warm_up_s
 
     def _window(self, side: Side, served: Served, workload: WorkloadSpec, terms: Terms, seed: int) -> Window:
-        """One window that can be trusted. The repetition has the same seed: the other side met it, too."""
+        """One window that can be trusted. The repetition has the same seed: the other side meets it, too."""
         if terms.rate_rps is None:
             stage = closed(workload, terms.window_s, seed=seed)
         else:

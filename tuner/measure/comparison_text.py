@@ -39,7 +39,7 @@ def why_not(comparison: Comparison) -> str:
     """Why there is no verdict, and what would bring one."""
     assessment, terms = comparison.assessment, comparison.terms
     effect = assessment.effect(terms.metric)
-    if comparison.refused:
+    if len(comparison.refused) > len(comparison.pairs):
         return f"{comparison.ended_because}: {comparison.refused[-1]}"
     if effect is None:
         return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"
