@@ -177,6 +177,10 @@ class WorkloadSpec:
     """Load applied and thrown away before the first measured window; the steady-state rule cuts further."""
     duration_s: float = 5.0
     """Length of the window at the common rate."""
+    most_s: float | None = None
+    """Measure on, up to this long in all, until the verdict is certain or the intervals are tight; None: do not."""
+    within: float = 0.1
+    """Half-width, as a share of the value, at which an interval is tight enough."""
     step_s: float = 2.0
     """Length of each window of the capacity search."""
     ready_timeout_s: float = 60.0

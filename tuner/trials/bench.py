@@ -9,7 +9,8 @@ from tuner.backends.model import Running
 from tuner.load.model import Generator, Stage
 from tuner.load.stages import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
-from tuner.measure.model import Estimate, Usage, Window
+from tuner.measure.model import Estimate, Samples, Usage, Window
+from tuner.measure.stopping import Goal, looks, measure
 from tuner.measure.window import summarize
 from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
@@ -17,6 +18,8 @@ from tuner.trials.quiet import Quiet, silence
 
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_USUAL = ("latency_p99",)
+"""What an open duration is measured for where neither an SLO nor an objective says."""
 
 
 class Untrusted(Exception):
@@ -35,13 +38,16 @@ class Bench:
         slo: tuple[Constraint, ...],
         quiet: Quiet,
         on_stage: Callable[[str], None],
+        tight: tuple[str, ...] = (),
     ) -> None:
+        """`tight`: latencies whose value at the common rate matters beyond the verdict, where its duration is open."""
         self._running = running
         self._generator = generator
         self._workload = workload
         self._slo = slo
         self._quiet = quiet
         self._on_stage = on_stage
+        self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
         self._seeds = count(workload.seed)
         self._curve: list[Window] = []
 
@@ -66,7 +72,7 @@ class Bench:
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
-            window = self._window(as_asked(self._workload, rate_rps, self._workload.duration_s, seed=next(self._seeds)))
+            window = self._measured(rate_rps)
             usage = meter.stop()
             if not window.untrusted:
                 if self._one_rate:
@@ -104,8 +110,21 @@ class Bench:
     def _closed(self, duration_s: float, connections: int) -> Stage:
         return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
 
+    def _measured(self, rate_rps: float) -> Window:
+        """The window that the workload describes, or as many of them as its open duration takes."""
+        workload = self._workload
+
+        def run(seconds: float) -> Samples:
+            return self._samples(as_asked(workload, rate_rps, seconds, seed=next(self._seeds)))
+
+        plan = looks(workload.duration_s, workload.most_s or workload.duration_s)
+        return measure(run, plan, self._goal).window
+
     def _window(self, stage: Stage) -> Window:
+        return summarize(self._samples(stage))
+
+    def _samples(self, stage: Stage) -> Samples:
         with silence(self._quiet):
             samples = self._generator.run(stage)
         self._running.check_alive()
-        return summarize(samples)
+        return samples

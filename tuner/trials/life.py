@@ -173,6 +173,7 @@ class TrialRunner:
                     slo=self._space.slo,
                     quiet=self._quiet,
                     on_stage=on_stage,
+                    tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
                 )
                 bench.warm_up(self._rate_rps)
             return self._measure(deployment.pods, running, bench, watch, startup_s)
