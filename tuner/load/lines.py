@@ -124,6 +124,8 @@ def _written(request: Request) -> dict[str, Any]:
         "weight": request.weight,
         "template": base64.b64encode(request.template).decode(),
         "streams": request.streams,
+        "grpc": request.grpc,
+        "timeout_s": request.timeout_s,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from random import Random
 from tuner.errors import InputError, Problem, Where
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
+from tuner.load.descriptors import compiled, is_url, reflected
 from tuner.load.model import Protocol, Request, Target, Tls
 from tuner.load.protocols import protocol
 from tuner.load.templates import Template, TemplateError, parse_template
@@ -72,9 +74,9 @@ def options(workload: WorkloadSpec) -> Mapping[str, str]:
 
 
 def protocol_of(workload: WorkloadSpec) -> Protocol:
-    """Raises InputError for a JSON schema that is none."""
+    """Raises InputError for a JSON schema that is none, and for definitions of a gRPC service that cannot be had."""
     try:
-        return protocol(workload.protocol, options(workload))
+        return protocol(workload.protocol, {**options(workload), **_definitions(workload)})
     except ValueError as error:
         where = Where(file=str(workload.check.schema or "check"))
         raise InputError([Problem(where=where, message=str(error), fix="correct it")]) from None
@@ -109,6 +111,8 @@ def problems(workload: WorkloadSpec, where: Where) -> tuple[Problem, ...]:
         except TemplateError as error:
             message, _, fix = str(error).rpartition("; ")
             found.append(Problem(where=Where(file=str(source.path), line=error.line), message=message, fix=fix))
+        except InputError as error:
+            found += error.problems
         except ValueError as error:
             fix = f"write a body the {workload.protocol} protocol can send"
             found.append(Problem(where=Where(file=str(source.path)), message=str(error), fix=fix))
@@ -123,7 +127,13 @@ def _request(workload: WorkloadSpec, speaker: Protocol, index: int, source: Requ
     else:
         encoded = replace(_drawn(template, speaker, Random(repr((workload.seed, index)))), template=content)  # noqa: S311
     request = replace(encoded, headers={**encoded.headers, **workload.headers}, weight=source.weight)
-    request_bytes(request, "localhost")  # a header or path unfit for the wire is a problem of the input
+    if request.grpc:
+        from tuner.load.grpc.call import call_of
+
+        request = replace(request, timeout_s=workload.timeout_s)
+        call_of(request, authority="localhost", scheme="http")
+    else:
+        request_bytes(request, "localhost")  # a header or path unfit for the wire is a problem of the input
     return request
 
 
@@ -143,6 +153,19 @@ def _unchecked(workload: WorkloadSpec, request: Request, source: RequestSource) 
         what = "a stream" if request.streams else "no JSON"
         message = f"its answer is {what}: neither JSON paths nor a schema can be held against it"
         yield Problem(where=Where(file=str(source.path)), message=message, fix="remove json and schema from check")
+
+
+def _definitions(workload: WorkloadSpec) -> Mapping[str, str]:
+    """Of the service that the protocol grpc speaks to. The generator does without: it sends messages as they are."""
+    if workload.protocol != "grpc" or workload.proto is None:
+        return {}
+    where = workload.proto_where or Where(file=workload.proto)
+    if is_url(workload.proto):
+        service = workload.method.strip("/").partition("/")[0]
+        found = reflected(workload.proto, service, workload.timeout_s, tls(workload), token(workload.auth), where)
+    else:
+        found = compiled(Path(workload.proto))
+    return {"descriptors": base64.b64encode(found).decode()}
 
 
 def _conditions(check: CheckSpec) -> str:

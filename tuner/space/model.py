@@ -107,7 +107,8 @@ class Bearer:
 
     env: str | None = None
     file: Path | None = None
-    where: Where = Where(file="auth")
+    where: Where
+    """Whose fault it is when it cannot be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ class WorkloadSpec:
     trace) it is their mean.
     """
 
-    protocol: Literal["seldon", "v2", "tensorflow", "http", "openai"]
+    protocol: Literal["seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc"]
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Arrival = "poisson"
@@ -163,6 +164,13 @@ class WorkloadSpec:
     path: str | None = None
     """Request path; None: the protocol's usual one."""
     method: str = "POST"
+    """Of HTTP; of the protocol grpc ``package.Service/Method``."""
+    proto: str | None = None
+    """Where the protocol grpc finds the method's definitions: a .proto file, a descriptor set, or the ``grpc://`` URL of a
+    running server that offers reflection."""
+    proto_where: Where | None = None
+    port: str | int | None = None
+    """The port of the serving container that the load goes to, by name or number; None: the usual one of the protocol."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str | None = None
     """Model name in the paths of the v2 and tensorflow protocols."""

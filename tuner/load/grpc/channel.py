@@ -39,6 +39,8 @@ from tuner.measure.status import GRPC
 
 _RENEW_AT: Final = 2**30
 """Bytes received before the peer's window is opened again."""
+_CREDIT: Final = frame(Kind.WINDOW_UPDATE, 0, 0, bytes(4))[:HEAD_BYTES]
+_CREDIT_BYTES: Final = HEAD_BYTES + 4
 _SETTING = struct.Struct(">HI")
 _UNKNOWN: Final = 2
 _INTERNAL: Final = 13
@@ -153,10 +155,19 @@ class Channel:
         self._rest = memoryview(b"")
         return frame(Kind.RST_STREAM, 0, self.stream, CANCEL.to_bytes(4))
 
-    def recognize(self, data_bytes: int) -> None:
-        """The whole answer was recognized by its bytes, so many of them DATA, and nothing of it was fed."""
+    def recognize(self, data_bytes: int, rest: bytes) -> None:
+        """The whole answer was recognized by its bytes, so many of them DATA; `rest` came behind it."""
         self._count(data_bytes)
         self._close()
+        if not rest:
+            return
+        try:
+            if len(rest) == _CREDIT_BYTES and rest.startswith(_CREDIT):  # what many servers put behind every answer
+                self._on_window_update(0, rest[HEAD_BYTES:])
+            else:
+                self._feed(rest)
+        except WireError as error:
+            self._closing, self._broken = True, error
 
     def feed(self, data: bytes) -> bool:
         """Take in the next bytes. True: the answer to the call in flight is whole. Raises WireError alone."""
@@ -340,9 +351,10 @@ class Channel:
             self._window += increment
         elif self._is_ours(stream):
             self._stream_window += increment
-        if max(self._window, self._stream_window) > LARGEST_WINDOW:
+        if self._window > LARGEST_WINDOW or self._stream_window > LARGEST_WINDOW:
             raise WireError("the server opens a window beyond the largest there is")
-        self.out += self._more()
+        if self._rest:
+            self.out += self._more()
 
     def _more(self) -> bytes:
         """Frames with as much of the message as can be sent now."""

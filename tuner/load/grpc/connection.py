@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tuner.load.connection import Connection, Replica
 from tuner.load.grpc.call import Call, call_of
 from tuner.load.grpc.channel import Channel
-from tuner.load.grpc.frames import HEAD, HEAD_BYTES, Kind
+from tuner.load.grpc.frames import END_HEADERS, END_STREAM, HEAD, HEAD_BYTES, Kind
 from tuner.load.grpc.url import as_http
 from tuner.load.model import Request, Tls
 from tuner.load.wire import WireError
@@ -33,13 +33,14 @@ class Known:
     parts: tuple[bytes, ...]
     data_bytes: int
     """Of DATA, which flow control counts."""
+    length: int
 
 
 def known(data: bytes, stream: int) -> Known | None:
-    """`data` as an answer to be known by its bytes; None where more than frames of that stream are in it."""
+    """The answer that `data` begins with, to be known by its bytes; None where frames of others stand between its own."""
     parts, at, begin, data_bytes = [], 0, 0, 0
     while len(data) - at >= HEAD_BYTES:
-        high, low, kind, _, number = HEAD.unpack_from(data, at)
+        high, low, kind, flags, number = HEAD.unpack_from(data, at)
         length = high << 8 | low
         if number != stream:
             return None
@@ -48,9 +49,9 @@ def known(data: bytes, stream: int) -> Known | None:
         parts.append(data[begin : at + 5])
         begin = at + HEAD_BYTES
         at = begin + length
-    if at != len(data):
-        return None
-    return Known((*parts, data[begin:]), data_bytes)
+        if kind == Kind.HEADERS and flags & END_STREAM:
+            return Known((*parts, data[begin:at]), data_bytes, at) if flags & END_HEADERS else None
+    return None
 
 
 class GrpcReplica(Replica):
@@ -116,10 +117,14 @@ class GrpcConnection(Connection):
         now = perf_counter()
         answer = cast("Known | None", self.expected)
         channel = self._channel
-        if answer is not None and data == channel.id.join(answer.parts):
-            channel.recognize(answer.data_bytes)
+        if answer is not None and data.startswith(channel.id.join(answer.parts)):
+            channel.recognize(answer.data_bytes, data[answer.length :])
             window, row = self.window, self.row
-            window.free(self, now)
+            if channel.stays:
+                window.free(self, now)
+            else:
+                self.drop()
+                window.closed(self.replica)
             window.first_byte[row] = now
             window.finished[row] = now
             window.status[row] = 200

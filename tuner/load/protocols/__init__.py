@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 
 from tuner.load.model import Protocol
 from tuner.load.protocols.checked import Checked
+from tuner.load.protocols.grpc_method import GrpcMethod
+from tuner.load.protocols.grpc_seldon import GrpcSeldon
+from tuner.load.protocols.grpc_v2 import GrpcV2
 from tuner.load.protocols.http import Http
 from tuner.load.protocols.openai import OpenAI
 from tuner.load.protocols.seldon import Seldon
@@ -22,6 +25,9 @@ _PROTOCOLS: Mapping[str, Callable[[Mapping[str, str]], Protocol]] = {
     "tensorflow": TensorFlow,
     "http": Http,
     "openai": OpenAI,
+    "seldon-grpc": GrpcSeldon,
+    "v2-grpc": GrpcV2,
+    "grpc": GrpcMethod,
 }
 NAMES = tuple(_PROTOCOLS)
 
@@ -30,8 +36,8 @@ def protocol(name: str, options: Mapping[str, str] | None = None) -> Protocol:
     """The protocol of that name.
 
     `options`: `model` (its name in the paths of v2 and tensorflow), `path` (instead of the protocol's usual one),
-    `method` and `status` (http only; ``200,404`` are then the statuses of correct answers), `check` (conditions as
-    `Checked` takes them). Raises ValueError for a name not in `NAMES`, or conditions that make no sense.
+    `method` and `status` (http only; ``200,404`` are then the statuses of correct answers), `method` and `descriptors`
+    (grpc only: `GrpcMethod`), `check` (conditions as `Checked` takes them). Raises ValueError for a name not in `NAMES`, or conditions that make no sense.
     """
     given = options or {}
     make = _PROTOCOLS.get(name)

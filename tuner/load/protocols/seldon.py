@@ -21,7 +21,7 @@ class Seldon:
         self._path = options.get("path") or "/api/v1.0/predictions"
 
     def encode(self, body: bytes) -> Request:
-        problem = _payload_problem(parse_object(body))
+        problem = payload_problem(parse_object(body))
         if problem:
             raise ValueError(problem)
         return Request(method="POST", path=self._path, headers=HEADERS, body=body)
@@ -36,13 +36,13 @@ class Seldon:
         outcome = message.get("status")
         if isinstance(outcome, dict) and outcome.get("status") == "FAILURE":
             return f"the server says FAILURE: {shown(outcome)}"
-        return _payload_problem(message)
+        return payload_problem(message)
 
     def answer(self, body: bytes) -> object:
         return {key: value for key, value in parse_object(body).items() if key not in ("meta", "status")}
 
 
-def _payload_problem(message: Mapping[str, Any]) -> str | None:
+def payload_problem(message: Mapping[str, Any]) -> str | None:
     payloads = [name for name in _PAYLOADS if name in message]
     if len(payloads) != 1:
         found = " and ".join(payloads) or f"only {shown(list(message))}"

@@ -22,7 +22,7 @@ class V2:
     def encode(self, body: bytes) -> Request:
         if self._path is None:
             raise ValueError("the v2 protocol needs the model's name (or a path)")
-        problem = _tensors_problem("inputs", parse_object(body).get("inputs"))
+        problem = tensors_problem("inputs", parse_object(body).get("inputs"))
         if problem:
             raise ValueError(problem)
         return Request(method="POST", path=self._path, headers=HEADERS, body=body)
@@ -36,13 +36,13 @@ class V2:
             return str(error)
         if message.get("error"):
             return f"the server says: {shown(message['error'])}"
-        return _tensors_problem("outputs", message.get("outputs"))
+        return tensors_problem("outputs", message.get("outputs"))
 
     def answer(self, body: bytes) -> object:
         return [{key: tensor[key] for key in _TENSOR} for tensor in parse_object(body)["outputs"]]
 
 
-def _tensors_problem(which: str, tensors: object) -> str | None:
+def tensors_problem(which: str, tensors: object) -> str | None:
     if not isinstance(tensors, list) or not tensors:
         return f"{which} must be a list of tensors, found {shown(tensors)}"
     for tensor in tensors:
