@@ -101,6 +101,15 @@ class NamesImages(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsMetrics(Protocol):
+    """A `Running` whose servers can be asked for their own metrics from where the load comes from."""
+
+    def metrics_urls(self) -> tuple[str, ...]:
+        """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none can be."""
+        ...
+
+
 class Backend(Protocol):
     """A place where configurations run."""
 

@@ -61,6 +61,15 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPort:
+    """Where a container tells its metrics, as Prometheus text over HTTP."""
+
+    container: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodSet:
     """The served workload of a rendered manifest: `replicas` pods, each with these containers."""
 
@@ -75,6 +84,8 @@ class PodSet:
     api_version: str = "apps/v1"
     added: tuple[Container, ...] = ()
     """Containers that an operator adds to each pod, as far as the manifest speaks of them: they have no image here."""
+    metrics: tuple[MetricsPort, ...] = ()
+    """Where its containers tell their own metrics, as far as the manifest says; empty: it does not."""
 
     def container(self, name: str) -> Container:
         """Raises KeyError for a name that is not a container's."""

@@ -9,6 +9,7 @@ from typing import Any
 from tuner.errors import InputError, Problem, Where
 from tuner.manifests.kinds.model import Place, at, mapping, mappings
 from tuner.manifests.knobs import text
+from tuner.manifests.metrics_ports import metrics_ports
 from tuner.manifests.model import Container, PodSet, Probe, Rendered
 from tuner.manifests.workload import NoWorkload, Workload, find
 from tuner.space.model import SearchSpace
@@ -40,6 +41,7 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         message = f"container {serving.name} names no port"
         fix = "give it the port that answers HTTP requests: ports: [{name: http, containerPort: ...}]"
         raise InputError([Problem(where=where, message=message, fix=fix)])
+    added = tuple(_container(workload, place) for place in workload.places() if place.injected)
     return PodSet(
         kind=workload.kind.kind,
         name=workload.name,
@@ -48,7 +50,8 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         serving=serving.name,
         port=port,
         api_version=str(workload.obj.get("apiVersion")),
-        added=tuple(_container(workload, place) for place in workload.places() if place.injected),
+        added=added,
+        metrics=metrics_ports(workload, containers, added, serving.name),
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuner.measure.components import Component, Quantile
+from tuner.measure.model import Estimate
 from tuner.measure.waterfall import Row, Waterfall
+from tuner.record.wording import estimate_text
 from tuner.units import format_ratio, format_seconds
 
 _LEAST_BAR, _MOST_BAR = 12, 32
 _FULL, _PART = "█", "▏"
 _HEADINGS = ("latency by component", "mean", "share", "p50", "p99", "told by")
+_ANY_LATENCY = "latency_p50"
 _SOURCES = {"client": "client", "server": "server", "header": "header", "difference": "the rest"}
 
 
@@ -84,7 +87,7 @@ def _quantile(quantile: Quantile | None, with_interval: bool, is_bucket: bool = 
     if low is None or high is None or low == high == value:
         return value
     if with_interval:
-        return f"{value} ({_shortened(low, high)})"
+        return estimate_text(_ANY_LATENCY, Estimate(value=quantile.value, low=quantile.low, high=quantile.high), "")
     return _shortened(low, high) if is_bucket else value
 
 

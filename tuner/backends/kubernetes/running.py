@@ -118,8 +118,7 @@ class KubernetesRunning:
         startup_s = time.monotonic() - self._placed.started_at
         self._ready = self._pods()
         urls = self.endpoint.urls
-        own = self._load_node or not (self._forwards or self._addresses_said())
-        if own and urls != self._pod_urls(self._ready):
+        if self._at_own_addresses() and urls != self._pod_urls(self._ready):
             raise self._failed("ready", Fault(kind="Evicted", reason="a pod was replaced by another while it started"))
         self._stop_watching()
         self._others_are_gone(end)
@@ -129,6 +128,16 @@ class KubernetesRunning:
         if (found := self._child_out_of_memory()) is not None:
             raise self._failed("ready", found)
         return startup_s
+
+    def metrics_urls(self) -> tuple[str, ...]:
+        """Of the pods' own addresses alone: through a Service or a port-forward another pod, or none, would answer."""
+        if not self._at_own_addresses():
+            return ()
+        return tuple(
+            f"{url}{told.path}"
+            for told in self._placed.pods.metrics
+            for url in addresses.pod_urls(self._ready, told.port)
+        )
 
     def differences(self) -> tuple[Difference, ...]:
         live = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
@@ -322,6 +331,9 @@ class KubernetesRunning:
         service = self._placed.service
         there = self._api.get(SERVICES, service.name)
         return addresses.target_port(there, service.port, pods[0]) or self._placed.pods.port
+
+    def _at_own_addresses(self) -> bool:
+        return bool(self._load_node) or not (self._forwards or self._addresses_said())
 
     def _addresses_said(self) -> bool:
         return self._addresses is not None and bool(self._addresses.said)

@@ -92,7 +92,9 @@ def prepare(
     serves = container.name == pods.serving
     conventions = {name: str(number) for name, number in NAMED_PORT_ENV.items()}
     if pods.kind == "SeldonDeployment" and serves:
-        conventions["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] = str(pods.port)  # as Seldon's operator sets it
+        # as Seldon's operator sets them
+        conventions["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] = str(pods.port)
+        conventions["PREDICTIVE_UNIT_METRICS_ENDPOINT"] = "/prometheus"
     told = {**conventions, **image.env, **container.env}
     own = {int(told[name]) for name in NAMED_PORT_ENV if told[name].isdigit()} - pod_ports.keys()
     taken.update(own)

@@ -90,6 +90,14 @@ class ProcessRunning:
             return "\n".join(self._containers[0].output.tail(tail))
         return "\n".join(f"[{one.label}] {line}" for one in self._containers for line in one.output.tail(tail))
 
+    def metrics_urls(self) -> tuple[str, ...]:
+        return tuple(
+            f"http://{LOOPBACK}:{one.launch.ports[told.port]}{told.path}"
+            for told in self._pods.metrics
+            for one in self._containers
+            if one.container.name == told.container and told.port in one.launch.ports
+        )
+
     def _raise_if_dead(self, stage: str) -> None:
         for one in self._containers:
             ended = one.process.poll()
