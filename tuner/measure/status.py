@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from tuner.measure.model import Status
@@ -29,9 +30,15 @@ _CODES: Final = (
 )
 """By number, as the gRPC project lists them ("Status codes and their use in gRPC")."""
 
+_WORDS: Final[Mapping[int, str]] = {
+    Status.MALFORMED: "malformed answer",
+    Status.UNTRUSTED: "certificate not trusted",
+}
+"""Where the name itself does not say it."""
+
 
 def word(status: int) -> str:
     """What a status is called where errors are counted: ``http 503``, ``grpc UNAVAILABLE``, ``timed out``."""
     if status >= GRPC:
         return f"grpc {_CODES[status - GRPC]}"
-    return f"http {status}" if status >= 100 else Status(status).name.lower().replace("_", " ")
+    return f"http {status}" if status >= 100 else _WORDS.get(status, Status(status).name.lower().replace("_", " "))
