@@ -1,24 +1,16 @@
-"""Reads how a workload's requests arrive: the gaps, the shape of the rate, a trace, a closed loop."""
+"""How a workload's requests arrive, put together from what was said: gaps, a shape or a trace, a rate, a duration."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import cast
 
 from tuner.errors import InputError, Problem, Where
-from tuner.space.document import Mapping, Node, Scalar
-from tuner.space.fields import Fields, Report, existing, items
 from tuner.space.intensity import Intensity
+from tuner.space.length import WITHIN, Length
 from tuner.space.model import WorkloadSpec
 from tuner.space.shapes import (
-    ARRIVALS,
-    EXAMPLES,
-    KINDS,
-    MOST_CV,
-    RATES,
-    TIMES,
     Arrival,
     Gaps,
     Mistake,
@@ -27,19 +19,15 @@ from tuner.space.shapes import (
     Trace,
     parse_arrival,
     parse_shape,
-    shape_of,
     spelled,
 )
 from tuner.space.trace import read_trace
-from tuner.units import format_seconds, rate, seconds
-
-ARRIVAL_KEYS = ("rate", "arrival", "cv", "think", "shape", "duration")
-_SHAPE = "write for example shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}"
+from tuner.units import format_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """The fields of a `WorkloadSpec` that say when requests come."""
+    """The fields of a `WorkloadSpec` that say when requests come, and for how long."""
 
     rate_rps: float | None
     arrival: Arrival
@@ -47,29 +35,23 @@ class Arrivals:
     think_s: float
     shape: Rated | Trace | None
     duration_s: float
-
-
-def read_arrivals(load: Fields, folder: Path, payloads: Sequence[str], duration_s: float) -> Arrivals:
-    """Of a workload's section. `payloads` are the names of its request files, `duration_s` the usual duration."""
-    gaps = Gaps(
-        arrival=cast("Arrival", load.word("arrival", ARRIVALS, "poisson")),
-        cv=_cv(load),
-        think_s=load.unit("think", seconds, 0.0, above_zero=False),
-    )
-    shape = _shape(load, folder, payloads)
-    rate_rps, given_s = load.unit("rate", rate, None), load.unit("duration", seconds, None)
-    for mistake in _contradictions(gaps, shape, load.entries.keys(), given_s):
-        load.report.add(load.where(mistake.key or "shape"), mistake.message, mistake.fix)
-    usual_s = duration_s if shape is None else shape.length_s
-    return _arrivals(gaps, shape, rate_rps, given_s or usual_s)
+    most_s: float | None = None
+    within: float = WITHIN
 
 
 def with_arrivals(
-    workload: WorkloadSpec, *, arrival: str | None, shape: str | None, rate_rps: float | None, duration_s: float | None
+    workload: WorkloadSpec,
+    *,
+    arrival: str | None,
+    shape: str | None,
+    rate_rps: float | None,
+    duration_s: float | None,
+    most_s: float | None = None,
 ) -> WorkloadSpec:
     """The workload with what the command line says instead, in the compact spelling (None: it does not say).
 
-    What is given replaces what of the workload contradicts it. Raises InputError with every problem.
+    What is given replaces what of the workload contradicts it; `most_s` is the most where `duration_s` is the least of
+    a measurement that ends when it is sure. Raises InputError with every problem.
     """
     gaps, new = _spelled(workload, arrival, shape)
     kept = workload.shape if new is None and gaps.arrival != "closed" else None
@@ -77,12 +59,15 @@ def with_arrivals(
         kept = None
     given = {"arrival": arrival, "shape": shape, "rate": rate_rps, "duration": duration_s}
     keys = {key for key, value in given.items() if value is not None}
-    problems = [_said(m.key or "shape", m.message, m.fix) for m in _contradictions(gaps, new or kept, keys, duration_s)]
+    length = None if duration_s is None else Length(least_s=duration_s, most_s=most_s, within=workload.within)
+    problems = [_said(m.key or "shape", m.message, m.fix) for m in contradictions(gaps, new or kept, keys, length)]
     if problems:
         raise InputError(problems)
     common_rps = None if _own_rates(workload.shape) else workload.rate_rps
-    usual_s = workload.duration_s if new is None else new.length_s
-    merged = _arrivals(gaps, new or kept, rate_rps or common_rps, duration_s or usual_s)
+    usual = Length(least_s=workload.duration_s, most_s=workload.most_s, within=workload.within)
+    if new is not None:
+        usual = Length(least_s=new.length_s)
+    merged = arrivals(gaps, new or kept, rate_rps or common_rps, length or usual)
     return replace(workload, **{item.name: getattr(merged, item.name) for item in fields(merged)})
 
 
@@ -117,7 +102,8 @@ def described(workload: WorkloadSpec) -> str:
     return gaps if workload.shape is None else f"{gaps} {spelled(workload.shape)}"
 
 
-def _arrivals(gaps: Gaps, shape: Rated | Trace | None, rate_rps: float | None, duration_s: float) -> Arrivals:
+def arrivals(gaps: Gaps, shape: Rated | Trace | None, rate_rps: float | None, length: Length) -> Arrivals:
+    duration_s = length.least_s
     if isinstance(shape, Trace):
         rate_rps = sum(at_s <= duration_s for at_s in shape.due_s) / duration_s
     elif shape is not None and not shape.relative:
@@ -129,6 +115,8 @@ def _arrivals(gaps: Gaps, shape: Rated | Trace | None, rate_rps: float | None, d
         think_s=gaps.think_s,
         shape=None if gaps.arrival == "closed" else shape,
         duration_s=duration_s,
+        most_s=length.most_s,
+        within=length.within,
     )
 
 
@@ -137,8 +125,8 @@ def _own_rates(shape: Rated | Trace | None) -> bool:
     return shape is not None and (isinstance(shape, Trace) or not shape.relative)
 
 
-def _contradictions(
-    gaps: Gaps, shape: Rated | Trace | None, given: Collection[str], duration_s: float | None
+def contradictions(
+    gaps: Gaps, shape: Rated | Trace | None, given: Collection[str], length: Length | None
 ) -> list[Mistake]:
     """What does not go together, though each key by itself is right. `given`: the keys that are set."""
     found: list[Mistake] = []
@@ -155,6 +143,9 @@ def _contradictions(
         for key in ("shape", "rate"):
             wrong(key, f"a closed loop has no {key}: it follows from the answers", f"remove {key}, or arrival: closed")
         return found
+    if shape is not None and length is not None and length.most_s is not None:
+        wrong("duration", "a shape has one length, not a least and a most", "write a plain duration: 30s, or remove it")
+        length = None
     if isinstance(shape, Trace):
         wrong("arrival", "the trace says when requests come", "remove arrival, or shape")
         wrong("rate", "the trace has a rate of its own", "remove rate, or shape")
@@ -162,7 +153,7 @@ def _contradictions(
         if not shape.relative:
             fix = "remove rate, or write the shape's rates as multiples of it, such as 2x"
             wrong("rate", "the shape has rates of its own", fix)
-        if duration_s is not None and duration_s < shape.least_s * (1.0 - 1e-9):
+        if length is not None and length.least_s < shape.least_s * (1.0 - 1e-9):
             least = format_seconds(shape.least_s)
             fix = f"write at least {least}, or remove it"
             wrong("duration", f"the shape takes {least}, longer than the duration", fix)
@@ -171,81 +162,3 @@ def _contradictions(
 
 def _said(option: str, message: str, fix: str) -> Problem:
     return Problem(where=Where(file=f"--{option}"), message=message, fix=fix)
-
-
-def _cv(load: Fields) -> float:
-    cv = load.amount("cv", default=1.0, example=2)
-    if 0.0 < cv <= MOST_CV:
-        return cv
-    load.wrong("cv", f"above 0 and at most {MOST_CV:g}", "write for example cv: 2; cv: 1 is poisson")
-    return 1.0
-
-
-def _shape(load: Fields, folder: Path, payloads: Sequence[str]) -> Rated | Trace | None:
-    node = load.get("shape")
-    if node is None:
-        return None
-    if isinstance(node, Scalar) and node.value is not None and node.text:
-        return _compact(load, node.text, folder, payloads)
-    if not isinstance(node, Mapping) or len(node.entries) != 1:
-        load.wrong("shape", f"one of {', '.join(KINDS)} with its rates and times", _SHAPE)
-        return None
-    kind = Fields(node, KINDS, load.report)
-    ((name, _),) = kind.node.entries
-    if name.text not in KINDS:
-        return None
-    if name.text == "trace":
-        file = kind.text("trace", "arrivals.csv")
-        return None if file is None else _trace(file, name, folder, payloads, load.report)
-    section = kind.section(name.text, f"write for example shape: {EXAMPLES[name.text]}")
-    return None if section is None else _parts(name.text, section, load.report)
-
-
-def _parts(kind: str, section: Mapping, report: Report) -> Rated | None:
-    fields = Fields(section, (*RATES[kind], *TIMES[kind]), report)
-    before = len(report.problems)
-    written: dict[str, tuple[str, ...]] = {}
-    for key, node in section.entries:
-        texts = _texts(node)
-        if not texts or (len(texts) > 1 and key.text != "rates"):
-            fields.wrong(key.text, "a value", f"write it as in {EXAMPLES[kind]}")
-        else:
-            written[key.text] = texts
-    if len(report.problems) > before:
-        return None
-    try:
-        return shape_of(kind, written)
-    except ShapeError as error:
-        for mistake in error.mistakes:
-            where = section.where if mistake.key is None else fields.where(mistake.key)
-            report.add(where, mistake.message, mistake.fix)
-        return None
-
-
-def _texts(node: Node) -> tuple[str, ...]:
-    parts = items(node)
-    texts = tuple(part.text for part in parts if isinstance(part, Scalar) and part.value is not None)
-    return texts if len(texts) == len(parts) else ()
-
-
-def _compact(load: Fields, text: str, folder: Path, payloads: Sequence[str]) -> Rated | Trace | None:
-    try:
-        return parse_shape(text, lambda file: read_trace(folder / file, payloads))
-    except ShapeError as error:
-        for mistake in error.mistakes:
-            load.report.add(load.where("shape"), mistake.message, mistake.fix)
-    except InputError as error:
-        load.report.problems.extend(error.problems)
-    return None
-
-
-def _trace(text: str, key: Scalar, folder: Path, payloads: Sequence[str], report: Report) -> Trace | None:
-    before = len(report.problems)
-    path = existing(text, folder, "file", "trace", key.where, report)
-    if len(report.problems) > before:
-        return None
-    try:
-        return read_trace(path, payloads)
-    except InputError as error:
-        report.problems.extend(error.problems)
-        return None

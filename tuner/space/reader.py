@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tuner.errors import Problem, Where
-from tuner.space.arrivals import ARRIVAL_KEYS, read_arrivals
+from tuner.space.arrival_keys import ARRIVAL_KEYS, read_arrivals
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence, parse
 from tuner.space.fields import Fields, Report, existing, items
