@@ -81,11 +81,17 @@ class PodSet:
     """Name of the container that answers requests."""
     port: int
     """Port on which it answers HTTP requests."""
+    load: int | None = None
+    """Port that the load goes to, where that is another."""
     api_version: str = "apps/v1"
     added: tuple[Container, ...] = ()
     """Containers that an operator adds to each pod, as far as the manifest speaks of them: they have no image here."""
     metrics: tuple[MetricsPort, ...] = ()
     """Where its containers tell their own metrics, as far as the manifest says; empty: it does not."""
+
+    @property
+    def load_port(self) -> int:
+        return self.port if self.load is None else self.load
 
     def container(self, name: str) -> Container:
         """Raises KeyError for a name that is not a container's."""

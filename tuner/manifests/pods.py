@@ -9,6 +9,7 @@ from typing import Any
 from tuner.errors import InputError, Problem, Where
 from tuner.manifests.kinds.model import Place, at, mapping, mappings
 from tuner.manifests.knobs import text
+from tuner.manifests.load_port import load_port
 from tuner.manifests.metrics_ports import metrics_ports
 from tuner.manifests.model import Container, PodSet, Probe, Rendered
 from tuner.manifests.workload import NoWorkload, Workload, find
@@ -42,6 +43,11 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         fix = "give it the port that answers HTTP requests: ports: [{name: http, containerPort: ...}]"
         raise InputError([Problem(where=where, message=message, fix=fix)])
     added = tuple(_container(workload, place) for place in workload.places() if place.injected)
+    try:
+        load = load_port(space.workload, serving, has_orchestrator=bool(added))
+    except ValueError as error:
+        message, _, fix = str(error).partition("; ")
+        raise InputError([Problem(where=where, message=message, fix=fix)]) from None
     return PodSet(
         kind=workload.kind.kind,
         name=workload.name,
@@ -49,6 +55,7 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         containers=containers,
         serving=serving.name,
         port=port,
+        load=load if load != port else None,
         api_version=str(workload.obj.get("apiVersion")),
         added=added,
         metrics=metrics_ports(workload, containers, added, serving.name),

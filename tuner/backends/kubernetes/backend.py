@@ -186,12 +186,12 @@ class KubernetesBackend:
         workload = _same(placed, deployment.rendered.objects[index], identity)
         service = kind.service(workload, placed)
         if service is None:
-            service = Service(name=identity.name(deployment.pods.name), port=deployment.pods.port)
+            service = Service(name=identity.name(deployment.pods.name), port=deployment.pods.load_port)
             ours = objects.service_for(
                 deployment.pods.name,
                 identity,
                 namespace=self._api.namespace,
-                port=deployment.pods.port,
+                port=deployment.pods.load_port,
                 owner=anchor.owner,
             )
             self._apply(ours)

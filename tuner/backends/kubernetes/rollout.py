@@ -187,7 +187,7 @@ class Rollout:
         wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
         identity = Identity(study=study_id, trial=0)
         template = mapping(wanted, ("spec", "template")) if wanted["apiVersion"] == "apps/v1" else None
-        service = self._kind.service(wanted, self._objects) or Service(name=self._main[1], port=pods.port)
+        service = self._kind.service(wanted, self._objects) or Service(name=self._main[1], port=pods.load_port)
         replicas = at(workload, ("spec", "replicas")) if template is not None else pods.replicas
         placed = Placed(
             identity=identity,

@@ -326,8 +326,8 @@ class KubernetesRunning:
 
     def _port(self, pods: Sequence[Object]) -> int:
         """Behind an operator's Service there may be an orchestrator, on a port that the manifest does not name."""
-        if self._placed.template is not None:
-            return self._placed.pods.port
+        if self._placed.template is not None or self._placed.pods.load is not None:
+            return self._placed.pods.load_port
         service = self._placed.service
         there = self._api.get(SERVICES, service.name)
         return addresses.target_port(there, service.port, pods[0]) or self._placed.pods.port

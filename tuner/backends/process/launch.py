@@ -132,7 +132,11 @@ def prepare(
 
 def map_ports(pods: PodSet, taken: set[int]) -> dict[int, int]:
     """A free port for each that the pod declares, its serving port among them; adds them to `taken`."""
-    declared = {pods.port, *(number for container in pods.containers for number in declared_ports(container))}
+    declared = {
+        pods.port,
+        pods.load_port,
+        *(number for container in pods.containers for number in declared_ports(container)),
+    }
     taken.update(declared)  # a port given out must not look like one of the manifest's
     return give_out(sorted(declared), taken)
 

@@ -43,7 +43,7 @@ class ProcessRunning:
         self._started_at = started_at
         self.not_enforced = not_enforced
         serving = [one for one in containers if one.container.name == pods.serving]
-        self.endpoint = Endpoint(urls=tuple(f"http://{LOOPBACK}:{one.launch.ports[pods.port]}" for one in serving))
+        self.endpoint = Endpoint(urls=tuple(f"http://{LOOPBACK}:{one.launch.ports[pods.load_port]}" for one in serving))
 
     def wait_ready(self, deadline_s: float) -> float:
         """Seconds from the deployment until every container's probe succeeded; `deadline_s` counts from this call.
@@ -143,11 +143,16 @@ class ProcessRunning:
         """(port here, path or None for TCP); None: nothing is probed."""
         if one.container.probe is not None:
             return one.launch.ports[one.container.probe.port], one.container.probe.http_path
-        return (one.launch.ports[self._pods.port], None) if one.container.name == self._pods.serving else None
+        return (one.launch.ports[self._pods.load_port], None) if one.container.name == self._pods.serving else None
 
     def _probe(self, one: Contained) -> str | None:
         wanted = self._probe_of(one)
-        return probe(*wanted) if wanted is not None else None
+        if wanted is None:
+            return None
+        answer = probe(*wanted)
+        if answer is None and self._pods.load is not None and one.container.name == self._pods.serving:
+            return probe(one.launch.ports[self._pods.load], None)  # what is probed need not be what is loaded
+        return answer
 
     def _found_when_ready(self) -> Iterator[str]:
         exposed: dict[str, set[str]] = {}
