@@ -102,6 +102,12 @@ class Api:
         self._away_at_most_s = away_at_most_s
         self._known: dict[str, dict[str, Resource]] = {}
         self._ahead = timedelta(0)
+        self._unanswered_at: float | None = None
+
+    def was_away(self, within_s: float) -> bool:
+        """Whether the API server did not answer, no longer ago than this: nodes need a while to be heard of again."""
+        at = self._unanswered_at
+        return at is not None and time.monotonic() - at < within_s
 
     @property
     def cluster(self) -> str:
@@ -328,6 +334,7 @@ class Api:
                 message = f"the API server at {self.server} cannot be trusted ({error}); is the kubeconfig that of this cluster?"
                 raise BackendFailure(message) from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
+                self._unanswered_at = time.monotonic()
                 problem = BackendFailure(f"the API server at {self.server} does not answer: {_short(error)}")
                 again_s = self._away_at_most_s
             if time.monotonic() + pause_s > begin + again_s:

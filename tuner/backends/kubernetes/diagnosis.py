@@ -21,6 +21,8 @@ _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBa
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+NODES_HEARD_OF_AGAIN_S = 60.0
+"""So long after an absence of the API server, nodes and their pods may look lost that were well all the time."""
 _MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
 """What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
 

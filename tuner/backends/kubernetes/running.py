@@ -147,12 +147,13 @@ class KubernetesRunning:
         return tuple(readback.differences(self._placed.pods, self._placed.template, live, there, suspects))
 
     def check_alive(self) -> None:
-        live = self._api.items(PODS, labels=self._placed.holding.pods)
-        found = diagnosis.fault(live, self._said_of_unready(live), None)
-        if found is None:
-            found = self._missing(live) or self._child_out_of_memory()
-        if found is not None:
-            raise self._failed("measure", found)
+        """A node that looks lost right after the API server was away is given time to be heard of again."""
+        end = time.monotonic() + diagnosis.NODES_HEARD_OF_AGAIN_S
+        while (found := self._fault_now()) is not None:
+            only_unheard = found.kind == "NodeLost" and self._api.was_away(diagnosis.NODES_HEARD_OF_AGAIN_S)
+            if not only_unheard or time.monotonic() > end:
+                raise self._failed("measure", found)
+            time.sleep(_LOOKED_AT_LEAST_EVERY_S)
 
     def meter(self) -> PodMeter:
         if self._gauge is None:
@@ -345,6 +346,11 @@ class KubernetesRunning:
             return []
 
     # life after ready
+
+    def _fault_now(self) -> Fault | None:
+        live = self._api.items(PODS, labels=self._placed.holding.pods)
+        found = diagnosis.fault(live, self._said_of_unready(live), None)
+        return found or self._missing(live) or self._child_out_of_memory()
 
     def _said_of_unready(self, live: Sequence[Object]) -> list[Object]:
         """Events of pods that are not ready any more: a lost node's pods look as if they ran on."""
