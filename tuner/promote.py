@@ -141,9 +141,8 @@ class Promotion:
 
     def _measured(self, promise: Promise, load: LoadJob | None, on_stage: Stage) -> Result:
         from tuner.load.local import LocalGenerator
-        from tuner.load.model import Target
         from tuner.load.piped import PipedGenerator
-        from tuner.load.requests import options, protocol_of
+        from tuner.load.requests import protocol_of, target
         from tuner.load.requests import requests as read_requests
         from tuner.measure.promise import findings, short
         from tuner.trials.bench import Bench, Untrusted
@@ -155,13 +154,12 @@ class Promotion:
         running = self._rollout.running(self._pods, self._summary.start.study_id, workload.ready_timeout_s, load)
         try:
             running.wait_ready(workload.ready_timeout_s)
-            urls = running.endpoint.urls
-            target = Target(urls=urls, protocol=protocol.name, requests=requests, options=options(workload))
-            with LocalGenerator(target) if load is None else PipedGenerator(target, load.start) as generator:
+            to = target(running.endpoint.urls, workload, requests)
+            with LocalGenerator(to) if load is None else PipedGenerator(to, load.start) as generator:
                 on_stage("verify")
                 verify_configuration(running)
                 ExpectedAnswers(self._folder.answers).verify(
-                    urls, requests, protocol, workload.timeout_s, generator.ask
+                    to.urls, requests, protocol, workload.timeout_s, generator.ask
                 )
                 bench = Bench(
                     running=running,

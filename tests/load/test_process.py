@@ -94,7 +94,7 @@ def test_alone_in_a_closed_loop_with_errors() -> None:
     ("arguments", "words"),
     [
         ((), "--url"),
-        (("--url", "http://127.0.0.1:1"), "--rate or --closed"),
+        (("--url", "http://127.0.0.1:1"), "how many requests"),
         (("--url", "http://127.0.0.1:1", "--closed", "--body", "/no/such/file"), "No such file"),
         (("--url", "http://127.0.0.1:1", "--closed", "--protocol", "v2", "--body", "/dev/null"), "model's name"),
         (("--url", "http://127.0.0.1:1", "--rate", "fast"), "fast"),

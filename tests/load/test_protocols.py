@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tuner.errors import InputError, Where
 from tuner.load.answers import same_answer
-from tuner.load.protocols import NAMES, protocol
+from tuner.load.protocols import protocol
 from tuner.load.requests import options, problems, protocol_of, requests
 from tuner.space.model import RequestSource, WorkloadSpec
 
@@ -28,6 +28,8 @@ STREAM = (
     b'data: {"object": "chat.completion.chunk", "model": "m", "choices": [], "usage": {}}\n\n'
     b"data: [DONE]\n\n"
 )
+NAMES = tuple(BODIES)
+"""The protocols whose messages are JSON; those of gRPC are tested elsewhere."""
 ANSWERS: dict[str, list[object]] = {
     "seldon": [
         {"data": {"names": ["a"], "tensor": {"shape": [1], "values": [1]}}, "meta": {"puid": "p"}},
@@ -167,7 +169,7 @@ def test_a_body_the_protocol_cannot_send(name: str, given_options: dict[str, str
 
 def test_an_unknown_protocol() -> None:
     with pytest.raises(ValueError, match="use one of seldon, v2, tensorflow, http, openai"):
-        protocol("grpc")
+        protocol("telegram")
 
 
 def workload(*paths: Path, **changes: object) -> WorkloadSpec:

@@ -25,21 +25,27 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
 
-from tuner.errors import InputError, TunerError
+from tuner.errors import InputError, TunerError, Where
 from tuner.load.engine import Engine
 from tuner.load.exchange import exchange
 from tuner.load.lines import Ask, Begin, Prepare, Read, read_order, read_target
 from tuner.load.model import Stage, Target, Unanswered
 from tuner.load.protocols import NAMES
-from tuner.load.requests import options, requests
+from tuner.load.requests import requests
+from tuner.load.requests import target as target_of
 from tuner.load.samples_file import dump, write
+from tuner.load.stages import as_asked
 from tuner.load.windows import Window
-from tuner.measure.model import FloatArray, Samples, Status
-from tuner.space.model import RequestSource, WorkloadSpec
+from tuner.measure.model import FloatArray, Samples
+from tuner.measure.status import word
+from tuner.space.arrivals import with_arrivals
+from tuner.space.json_path import parse_path
+from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 from tuner.units import rate, seconds
 
 _PART_BYTES = 1 << 20
@@ -49,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0: sent; 2: bad input; 3: the generator failed; 130: interrupted."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    if not given.serve and (not given.url or (given.rate is None) != given.closed):
-        parser.error("give --url, and either --rate or --closed")
+    if not given.serve and not given.url:
+        parser.error("give --url, and a rate, a shape or --arrival closed")
     try:
         if given.serve:
             uvloop.run(_serve())
@@ -77,7 +83,7 @@ def summary(samples: Samples) -> dict[str, object]:
     return {
         "requests": len(samples),
         "good": int(good.sum()),
-        "errors": {_status_name(int(status)): int(count) for status, count in zip(bad, counts, strict=True)},
+        "errors": {word(int(status)): int(count) for status, count in zip(bad, counts, strict=True)},
         "waited": int(samples.waited.sum()),
         "rate_rps": float(good.sum() / samples.window_s),
         "latency_s": _quantiles(latency),
@@ -146,6 +152,7 @@ class _Server:
 
     def __init__(self, target: Target) -> None:
         self._engine = Engine(target)
+        self._target = target
         self._prepared: Window | None = None
         self._samples = b""
 
@@ -166,12 +173,19 @@ class _Server:
                     return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
                 case Ask() as ask:
                     # in a thread: the end of standard input ends this process meanwhile, too
-                    answer = await asyncio.to_thread(exchange, ask.url, ask.request, ask.timeout_s)
+                    answer = await asyncio.to_thread(
+                        exchange, ask.url, ask.request, ask.timeout_s, self._target.tls, self._token(ask.url)
+                    )
                     return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
         except Unanswered as unanswered:
             return {"unanswered": str(unanswered)}
         except (TunerError, ValueError, OSError) as error:
             return {"error": str(error)}
+
+    def _token(self, url: str) -> str:
+        """For the target alone."""
+        hosts = {urlsplit(each).netloc for each in self._target.urls}
+        return self._target.token if urlsplit(url).netloc in hosts else ""
 
     def _keep(self, samples: Samples) -> dict[str, object]:
         self._samples = dump(samples)
@@ -193,29 +207,59 @@ def _bind(cpus: Sequence[int]) -> None:
 
 def _target(given: argparse.Namespace) -> Target:
     headers = dict(header.split(":", 1) for header in given.header)
+    bodies = [RequestSource(path=path) for path in given.body or ()]
+    bodies += [RequestSource(path=path, template=True) for path in given.template or ()]
     workload = WorkloadSpec(
         protocol=given.protocol,
-        requests=tuple(RequestSource(path=path) for path in given.body or [Path(os.devnull)]),
+        requests=tuple(bodies) or (RequestSource(path=Path(os.devnull)),),
         path=given.path,
-        method=given.method or ("POST" if given.body else "GET"),
+        method=given.method or ("POST" if bodies else "GET"),
         headers={name: value.strip() for name, value in headers.items()},
         model=given.model,
+        auth=_auth(given),
+        tls=TlsSpec(ca=given.ca, server_name=given.server_name) if given.ca or given.server_name else None,
+        check=CheckSpec(statuses=given.status, paths=tuple(map(_holds, given.holds)), schema=given.schema),
     )
     urls = tuple(url.rstrip("/") for url in given.url)
-    return Target(
-        urls=urls, protocol=given.protocol, requests=requests(workload), cpus=given.cpus, options=options(workload)
-    )
+    if workload.tls is not None and not all(url.startswith("https://") for url in urls):
+        raise ValueError("--ca and --server-name are for https:// URLs")
+    return target_of(urls, workload, requests(workload), given.cpus)
+
+
+def _auth(given: argparse.Namespace) -> Bearer | None:
+    if given.token_env and given.token_file:
+        raise ValueError("give --token-env or --token-file, not both")
+    if given.token_env:
+        return Bearer(env=given.token_env, where=Where(file="--token-env"))
+    return Bearer(file=given.token_file, where=Where(file="--token-file")) if given.token_file else None
+
+
+def _holds(text: str) -> PathCheck:
+    path, equals, value = text.partition("=")
+    try:
+        parse_path(path)
+        return PathCheck(path=path, equals=json.dumps(json.loads(value)) if equals else None)
+    except ValueError as error:
+        raise ValueError(f"--holds {text}: {error}; write for example '$.model' or '$.model=\"iris\"'") from None
 
 
 def _stage(given: argparse.Namespace) -> Stage:
-    return Stage(
+    files = [*(given.body or ()), *(given.template or ())]
+    workload = with_arrivals(
+        WorkloadSpec(
+            protocol="http",
+            requests=tuple(RequestSource(path=file) for file in files),
+            connections=given.connections,
+            timeout_s=given.timeout,
+        ),
         arrival="closed" if given.closed else given.arrival,
-        rate_rps=given.rate or 0.0,
+        shape=given.shape,
+        rate_rps=given.rate,
         duration_s=given.duration,
-        connections=given.connections,
-        timeout_s=given.timeout,
-        seed=given.seed,
     )
+    if workload.rate_rps is None and workload.arrival != "closed":
+        raise ValueError("how many requests are to be sent? give --rate, a --shape with rates, or --arrival closed")
+    return as_asked(workload, workload.rate_rps or 0.0, workload.duration_s, seed=given.seed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -229,30 +273,37 @@ def _parser() -> argparse.ArgumentParser:
     add("--url", action="append", help="base URL of a replica; may be repeated")
     add("--protocol", choices=NAMES, default="http", help="how the server is spoken to (default: http)")
     add("--body", action="append", type=Path, metavar="FILE", help="file with a request's body; may be repeated")
+    add(
+        "--template", action="append", type=Path, metavar="FILE", help="the same, with {{int 0 100}} and the like in it"
+    )
     add("--path", help="request path instead of the protocol's usual one")
     add("--method", help="HTTP method (protocol http; default: POST with a body, else GET)")
     add("--header", action="append", default=[], metavar="NAME:VALUE", help="header to send; may be repeated")
+    add("--ca", type=Path, metavar="FILE", help="PEM file of the authorities to trust (default: the system's)")
+    add("--server-name", metavar="NAME", help="name in the server's certificate (default: the URL's host)")
+    add("--token-env", metavar="NAME", help="environment variable that holds a bearer token to send")
+    add("--token-file", type=Path, metavar="FILE", help="file that holds a bearer token to send")
+    add("--status", type=_numbers, default=(), help="statuses of correct answers, such as 200,404 (protocol http)")
+    add("--holds", action="append", default=[], metavar="PATH[=JSON]", help="what a JSON answer holds; may be repeated")
+    add("--schema", type=Path, metavar="FILE", help="JSON schema of the answers")
     add("--model", help="model name in the paths of v2 and tensorflow")
     add("--rate", type=rate, help="open loop: requests offered, such as 100/s")
-    add("--arrival", choices=("constant", "poisson"), default="poisson", help="open loop: gaps (default: poisson)")
-    add("--closed", action="store_true", help="closed loop: every connection sends as soon as it has its answer")
-    add("--duration", type=seconds, default=5.0, help="length of the window (default: 5s)")
+    add("--arrival", metavar="HOW", help="poisson, constant, gamma:cv=2, closed or closed:think=1s (default: poisson)")
+    add("--closed", action="store_true", help="the same as --arrival closed")
+    add("--shape", help="how the rate changes: ramp:10/s..500/s,over=30s, steps, spike, on_off or trace:FILE")
+    add("--duration", type=seconds, help="length of the window (default: the shape's, or 5s)")
     add("--connections", type=int, default=16, help="most connections, over all replicas (default: 16)")
     add("--timeout", type=seconds, default=5.0, help="time after which a request counts as failed (default: 5s)")
     add("--seed", type=int, default=0, help="seed of the arrival times (default: 0)")
-    add("--cpus", type=_cpus, default=(), help="CPUs to run on, such as 0,1")
+    add("--cpus", type=_numbers, default=(), help="CPUs to run on, such as 0,1")
     add("--processes", type=int, default=1, help="engine processes, each on its own of the CPUs (default: 1)")
     add("--out", type=Path, metavar="FILE", help="write the samples here (.npz)")
     add("--serve", action="store_true", help="take a target and orders as lines of JSON from standard input")
     return parser
 
 
-def _cpus(text: str) -> tuple[int, ...]:
+def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
-
-
-def _status_name(status: int) -> str:
-    return f"http {status}" if status >= 100 else Status(status).name.lower().replace("_", " ")
 
 
 def _quantiles(values: FloatArray) -> dict[str, float]:

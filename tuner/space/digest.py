@@ -10,7 +10,8 @@ from tuner.space.shapes import Trace
 
 
 def input_digest(space: SearchSpace) -> str:
-    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files and the trace.
+    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files, the trace and the
+    schema of answers.
 
     Contents count, not paths: a folder that was moved keeps its digest. Raises InputError naming a file that cannot
     be read.
@@ -19,6 +20,8 @@ def input_digest(space: SearchSpace) -> str:
     files = [space.file, space.manifest, *(request.path for request in space.workload.requests)]
     if isinstance(space.workload.shape, Trace):
         files.append(space.workload.shape.path)
+    if space.workload.check.schema is not None:
+        files.append(space.workload.check.schema)
     for path in files:
         try:
             content = path.read_bytes()

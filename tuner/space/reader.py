@@ -10,12 +10,21 @@ The README shows the file on one page. Beyond it, a file may hold:
       protocol: v2                 # and model: NAME, which the paths of v2 and tensorflow hold
       request:                     # several files, drawn by weight
         - {file: small.json, weight: 9}
-        - {file: large.json, weight: 1}
+        - {file: large.json, weight: 1, template: true}    # with {{int 0 100}} and the like in it
       arrival: poisson             # or constant, gamma (with cv: 2), closed (with think: 200ms)
       shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}   # or steps, spike, on_off, trace (`tuner.space.shapes`)
       path, method, headers        # where the protocol's own will not do
+      proto: service.proto         # protocol grpc, with method: package.Service/Method (`tuner.space.grpc`)
+      port: grpc                   # of the serving container, by name or number
+      tls: {ca: ca.pem, server_name: iris.example}       # or true: the system's authorities, the host's name
+      auth: {bearer: {env: TOKEN}}                       # or {file: token}; the token itself stands nowhere
+      check:                       # what a correct answer is, beyond what the protocol asks
+        status: [200, 202]         # protocol http
+        json: [{path: "$.outputs[0].name", equals: iris}, {path: $.id}]
+        schema: answer.schema.json
       connections: 32
       timeout, warm_up, duration, step, ready_timeout     # with a unit: 500ms, 10s
+      duration: {least: 3s, most: 30s, within: 10%}       # or as long as it takes to be sure
       seed: 0
     slo:        {throughput: 200/s, latency_p99: "<= 50ms"}   # at least for throughput, else at most
     budget:     {trials: 20, time: 10m, confirm: 1}
@@ -40,10 +49,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from tuner.errors import Problem, Where
+from tuner.space.access import ACCESS_KEYS, read_auth, read_tls
+from tuner.space.answers import read_check
 from tuner.space.arrival_keys import ARRIVAL_KEYS, read_arrivals
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence, parse
 from tuner.space.fields import Fields, Report, existing, items
+from tuner.space.grpc import GRPC_KEYS, GRPC_PROTOCOLS, read_method, read_port, read_proto, refuse_path
 from tuner.space.metrics import METRICS
 from tuner.space.model import (
     Budget,
@@ -63,7 +75,7 @@ from tuner.space.rules import Rule
 from tuner.units import seconds
 
 FILE_NAME = "space.yaml"
-PROTOCOLS = ("seldon", "v2", "tensorflow", "http")
+PROTOCOLS = ("seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc")
 KEYS = (
     "name",
     "manifest",
@@ -83,7 +95,10 @@ WORKLOAD_KEYS = (
     *ARRIVAL_KEYS,
     "path",
     "method",
+    *GRPC_KEYS,
     "headers",
+    *ACCESS_KEYS,
+    "check",
     "model",
     "connections",
     "timeout",
@@ -197,12 +212,15 @@ def _workload(fields: Fields, folder: Path, report: Report) -> WorkloadSpec:
         load.missing("protocol", f"add protocol: one of {', '.join(PROTOCOLS)}")
     protocol = load.word("protocol", PROTOCOLS, "http")
     path, model = load.text("path", "/predict"), load.text("model", "iris")
-    if protocol in ("v2", "tensorflow") and path is None and model is None:
-        load.missing("model", f"add model: NAME, which the paths of {protocol} hold")
+    if protocol in ("v2", "tensorflow", "v2-grpc") and path is None and model is None:
+        held = "requests" if protocol == "v2-grpc" else "paths"
+        load.missing("model", f"add model: NAME, which the {held} of {protocol} hold")
         model = "model"  # this mistake is reported; whoever checks the rest of the workload need not say so again
     if path is not None and not path.startswith("/"):
         load.wrong("path", "a path", f"write path: /{path}")
         path = f"/{path}"
+    refuse_path(load, protocol)
+    proto, proto_where = read_proto(load, protocol, folder)
     default = WorkloadSpec(protocol="http", requests=())
     requests = _requests(load, folder, report)
     arrivals = read_arrivals(load, folder, [source.path.name for source in requests], default.duration_s)
@@ -215,13 +233,21 @@ def _workload(fields: Fields, folder: Path, report: Report) -> WorkloadSpec:
         think_s=arrivals.think_s,
         shape=arrivals.shape,
         path=path,
-        method=_method(load) or default.method,
-        headers=load.texts("headers", "{Authorization: Bearer abc}"),
+        method=(read_method(load, protocol) if protocol in GRPC_PROTOCOLS else _method(load)) or default.method,
+        proto=proto,
+        proto_where=proto_where,
+        port=read_port(load),
+        headers=load.texts("headers", "{X-Route: canary}"),
         model=model,
+        auth=read_auth(load, folder),
+        tls=read_tls(load, folder),
+        check=read_check(load, protocol, folder),
         connections=load.whole("connections", least=1, example=32) or default.connections,
         timeout_s=load.unit("timeout", seconds, default.timeout_s),
         warm_up_s=load.unit("warm_up", seconds, default.warm_up_s, above_zero=False),
         duration_s=arrivals.duration_s,
+        most_s=arrivals.most_s,
+        within=arrivals.within,
         step_s=load.unit("step", seconds, default.step_s),
         ready_timeout_s=load.unit("ready_timeout", seconds, default.ready_timeout_s),
         seed=load.whole("seed", least=0, example=0) or 0,
@@ -254,14 +280,15 @@ def _request(node: Node, folder: Path, report: Report) -> RequestSource | None:
         fix = "write request.json or {file: request.json, weight: 2}"
         report.add(node.where, f"a request is {node}, not a file", fix)
         return None
-    fields = Fields(node, ("file", "weight"), report)
+    fields = Fields(node, ("file", "weight", "template"), report)
     if "file" not in fields:
         fields.missing("file", "write for example {file: request.json, weight: 2}")
     path = fields.path("file", folder)
     weight = fields.amount("weight", default=1.0, example=2)
     if weight == 0:
         fields.wrong("weight", "above 0", "write a greater weight, or remove the file")
-    return None if path is None else RequestSource(path=path, weight=weight)
+    template = fields.flag("template", default=False)
+    return None if path is None else RequestSource(path=path, weight=weight, template=template)
 
 
 def _slo(fields: Fields) -> list[Constraint]:

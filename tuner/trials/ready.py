@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from tuner.backends.model import Running
 from tuner.load.model import Generator, Protocol, Request, Target
-from tuner.load.requests import options
+from tuner.load.requests import secured
+from tuner.load.requests import target as target_of
 from tuner.space.model import WorkloadSpec
 from tuner.trials.verify import ExpectedAnswers, verify_configuration
 
@@ -14,12 +15,12 @@ from tuner.trials.verify import ExpectedAnswers, verify_configuration
 def target(
     urls: tuple[str, ...],
     workload: WorkloadSpec,
-    protocol: Protocol,
+    protocol: Protocol,  # noqa: ARG001
     requests: tuple[Request, ...],
     cpus: tuple[int, ...] = (),
 ) -> Target:
-    """Whom the workload's generator sends to, and what."""
-    return Target(urls=urls, protocol=protocol.name, requests=requests, cpus=cpus, options=options(workload))
+    """Whom the workload's generator sends to, and what. Raises InputError where its token cannot be read any more."""
+    return target_of(urls, workload, requests, cpus)
 
 
 def ready(
@@ -36,5 +37,5 @@ def ready(
     startup_s = running.wait_ready(workload.ready_timeout_s)
     on_stage("verify")
     verify_configuration(running)
-    expected.verify(running.endpoint.urls, requests, protocol, workload.timeout_s, generator.ask)
+    expected.verify(secured(running.endpoint.urls, workload), requests, protocol, workload.timeout_s, generator.ask)
     return startup_s
