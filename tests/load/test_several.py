@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from tuner.load.local import LocalGenerator, ProcessPipe, local_generator
 from tuner.load.merging import merge
 from tuner.load.model import Generator, Request, Stage, Target
 from tuner.load.several import SeveralGenerator
-from tuner.measure.model import Samples, Tokens
+from tuner.measure.model import FloatArray, Samples, Tokens
 
 OPEN = Stage(arrival="poisson", rate_rps=600, duration_s=0.5, connections=7, seed=5)
 CLOSED = Stage(arrival="closed", duration_s=0.3, connections=7)
@@ -72,7 +73,7 @@ class TestSeveral(GeneratorConformance):
 
 
 @pytest.mark.parametrize("arrival", ["constant", "poisson"])
-def test_the_merged_window_is_the_schedule_row_for_row(arrival: str) -> None:
+def test_the_merged_window_is_the_schedule_row_for_row(arrival: Literal["constant", "poisson"]) -> None:
     stage = replace(OPEN, arrival=arrival)
     weighted = [request("often", 3.0), request("rare")]
     with Server() as one, LocalGenerator(target(one.url, requests=weighted)) as generator:
@@ -175,7 +176,7 @@ def test_several_from_a_shell(tmp_path: Path) -> None:
     assert "need a CPU each" in refused.stderr
 
 
-def part(scheduled_s: Sequence[float], **columns: object) -> Samples:
+def part(scheduled_s: Sequence[float] | FloatArray, **columns: object) -> Samples:
     times = np.asarray(scheduled_s, dtype=np.float64)
     found: dict[str, object] = {
         "scheduled_s": times,

@@ -114,7 +114,9 @@ def test_lateness_that_drowns_in_the_latency_is_forgiven(rng: np.random.Generato
 def test_a_busy_generator_is_no_measurement(rng: np.random.Generator) -> None:
     window = summarize(even(rng, cpu_ratio=0.97))
     assert window.generator_limited
-    assert window.untrusted == ("the load generator was at its limit: it used 97 % of a CPU, more than 90 %",)
+    assert window.untrusted == (
+        "the load generator was at its limit: it ran or waited for a CPU in 97 % of the time, more than 90 %",
+    )
 
 
 def test_too_few_requests(rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.load import server_timing
+from tuner.load.meter import Use
 from tuner.measure.model import Samples, Tokens
 
 _BLOCK = 8192
@@ -98,8 +99,7 @@ class Columns:
         window_s: float,
         connections: int,
         connects: int,
-        cpu_s: float,
-        elapsed_s: float,
+        use: Use,
     ) -> Samples:
         """The rows taken, with times relative to `start`."""
         rows = self.rows
@@ -119,8 +119,9 @@ class Columns:
             window_s=window_s,
             connections=connections,
             connects=connects,
-            generator_cpu_s=cpu_s,
-            generator_elapsed_s=elapsed_s,
+            generator_cpu_s=use.cpu_s,
+            generator_elapsed_s=use.elapsed_s,
+            generator_starved_s=use.starved_s,
             noticed_s=None if self.noticed is None else times(self.noticed),
             connect_s=np.frombuffer(self.connect, dtype=np.float64)[:rows].copy(),
             tokens=self._tokens(start),

@@ -24,7 +24,7 @@ from tuner.load.model import Protocol, Request, Stage, StreamProtocol, Target
 from tuner.load.protocols import protocol
 from tuner.load.protocols.http import statuses
 from tuner.load.variants import Variants
-from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, Window
+from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, ThinkingWindow, Window
 from tuner.measure.model import Samples
 
 _PICKS = 65536
@@ -71,7 +71,9 @@ class Engine:
             pick=self._variants.spread(picks),
             part=part,
         )
-        return ClosedWindow(setting, stage) if stage.arrival == "closed" else OpenWindow(setting, stage)
+        if stage.arrival != "closed":
+            return OpenWindow(setting, stage)
+        return ThinkingWindow(setting, stage) if stage.think_s else ClosedWindow(setting, stage)
 
     async def send(self, window: Window, at: float | None = None) -> Samples:
         """Send a prepared window, from this instant of the monotonic clock on; None: at once. Raises as `run` does."""
@@ -81,9 +83,8 @@ class Engine:
         gc.disable()
         if at is not None:
             await asyncio.sleep(max(0.0, at - LEAD_S - time.perf_counter()))
-        cpu_s, began = time.process_time(), time.perf_counter()
         try:
-            await window.run(at)
+            use = await window.run(at)
         finally:
             window.stop()
             self._drop(only_busy=True)  # none is, unless the window broke off
@@ -97,8 +98,7 @@ class Engine:
             window_s=stage.duration_s,
             connections=window.most_connections,
             connects=window.connects,
-            cpu_s=time.process_time() - cpu_s,
-            elapsed_s=time.perf_counter() - began,
+            use=use,
         )
 
     def _draw(self, stage: Stage) -> None:

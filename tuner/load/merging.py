@@ -35,12 +35,18 @@ def merge(parts: Sequence[Samples]) -> Samples:
         connects=sum(part.connects for part in parts),
         generator_cpu_s=sum(part.generator_cpu_s for part in parts),
         generator_elapsed_s=max(part.generator_elapsed_s for part in parts),
+        generator_starved_s=_sum([part.generator_starved_s for part in parts]),
         busiest_cpu_ratio=max(part.generator_cpu_ratio for part in parts),
         noticed_s=_optional(parts, [part.noticed_s for part in parts], order),
         connect_s=_optional(parts, [part.connect_s for part in parts], order),
         tokens=_tokens(parts, order),
         server_timing_s=_timings(parts, order),
     )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _optional(parts: Sequence[Samples], columns: Sequence[FloatArray | None], order: IntArray) -> FloatArray | None:
@@ -51,7 +57,8 @@ def _optional(parts: Sequence[Samples], columns: Sequence[FloatArray | None], or
         column if column is not None else np.full(len(part), np.nan)
         for part, column in zip(parts, columns, strict=True)
     ]
-    return np.concatenate(found)[order]
+    column: FloatArray = np.concatenate(found)[order]
+    return column
 
 
 def _timings(parts: Sequence[Samples], order: IntArray) -> Mapping[str, FloatArray]:

@@ -33,7 +33,7 @@ _SCALARS = {
     "connects": int,
 }
 _OPTIONAL = ("connect_s", "noticed_s")
-_BUSIEST = "busiest_cpu_ratio"
+_OPTIONAL_SCALARS = ("generator_starved_s", "busiest_cpu_ratio")
 _ROW, _AT, _TIMING = "tokens/row", "tokens/at_s", "server_timing_s/"
 """What only some windows have."""
 
@@ -60,7 +60,9 @@ def read(path: Path) -> Samples:
 def dump(samples: Samples) -> bytes:
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(getattr(samples, name)) for name in (*_COLUMNS, *_SCALARS)}
-    arrays |= {name: value for name in (*_OPTIONAL, _BUSIEST) if (value := getattr(samples, name)) is not None}
+    arrays |= {
+        name: value for name in (*_OPTIONAL, *_OPTIONAL_SCALARS) if (value := getattr(samples, name)) is not None
+    }
     if samples.tokens is not None:
         arrays |= {_ROW: samples.tokens.row, _AT: samples.tokens.at_s}
     arrays |= {_TIMING + name: column for name, column in samples.server_timing_s.items()}
@@ -75,8 +77,7 @@ def load(content: bytes, where: str) -> Samples:
             columns: dict[str, Any] = {name: _column(file[name], kind) for name, kind in _COLUMNS.items()}
             scalars: dict[str, Any] = {name: kind(file[name][()]) for name, kind in _SCALARS.items()}
             columns |= {name: _column(file[name], np.float64) for name in _OPTIONAL if name in file}
-            if _BUSIEST in file:
-                scalars[_BUSIEST] = float(file[_BUSIEST][()])
+            scalars |= {name: float(file[name][()]) for name in _OPTIONAL_SCALARS if name in file}
             timing = {
                 name.removeprefix(_TIMING): _column(file[name], np.float64)
                 for name in file.files

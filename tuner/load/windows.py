@@ -1,4 +1,7 @@
-"""What happens within one load window: who sends when. `OpenWindow` by a schedule, `ClosedWindow` by the answers."""
+"""What happens within one load window: who sends when.
+
+`OpenWindow` by a schedule, `ClosedWindow` by the answers, `ThinkingWindow` some time after them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from time import perf_counter
+
+import numpy as np
 
 from tuner.load.alarm import Alarm
 from tuner.load.arrivals import schedule
 from tuner.load.checks import AnswerChecks
 from tuner.load.columns import Columns
 from tuner.load.connection import Connection, Replica
+from tuner.load.meter import Meter, Use
 from tuner.load.model import Stage
 from tuner.measure.model import Status
 
@@ -23,8 +30,10 @@ _SWEEP_S = 0.005
 _SWEEP_RATIO = 0.05
 """Most of the time that is spent looking for time-outs, however many connections there are."""
 _OPEN_AT_ONCE = 64
-"""Connections a closed loop opens in one go, less than a usual accept backlog; then it lets the server accept them."""
+"""Connections a closed loop opens in one go, less than a usual accept backlog: one that overflows costs a second."""
 _BACK_OFF_S = 0.01
+_PAUSES = 65536
+"""Drawn before the window, then taken round and round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +77,28 @@ class Window:
         self._alarm: Alarm | None = None
         self._sweep_at = 0.0
 
-    async def run(self, start: float | None = None) -> None:
-        """From the window's start, at once by default, until its last request has ended in one way or another."""
+    async def run(self, start: float | None = None) -> Use:
+        """From the window's start, at once by default, until its last request has ended in one way or another.
+
+        Returns what it cost until the window's end: waiting for the last answers afterwards costs nothing.
+        """
         for replica in self.replicas:
             for connection in replica.open:
                 connection.window = self
         self.start = perf_counter() + LEAD_S if start is None else start
         self.end = self.start + self.duration_s
         self._alarm = Alarm(self.loop, self.ring)
+        meter, use = Meter(), None
         self._alarm.set(self.begin())
         while self.broken is None:
             now = perf_counter()
             self.sweep(now)
-            if now >= self.end and not self.is_busy():
-                break
+            if now >= self.end:
+                use = use or meter.stop()
+                if not self.is_busy():
+                    break
             await asyncio.sleep(_SWEEP_S)
+        return use or meter.stop()
 
     def begin(self) -> float:
         """Lay out the window, whose start is known now; returns when to `ring` first."""
@@ -106,6 +122,11 @@ class Window:
 
     def stop(self) -> None:
         """Nothing more is scheduled, whatever happens."""
+        self.end = 0.0
+        self.silence()
+
+    def silence(self) -> None:
+        """The alarm rings no more."""
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
@@ -166,7 +187,7 @@ class OpenWindow(Window):
         self._due = due
         self._rows = len(due)
         self._next = 0
-        self._turn = 0
+        self._turn = stage.share[0] % len(self.replicas)
         self._queue: deque[int] = deque()
         self._noticed = self.columns.notice()
 
@@ -210,7 +231,7 @@ class OpenWindow(Window):
             row += 1
         self._next = row
         if row == self._rows:
-            self.stop()
+            self.silence()
         elif self._alarm is not None:
             self._alarm.set(self.scheduled[row])
 
@@ -234,32 +255,41 @@ class ClosedWindow(Window):
 
     def __init__(self, setting: Setting, stage: Stage) -> None:
         super().__init__(setting, stage, Columns())
-
-        self._to_start = deque(
+        self._until = 0.0
+        """Answers until then are followed by the next request."""
+        missing = [replica.limit - len(replica.open) for replica in self.replicas]
+        self._to_open = deque(
             replica
-            for turn in range(max(replica.limit for replica in self.replicas))
-            for replica in self.replicas
-            if turn < replica.limit
+            for turn in range(max(missing))
+            for replica, count in zip(self.replicas, missing, strict=True)
+            if turn < count
         )
 
     def begin(self) -> float:
         return self.start
 
     def ring(self) -> None:
-        """Start so many of the users that are to start."""
-        for _ in range(min(_OPEN_AT_ONCE, len(self._to_start))):
-            replica = self._to_start.popleft()
-            if replica.free:
+        """Open connections, each with a first request, some at a time; when all are there, the loop begins."""
+        for _ in range(min(_OPEN_AT_ONCE, len(self._to_open))):
+            self._issue(self._to_open.popleft())
+        now = perf_counter()
+        if self._to_open and self._alarm is not None and now < self.end:
+            self._alarm.set(now + _SWEEP_S)
+            return
+        self.silence()
+        self._until = self.end
+        for replica in self.replicas:
+            for _ in range(len(replica.free)):
                 self.free(replica.free.popleft(), perf_counter())
-            elif replica.room:
-                self._issue(replica)
-        if self._to_start and self._alarm is not None and perf_counter() < self.end:
-            self._alarm.set(perf_counter() + _SWEEP_S)
-        else:
-            self.stop()
+            for _ in range(replica.limit - len(replica.open)):  # closed again meanwhile
+                self.closed(replica)
+
+    def stop(self) -> None:
+        super().stop()
+        self._until = 0.0
 
     def free(self, connection: Connection, now: float) -> None:
-        if now >= self.end:
+        if now >= self._until:
             connection.row = -1
             connection.expected = None
             connection.replica.free.append(connection)
@@ -279,7 +309,7 @@ class ClosedWindow(Window):
         self.replica[row] = connection.index
 
     def closed(self, replica: Replica) -> None:
-        if perf_counter() < self.end:
+        if replica.room and perf_counter() < self.end:
             self._issue(replica)
 
     def failed(self, replica: Replica) -> None:
@@ -294,3 +324,37 @@ class ClosedWindow(Window):
             columns.grow()
         self.scheduled[row] = perf_counter()
         self.open(replica, row)
+
+
+class ThinkingWindow(ClosedWindow):
+    """A closed loop of users who pause before each request, for an exponential time with a mean of `think_s`."""
+
+    def __init__(self, setting: Setting, stage: Stage) -> None:
+        super().__init__(setting, stage)
+        random = np.random.default_rng([stage.seed, 2, stage.share[0]])
+        self._pauses = cycle(random.exponential(stage.think_s, size=_PAUSES).tolist())
+
+    def ring(self) -> None:
+        self.silence()
+        self._until = self.end
+        for replica in self.replicas:
+            for _ in range(replica.limit):
+                self.closed(replica)
+
+    def free(self, connection: Connection, now: float) -> None:  # noqa: ARG002 - the user's next request comes later
+        connection.row = -1
+        connection.expected = None
+        connection.replica.free.append(connection)
+        self.closed(connection.replica)
+
+    def closed(self, replica: Replica) -> None:
+        """A user of this replica begins to think, whatever became of the request before."""
+        self.loop.call_later(next(self._pauses), self._go_on, replica)
+
+    failed = closed
+
+    def _go_on(self, replica: Replica) -> None:
+        if replica.free:
+            super().free(replica.free.popleft(), perf_counter())
+        else:
+            super().closed(replica)

@@ -42,6 +42,7 @@ def join(parts: Sequence[Samples]) -> Samples:
         connections=max(part.connections for part in parts),
         generator_cpu_s=sum(part.generator_cpu_s for part in parts),
         generator_elapsed_s=sum(part.generator_elapsed_s for part in parts),
+        generator_starved_s=_starved_s(parts),
         busiest_cpu_ratio=_busiest(parts),
         noticed_s=_optional(
             [
@@ -68,6 +69,11 @@ def _mean_rate(parts: Sequence[Samples]) -> float:
         return rates.pop()
     total_s = sum(part.window_s for part in parts)
     return sum(part.offered_rps * part.window_s for part in parts) / total_s if total_s > 0.0 else 0.0
+
+
+def _starved_s(parts: Sequence[Samples]) -> float | None:
+    known = [part.generator_starved_s for part in parts if part.generator_starved_s is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _busiest(parts: Sequence[Samples]) -> float | None:

@@ -73,11 +73,13 @@ class Samples:
     connections: int
     """Most connections that were open at once."""
     generator_cpu_s: float
-    """CPU time the generator's processes spent in the window."""
+    """CPU time the generator's processes spent until the window's end."""
     generator_elapsed_s: float
-    """Wall time that CPU time refers to (window and drain)."""
+    """Wall time that CPU time refers to."""
+    generator_starved_s: float | None = None
+    """Time in which they were ready to run and had no CPU; None: the system does not tell."""
     busiest_cpu_ratio: float | None = None
-    """CPU time over wall time of the busiest of several generator processes; None: there was one."""
+    """`generator_cpu_ratio` of the busiest of several generator processes; None: there was one."""
     noticed_s: FloatArray | None = None
     """When the generator came to a request that was due, for those that had to wait (`waited`) in an open loop, else
     NaN: until then it was the generator that was late, after that the server. None: not recorded."""
@@ -95,10 +97,12 @@ class Samples:
 
     @property
     def generator_cpu_ratio(self) -> float:
-        """CPU time over wall time of the generator's process, of the busiest one where there are several."""
+        """Share of the time in which the generator's process ran, or was ready to and had to wait for a CPU: near 1 it
+        could not keep up. Of several processes, the busiest one's."""
         if self.busiest_cpu_ratio is not None:
             return self.busiest_cpu_ratio
-        return self.generator_cpu_s / self.generator_elapsed_s if self.generator_elapsed_s > 0.0 else 0.0
+        wanted_s = self.generator_cpu_s + (self.generator_starved_s or 0.0)
+        return wanted_s / self.generator_elapsed_s if self.generator_elapsed_s > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +133,7 @@ class Window:
     """Cut from the start by the steady-state rule."""
     lateness_p99_s: float
     generator_cpu_ratio: float
-    """CPU time of the generator over wall time: near 1 it could not keep up."""
+    """Share of the time in which the generator ran or waited for a CPU: near 1 it could not keep up."""
     replica_share: tuple[float, ...]
     """Share of the answered requests by replica, summing to 1 (empty when none was answered)."""
     beyond_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

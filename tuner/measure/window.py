@@ -48,7 +48,7 @@ class Trust:
     lateness_s: float = 1e-3
     """Lateness that is always forgiven: what an event loop and a kernel timer cost."""
     cpu_ratio: float = 0.9
-    """Most CPU time over wall time of the generator: above, it queues requests itself."""
+    """Most of the time that the generator may run or wait for a CPU: above, it queues requests itself."""
     requests: int = 30
     """Fewest requests in the kept part."""
 
@@ -85,7 +85,7 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     cpu_ratio = whole.generator_cpu_ratio
     lateness = _lateness(whole, kept)
     share = _replica_share(whole, kept)
-    late = _late(lateness, latency_s, trust)
+    late = _late(lateness, {**{name: each.value for name, each in latency_s.items()}, **beyond_s}, trust)
     busy = _busy(cpu_ratio, trust)
     few = _few(int(kept.sum()), trust)
     unsteady = () if overloaded else _unsteady(truncation, whole)
@@ -236,12 +236,12 @@ def _replica_share(samples: Samples, kept: BoolArray) -> tuple[float, ...]:
     return tuple(float(count) for count in counts / counts.sum())
 
 
-def _late(lateness: FloatArray, latency_s: Mapping[str, Estimate], trust: Trust) -> tuple[str, ...]:
+def _late(lateness: FloatArray, latency_s: Mapping[str, float], trust: Trust) -> tuple[str, ...]:
     reasons = []
     for name in ("latency_p50", "latency_p99"):
         if name not in latency_s:
             continue
-        late, latency = _quantile(lateness, _PERCENTILES[name]), latency_s[name].value
+        late, latency = _quantile(lateness, _PERCENTILES[name]), latency_s[name]
         if late > max(trust.lateness_s, trust.lateness_ratio * latency):
             quantile = name.removeprefix("latency_")
             reasons.append(
@@ -256,7 +256,7 @@ def _busy(cpu_ratio: float, trust: Trust) -> tuple[str, ...]:
     if cpu_ratio <= trust.cpu_ratio:
         return ()
     return (
-        f"the load generator was at its limit: it used {format_ratio(cpu_ratio)} of a CPU, "
+        f"the load generator was at its limit: it ran or waited for a CPU in {format_ratio(cpu_ratio)} of the time, "
         f"more than {format_ratio(trust.cpu_ratio)}",
     )
 
