@@ -34,6 +34,8 @@ from tuner.trials.resources import requested
 from tuner.trials.verify import ExpectedAnswers
 
 _LOG_LINES = 200
+_OTHERS_DOING = frozenset({"NodeLost", "Removed"})
+"""Kinds of failure that say nothing about the configuration."""
 
 
 class _Stopwatch:
@@ -140,7 +142,7 @@ class TrialRunner:
                 kind=failure.kind,
                 reason=failure.reason,
                 logs=failure.logs,
-                blame="environment" if failure.kind == "NodeLost" else "configuration",
+                blame="environment" if failure.kind in _OTHERS_DOING else "configuration",
             )
         except Untrusted as untrusted:
             return Failed(stage="measure", kind="Untrusted", reason=str(untrusted), blame="environment")

@@ -68,7 +68,7 @@ TAINTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTa
         (pod(container=ended(137, "OOMKilled")), [], "OOMKilled", "its limit of 64 Mi"),
         (pod(container=ended(0, "Completed")), [], "Crashed", "status 0"),
         (pod(reason="Evicted", message="low on memory"), [], "Evicted", "low on memory"),
-        (pod(conditions=[DISRUPTED]), [], "Evicted", "EvictionByEvictionAPI"),
+        (pod(conditions=[DISRUPTED]), [], "Removed", "EvictionByEvictionAPI"),
         (pod(conditions=[TAINTED]), [], "NodeLost", "not tolerated"),
         (pod(), [event("NodeNotReady", "Node is not ready")], "NodeLost", "node n is lost"),
     ],

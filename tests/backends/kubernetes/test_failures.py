@@ -292,7 +292,7 @@ def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None
     assert "restartPolicy" in found.reason
 
 
-def test_an_evicted_pod_is_noticed(backend: KubernetesBackend, api: Api) -> None:
+def test_a_pod_that_others_evict_is_noticed(backend: KubernetesBackend, api: Api) -> None:
     with backend.deploy(toys.deployment([toys.manifest()])) as running:
         running.wait_ready(READY_WITHIN_S)
         (pod,) = api.items(PODS, labels="tuner.dev/study")
@@ -301,7 +301,7 @@ def test_an_evicted_pod_is_noticed(backend: KubernetesBackend, api: Api) -> None
         api.call("POST", PODS.path(api.namespace, name, "eviction"), body=body, what="the eviction")
         with pytest.raises(TrialFailure) as raised:
             running.check_alive()
-    assert raised.value.kind == "Evicted"
+    assert raised.value.kind == "Removed"
     assert "EvictionByEvictionAPI" in raised.value.reason
 
 

@@ -21,6 +21,8 @@ _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBa
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+_DISRUPTIONS = {"DeletionByTaintManager": "NodeLost", "TerminationByKubelet": "Evicted"}
+"""A kubelet ends a pod for what the pod took of its node; others (drains, preemption) do it for reasons of their own."""
 NODES_HEARD_OF_AGAIN_S = 60.0
 """So long after an absence of the API server, nodes and their pods may look lost that were well all the time."""
 _MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
@@ -135,11 +137,11 @@ def _lost(label: str, name: str, pod: Object, events: Sequence[Object]) -> Itera
         yield Fault(kind="Evicted", reason=f"{label} was evicted: {status.get('message')}")
     for _, condition in mappings(status, ("conditions",)):
         if (condition.get("type"), condition.get("status")) == ("DisruptionTarget", "True"):
-            kind = "NodeLost" if condition.get("reason") == "DeletionByTaintManager" else "Evicted"
+            kind = _DISRUPTIONS.get(str(condition.get("reason")), "Removed")
             why = f"{condition.get('reason')}: {condition.get('message')}"
             yield Fault(kind=kind, reason=f"{label} on node {node} was evicted: {why}")
     if at(pod, ("metadata", "deletionTimestamp")):
-        yield Fault(kind="Evicted", reason=f"{label} (pod {name}) was deleted, and not by this tuner")
+        yield Fault(kind="Removed", reason=f"{label} (pod {name}) was deleted, and not by this tuner")
 
 
 def _of_container(label: str, pod_name: str, pod: Object, status: Object, events: Sequence[Object]) -> Iterator[Fault]:

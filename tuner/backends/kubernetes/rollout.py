@@ -42,7 +42,7 @@ from tuner.units import format_seconds
 _LOOKED_AT_LEAST_EVERY_S = 0.5
 _MAY_PASS_WITHIN_S = 5.0
 """Room that old pods leave is there a moment after they are gone."""
-_REPLACED = frozenset({"NodeLost", "Evicted"})
+_REPLACED = frozenset({"NodeLost", "Evicted", "Removed"})
 """The cluster makes such pods anew; it comes to an end by the deadline if that does not help."""
 _LOG_LINES = 50
 _TRIES = 5

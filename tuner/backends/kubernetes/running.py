@@ -119,7 +119,7 @@ class KubernetesRunning:
         self._ready = self._pods()
         urls = self.endpoint.urls
         if self._at_own_addresses() and urls != self._pod_urls(self._ready):
-            raise self._failed("ready", Fault(kind="Evicted", reason="a pod was replaced by another while it started"))
+            raise self._failed("ready", Fault(kind="Removed", reason="a pod was replaced by another while it started"))
         self._stop_watching()
         self._others_are_gone(end)
         self._said.extend(readback.uneven_images(self._ready))
@@ -360,7 +360,7 @@ class KubernetesRunning:
         there = {at(pod, ("metadata", "uid")) for pod in live}
         for index, pod in enumerate(self._ready):
             if at(pod, ("metadata", "uid")) not in there:
-                return Fault(kind="Evicted", reason=f"replica {index} (pod {_name(pod)}) is gone")
+                return Fault(kind="Removed", reason=f"replica {index} (pod {_name(pod)}) is gone")
         return None
 
     def _restarts_since_ready(self) -> int:
