@@ -212,3 +212,29 @@ def test_an_interrupt_takes_everything_down(bench: Bench, monkeypatch: pytest.Mo
 def _interrupt_at(wanted: str, stage: str) -> None:
     if stage == wanted:
         raise KeyboardInterrupt
+
+
+def test_an_open_duration_ends_as_soon_as_the_verdict_is_certain(bench: Bench) -> None:
+    space = bench.inputs.space
+    bench.inputs = replace(
+        bench.inputs, space=replace(space, workload=replace(space.workload, duration_s=2.0, most_s=60.0))
+    )
+    slo = (Constraint(metric="latency_p90", bound=0.5),)
+    at_rate = bench.run(bench.runner(slo=slo)).measurement.at_rate
+    assert at_rate.ended.startswith("ended after ")
+    assert "the verdict was certain: latency_p90" in at_rate.ended
+    assert at_rate.requests < 60 * 100
+
+
+def test_what_disturbed_the_window_is_told(bench: Bench) -> None:
+    class Stalling(SimulatedGenerator):
+        def run(self, stage: Stage) -> Samples:
+            seen = super().run(stage)
+            over = np.ceil(seen.finished_s)
+            return replace(seen, finished_s=np.where(over - seen.finished_s < 0.08, over, seen.finished_s))
+
+    space = bench.inputs.space
+    bench.inputs = replace(bench.inputs, space=replace(space, workload=replace(space.workload, duration_s=10.0)))
+    measurement = bench.run(bench.runner(Stalling(Server(exponential(0.001))))).measurement
+    assert measurement is not None
+    assert any("periodic stalls of " in said for said in measurement.warnings)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 from tuner.backends.model import Running
 from tuner.load.model import Generator, Stage
 from tuner.load.stages import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
+from tuner.measure.disturbance import disturbances
+from tuner.measure.joined import join
 from tuner.measure.model import Estimate, Samples, Usage, Window
-from tuner.measure.stopping import Goal, looks, measure
+from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import summarize
 from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
@@ -72,8 +75,9 @@ class Bench:
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
-            window = self._measured(rate_rps)
+            settled = self._measured(rate_rps)
             usage = meter.stop()
+            window = self._told(settled, usage)
             if not window.untrusted:
                 if self._one_rate:
                     self._curve.append(window)
@@ -110,7 +114,7 @@ class Bench:
     def _closed(self, duration_s: float, connections: int) -> Stage:
         return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
 
-    def _measured(self, rate_rps: float) -> Window:
+    def _measured(self, rate_rps: float) -> Settled:
         """The window that the workload describes, or as many of them as its open duration takes."""
         workload = self._workload
 
@@ -118,7 +122,15 @@ class Bench:
             return self._samples(as_asked(workload, rate_rps, seconds, seed=next(self._seeds)))
 
         plan = looks(workload.duration_s, workload.most_s or workload.duration_s)
-        return measure(run, plan, self._goal).window
+        return measure(run, plan, self._goal)
+
+    def _told(self, settled: Settled, usage: Usage) -> Window:
+        """The window, with what disturbed it; of a load that changes, or overwhelms, that is no disturbance."""
+        window = settled.window
+        if self._workload.shape is not None or _grows(window):
+            return window
+        found = disturbances(join(settled.parts), usage, from_s=window.warm_up_s)
+        return replace(window, warnings=(*window.warnings, *found))
 
     def _window(self, stage: Stage) -> Window:
         return summarize(self._samples(stage))
@@ -128,3 +140,8 @@ class Bench:
             samples = self._generator.run(stage)
         self._running.check_alive()
         return samples
+
+
+def _grows(window: Window) -> bool:
+    """The backlog of the window grew throughout."""
+    return window.backlog_rps is not None and (window.backlog_rps.low or 0.0) > 0.0

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tuner.errors import InputError
+from tuner.space.arrivals import with_arrivals
+from tuner.space.document import Mapping, parse
+from tuner.space.fields import Fields, Report
+from tuner.space.length import Length, parse_length, read_length
+from tuner.space.model import WorkloadSpec
+
+
+def read(text: str) -> tuple[Length | None, list[str]]:
+    root, problems = parse(text, "space.yaml")
+    assert isinstance(root, Mapping)
+    assert not problems
+    report = Report()
+    length = read_length(Fields(root, ("duration",), report))
+    return length, [str(problem) for problem in report.problems]
+
+
+def test_a_duration_is_fixed_or_open() -> None:
+    assert read("duration: 5s") == (Length(least_s=5.0), [])
+    assert read("duration: {least: 3s, most: 1m}") == (Length(least_s=3.0, most_s=60.0), [])
+    assert read("duration: {least: 3s, most: 30s, within: 5%}") == (Length(least_s=3.0, most_s=30.0, within=0.05), [])
+
+
+def test_what_is_missing_is_told_with_its_line() -> None:
+    length, problems = read("duration:\n  least: 3s")
+    assert length is None
+    assert problems == [
+        "space.yaml:2: 'most' is missing; write duration: {least: 3s, most: 30s}, or a plain duration: 5s"
+    ]
+
+
+def test_the_command_lines_spelling() -> None:
+    assert parse_length("500ms") == Length(least_s=0.5)
+    assert parse_length("3s..30s") == Length(least_s=3.0, most_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("30s..3s", "ends before it begins; write the shorter first"),
+        ("0s", "is no time to measure; write for example"),
+        ("3s..", "is not a duration; write for example"),
+        ("5", "has no unit; write for example"),
+    ],
+)
+def test_what_is_no_length(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_length(text)
+
+
+def test_a_duration_of_the_command_line_replaces_both_ends() -> None:
+    open_length = WorkloadSpec(protocol="http", requests=(), duration_s=3.0, most_s=30.0, within=0.05)
+    kept = with_arrivals(open_length, arrival=None, shape=None, rate_rps=None, duration_s=None)
+    assert (kept.duration_s, kept.most_s, kept.within) == (3.0, 30.0, 0.05)
+    fixed = with_arrivals(open_length, arrival=None, shape=None, rate_rps=None, duration_s=5.0)
+    assert (fixed.duration_s, fixed.most_s) == (5.0, None)
+    longer = with_arrivals(fixed, arrival=None, shape=None, rate_rps=None, duration_s=5.0, most_s=60.0)
+    assert (longer.duration_s, longer.most_s) == (5.0, 60.0)
+
+
+def test_a_shape_has_one_length() -> None:
+    workload = replace(WorkloadSpec(protocol="http", requests=()), rate_rps=10.0)
+    with pytest.raises(InputError, match="a shape has one length, not a least and a most"):
+        with_arrivals(workload, arrival=None, shape="ramp:1x..2x,over=5s", rate_rps=None, duration_s=10.0, most_s=20.0)
