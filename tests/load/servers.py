@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -37,6 +38,7 @@ class Server:
     half_close        after each answer, close the sending side only
     dribble           send an answer a byte at a time
     one_at_a_time     like a worker that serves a connection until it ends
+    tls               speak TLS with this certificate
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Server:
         lose_each: int = 0,
         dribble: bool = False,
         one_at_a_time: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         fixed = answer() if reply is None else reply
         self.reply = fixed if callable(fixed) else lambda number, request: fixed
@@ -58,6 +61,7 @@ class Server:
         self.lose_each = lose_each
         self.dribble = dribble
         self.one_at_a_time = one_at_a_time
+        self.tls = tls
         self.requests: list[bytes] = []
         self.connections = 0
         self.by_connection: Counter[int] = Counter()
@@ -67,7 +71,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def freeze_at(self, request: int, seconds: float) -> None:
         """Hold back all answers for `seconds`, from the arrival of the request of that number on."""
@@ -96,7 +100,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024, ssl=self.tls)
         ready.set_result(self._server.sockets[0].getsockname()[1])
         await self._stop.wait()
         self._cut()

@@ -52,7 +52,10 @@ def tls(workload: WorkloadSpec) -> Tls:
     if spec is None:
         return Tls()
     try:
-        made = Tls(authorities=spec.ca.read_text("ascii") if spec.ca else "", server_name=spec.server_name or "")
+        authorities = spec.ca.read_text("ascii") if spec.ca else ""
+        if spec.ca and "-BEGIN" not in authorities:  # none at all would mean those of the system
+            raise ValueError("there is no certificate in it")
+        made = Tls(authorities=authorities, server_name=spec.server_name or "")
         context(made)
     except (OSError, ValueError) as error:
         message = f"cannot be used: {error.strerror if isinstance(error, OSError) else error}"

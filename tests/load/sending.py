@@ -1,0 +1,40 @@
+"""Runs windows of the engine in a test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import closing
+
+import uvloop
+
+from tuner.load.engine import Engine
+from tuner.load.model import Stage, Target
+from tuner.measure.model import Samples
+
+
+def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> Stage:
+    return Stage(
+        arrival="constant", rate_rps=rate, duration_s=duration, connections=connections, timeout_s=timeout, seed=1
+    )
+
+
+def closed(duration: float = 0.2, connections: int = 4, timeout: float = 5.0) -> Stage:
+    return Stage(arrival="closed", duration_s=duration, connections=connections, timeout_s=timeout)
+
+
+def run(to: Target, *stages: Stage) -> list[Samples]:
+    async def main() -> list[Samples]:
+        with closing(Engine(to)) as engine:
+            return [await engine.run(stage) for stage in stages]
+
+    loop = uvloop.new_event_loop()
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def statuses(samples: Samples) -> Counter[int]:
+    return Counter(samples.status.tolist())
