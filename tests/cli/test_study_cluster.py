@@ -20,6 +20,7 @@ from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.cluster.programs import programs
 from tests.repository.checkout import ROOT
+from tuner.cli import ENVIRONMENT_FAILED
 from tuner.errors import InputError
 from tuner.trials.model import Failed
 
@@ -27,6 +28,8 @@ TRIALS = 8
 AWAY_AFTER = 3
 """So many trials are finished when the API server goes away."""
 AWAY_S = 20.0
+RESUMED_AT_MOST = 5
+"""A study ends when a machine is so busy that three windows in a row are refused; it goes on when asked to."""
 
 
 @pytest.fixture
@@ -49,7 +52,11 @@ def test_a_study_from_search_space_to_what_serves(
     with cluster.without("kube-apiserver"):
         time.sleep(AWAY_S)
     out, err = running.communicate(timeout=600)
-    assert running.returncode == 0, f"{out}\n{err}"
+    status, resumed = running.returncode, 0
+    while status == ENVIRONMENT_FAILED and "lateness" in err and resumed < RESUMED_AT_MOST:
+        done = tune("resume", "iris", within_s=600)
+        status, err, resumed = done.status, done.err, resumed + 1
+    assert status == 0, f"{out}\n{err}"
 
     held = journal(tmp_path, "iris")
     assert len(held.trials) >= TRIALS

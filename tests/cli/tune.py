@@ -31,7 +31,7 @@ class Tune:
 
     folder: Path
 
-    def __call__(self, *arguments: str | Path, stdin: str | None = None) -> Done:
+    def __call__(self, *arguments: str | Path, stdin: str | None = None, within_s: float = 110.0) -> Done:
         done = subprocess.run(
             [*COMMAND, *map(str, arguments)],
             cwd=self.folder,
@@ -40,7 +40,7 @@ class Tune:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=within_s,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
