@@ -42,7 +42,7 @@ def known(data: bytes, stream: int) -> Known | None:
     while len(data) - at >= HEAD_BYTES:
         high, low, kind, flags, number = HEAD.unpack_from(data, at)
         length = high << 8 | low
-        if number != stream:
+        if number != stream or at + HEAD_BYTES + length > len(data):
             return None
         if kind == Kind.DATA:
             data_bytes += length
