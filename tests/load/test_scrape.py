@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +20,14 @@ from tuner.backends.process import ProcessBackend
 from tuner.load.local import LocalGenerator
 from tuner.load.model import Answer, Request, Stage, Target, Unanswered
 from tuner.load.scrape import scrape
-from tuner.manifests.model import Container, MetricsPort, PodSet, Probe
+from tuner.manifests.model import Container, MetricsPort, Probe
 from tuner.measure.counters import difference
 from tuner.measure.known_metrics import recognize
 from tuner.measure.waterfall import waterfall
 from tuner.space.model import LocalImage
 
+MLSERVER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
+"""Where `scripts/benchmark/tool mlserver` puts it."""
 NOBODY = "http://127.0.0.1:1/metrics"
 
 
@@ -106,16 +110,8 @@ def _seldon(folder: Path, replicas: int, model: str) -> Iterator[Running]:
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )
-    one = pods_of(container, replicas=replicas)
-    pods = PodSet(
-        kind=one.kind,
-        name=one.name,
-        replicas=replicas,
-        containers=one.containers,
-        serving=one.serving,
-        port=one.port,
-        metrics=(MetricsPort(container="classifier", port=6000, path="/metrics"),),
-    )
+    told = MetricsPort(container="classifier", port=6000, path="/metrics")
+    pods = replace(pods_of(container, replicas=replicas), metrics=(told,))
     with ProcessBackend(toy_space(image, overcommit=True), folder / "state").deploy(deployment_of(pods)) as running:
         running.wait_ready(100)
         yield running
@@ -144,3 +140,54 @@ def test_every_replica_of_a_real_seldon_microservice_tells_what_its_model_times(
     assert {name for name, _ in increase.counters} == {"seen"}
     found = waterfall(samples, increase)
     assert [row.name for row in found.rows if row.source == "server"] == ["seldon microservice: lookup"]
+
+
+TWICE = """
+from mlserver import MLModel, types
+from mlserver.codecs import NumpyCodec
+
+class Twice(MLModel):
+    async def predict(self, payload):
+        doubled = 2 * NumpyCodec.decode_input(payload.inputs[0])
+        return types.InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("y", doubled)])
+"""
+INFER = json.dumps({"inputs": [{"name": "x", "shape": [2], "datatype": "FP64", "data": [1, 2]}]}).encode()
+
+
+@pytest.mark.skipif(not (MLSERVER / "mlserver").exists(), reason="no MLServer here: scripts/benchmark/tool mlserver")
+def test_a_real_mlserver_tells_its_requests_and_the_inference_in_them(tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(TWICE)
+    (tmp_path / "model-settings.json").write_text('{"name": "twice", "implementation": "twice.Twice"}')
+    image = LocalImage(command=(str(MLSERVER / "mlserver"), "start", "."), folder=tmp_path)
+    container = Container(
+        name="server",
+        image="example/mlserver:1",
+        env={"MLSERVER_PARALLEL_WORKERS": "0", "PYTHONPATH": str(tmp_path)},
+        ports=(("http", 8080), ("metrics", 8082)),
+        probe=Probe(http_path="/v2/models/twice/ready", port=8080),
+        requests={"cpu": "100m", "memory": "256Mi"},
+        limits={"cpu": "2", "memory": "1Gi"},
+    )
+    pods = replace(
+        pods_of(container), port=8080, metrics=(MetricsPort(container="server", port=8082, path="/metrics"),)
+    )
+    request = Request(
+        method="POST", path="/v2/models/twice/infer", headers={"Content-Type": "application/json"}, body=INFER
+    )
+    with ProcessBackend(toy_space(image, overcommit=True), tmp_path / "state").deploy(deployment_of(pods)) as running:
+        running.wait_ready(100)
+        assert isinstance(running, TellsMetrics)
+        urls = running.metrics_urls()
+        target = Target(urls=running.endpoint.urls, protocol="v2", requests=(request,), options={"model": "twice"})
+        with LocalGenerator(target) as generator:
+            before = scrape(urls, ask=generator.ask)
+            samples = generator.run(Stage(arrival="constant", rate_rps=50.0, duration_s=0.4, connections=2))
+            after = scrape(urls, ask=generator.ask)
+    assert (samples.status == 200).all()
+    (side,) = recognize(difference(before, after))
+    assert (side.server, side.model, side.requests) == ("MLServer", "twice", 20)
+    total, inference = side.part("total"), side.part("stage")
+    assert total is not None
+    assert inference is not None
+    assert 0 < inference.mean <= total.mean
+    assert waterfall(samples, difference(before, after)).notes == ()
