@@ -12,10 +12,12 @@ from types import FrameType
 
 import click
 
-from tuner.errors import EnvironmentFailure, InputError, TunerError
+from tuner.errors import EnvironmentFailure, InputError, TrialFailure, TunerError
 
 FINE, NOTHING_FEASIBLE, BAD_INPUT, ENVIRONMENT_FAILED, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 ROLLED_BACK = 1
+SLO_MISSED = 1
+_LOG_LINES = 20
 WORSE, CANNOT_TELL = 1, 3
 
 
@@ -48,6 +50,9 @@ def main() -> None:
         status = FINE
     except TunerError as error:
         _say(f"tune: {error}")
+        if isinstance(error, TrialFailure) and error.logs:
+            _say("the server said last:")
+            _say("\n".join(f"  {line}" for line in error.logs.splitlines()[-_LOG_LINES:]))
         status = ENVIRONMENT_FAILED
     except Exception:
         traceback.print_exc()

@@ -40,6 +40,19 @@ def notice(text: str) -> None:
 
 
 @contextmanager
+def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Where to say what is being done: on one line of a terminal, else a line each, on stderr; `quiet`: nowhere."""
+    to = console(stderr=True)
+    if quiet:
+        yield lambda _: None
+    elif not to.is_terminal:
+        yield notice
+    else:
+        with to.status("") as status:
+            yield lambda stage: status.update(f"{stage} ...")
+
+
+@contextmanager
 def progress(space: SearchSpace, *, quiet: bool) -> Iterator[tuple[Recorder, Callable[[str], None]]]:
     """A live table in a terminal, a plain log elsewhere, both on stderr; and where to say a sentence meanwhile.
 

@@ -6,6 +6,7 @@ import click
 
 import tuner
 from tuner.cli.apply import apply
+from tuner.cli.bench import bench
 from tuner.cli.check import check
 from tuner.cli.clean import clean
 from tuner.cli.compare import compare
@@ -47,5 +48,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, apply, compare, ui, sync, doctor, rbac, clean):
+for command in (init, check, run, resume, show, export, apply, bench, compare, ui, sync, doctor, rbac, clean):
     tune.add_command(command)

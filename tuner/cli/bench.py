@@ -1,0 +1,151 @@
+"""`tune bench`: what does one server do, right now?"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.options import as_json, duration, load_rate, subject
+
+if TYPE_CHECKING:
+    from tuner.benchmark import Benchmark
+    from tuner.subjects import SubjectOptions
+
+_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+
+
+@click.command()
+@click.argument("target")
+@load_rate
+@click.option("--arrival", help="How requests arrive: poisson, constant, gamma:cv=2 or closed:think=200ms.")
+@click.option("--shape", help="How the rate changes, such as ramp:10/s..500/s,over=30s or trace:arrivals.csv.")
+@click.option("--closed", is_flag=True, help="Closed loop: each connection sends when its last answer came.")
+@click.option(
+    "--duration",
+    "duration_s",
+    metavar="DURATION",
+    callback=duration,
+    help="Length of the measured window.  [default: the space's, or 5s]",
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Starts to measure: restarts differ more than windows within one.",
+)
+@click.option(
+    "--metrics",
+    multiple=True,
+    metavar="URL",
+    help="The server's own metrics (Prometheus text).  [default: its /metrics, where there is one]",
+)
+@click.option("--html", type=_FILE, help="Write a page with the result here.")
+@subject
+@as_json
+def bench(
+    target: str,
+    rate_rps: float | None,
+    arrival: str | None,
+    shape: str | None,
+    closed: bool,
+    duration_s: float | None,
+    restarts: int,
+    metrics: tuple[str, ...],
+    html: Path | None,
+    options: SubjectOptions,
+    as_json: bool,
+) -> None:
+    """Measure one server: throughput, latency with intervals, errors, where the time goes, and what it uses.
+
+    TARGET is a URL, a manifest, a search space (its baseline), or study:NAME (what it chose, or its --trial). What is
+    not a URL is deployed, verified, measured and taken down, as in a trial.
+
+    Without --rate, latencies are measured at half of the capacity: the highest rate that meets the SLO where there is
+    one (--slo, or the search space's), else what a closed loop achieves.
+
+    \b
+    Exit status: 0 measured, and the SLO met; 1 SLO missed; 2 bad input, nothing was started; 3 it could not be
+    measured, or not be trusted: the reason is said; 130 interrupted, with everything taken down.
+
+    \b
+    tune bench http://127.0.0.1:9000/predict --body request.json --rate 200/s
+    tune bench http://127.0.0.1:9000 --space search_spaces/iris --closed --connections 64
+    tune bench deployment.yaml --slo "latency_p99 <= 50ms" --restarts 3 --html bench.html
+    """
+    from tuner.benchmark import benchmark, document
+    from tuner.cli.figures import print_benchmark
+    from tuner.cli.output import notice, print_json, stages
+    from tuner.subjects import subject as subject_of
+
+    asked = replace(
+        options,
+        rate_rps=rate_rps,
+        arrival="closed" if closed and arrival is None else arrival,
+        shape=shape,
+        duration_s=duration_s,
+    )
+    found = subject_of(target, options=asked, notice=notice)
+    _writable(html)
+    try:
+        with stages(quiet=as_json) as on_stage:
+            result = benchmark(found, restarts=restarts, metrics=metrics, on_stage=on_stage)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
+    told = {**document(result), "command": _command()}
+    if html is not None:
+        from tuner.files import write
+        from tuner.report.page import bench_page
+
+        write(html, bench_page(told).encode())
+    if as_json:
+        print_json(told)
+    else:
+        print_benchmark(result)
+        if html is not None:
+            click.echo(f"written: {html}")
+    sys.exit(_status(result))
+
+
+def _writable(*paths: Path | None) -> None:
+    """Raises InputError before the costly part for files that cannot be written after it."""
+    import os
+
+    from tuner.errors import InputError, Problem, Where
+
+    problems = [
+        Problem(
+            where=Where(file=str(path)), message="its folder is not there, or not writable", fix="name another file"
+        )
+        for path in paths
+        if path is not None and not os.access(path.parent, os.W_OK | os.X_OK)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _command() -> str:
+    """The command line to repeat it, without the values of headers: they may hold secrets."""
+    from tuner.uri import masked
+
+    words, hidden = ["tune"], False
+    for word in sys.argv[1:]:
+        if hidden or word.startswith("--header="):
+            name = word.removeprefix("--header=").partition(":")[0]
+            word = f"{'' if hidden else '--header='}{name}: ***"
+        hidden = word == "--header"
+        words.append(masked(word))
+    return shlex.join(words)
+
+
+def _status(result: Benchmark) -> int:
+    from tuner.cli import ENVIRONMENT_FAILED, FINE, SLO_MISSED
+
+    if result.refused or result.met is None:
+        return ENVIRONMENT_FAILED
+    return FINE if result.met else SLO_MISSED

@@ -1,0 +1,292 @@
+"""One self-contained HTML page a result: everything in one file, which loads nothing from anywhere.
+
+Each page is made from the plain data that the command prints with ``--json``. Text in it is escaped, and the page's own
+policy (Content-Security-Policy) keeps a browser from loading or sending anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.measure.comparison_text import headline as comparison_headline
+from tuner.measure.comparison_text import terms_text
+from tuner.measure.paired import Comparison
+from tuner.report.charts import (
+    Data,
+    Figure,
+    Scale,
+    curve_chart,
+    effects_chart,
+    over_time_chart,
+    pairs_chart,
+    percentile_chart,
+)
+from tuner.report.data import plain
+from tuner.space.metrics import METRICS
+from tuner.units import format_metric, format_ratio, format_seconds
+
+_TONES = {True: "good", False: "bad", None: "open"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A figure as a page shows it."""
+
+    name: str
+    value: str
+    interval: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    title: str
+    says: str
+    """What to look for, in a sentence."""
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One row of a waterfall; `begin` and `width` in percent of the latency, None: it is not drawn."""
+
+    name: str
+    depth: int
+    source: str
+    told_by: str
+    begin: float | None
+    width: float | None
+    mean: str
+    share: str
+    p50: str
+    p99: str
+
+
+def bench_page(document: Data) -> str:
+    """The page of `tune bench`, from what it prints with ``--json``."""
+    starts: Sequence[Data] = document["starts"]
+    bounds = _latency_bounds(document)
+    last = starts[-1] if starts else None
+    charts = []
+    if last is not None:
+        charts = list(_bench_charts(document, starts, last, bounds))
+    return _page(
+        "bench.html",
+        title=f"tune bench {document['target']}",
+        verdict=_bench_verdict(document),
+        tone="bad" if document["refused"] else _TONES[document["met"]],
+        document=document,
+        figures=[_figure(name, document) for name in document["figures"]],
+        throughput=starts[0]["throughput"] if starts else None,
+        interval_title=f"range over {len(starts)} starts" if len(starts) > 1 else "95 % interval",
+        errors=_errors(starts),
+        starts=[_start(start) for start in starts] if len(starts) > 1 else [],
+        waterfall=[] if last is None else _waterfall(last["waterfall"]),
+        notes=[] if last is None else last["waterfall"]["notes"],
+        charts=charts,
+    )
+
+
+def compare_page(comparison: Comparison) -> str:
+    """The page of `tune compare`."""
+    document = plain(comparison)
+    assessment, terms = document["assessment"], document["terms"]
+    tones = {"better": "good", "worse": "bad", "no difference": "open", "cannot tell": "open"}
+    return _page(
+        "compare.html",
+        title=f"tune compare {document['a']} {document['b']}",
+        verdict=comparison_headline(comparison),
+        tone=tones[assessment["verdict"]],
+        document=document,
+        terms=terms_text(comparison.terms),
+        rows=[_effect(effect, terms["metric"]) for effect in assessment["effects"]],
+        errors=assessment["errors"] and [format_ratio(assessment["errors"][side]) for side in ("a", "b")],
+        charts=list(_compare_charts(document)),
+        loads=" and ".join(format_seconds(load) for load in document["load_s"]),
+    )
+
+
+def _bench_charts(
+    document: Data, starts: Sequence[Data], last: Data, bounds: Sequence[tuple[str, float]]
+) -> Iterator[Chart]:
+    last_start = f", start {len(starts)}" if len(starts) > 1 else ""
+    found = percentile_chart(starts, bounds)
+    if found is not None:
+        says = "How slow the slowest requests are: each step to the right is ten times rarer. Dots have 95 % intervals."
+        yield Chart(title="Latency distribution", says=says, figure=found)
+    found = over_time_chart(last["over_time"], last["window"]["warm_up_s"])
+    if found is not None:
+        says = "By the time at which requests were due. What the steady-state rule cut as warm-up is shaded."
+        yield Chart(title=f"Latency and rate over time{last_start}", says=says, figure=found)
+    capacity = document["figures"].get("throughput") if document["slo"] else None
+    found = curve_chart(last["curve"], capacity, bounds)
+    if found is not None:
+        says = "Every window that could be trusted, with 95 % intervals; the closed loop stands at what it achieved."
+        yield Chart(title=f"Latency against rate{last_start}", says=says, figure=found)
+
+
+def _compare_charts(document: Data) -> Iterator[Chart]:
+    assessment, terms = document["assessment"], document["terms"]
+    found = effects_chart(assessment["effects"], terms["smallest"])
+    if found is not None:
+        says = f"Below 1, B has less. Within the shade, differences are smaller than {format_ratio(terms['smallest'])}."
+        yield Chart(title="B against A", says=says, figure=found)
+    metric = terms["metric"]
+    values = [(_visit(pair["a"], metric), _visit(pair["b"], metric)) for pair in document["pairs"]]
+    seconds = METRICS[metric].unit == "seconds"
+    scale = Scale.of(value for pair in values for value in pair) if seconds else None
+    found = pairs_chart(values, metric.replace("_", " "), scale)
+    if found is not None:
+        yield Chart(title="Pair by pair", says=f"{metric} of each pair of starts, in the order measured.", figure=found)
+
+
+def _visit(visit: Data, metric: str) -> float | None:
+    """A metric of one visit: the median of its windows."""
+    if metric == "startup":
+        return _number(visit["startup_s"])
+    if metric in ("cpu", "memory"):
+        return _number(visit["usage"]["cpu_cores" if metric == "cpu" else "memory_peak_bytes"])
+    of_windows = (
+        [window["achieved_rps"] for window in visit["windows"]]
+        if metric == "throughput"
+        else [window["latency_s"][metric]["value"] for window in visit["windows"] if metric in window["latency_s"]]
+    )
+    return sorted(of_windows)[len(of_windows) // 2] if of_windows else None
+
+
+def _number(value: float | int | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _bench_verdict(document: Data) -> str:
+    if document["refused"]:
+        return "cannot be trusted"
+    if not document["slo"]:
+        return "measured"
+    return {True: "SLO met", False: "SLO missed", None: "SLO: not known"}[document["met"]]
+
+
+def _latency_bounds(document: Data) -> list[tuple[str, float]]:
+    """(``p99``, seconds) of every bound on a latency."""
+    return [
+        (bound["metric"].removeprefix("latency_"), bound["bound"])
+        for bound in document["slo"]
+        if bound["metric"].startswith("latency_p") and bound["bound"] is not None
+    ]
+
+
+def _figure(name: str, document: Data) -> Cell:
+    estimate = document["figures"][name]
+    floor = document["noise_floor"].get(name)
+    note = f"starts differ by {floor:.3g}x" if floor is not None and floor > 1.0 else ""
+    unit = METRICS[name].unit
+    return Cell(
+        name=name.replace("_", " "),
+        value=format_metric(unit, estimate["value"]),
+        interval=_interval(unit, estimate),
+        note=note,
+    )
+
+
+def _interval(unit: str, estimate: Data) -> str:
+    low, high = (None if estimate[end] is None else format_metric(unit, estimate[end]) for end in ("low", "high"))
+    if low == high:
+        return ""
+    if high is None:
+        return f"{low} or more"
+    return f"{high} or less" if low is None else f"{low} to {high}"
+
+
+def _errors(starts: Sequence[Data]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for start in starts:
+        for kind, count in start["window"]["errors"].items():
+            counts[kind] = counts.get(kind, 0) + count
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
+def _start(start: Data) -> dict[str, str]:
+    """A start's figures, for a row of its own."""
+    latency, throughput = start["window"]["latency_s"], start["throughput"]["value"]
+    return {
+        "throughput": "–" if throughput is None else format_metric("rate", throughput["value"]),
+        **{
+            name.removeprefix("latency_"): format_seconds(latency[name]["value"]) if name in latency else "–"
+            for name in METRICS
+            if name.startswith("latency_")
+        },
+        "errors": format_ratio(start["window"]["error_ratio"]["value"]),
+        "start-up": "–" if start["startup_s"] is None else format_seconds(start["startup_s"]),
+    }
+
+
+def _waterfall(found: Data) -> list[Bar]:
+    if found["latency"] is None:
+        return []
+    whole_s = found["latency"]["mean_s"]
+    rows = [_bar(row, whole_s) for row in found["rows"]]
+    latency = {**found["latency"], "depth": 0, "source": "whole", "told_by": "", "begin_s": 0.0}
+    return [*rows, _bar(latency, whole_s)]
+
+
+def _bar(row: Data, whole_s: float) -> Bar:
+    drawn = row["mean_s"] is not None and row["begin_s"] is not None and whole_s > 0.0
+    begin = min(max(row["begin_s"] / whole_s, 0.0), 1.0) * 100 if drawn else None
+    width = min(row["mean_s"] / whole_s * 100, 100 - (begin or 0.0)) if drawn else None
+    return Bar(
+        name=row["name"],
+        depth=row["depth"],
+        source=row["source"],
+        told_by=row["told_by"] or {"client": "the load generator", "difference": "what remains"}.get(row["source"], ""),
+        begin=begin,
+        width=width,
+        mean="–" if row["mean_s"] is None else format_seconds(row["mean_s"]),
+        share="" if row["share"] is None else format_ratio(row["share"]),
+        p50=_quantile(row["p50"]),
+        p99=_quantile(row["p99"]),
+    )
+
+
+def _quantile(found: Data | None) -> str:
+    if found is None:
+        return "–"
+    if found["value"] is None:
+        return "–" if found["low"] is None else f"> {format_seconds(found['low'])}"
+    return format_seconds(found["value"])
+
+
+def _effect(effect: Data, decides: str) -> dict[str, Any]:
+    unit, ratio = METRICS[effect["metric"]].unit, effect["ratio"]
+    known = ratio["low"] is not None and ratio["high"] is not None
+    return {
+        "name": effect["metric"].replace("_", " "),
+        "decides": effect["metric"] == decides,
+        "a": format_metric(unit, effect["a"]),
+        "b": format_metric(unit, effect["b"]),
+        "ratio": f"{ratio['value']:.3f}",
+        "interval": f"{ratio['low']:.3f} to {ratio['high']:.3f}" if known else "not known",
+        "restarts": format_ratio(effect["restarts_differ"]),
+    }
+
+
+def _page(template: str, **values: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tuner.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(plotly=_plotly(), **values)
+
+
+def _plotly() -> str:
+    """The plotting library's own text. It stands within a script, so it must not end one."""
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
+    text: str = get_plotlyjs()
+    return text.replace("</script", "<\\/script")
