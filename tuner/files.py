@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import StoreFailure
@@ -22,7 +23,8 @@ def write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise StoreFailure(
             f"{path}: {len(content)} bytes could not be written ({error.strerror}); make room there, or write elsewhere"
         ) from error
