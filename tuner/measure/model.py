@@ -123,7 +123,8 @@ class Window:
     achieved_rps: float
     """Good answers a second over the kept part of the window."""
     latency_s: Mapping[str, Estimate]
-    """By metric name (``latency_p50`` ... ``latency_p99.9``); a quantile the samples cannot carry is absent."""
+    """By metric name (``latency_p50`` ... ``latency_p99.9``, and of streams ``ttft_p50`` ..., ``itl_p50`` ...); a
+    quantile the samples cannot carry is absent."""
     error_ratio: Estimate
     errors: Mapping[str, int]
     """Count by kind: ``http 503``, ``timed out``, ``connection lost``, ..."""

@@ -93,7 +93,7 @@ def unjudged(measurement: Measurement, slo: Sequence[Constraint]) -> tuple[str, 
 
 
 def _of_window(constraint: Constraint) -> bool:
-    return constraint.metric.startswith("latency_") or constraint.metric == "error_ratio"
+    return constraint.metric.startswith(("latency_", "ttft_", "itl_")) or constraint.metric == "error_ratio"
 
 
 def _findings(window: Window, slo: Sequence[Constraint]) -> list[_Finding]:

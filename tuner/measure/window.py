@@ -15,6 +15,7 @@ from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status,
 from tuner.measure.quantiles import MISS, estimate_quantiles
 from tuner.measure.steady import Truncation, truncate
 from tuner.measure.student import normal_point, student_point
+from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
 
@@ -64,7 +65,8 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     Latency quantiles are over good answers and over requests that timed out or were never sent; the latter count as
     slower than everything (right-censored), so that a server which drops slow requests looks slow, not fast. Requests
     that failed fast (refused, lost, wrong) carry no latency and count in the error ratio alone. A quantile that falls
-    on a censored request is absent from `latency_s` and stands in `beyond_s`.
+    on a censored request is absent from `latency_s` and stands in `beyond_s`. Of streams both hold the times to the
+    first token and between tokens, too (`tuner.measure.tokens`).
 
     The error ratio's interval is Wilson's (1927), with the sample size corrected for autocorrelation. The growth of
     the backlog is the mean over ten equal parts of the window of requests due minus requests ended, with Student's
@@ -178,7 +180,8 @@ def _latency(
             beyond_s[name] = float(waited.min())
         else:
             latency_s[name] = estimate
-    return latency_s, beyond_s
+    tokens_s, tokens_beyond_s = token_quantiles(samples, counted & ~censored, counted & censored, waits, miss)
+    return latency_s | tokens_s, beyond_s | tokens_beyond_s
 
 
 def _achieved(parts: Sequence[Samples], from_s: float) -> float:

@@ -27,6 +27,9 @@ LATENCY_PERCENTILES: tuple[tuple[str, float], ...] = (
     ("latency_p99.9", 0.999),
 )
 
+TTFT_PERCENTILES: tuple[tuple[str, float], ...] = (("ttft_p50", 0.50), ("ttft_p90", 0.90), ("ttft_p99", 0.99))
+GAP_PERCENTILES: tuple[tuple[str, float], ...] = (("itl_p50", 0.50), ("itl_p90", 0.90), ("itl_p99", 0.99))
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -41,6 +44,24 @@ METRICS: dict[str, Metric] = {
                 name=name, unit="seconds", better="minimize", meaning=f"latency at the common rate, {q:.4g} quantile"
             )
             for name, q in LATENCY_PERCENTILES
+        ),
+        *(
+            Metric(
+                name=name,
+                unit="seconds",
+                better="minimize",
+                meaning=f"time to a stream's first token at the common rate, {q:.4g} quantile",
+            )
+            for name, q in TTFT_PERCENTILES
+        ),
+        *(
+            Metric(
+                name=name,
+                unit="seconds",
+                better="minimize",
+                meaning=f"time between a stream's tokens at the common rate, {q:.4g} quantile",
+            )
+            for name, q in GAP_PERCENTILES
         ),
         Metric(name="error_ratio", unit="ratio", better="minimize", meaning="failed requests at the common rate"),
         Metric(name="cost", unit="money_per_hour", better="minimize", meaning="price of the requested resources"),
