@@ -72,6 +72,7 @@ def test_alone_from_a_shell(tmp_path: Path) -> None:
         done = load(
             *("--url", server.url, "--protocol", "http", "--body", str(body), "--rate", "100/s", "--arrival"),
             *("constant", "--duration", "200ms", "--connections", "2", "--header", "X-A: b", "--out", str(out)),
+            *("--hdr", str(tmp_path / "latency.hlog")),
         )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
@@ -79,6 +80,10 @@ def test_alone_from_a_shell(tmp_path: Path) -> None:
     assert summary["rate_rps"] == pytest.approx(100)
     assert summary["latency_s"]["p99"] > 0
     assert b"\r\nX-A: b\r\n" in server.requests[0]
+    log = (tmp_path / "latency.hlog").read_text()
+    assert log.startswith("#[Histogram log format version 1.3]\n")
+    assert "\n#[StartTime: " in log
+    assert "\n0.000,0.200," in log
 
 
 def test_alone_in_a_closed_loop_with_errors() -> None:

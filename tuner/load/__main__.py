@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,7 @@ from tuner.load.requests import target as target_of
 from tuner.load.samples_file import dump, write
 from tuner.load.stages import as_asked
 from tuner.load.windows import Window
+from tuner.measure.hdr import write_log
 from tuner.measure.model import FloatArray, Samples
 from tuner.measure.status import word
 from tuner.space.arrivals import with_arrivals
@@ -61,9 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.serve:
             uvloop.run(_serve())
         else:
-            samples = _window(_target(given), _stage(given), given.processes)
+            target, stage, started_s = _target(given), _stage(given), time.time()
+            samples = _window(target, stage, given.processes)
             if given.out is not None:
                 write(samples, given.out)
+            if given.hdr is not None:
+                write_log(samples, given.hdr, started_s=started_s)
             sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
     except (InputError, ValueError) as error:
         return _say(error, 2)
@@ -214,6 +219,7 @@ def _target(given: argparse.Namespace) -> Target:
         requests=tuple(bodies) or (RequestSource(path=Path(os.devnull)),),
         path=given.path,
         method=given.method or ("POST" if bodies else "GET"),
+        proto=given.proto or given.url[0],
         headers={name: value.strip() for name, value in headers.items()},
         model=given.model,
         auth=_auth(given),
@@ -277,7 +283,15 @@ def _parser() -> argparse.ArgumentParser:
         "--template", action="append", type=Path, metavar="FILE", help="the same, with {{int 0 100}} and the like in it"
     )
     add("--path", help="request path instead of the protocol's usual one")
-    add("--method", help="HTTP method (protocol http; default: POST with a body, else GET)")
+    add(
+        "--method",
+        help="HTTP method (protocol http; default: POST with a body, else GET), or package.Service/Method (grpc)",
+    )
+    add(
+        "--proto",
+        metavar="FILE|URL",
+        help="protocol grpc: .proto file, descriptor set or server that tells (default: --url)",
+    )
     add("--header", action="append", default=[], metavar="NAME:VALUE", help="header to send; may be repeated")
     add("--ca", type=Path, metavar="FILE", help="PEM file of the authorities to trust (default: the system's)")
     add("--server-name", metavar="NAME", help="name in the server's certificate (default: the URL's host)")
@@ -298,6 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cpus", type=_numbers, default=(), help="CPUs to run on, such as 0,1")
     add("--processes", type=int, default=1, help="engine processes, each on its own of the CPUs (default: 1)")
     add("--out", type=Path, metavar="FILE", help="write the samples here (.npz)")
+    add("--hdr", type=Path, metavar="FILE", help="write the latencies here, as a histogram log of HdrHistogram")
     add("--serve", action="store_true", help="take a target and orders as lines of JSON from standard input")
     return parser
 
