@@ -15,7 +15,7 @@ from tests.measure.test_known_metrics import counted
 from tests.measure.timed import samples
 from tuner.load.scrape import parse
 from tuner.measure.counters import Increase, Scrape, difference
-from tuner.measure.model import Status
+from tuner.measure.model import Status, Tokens
 from tuner.measure.waterfall import Row, Waterfall, waterfall
 
 UNACCOUNTED = "network, and what no side accounts for"
@@ -121,6 +121,16 @@ def test_milestones_and_timers_stand_beside_and_are_not_added_up() -> None:
     assert [row.adds_up for row in timers.rows if row.source == "server"] == [False]
     assert all(row.source != "difference" for row in timers.rows)
     assert timers.matches == ()
+
+
+def test_both_sides_first_tokens_stand_side_by_side() -> None:
+    base = samples(remote_s=2.5)
+    rows = np.repeat(np.arange(1000), 2)
+    at_s = np.column_stack([base.sent_s + 0.9, base.sent_s + 1.5]).ravel()
+    found = waterfall(samples(remote_s=2.5, tokens=Tokens(row=rows, at_s=at_s)), served(tell.vllm))
+    first, server = (row for row in found.rows if row.name == "first token")
+    assert (first.source, first.mean_s, first.adds_up) == ("client", pytest.approx(0.9), False)
+    assert (server.source, server.mean_s, server.adds_up) == ("server", pytest.approx(0.8), False)
 
 
 def test_the_model_that_was_asked_for_is_in_the_line_and_the_others_beside_it() -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tuner.measure.model import FloatArray, Samples, Status
 from tuner.measure.quantiles import estimate_quantiles
+from tuner.measure.tokens import first_token_s
 
 MEDIAN, TAIL = 0.5, 0.99
 
@@ -99,6 +100,19 @@ def server_timings(samples: Samples) -> tuple[Component, ...]:
     total = float(latency(samples).mean()) if rows.any() else 0.0
     told = {name: values[rows & np.isfinite(values)] for name, values in samples.server_timing_s.items()}
     return tuple(component(name, values, total) for name, values in told.items() if len(values))
+
+
+def first_token(samples: Samples) -> Component | None:
+    """From a request's send to the first token of its stream, over the answered ones; None: nothing was streamed.
+
+    Counted as a server counts its own time to the first token: what came before the send is left out.
+    """
+    rows = answered(samples)
+    after_send = first_token_s(samples) - (samples.sent_s - samples.scheduled_s)
+    values = after_send[rows & np.isfinite(after_send)]
+    if not len(values):
+        return None
+    return component("first token", values, float(latency(samples).mean()))
 
 
 def component(name: str, values: FloatArray, total_s: float) -> Component:

@@ -21,6 +21,8 @@ Source = Literal["client", "server", "header", "difference"]
 _MATCHES = 0.01
 """Counts of both sides that differ by less, relative to the client's, are of the same requests."""
 _TOTAL = "total"
+_ANSWERING = ("wait", "receive")
+"""The client's parts in which the servers' lie."""
 _CLIENT_SPAN, _UNACCOUNTED = "the client from send to last byte", "network, and what no side accounts for"
 
 
@@ -98,8 +100,9 @@ def waterfall(samples: Samples, increase: Increase | None = None, *, model: str 
     drawing = _Drawing(whole.mean_s)
     parts = client.components(samples)
     drawing.client(parts)
-    remote_s = sum(part.mean_s for part in parts if part.name in ("wait", "receive"))
-    begin_s = sum(part.mean_s for part in parts if part.name not in ("wait", "receive"))
+    drawing.first_token(client.first_token(samples), parts)
+    remote_s = sum(part.mean_s for part in parts if part.name in _ANSWERING)
+    begin_s = sum(part.mean_s for part in parts if part.name not in _ANSWERING)
     sides = recognize(increase) if increase is not None else ()
     chain, others = _chain(sides, model)
     drawing.notes += increase.notes if increase is not None else ()
@@ -134,20 +137,14 @@ class _Drawing:
     def client(self, parts: Sequence[Component]) -> None:
         begin_s = 0.0
         for part in parts:
-            self.rows.append(
-                Row(
-                    name=part.name,
-                    depth=0,
-                    source="client",
-                    mean_s=part.mean_s,
-                    share=part.share,
-                    begin_s=begin_s,
-                    p50=part.p50,
-                    p99=part.p99,
-                    count=part.count,
-                )
-            )
+            self.rows.append(_client_row(part, begin_s))
             begin_s += part.mean_s
+
+    def first_token(self, first: Component | None, parts: Sequence[Component]) -> None:
+        """Beside the client's parts: it lies in their wait and receive, and begins with the send."""
+        if first is not None:
+            sent_s = sum(part.mean_s for part in parts if part.name not in _ANSWERING)
+            self.rows.append(_client_row(first, sent_s, depth=1, adds_up=False))
 
     def chain(self, chain: Sequence[ServerSide], begin_s: float, span_s: float) -> None:
         """From the client's span inwards: what is not accounted for, then the server, its parts, the server behind it.
@@ -294,6 +291,21 @@ class _Drawing:
 
     def _share(self, mean_s: float | None) -> float | None:
         return mean_s / self._latency_s if mean_s is not None and self._latency_s > 0.0 else None
+
+
+def _client_row(part: Component, begin_s: float, *, depth: int = 0, adds_up: bool = True) -> Row:
+    return Row(
+        name=part.name,
+        depth=depth,
+        source="client",
+        mean_s=part.mean_s,
+        share=part.share,
+        begin_s=begin_s,
+        p50=part.p50,
+        p99=part.p99,
+        count=part.count,
+        adds_up=adds_up,
+    )
 
 
 def _chain(sides: Sequence[ServerSide], model: str | None) -> tuple[list[ServerSide], list[ServerSide]]:
