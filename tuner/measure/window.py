@@ -38,6 +38,7 @@ _WORDS = {
     Status.MALFORMED: "malformed answer",
     Status.NOT_SENT: "not sent",
 }
+_WHOLE = Truncation(cut=0, unsteady=False, wanted=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Trust:
     """Most of the time that the generator may run or wait for a CPU: above, it queues requests itself."""
     requests: int = 30
     """Fewest requests in the kept part."""
+    changes: bool = False
+    """The load changes on purpose: nothing is cut as warm-up, and no steadiness is asked for."""
 
 
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
@@ -78,7 +81,7 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     parts = (samples, *more)
     whole = join(parts)
     waits = np.concatenate([_waits(part) for part in parts])
-    truncation = truncate(waits)
+    truncation = _WHOLE if trust.changes else truncate(waits)
     backlog = _backlog_growth(parts, miss)
     overloaded = backlog is not None and backlog.low is not None and backlog.low > 0.0
     from_s = 0.0 if overloaded or truncation.cut == 0 else float(whole.scheduled_s[truncation.cut])

@@ -14,7 +14,7 @@ from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
 from tuner.measure.model import Estimate, Samples, Usage, Window
 from tuner.measure.stopping import Goal, Settled, looks, measure
-from tuner.measure.window import summarize
+from tuner.measure.window import Trust, summarize
 from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.trials.quiet import Quiet, silence
@@ -127,7 +127,10 @@ class Bench:
     def _told(self, settled: Settled, usage: Usage) -> Window:
         """The window, with what disturbed it; of a load that changes, or overwhelms, that is no disturbance."""
         window = settled.window
-        if self._workload.shape is not None or _grows(window):
+        if self._workload.shape is not None:
+            first, *more = settled.parts
+            return summarize(first, Trust(changes=True), more=more)
+        if _grows(window):
             return window
         found = disturbances(join(settled.parts), usage, from_s=window.warm_up_s)
         return replace(window, warnings=(*window.warnings, *found))
