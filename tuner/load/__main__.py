@@ -227,8 +227,8 @@ def _target(given: argparse.Namespace) -> Target:
         check=CheckSpec(statuses=given.status, paths=tuple(map(_holds, given.holds)), schema=given.schema),
     )
     urls = tuple(url.rstrip("/") for url in given.url)
-    if workload.tls is not None and not all(url.startswith("https://") for url in urls):
-        raise ValueError("--ca and --server-name are for https:// URLs")
+    if workload.tls is not None and not all(url.startswith(("https://", "grpcs://")) for url in urls):
+        raise ValueError("--ca and --server-name are for https:// and grpcs:// URLs")
     return target_of(urls, workload, requests(workload), given.cpus)
 
 

@@ -31,7 +31,7 @@ _PATIENCE_S = 60.0
 
 
 def is_url(proto: str) -> bool:
-    return proto.startswith(("grpc://", "grpcs://"))
+    return "://" in proto
 
 
 @lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,10 +41,10 @@ def target(
 
 
 def secured(urls: tuple[str, ...], workload: WorkloadSpec) -> tuple[str, ...]:
-    """The addresses as they are sent to: ``https`` where the workload says that the servers speak TLS."""
+    """The addresses as they are sent to: ``https`` (or ``grpcs``) where the workload says that the servers speak TLS."""
     if workload.tls is None:
         return urls
-    return tuple(f"https://{url.removeprefix('http://')}" if url.startswith("http://") else url for url in urls)
+    return tuple(re.sub(r"^(http|grpc)://", r"\1s://", url) for url in urls)
 
 
 def tls(workload: WorkloadSpec) -> Tls:

@@ -33,6 +33,12 @@ class GrpcMethod:
     def _method(self) -> Method:
         from tuner.load.protocols.messages import method_of
 
+        if "/" not in self._name:
+            raise ValueError("the grpc protocol needs its method, as package.Service/Method")
+        if not self._descriptors:
+            raise ValueError(
+                "the grpc protocol needs a .proto file, a descriptor set or a server that offers reflection"
+            )
         return method_of(base64.b64decode(self._descriptors), self._name)
 
     def encode(self, body: bytes) -> Request:
