@@ -13,6 +13,7 @@ from tuner.measure.correlation import correlation_time
 from tuner.measure.joined import join, starts_s
 from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
 from tuner.measure.quantiles import MISS, estimate_quantiles
+from tuner.measure.status import word
 from tuner.measure.steady import Truncation, truncate
 from tuner.measure.student import normal_point, student_point
 from tuner.measure.tokens import token_quantiles
@@ -30,14 +31,6 @@ LOPSIDED = 1.25
 """A replica whose share is this many times its fair share, or one part in so many of it, is worth a warning."""
 
 _PERCENTILES = dict(LATENCY_PERCENTILES)
-_WORDS = {
-    Status.WRONG_ANSWER: "wrong answer",
-    Status.CONNECT_FAILED: "connect failed",
-    Status.CONNECTION_LOST: "connection lost",
-    Status.TIMED_OUT: "timed out",
-    Status.MALFORMED: "malformed answer",
-    Status.NOT_SENT: "not sent",
-}
 _WHOLE = Truncation(cut=0, unsteady=False, wanted=0.0)
 
 
@@ -140,11 +133,7 @@ def _error_ratio(status: IntArray, miss: float) -> Estimate:
 
 def _errors(status: IntArray) -> Mapping[str, int]:
     kinds, counts = np.unique(status[status != GOOD], return_counts=True)
-    return {_word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}
-
-
-def _word(status: int) -> str:
-    return f"http {status}" if status >= 100 else _WORDS[Status(status)]
+    return {word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}
 
 
 def _censored(samples: Samples) -> BoolArray:
