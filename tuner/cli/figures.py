@@ -11,29 +11,23 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tuner.benchmark import Benchmark, Start
-    from tuner.measure.components import Quantile
     from tuner.measure.model import Estimate
-    from tuner.measure.waterfall import Row, Waterfall
-
-_BAR = 28
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def print_benchmark(result: Benchmark) -> None:
     """The whole result, as text."""
-    from tuner.cli.output import print_renderable
+    from tuner.cli.output import console, print_renderable
+    from tuner.record.waterfall import waterfall_lines
 
     if result.starts:
         click.echo(_heading(result))
         print_renderable(_figures(result))
         last = result.starts[-1]
-        if last.waterfall.rows:
-            print_renderable(_waterfall(last.waterfall))
+        for line in waterfall_lines(last.waterfall, console().width):
+            click.echo(line)
         throughput = result.starts[0].throughput
         if throughput.note:
             click.echo(f"throughput: {throughput.note}")
-        for note in last.waterfall.notes:
-            click.echo(f"note: {note}")
         for line in _slo(result):
             click.echo(line)
     for warning in result.warnings:
@@ -114,76 +108,6 @@ def _interval(unit: str, estimate: Estimate) -> str:
     if high is None:
         return f"{low} or more"
     return f"{high} or less" if low is None else f"{low} to {high}"
-
-
-def _waterfall(found: Waterfall) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    latency = found.latency
-    whole_s = latency.mean_s if latency is not None else 0.0
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("where the latency goes", no_wrap=True)
-    table.add_column("of a mean request", width=_BAR, no_wrap=True)
-    for title in ("mean", "share", "p50", "p99"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("told by")
-    for row in found.rows:
-        table.add_row(*map(Text, _waterfall_row(row, whole_s)))
-    if latency is not None:
-        table.add_row(
-            "latency",
-            _bar(0.0, 1.0),
-            _time(latency.mean_s),
-            "100 %",
-            _quantile(latency.p50),
-            _quantile(latency.p99),
-            "",
-        )
-    return table
-
-
-def _waterfall_row(row: Row, whole_s: float) -> tuple[str, ...]:
-    from tuner.units import format_ratio
-
-    drawn = row.mean_s is not None and row.begin_s is not None and whole_s > 0.0
-    bar = _bar((row.begin_s or 0.0) / whole_s, (row.mean_s or 0.0) / whole_s) if drawn else ""
-    told = {"client": "the client", "header": "Server-Timing", "difference": "difference", "server": row.told_by}
-    return (
-        "  " * row.depth + row.name,
-        bar,
-        _time(row.mean_s),
-        "" if row.share is None else format_ratio(row.share),
-        _quantile(row.p50),
-        _quantile(row.p99),
-        told[row.source],
-    )
-
-
-def _bar(begin: float, share: float) -> str:
-    """A bar of a share of the width, from `begin` (both 0 to 1) on; anything above 0 can be seen."""
-    at = min(max(begin, 0.0), 1.0) * _BAR
-    length = min(max(share, 0.0) * _BAR, _BAR - int(at))
-    whole, rest = int(length), round((length % 1) * 8)
-    drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
-    if share > 0.0 and not drawn.strip():
-        drawn = "▏"
-    return " " * int(at) + drawn
-
-
-def _time(seconds: float | None) -> str:
-    from tuner.units import format_seconds
-
-    return "-" if seconds is None else format_seconds(seconds)
-
-
-def _quantile(found: Quantile | None) -> str:
-    if found is None:
-        return "-"
-    if found.value is None:
-        return f"> {_time(found.low)}"
-    return _time(found.value)
 
 
 def _slo(result: Benchmark) -> Iterator[str]:

@@ -84,7 +84,7 @@ def bench_page(document: Data) -> str:
         errors=_errors(starts),
         starts=[_start(start) for start in starts] if len(starts) > 1 else [],
         waterfall=[] if last is None else _waterfall(last["waterfall"]),
-        notes=[] if last is None else last["waterfall"]["notes"],
+        notes=[] if last is None else _waterfall_notes(last["waterfall"]),
         charts=charts,
     )
 
@@ -231,12 +231,22 @@ def _waterfall(found: Data) -> list[Bar]:
     return [*rows, _bar(latency, whole_s)]
 
 
+def _waterfall_notes(found: Data) -> list[str]:
+    across = ["~ lies within or across other parts: it is not added up."]
+    return [
+        *(across if any(not row["adds_up"] for row in found["rows"]) else ()),
+        *(f"{one['server']}: {one['name']} held {one['mean']:.3g} requests on average." for one in found["lengths"]),
+        *(f"{one['server']} counted {one['told']:.0f} requests, {one['sent']} were sent." for one in found["matches"]),
+        *found["notes"],
+    ]
+
+
 def _bar(row: Data, whole_s: float) -> Bar:
     drawn = row["mean_s"] is not None and row["begin_s"] is not None and whole_s > 0.0
     begin = min(max(row["begin_s"] / whole_s, 0.0), 1.0) * 100 if drawn else None
     width = min(row["mean_s"] / whole_s * 100, 100 - (begin or 0.0)) if drawn else None
     return Bar(
-        name=row["name"],
+        name=row["name"] if row.get("adds_up", True) else f"{row['name']} ~",
         depth=row["depth"],
         source=row["source"],
         told_by=row["told_by"] or {"client": "the load generator", "difference": "what remains"}.get(row["source"], ""),
@@ -244,16 +254,19 @@ def _bar(row: Data, whole_s: float) -> Bar:
         width=width,
         mean="–" if row["mean_s"] is None else format_seconds(row["mean_s"]),
         share="" if row["share"] is None else format_ratio(row["share"]),
-        p50=_quantile(row["p50"]),
-        p99=_quantile(row["p99"]),
+        p50=_quantile(row["p50"], row["source"]),
+        p99=_quantile(row["p99"], row["source"]),
     )
 
 
-def _quantile(found: Data | None) -> str:
+def _quantile(found: Data | None, source: str) -> str:
+    """What a server's histogram tells is known to lie in a bucket, and no better."""
     if found is None:
         return "–"
     if found["value"] is None:
         return "–" if found["low"] is None else f"> {format_seconds(found['low'])}"
+    if source == "server" and found["low"] is not None and found["high"] is not None:
+        return f"{format_seconds(found['low'])} – {format_seconds(found['high'])}"
     return format_seconds(found["value"])
 
 
