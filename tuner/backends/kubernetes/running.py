@@ -34,6 +34,8 @@ _MAY_PASS_WITHIN_S = 2.5
 _LOG_LINES = 50
 _COUNTED_EVERY_S = 1.0
 _AWAY_S = 5.0
+_BEHIND_S = 120.0
+"""So long after an absence of the API server its controllers may not have come back to it: each asks ever less often."""
 _NODES_SEEN_EVERY_S = 1.0
 _UNHURRIED_KINDS = ("Deployment", "StatefulSet")
 
@@ -208,12 +210,20 @@ class KubernetesRunning:
             found = look()
             return found if found is not None else self._certain_fault()
 
-        found = cast("T | Fault | None", wait_until(self._changed, look_or_fault, end, _LOOKED_AT_LEAST_EVERY_S))
+        while True:
+            found = cast("T | Fault | None", wait_until(self._changed, look_or_fault, end, _LOOKED_AT_LEAST_EVERY_S))
+            if found is not None or not self._cluster_is_behind():
+                break
+            end = time.monotonic() + deadline_s  # the servers have not had it yet
         if isinstance(found, Fault):
             raise self._failed("ready", found)
         if found is None:
             raise self._too_late(deadline_s)
         return found
+
+    def _cluster_is_behind(self) -> bool:
+        """Its controllers have not made all pods, and may still not have found the API server again."""
+        return self._api.was_away(_BEHIND_S) and len(self._pods()) < self._placed.pods.replicas
 
     def _certain_fault(self) -> Fault | None:
         found = diagnosis.fault(self._pods(), self._events(), self._workload())
@@ -257,6 +267,8 @@ class KubernetesRunning:
             f"{ready} of {self._placed.pods.replicas} replicas were ready after {format_seconds(deadline_s)}; "
             f"the last that was said: {said}"
         )
+        if self._api.was_away(deadline_s + _BEHIND_S):
+            return BackendFailure(f"{reason}; the API server was away meanwhile")
         return TrialFailure(stage="ready", kind="NotReady", reason=reason, logs=self.logs(_LOG_LINES))
 
     def _others_are_gone(self, end: float) -> None:
