@@ -17,9 +17,10 @@ from tests.measure.expositions import executor
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.model import Running, TellsMetrics
 from tuner.backends.process import ProcessBackend
+from tuner.errors import InputError
 from tuner.load.local import LocalGenerator
 from tuner.load.model import Answer, Request, Stage, Target, Unanswered
-from tuner.load.scrape import scrape
+from tuner.load.scrape import addresses, scrape
 from tuner.manifests.model import Container, MetricsPort, Probe
 from tuner.measure.counters import difference
 from tuner.measure.known_metrics import recognize
@@ -83,6 +84,22 @@ def test_it_may_be_asked_from_where_the_load_comes_from() -> None:
 def test_bytes_that_are_no_text_are_no_metrics() -> None:
     (found,) = scrape(("http://x/metrics",), 1.0, lambda url, request, timeout_s: Answer(status=200, body=b"\xff\xfe"))
     assert found.problem.startswith("its metrics could not be read: ")
+
+
+def test_addresses_are_looked_at_before_anything_is_started() -> None:
+    good = "http://127.0.0.1:6000/metrics"
+    assert addresses((good, good), "--metrics") == (good,)
+    with pytest.raises(InputError) as caught:
+        addresses((good, "localhost:6000", "http://h:x/", "ftp://h/", "http://me:pw@h/metrics", ""), "--metrics")
+    assert len(caught.value.problems) == 5
+    text = str(caught.value)
+    assert "'localhost:6000' is not of the form http://HOST:PORT/PATH; write it like http://127.0.0.1" in text
+    assert "pw" not in text
+
+
+def test_a_secret_in_an_address_is_not_shown() -> None:
+    (found,) = scrape(("http://127.0.0.1:1/metrics?token=abc",), 1.0)
+    assert "abc" not in repr(found)
 
 
 MODEL = """

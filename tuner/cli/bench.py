@@ -43,7 +43,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
     "--metrics",
     multiple=True,
     metavar="URL",
-    help="The server's own metrics (Prometheus text).  [default: its /metrics, where there is one]",
+    help="The server's own metrics (Prometheus text); may be repeated.  [default: where the manifest says, else /metrics]",
 )
 @click.option("--html", type=_FILE, help="Write a page with the result here.")
 @subject
@@ -81,6 +81,7 @@ def bench(
     from tuner.benchmark import benchmark, document
     from tuner.cli.figures import print_benchmark
     from tuner.cli.output import notice, print_json, stages
+    from tuner.load.scrape import addresses
     from tuner.subjects import subject as subject_of
 
     asked = replace(
@@ -90,6 +91,7 @@ def bench(
         shape=shape,
         duration_s=duration_s,
     )
+    metrics = addresses(metrics, "--metrics")
     found = subject_of(target, options=asked, notice=notice)
     _writable(html)
     try:

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tuner.errors import InputError, Problem, Where
 from tuner.load.exchange import exchange
 from tuner.load.model import Exchange, Request, Unanswered
 from tuner.measure.counters import Distribution, Labels, Scrape, Series
+from tuner.uri import masked
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -30,6 +32,22 @@ def scrape(urls: Sequence[str], timeout_s: float = 5.0, ask: Exchange = exchange
         return tuple(_scraped(url, timeout_s, ask) for url in urls)
     with ThreadPoolExecutor(max_workers=max(1, min(16, len(urls)))) as threads:
         return tuple(threads.map(lambda url: _scraped(url, timeout_s, ask), urls))
+
+
+def addresses(urls: Sequence[str], option: str) -> tuple[str, ...]:
+    """The same addresses, each once. Raises InputError with all that no metrics can be read from; `option` gave them."""
+    problems = [
+        Problem(
+            where=Where(file=option),
+            message=f"no address of metrics: {masked(url)!r} {fault}",
+            fix="write it like http://127.0.0.1:6000/metrics",
+        )
+        for url in urls
+        if (fault := _fault(url))
+    ]
+    if problems:
+        raise InputError(problems)
+    return tuple(dict.fromkeys(urls))
 
 
 def parse(url: str, text: str) -> Scrape:
@@ -61,17 +79,29 @@ def parse(url: str, text: str) -> Scrape:
     )
 
 
+def _fault(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return "is not of the form http://HOST:PORT/PATH"
+        _ = parts.port
+    except ValueError as error:
+        return f"is no URL ({error})"
+    return "holds a user's name or password, which is not sent" if "@" in parts.netloc else ""
+
+
 def _scraped(url: str, timeout_s: float, ask: Exchange) -> Scrape:
     parts = urlsplit(url)
     path = (parts.path or "/metrics") + (f"?{parts.query}" if parts.query else "")
     request = Request(method="GET", path=path, headers=_HEADERS, body=b"")
+    shown = masked(url)
     try:
         answer = ask(f"{parts.scheme}://{parts.netloc}", request, timeout_s)
         if answer.status != 200:
-            return Scrape(url=url, problem=f"its metrics could not be read: status {answer.status}")
-        return parse(url, answer.body.decode())
+            return Scrape(url=shown, problem=f"its metrics could not be read: status {answer.status}")
+        return parse(shown, answer.body.decode())
     except (Unanswered, ValueError) as error:
-        return Scrape(url=url, problem=f"its metrics could not be read: {error}")
+        return Scrape(url=shown, problem=f"its metrics could not be read: {error}")
 
 
 def _distributions(family: Metric) -> dict[Series, Distribution]:
