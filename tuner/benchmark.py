@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import tuner
+from tuner.backends.model import TellsMetrics
 from tuner.load.model import Answer, Generator, Request, Stage
 from tuner.load.scrape import scrape
 from tuner.measure.common_rate import derive
@@ -131,7 +132,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure the subject over so many starts, all at the rate that the first was measured at.
 
-    `metrics` are addresses of the servers' own metrics; empty: /metrics where it answers, and what is there is known.
+    `metrics` are addresses of the servers' own metrics; empty: those that are told of what was
+    deployed, else /metrics where it answers.
     `on_samples` is given each start's number, from 0, and its samples. Raises TrialFailure, EnvironmentFailure.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -311,8 +313,12 @@ def _numbered(on_stage: Callable[[str], None], number: int, restarts: int) -> Ca
 
 
 def _usual_metrics(served: Served) -> tuple[str, ...]:
-    """Addresses at which a server usually tells its metrics, as far as it does."""
-    guesses = [f"{url}{_USUAL_METRICS}" for url in served.running.endpoint.urls]
+    """Addresses of the metrics of what was deployed; else those at which servers usually tell them, as far as they do."""
+    running = served.running
+    told = running.metrics_urls() if isinstance(running, TellsMetrics) else ()
+    if told:
+        return told
+    guesses = [f"{url}{_USUAL_METRICS}" for url in running.endpoint.urls]
     return tuple(found.url for found in scrape(guesses, 1.0, served.generator.ask) if not found.problem)
 
 

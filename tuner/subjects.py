@@ -22,6 +22,7 @@ from tuner.errors import EnvironmentFailure, InputError, Problem, TrialFailure, 
 from tuner.inputs import Inputs, complete, inputs_of
 from tuner.load.model import Generator, Request, Unanswered
 from tuner.load.model import Protocol as Speaker
+from tuner.load.requests import target
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
 from tuner.measure.model import Usage
@@ -39,7 +40,7 @@ from tuner.space.nearest import nearest
 from tuner.trials.clock import Clock, RealClock
 from tuner.trials.load_source import Place, load_source
 from tuner.trials.quiet import leave_servers_alone
-from tuner.trials.ready import ready, target
+from tuner.trials.ready import ready
 from tuner.trials.verify import ExpectedAnswers
 from tuner.uri import masked
 
@@ -195,7 +196,7 @@ class Deployed:
             with backend.deploy(deployment) as running:
                 try:
                     speaker, requests = self._inputs.protocol, self._inputs.requests
-                    to = target(running.endpoint.urls, self.workload, speaker, requests, backend.generator_cpus())
+                    to = target(running.endpoint.urls, self.workload, requests, backend.generator_cpus())
                     with load.generator(to) as generator:
                         startup_s = ready(
                             running, generator, self.workload, speaker, requests, self._expected, on_stage
@@ -262,7 +263,7 @@ class Remote:
         from tuner.load.local import LocalGenerator
 
         running = _Elsewhere(self._base)
-        to = target(running.endpoint.urls, self.workload, self._speaker, self._requests)
+        to = target(running.endpoint.urls, self.workload, self._requests)
         with LocalGenerator(to) as generator:
             on_stage("wait for an answer")
             self._wait(generator)

@@ -15,6 +15,7 @@ from tuner.backends.model import Backend, Deployment, NamesImages, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.load.model import Generator, Protocol, Request, Target
+from tuner.load.requests import target
 from tuner.manifests.model import Manifest, PodSet
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
@@ -29,7 +30,7 @@ from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
 from tuner.trials.quiet import Quiet
-from tuner.trials.ready import ready, target
+from tuner.trials.ready import ready
 from tuner.trials.resources import requested
 from tuner.trials.verify import ExpectedAnswers
 
@@ -162,7 +163,7 @@ class TrialRunner:
         urls, cpus = running.endpoint.urls, self._backend.generator_cpus()
         with watch:
             # the generator's process starts while the server does, so that its start-up costs no time
-            generating = self._generator(target(urls, workload, self._protocol, self._requests, cpus))
+            generating = self._generator(target(urls, workload, self._requests, cpus))
         with generating as generator:
             with watch:
                 startup_s = ready(

@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuner.backends.model import Running
-from tuner.load.model import Generator, Protocol, Request, Target
+from tuner.load.model import Generator, Protocol, Request
 from tuner.load.requests import secured
-from tuner.load.requests import target as target_of
 from tuner.space.model import WorkloadSpec
 from tuner.trials.verify import ExpectedAnswers, verify_configuration
-
-
-def target(
-    urls: tuple[str, ...],
-    workload: WorkloadSpec,
-    protocol: Protocol,  # noqa: ARG001
-    requests: tuple[Request, ...],
-    cpus: tuple[int, ...] = (),
-) -> Target:
-    """Whom the workload's generator sends to, and what. Raises InputError where its token cannot be read any more."""
-    return target_of(urls, workload, requests, cpus)
 
 
 def ready(
