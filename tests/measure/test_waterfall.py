@@ -152,6 +152,23 @@ def test_a_server_that_says_it_took_longer_than_the_client_waited_is_inconsisten
     )
 
 
+def test_parts_that_add_up_to_the_whole_leave_nothing_whatever_the_rounding() -> None:
+    def both(n: int) -> str:
+        return "".join(
+            tell.histogram(f"vllm:{name}_seconds", 'model_name="m"', [seconds] * n, [1.0])
+            for name, seconds in (
+                ("e2e_request_latency", 0.3),
+                ("request_queue_time", 0.1),
+                ("request_decode_time", 0.2),
+            )
+        )
+
+    found = waterfall(samples(remote_s=0.3), served(both))
+    assert row(found, "vLLM itself").mean_s == pytest.approx(0.0, abs=1e-12)
+    assert row(found, UNACCOUNTED).mean_s == pytest.approx(0.0, abs=1e-12)
+    assert found.notes == ()
+
+
 @settings(deadline=None)
 @given(st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0.002, 0.1))
 def test_no_difference_is_ever_shown_negative(

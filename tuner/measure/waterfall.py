@@ -20,6 +20,8 @@ Source = Literal["client", "server", "header", "difference"]
 
 _MATCHES = 0.01
 """Counts of both sides that differ by less, relative to the client's, are of the same requests."""
+_ROUNDING = 1e-9
+"""Sums of the same numbers in another order differ by less."""
 _TOTAL = "total"
 _ANSWERING = ("wait", "receive")
 """The client's parts in which the servers' lie."""
@@ -276,8 +278,8 @@ class _Drawing:
 
     def _rest(self, name: str, depth: int, span_s: float, parts_s: float, outer: str, inner: str) -> float | None:
         """What a span has beyond its parts; None, and a note, where the parts are more than it."""
-        rest: float | None = span_s - parts_s
-        if parts_s > span_s:
+        rest: float | None = max(0.0, span_s - parts_s)
+        if parts_s > span_s * (1.0 + _ROUNDING):
             self.notes.append(
                 f"inconsistent: {inner} took {format_seconds(parts_s)} of a mean request, more than the "
                 f"{format_seconds(span_s)} of {outer}, which holds it: they did not see the same requests, overlap, or "
