@@ -18,8 +18,9 @@ from tuner.backends.model import TellsMetrics
 from tuner.load.model import Answer, Generator, Request, Stage
 from tuner.load.scrape import scrape
 from tuner.measure.common_rate import derive
-from tuner.measure.counters import Increase, Scrape, difference
+from tuner.measure.counters import Increase, Scrape, difference, together
 from tuner.measure.distribution import Slice, percentiles, slices
+from tuner.measure.joined import join
 from tuner.measure.model import Estimate, Samples, Usage, Window
 from tuner.measure.noise import noise_floor
 from tuner.measure.slo import judge
@@ -132,8 +133,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure the subject over so many starts, all at the rate that the first was measured at.
 
-    `metrics` are addresses of the servers' own metrics; empty: those that are told of what was
-    deployed, else /metrics where it answers.
+    `metrics` are addresses of the servers' own metrics; empty: those that are told of what was deployed, else /metrics
+    where it answers.
     `on_samples` is given each start's number, from 0, and its samples. Raises TrialFailure, EnvironmentFailure.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -145,12 +146,13 @@ def benchmark(
         stage = _numbered(on_stage, number, restarts)
         with subject.serve(stage) as served:
             watched = _Watched(served.generator, metrics or _usual_metrics(served))
+            measuring = _Measuring(served, watched, subject, stage)
             try:
-                start = _Measuring(served, watched, subject, stage).start(rate_rps)
+                start = measuring.start(rate_rps)
             except Untrusted as untrusted:
                 refused = (str(untrusted),)
                 break
-        on_samples(number, watched.samples, start.window)
+        on_samples(number, measuring.samples, start.window)
         starts.append(start)
         rate_rps = rate_rps or start.window.offered_rps or None
     return Benchmark(
@@ -181,39 +183,36 @@ def document(result: Benchmark) -> dict[str, Any]:
 
 
 class _Watched:
-    """A generator; of the window it is told to keep, the samples stay, and what the servers counted meanwhile."""
+    """A generator; of the windows it is told to watch, it keeps what the servers counted meanwhile."""
 
     def __init__(self, generator: Generator, metrics: tuple[str, ...]) -> None:
         self._generator = generator
         self._metrics = metrics
-        self._keeps = False
-        self._samples: Samples | None = None
-        self.increase: Increase | None = None
-
-    @property
-    def samples(self) -> Samples:
-        """Of the last window that was kept. Raises ValueError before there is one."""
-        if self._samples is None:
-            raise ValueError("no window was kept yet")
-        return self._samples
+        self._watches = False
+        self._counted: list[tuple[Samples, Increase]] = []
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """The windows sent meanwhile are kept, each in the place of the one before."""
-        self._keeps = True
+    def watched(self) -> Iterator[None]:
+        """The windows sent meanwhile are watched."""
+        self._watches = True
         try:
             yield
         finally:
-            self._keeps = False
+            self._watches = False
+
+    def counted(self, parts: Sequence[Samples]) -> Increase | None:
+        """What the servers counted in these windows; None where nothing is known of where they tell it."""
+        found = [increase for samples, increase in self._counted if any(samples is part for part in parts)]
+        return together(found) if found else None
 
     def run(self, stage: Stage) -> Samples:
         """As in `Generator`."""
-        if not self._keeps:
+        if not self._watches or not self._metrics:
             return self._generator.run(stage)
         before = self._scrape()
-        self._samples = self._generator.run(stage)
-        self.increase = difference(before, self._scrape()) if self._metrics else None
-        return self._samples
+        samples = self._generator.run(stage)
+        self._counted.append((samples, difference(before, self._scrape())))
+        return samples
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
         """As in `Generator`."""
@@ -224,7 +223,7 @@ class _Watched:
         self._generator.close()
 
     def _scrape(self) -> tuple[Scrape, ...]:
-        return scrape(self._metrics, ask=self._generator.ask) if self._metrics else ()
+        return scrape(self._metrics, ask=self._generator.ask)
 
 
 class _Measuring:
@@ -236,6 +235,11 @@ class _Measuring:
         self._on_stage = on_stage
         self._bench = self._loads(self._workload, self._slo)
 
+    @property
+    def samples(self) -> Samples:
+        """Of the windows that the latencies are of, as one. Raises ValueError before they are measured."""
+        return join(self._bench.parts)
+
     def start(self, rate_rps: float | None) -> Start:
         """`rate_rps` None: half of the capacity, unless the workload says itself when requests come."""
         workload = self._workload
@@ -244,11 +248,11 @@ class _Measuring:
         throughput: Throughput | None = None
         if rate_rps is None and not closed:
             throughput, rate_rps = self._rate()
-        with self._watched.kept():
+        with self._watched.watched():
             window, usage = self._bench.at_rate(rate_rps or 0.0)
         if throughput is None:
             throughput = self._throughput(window)
-        samples, running = self._watched.samples, self._served.running
+        samples, running = self.samples, self._served.running
         enforced = [f"not enforced: {text}" for text in running.not_enforced]
         return Start(
             startup_s=self._served.startup_s,
@@ -256,7 +260,7 @@ class _Measuring:
             window=window,
             usage=usage,
             curve=self._bench.curve,
-            waterfall=waterfall(samples, self._watched.increase, model=workload.model),
+            waterfall=waterfall(samples, self._watched.counted(self._bench.parts), model=workload.model),
             percentiles=percentiles(samples, window.warm_up_s),
             over_time=slices(samples),
             warnings=(*caveats(window, usage), *_unreached(window), *enforced),

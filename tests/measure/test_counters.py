@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.measure.expositions import counter, executor, histogram
 from tuner.load.scrape import parse
-from tuner.measure.counters import Distribution, Scrape, difference, merged, quantile, scaled
+from tuner.measure.counters import Distribution, Increase, Scrape, difference, merged, quantile, scaled, together
 
 _BOUNDS = st.lists(st.floats(min_value=1e-4, max_value=1e3), min_size=1, max_size=12, unique=True).map(sorted)
 _TIMES = st.lists(st.floats(min_value=0.0, max_value=2e3), max_size=60)
@@ -155,6 +155,21 @@ def test_counters_without_a_distribution() -> None:
     fallen = difference([after], [before])
     assert fallen.counters == {("spent_us", (("model", "m"),)): 100.0}
     assert len(fallen.notes) == 1
+
+
+def test_windows_one_after_the_other_are_counted_as_one_without_what_lies_between() -> None:
+    def scrape(n: int) -> Scrape:
+        spent = {("spent_us", ()): 10.0 * n}
+        return Scrape(url="u", distributions={("d", ()): _distribution([1.0] * n, [2.0])}, counters=spent)
+
+    windows = [difference([scrape(early)], [scrape(late)]) for early, late in ((2, 5), (9, 13), (4, 2))]
+    whole = together(windows)
+    (added,) = whole.distributions.values()
+    assert (added.count, added.cumulative) == (3 + 4 + 2, (9, 9))
+    assert whole.counters == {("spent_us", ()): 90.0}
+    assert whole.urls == ("u",)
+    assert whole.notes == windows[2].notes
+    assert together([]) == Increase()
 
 
 def test_what_prometheus_text_holds() -> None:

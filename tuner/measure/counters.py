@@ -108,6 +108,24 @@ def difference(before: Sequence[Scrape], after: Sequence[Scrape]) -> Increase:
     )
 
 
+def together(increases: Iterable[Increase]) -> Increase:
+    """What was counted in several windows, as in one: what was counted between them is left out."""
+    distributions: dict[Series, list[Distribution]] = {}
+    counters: dict[Series, float] = {}
+    increases = tuple(increases)
+    for increase in increases:
+        for series, added in increase.distributions.items():
+            distributions.setdefault(series, []).append(added)
+        for series, rise in increase.counters.items():
+            counters[series] = counters.get(series, 0.0) + rise
+    return Increase(
+        distributions=MappingProxyType({series: merged(parts) for series, parts in distributions.items()}),
+        counters=MappingProxyType(counters),
+        urls=tuple(dict.fromkeys(url for increase in increases for url in increase.urls)),
+        notes=tuple(dict.fromkeys(note for increase in increases for note in increase.notes)),
+    )
+
+
 def merged(parts: Iterable[Distribution]) -> Distribution:
     """Several distributions as one, over the bounds that all of them have; without bounds where one has none.
 
@@ -157,7 +175,7 @@ def quantile(distribution: Distribution, level: float) -> Quantile | None:
         return Quantile(value=None, low=low)
     inside = distribution.cumulative[place] - below
     share = min(1.0, (rank - below) / inside) if inside > 0 else 1.0
-    return Quantile(value=low + (high - low) * share, low=low, high=high)
+    return Quantile(value=min(high, low + (high - low) * share), low=low, high=high)
 
 
 def _added(then: Distribution | None, now: Distribution) -> tuple[Distribution, bool]:

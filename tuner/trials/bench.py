@@ -53,6 +53,8 @@ class Bench:
         self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
         self._seeds = count(workload.seed)
         self._curve: list[Window] = []
+        self.parts: tuple[Samples, ...] = ()
+        """The load windows of the last measurement at a rate that was trusted."""
 
     @property
     def curve(self) -> tuple[Window, ...]:
@@ -79,6 +81,7 @@ class Bench:
             usage = meter.stop()
             window = self._told(settled, usage)
             if not window.untrusted:
+                self.parts = settled.parts
                 if self._one_rate:
                     self._curve.append(window)
                 return window, usage
