@@ -21,8 +21,7 @@ from tuner.errors import GeneratorFailure
 from tuner.load.checks import AnswerChecks
 from tuner.load.connection import Replica
 from tuner.load.model import Protocol, Request, Stage, StreamProtocol, Target
-from tuner.load.protocols import protocol
-from tuner.load.protocols.http import statuses
+from tuner.load.protocols import expected_statuses, protocol
 from tuner.load.variants import Variants
 from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, ThinkingWindow, Window
 from tuner.measure.model import Samples
@@ -47,7 +46,10 @@ class Engine:
             kind(index, url, requests, tls=target.tls, token=target.token) for index, url in enumerate(target.urls)
         ]
         self._checks = AnswerChecks(
-            speaker, len(requests), statuses=statuses(target.options), origin=self._variants.origin
+            speaker,
+            len(requests),
+            statuses=expected_statuses(target.protocol, target.options),
+            origin=self._variants.origin,
         )
 
     async def run(self, stage: Stage) -> Samples:

@@ -18,10 +18,11 @@ class StreamConnection(Connection):
     """A `Connection` that reads the events of requests which ask for a stream, as they come.
 
     A stream is good when it has at least one token, no error, and its end marker. One that ends or is lost before the
-    marker is STREAM_CUT, one with an error in it WRONG_ANSWER. Events that come in one piece have the same instant.
+    marker is STREAM_CUT; one with an error in it, and what is no stream at all, WRONG_ANSWER. Events that come in one
+    piece have the same instant.
     """
 
-    __slots__ = ("_events", "_has_tokens", "_is_ended", "_is_wrong", "_read", "_speaker")
+    __slots__ = ("_events", "_has_events", "_has_tokens", "_is_ended", "_is_wrong", "_read", "_speaker")
 
     def __init__(self, window: Window, replica: Replica, row: int, *, speaker: StreamProtocol) -> None:
         super().__init__(window, replica, row)
@@ -32,6 +33,7 @@ class StreamConnection(Connection):
         self._events = EventParser()
         self._read = 0
         """Pieces of the body that were read."""
+        self._has_events = False
         self._has_tokens = False
         self._is_ended = False
         self._is_wrong = False
@@ -62,6 +64,7 @@ class StreamConnection(Connection):
         try:
             for piece in pieces:
                 for data in self._events.feed(piece):
+                    self._has_events = True
                     event = self._speaker.event(data)
                     if event == "token":
                         self._has_tokens = True
@@ -75,7 +78,7 @@ class StreamConnection(Connection):
     def _answered(self, status: int, body: bytes, stays: bool, timing: bytes, now: float) -> bool:
         if status != 200 or not self.replica.streams[self.request]:
             return super()._answered(status, body, stays, timing, now)
-        window, row, first_byte, outcome = self.window, self.row, self._first_byte, self._outcome()
+        window, row, first_byte, outcome = self.window, self.row, self._first_byte, self._outcome(body)
         if stays:
             self.replica.keeps_alive = True
             window.free(self, now)
@@ -89,8 +92,9 @@ class StreamConnection(Connection):
             window.columns.timing(row, timing)
         return False
 
-    def _outcome(self) -> int:
-        if self._is_wrong or (self._is_ended and not self._has_tokens):
+    def _outcome(self, body: bytes) -> int:
+        is_other = bool(body) and not self._has_events
+        if self._is_wrong or is_other or (self._is_ended and not self._has_tokens):
             return Status.WRONG_ANSWER
         return 200 if self._is_ended else Status.STREAM_CUT
 

@@ -6,14 +6,14 @@ one line in `_PROTOCOLS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from tuner.load.model import Protocol
 from tuner.load.protocols.checked import Checked
 from tuner.load.protocols.grpc_method import GrpcMethod
 from tuner.load.protocols.grpc_seldon import GrpcSeldon
 from tuner.load.protocols.grpc_v2 import GrpcV2
-from tuner.load.protocols.http import Http
+from tuner.load.protocols.http import Http, statuses
 from tuner.load.protocols.openai import OpenAI
 from tuner.load.protocols.seldon import Seldon
 from tuner.load.protocols.tensorflow import TensorFlow
@@ -30,6 +30,11 @@ _PROTOCOLS: Mapping[str, Callable[[Mapping[str, str]], Protocol]] = {
     "grpc": GrpcMethod,
 }
 NAMES = tuple(_PROTOCOLS)
+
+
+def expected_statuses(name: str, options: Mapping[str, str]) -> Container[int]:
+    """The HTTP statuses that a correct answer of this protocol may have."""
+    return statuses(options) if name == "http" else (200,)
 
 
 def protocol(name: str, options: Mapping[str, str] | None = None) -> Protocol:
