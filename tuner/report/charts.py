@@ -14,6 +14,7 @@ Figure = dict[str, Any]
 
 BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#4285d6", "#e07b2e", "#2f9e6c", "#8f6bd8", "#d64a55", "#8b95a5"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
+_MI = 1 << 20
 _LEVELS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
@@ -104,6 +105,50 @@ def over_time_chart(slices: Sequence[Data], warm_up_s: float) -> Figure | None:
         "shapes": [_shade(0.0, warm_up_s)] if warm_up_s > 0.0 else [],
         "height": 460,
     }
+    return {"data": data, "layout": layout}
+
+
+def load_chart(run: Data) -> Figure | None:
+    """A load that changes, over time: the latency that was usual before it, and the rates at which bounds broke."""
+    figure = over_time_chart(run["over_time"], run["window"]["warm_up_s"])
+    if figure is None:
+        return None
+    scale = Scale.of(part["longest_s"] for part in run["over_time"])
+    shapes = figure["layout"]["shapes"]
+    recovery, climb = run["recovery"], run["climb"]
+    if recovery is not None and recovery["band_s"] is not None:
+        shapes.append(_across(scale(recovery["band_s"]), "usual before", GREY))
+    for broken in climb["breaks"] if climb is not None else ():
+        if broken["rate_rps"] is not None:
+            shapes.append({**_across(broken["rate_rps"], f"{broken['bound']} broke", RED), "yref": "y2"})
+    return figure
+
+
+def soak_chart(moments: Sequence[Data], trends: Mapping[str, Data]) -> Figure | None:
+    """Latency and memory over a long steady load, with the slopes that were found."""
+    if len(moments) < 2:
+        return None
+    scale = Scale.of(moment["latency_p99_s"] or moment["latency_p50_s"] for moment in moments)
+    at_s = [moment["at_s"] for moment in moments]
+    data: list[Figure] = []
+    for metric, field, colour in (("latency_p99", "latency_p99_s", ORANGE), ("latency_p50", "latency_p50_s", BLUE)):
+        values = [scale(moment[field]) for moment in moments]
+        data.append({**_line(metric.removeprefix("latency_"), colour, "lines+markers"), "x": at_s, "y": values})
+        if metric in trends:
+            data.append(_slope(trends[metric], at_s, scale.per_s, colour))
+    layout: Figure = {
+        "xaxis": {"title": {"text": "time since the soak began (s)"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": f"latency ({scale.name})"}, "rangemode": "tozero"},
+    }
+    if any(moment["memory_bytes"] is not None for moment in moments):
+        memory = [None if moment["memory_bytes"] is None else moment["memory_bytes"] / _MI for moment in moments]
+        data.append({**_line("memory", GREEN, "lines+markers"), "x": at_s, "y": memory, "yaxis": "y2"})
+        if "memory" in trends:
+            data.append({**_slope(trends["memory"], at_s, 1.0 / _MI, GREEN), "yaxis": "y2"})
+        layout["xaxis"]["anchor"] = "y2"
+        layout["yaxis"]["domain"] = [0.42, 1.0]
+        layout["yaxis2"] = {"title": {"text": "memory (Mi)"}, "domain": [0.0, 0.34], "rangemode": "tozero"}
+        layout["height"] = 460
     return {"data": data, "layout": layout}
 
 
@@ -202,7 +247,8 @@ def _line(name: str, colour: str, mode: str = "lines") -> Figure:
     return {"type": "scatter", "mode": mode, "name": name, "line": {"color": colour, "width": 2}}
 
 
-def _intervals(latency_s: Mapping[str, Data], scale: Scale, colour: str) -> Figure:
+def _intervals(estimates: Mapping[str, Data], scale: Scale, colour: str) -> Figure:
+    latency_s = {name: estimate for name, estimate in estimates.items() if name.startswith("latency_")}
     levels = [float(name.removeprefix("latency_p")) / 100 for name in latency_s]
     return {
         "type": "scatter",
@@ -256,10 +302,22 @@ def _upright(x: float) -> Figure:
     return {**place, "line": {"color": GREY, "width": 1.5, "dash": "dash"}}
 
 
-def _across(y: float | None) -> Figure:
+def _across(y: float | None, text: str = "SLO", colour: str = RED) -> Figure:
     place = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y}
+    label = {"text": text, "textposition": "start"}
+    return {**place, "line": {"color": colour, "width": 1.5, "dash": "dash"}, "label": label}
+
+
+def _slope(found: Data, at_s: Sequence[float], per_unit: float, colour: str) -> Figure:
+    """The line of a trend, through its level in the middle of the points it is of."""
+    end = at_s[-1]
+    start = max(at_s[0], end - found["over_s"])
+    half = found["per_s"]["value"] * (end - start) / 2
     return {
-        **place,
-        "line": {"color": RED, "width": 1.5, "dash": "dash"},
-        "label": {"text": "SLO", "textposition": "start"},
+        **_line("trend", colour),
+        "line": {"color": colour, "width": 1.5, "dash": "dot"},
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "x": [start, end],
+        "y": [(found["level"] - half) * per_unit, (found["level"] + half) * per_unit],
     }

@@ -19,9 +19,11 @@ from tuner.report.charts import (
     Scale,
     curve_chart,
     effects_chart,
+    load_chart,
     over_time_chart,
     pairs_chart,
     percentile_chart,
+    soak_chart,
 )
 from tuner.report.data import plain
 from tuner.space.metrics import METRICS
@@ -106,6 +108,80 @@ def compare_page(comparison: Comparison) -> str:
         charts=list(_compare_charts(document)),
         loads=" and ".join(format_seconds(load) for load in document["load_s"]),
     )
+
+
+def stress_page(document: Data) -> str:
+    """The page of `tune stress`, from what it prints with ``--json``."""
+    tones = {"fine": "good", "bad": "bad", "open": "open"}
+    words = {"fine": "held", "bad": "did not hold", "open": "could not be told"}
+    charts = [(run, _stress_chart(run)) for run in document["runs"]]
+    drawn = [chart for _, chart in charts if chart is not None]
+    return _page(
+        "stress.html",
+        title=f"tune stress {document['target']}",
+        verdict=words[document["state"]],
+        tone=tones[document["state"]],
+        tones=tones,
+        document=document,
+        runs=[
+            {
+                "load": run["load"],
+                "verdicts": run["verdicts"],
+                "figures": _run_figures(run),
+                "breaks": [] if run["climb"] is None else [_break(one) for one in run["climb"]["breaks"]],
+                "trends": [_trend(name, one) for name, one in (run["trends"] or {}).items()],
+                "place": None if chart is None else drawn.index(chart),
+                "says": "" if chart is None else chart.says,
+            }
+            for run, chart in charts
+        ],
+        charts=drawn,
+        closed=None if document["closed_rps"] is None else format_metric("rate", document["closed_rps"]),
+    )
+
+
+def _stress_chart(run: Data) -> Chart | None:
+    if run["moments"]:
+        figure = soak_chart(run["moments"], run["trends"] or {})
+        says = "A dot for each window of the soak; dotted: the slopes that were found."
+    else:
+        figure = load_chart(run)
+        says = (
+            "By the time at which requests were due. Dashed: the latency that was usual before, and where bounds broke."
+        )
+    return None if figure is None else Chart(title=run["load"], says=says, figure=figure)
+
+
+def _run_figures(run: Data) -> list[Cell]:
+    window, usage = run["window"], run["usage"]
+    cells = [
+        Cell(name=name.replace("_", " "), value=format_seconds(one["value"]), interval=_interval("seconds", one))
+        for name, one in window["latency_s"].items()
+    ]
+    errors = window["error_ratio"]
+    cells.append(Cell(name="error ratio", value=format_ratio(errors["value"]), interval=_interval("ratio", errors)))
+    for name, unit, field in (("cpu", "cores", "cpu_cores"), ("memory", "bytes", "memory_peak_bytes")):
+        if usage[field] is not None:
+            cells.append(Cell(name=name, value=format_metric(unit, usage[field])))
+    return cells
+
+
+def _break(found: Data) -> Cell:
+    if found["rate_rps"] is None:
+        return Cell(name=found["bound"], value="held")
+    estimate = {"value": found["rate_rps"], "low": found["low_rps"], "high": found["high_rps"]}
+    return Cell(
+        name=found["bound"], value=format_metric("rate", found["rate_rps"]), interval=_interval("rate", estimate)
+    )
+
+
+def _trend(name: str, found: Data) -> Cell:
+    """What a metric grows by over the time it was watched, with its interval."""
+    unit, over_s = METRICS[name].unit, found["over_s"]
+    slope = found["per_s"]
+    over = {end: None if slope[end] is None else slope[end] * over_s for end in ("low", "high")}
+    value = f"{format_metric(unit, slope['value'] * over_s)} in {format_seconds(over_s)}"
+    return Cell(name=name.replace("_", " "), value=value, interval=_interval(unit, over))
 
 
 def _bench_charts(
