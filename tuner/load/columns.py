@@ -103,6 +103,7 @@ class Columns:
     ) -> Samples:
         """The rows taken, with times relative to `start`."""
         rows = self.rows
+        self._complete()
 
         def times(column: array[float]) -> npt.NDArray[np.float64]:
             return np.frombuffer(column, dtype=np.float64)[:rows] - start
@@ -127,6 +128,14 @@ class Columns:
             tokens=self._tokens(start),
             server_timing_s=MappingProxyType({name: self._timing(*told) for name, told in self.timings.items()}),
         )
+
+    def _complete(self) -> None:
+        """Of an answer that came in one piece and was known byte for byte only `finished` was written."""
+        finished = np.frombuffer(self.finished, dtype=np.float64)
+        first_byte = np.frombuffer(self.first_byte, dtype=np.float64)
+        status = np.frombuffer(self.status, dtype=np.int16)
+        status[(status == 0) & np.isfinite(finished)] = 200
+        np.copyto(first_byte, finished, where=np.isnan(first_byte))
 
     def _tokens(self, start: float) -> Tokens | None:
         if not self.token_row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from collections import deque
@@ -117,6 +118,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_began",
         "_connecting",
+        "_fd",
         "_first_byte",
         "_first_row",
         "_is_begun",
@@ -182,20 +184,32 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.write: Callable[[bytes], None] = self._transport.write
+        if self.replica.tls is None:
+            self._fd = transport.get_extra_info("socket").fileno()
+            self.write = self._write_now
         if self._is_dropped:
             self._transport.abort()
         else:
             self.window.columns.connect[self.row] = perf_counter() - self._began
             self.window.send(self, self.row)
 
+    def _write_now(self, wire: bytes) -> None:
+        """Past the transport's queue, which is always empty here, and faster. What the socket does not take at once
+        goes there, and so does all that comes after it. The transport closes the socket only after `connection_lost`."""
+        try:
+            sent = os.write(self._fd, wire)
+        except OSError:  # full, or lost: the transport waits, or tells
+            sent = 0
+        if sent != len(wire) and self._transport is not None:
+            self.write = self._transport.write
+            self.write(wire[sent:])
+
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
         if data == self.expected:
             window, row = self.window, self.row
             window.free(self, now)
-            window.first_byte[row] = now
             window.finished[row] = now
-            window.status[row] = 200
         else:
             self._parse(data, now)
 

@@ -296,8 +296,8 @@ class ClosedWindow(Window):
             return
         columns = self.columns
         row = columns.rows
-        columns.rows = row + 1
-        if columns.rows == columns.capacity:
+        columns.rows = following = row + 1
+        if following == columns.capacity:
             columns.grow()
         request = self.pick[row % len(self.pick)]
         connection.row = row
