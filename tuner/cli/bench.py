@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +79,7 @@ def bench(
     """
     from tuner.benchmark import benchmark, document
     from tuner.cli.figures import print_benchmark
-    from tuner.cli.output import notice, print_json, stages
+    from tuner.cli.output import command_line, notice, print_json, stages, writable
     from tuner.load.scrape import addresses
     from tuner.subjects import subject as subject_of
 
@@ -93,13 +92,13 @@ def bench(
     )
     metrics = addresses(metrics, "--metrics")
     found = subject_of(target, options=asked, notice=notice)
-    _writable(html)
+    writable(html)
     try:
         with stages(quiet=as_json) as on_stage:
             result = benchmark(found, restarts=restarts, metrics=metrics, on_stage=on_stage)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
-    told = {**document(result), "command": _command()}
+    told = {**document(result), "command": command_line()}
     if html is not None:
         from tuner.files import write
         from tuner.report.page import bench_page
@@ -112,37 +111,6 @@ def bench(
         if html is not None:
             click.echo(f"written: {html}")
     sys.exit(_status(result))
-
-
-def _writable(*paths: Path | None) -> None:
-    """Raises InputError before the costly part for files that cannot be written after it."""
-    import os
-
-    from tuner.errors import InputError, Problem, Where
-
-    problems = [
-        Problem(
-            where=Where(file=str(path)), message="its folder is not there, or not writable", fix="name another file"
-        )
-        for path in paths
-        if path is not None and not os.access(path.parent, os.W_OK | os.X_OK)
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _command() -> str:
-    """The command line to repeat it, without the values of headers: they may hold secrets."""
-    from tuner.uri import masked
-
-    words, hidden = ["tune"], False
-    for word in sys.argv[1:]:
-        if hidden or word.startswith("--header="):
-            name = word.removeprefix("--header=").partition(":")[0]
-            word = f"{'' if hidden else '--header='}{name}: ***"
-        hidden = word == "--header"
-        words.append(masked(word))
-    return shlex.join(words)
 
 
 def _status(result: Benchmark) -> int:

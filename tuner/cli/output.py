@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +22,35 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def writable(*paths: Path | None) -> None:
+    """Raises InputError before the costly part for files that cannot be written after it."""
+    from tuner.errors import InputError, Problem, Where
+
+    problems = [
+        Problem(
+            where=Where(file=str(path)), message="its folder is not there, or not writable", fix="name another file"
+        )
+        for path in paths
+        if path is not None and not os.access(path.parent, os.W_OK | os.X_OK)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def command_line() -> str:
+    """The command line to repeat it, without the values of headers: they may hold secrets."""
+    from tuner.uri import masked
+
+    words, hidden = ["tune"], False
+    for word in sys.argv[1:]:
+        if hidden or word.startswith("--header="):
+            name = word.removeprefix("--header=").partition(":")[0]
+            word = f"{'' if hidden else '--header='}{name}: ***"
+        hidden = word == "--header"
+        words.append(masked(word))
+    return shlex.join(words)
 
 
 def print_renderable(renderable: RenderableType) -> None:

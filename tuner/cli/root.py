@@ -17,6 +17,7 @@ from tuner.cli.rbac import rbac
 from tuner.cli.resume import resume
 from tuner.cli.run import run
 from tuner.cli.show import show
+from tuner.cli.stress import stress
 from tuner.cli.sync import sync
 from tuner.cli.ui import ui
 
@@ -48,5 +49,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, apply, bench, compare, ui, sync, doctor, rbac, clean):
+for command in (init, check, run, resume, show, export, apply, bench, stress, compare, ui, sync, doctor, rbac, clean):
     tune.add_command(command)

@@ -30,7 +30,7 @@ ARRIVALS: tuple[Arrival, ...] = ("poisson", "constant", "gamma", "closed")
 Corners = tuple[tuple[float, float], ...]
 MOST_CV = 100.0
 """Beyond it hardly any window is long enough to hold two bursts."""
-CYCLES = 5
+CYCLES = 8
 """Turns of an on/off shape where no duration is given."""
 _MULTIPLE = re.compile(r"(\d+\.?\d*|\.\d+)\s*x", re.ASCII)
 
