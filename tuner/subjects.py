@@ -49,6 +49,7 @@ _ASKED_EVERY_S = 0.1
 _ANSWERS_WITHIN_S = 10.0
 """A server behind a URL is expected to be there; this is for one that was started a moment ago."""
 _STUDY = "study:"
+_GRPC = ("grpc", "grpcs")
 _NOTHING = Path(os.devnull)
 """Read as the body of a request without one."""
 
@@ -74,6 +75,8 @@ class SubjectOptions:
     bodies: tuple[Path, ...] = ()
     path: str | None = None
     method: str | None = None
+    proto: str | None = None
+    """Where the protocol grpc finds its method's definitions; None: of a URL, that server tells them."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str | None = None
     connections: int | None = None
@@ -127,8 +130,8 @@ class Subject(Protocol):
 def subject(
     text: str, *, options: SubjectOptions, notice: Callable[[str], None] = lambda _: None, clock: Clock | None = None
 ) -> Subject:
-    """The subject that a user names: ``http(s)://HOST:PORT[/PATH]``, ``study:NAME``, a manifest, a search space's file
-    or folder. `notice` hears sentences for the user while it serves.
+    """The subject that a user names: ``http(s)://HOST:PORT[/PATH]``, ``grpc(s)://HOST:PORT[/package.Service/Method]``,
+    ``study:NAME``, a manifest, a search space's file or folder. `notice` hears sentences for the user while it serves.
 
     Raises InputError with every problem; nothing was started.
     """
@@ -328,9 +331,7 @@ def _remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
     except ValueError as error:
         fix = "write it like http://127.0.0.1:9000/predict"
         raise InputError([Problem(where=Where(file=text), message=f"no URL: {error}", fix=fix)]) from None
-    path = f"{address.path}?{address.query}" if address.query else address.path
-    if options.path is None and path not in ("", "/"):
-        options = replace(options, path=path)
+    options = _of_url(address, options)
     usual, slo = _plain_http(options), options.slo
     if options.space is not None:
         space, found = _read_space(options.space)
@@ -352,10 +353,26 @@ def _remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
     )
 
 
+def _of_url(address: SplitResult, options: SubjectOptions) -> SubjectOptions:
+    """What the URL itself says of the requests: a path or, where its scheme is gRPC's, a method."""
+    path = f"{address.path}?{address.query}" if address.query else address.path
+    is_grpc = address.scheme in _GRPC
+    if is_grpc and options.space is None:
+        options = replace(options, protocol=options.protocol or "grpc")
+    if options.protocol == "grpc":
+        options = replace(options, proto=options.proto or f"{address.scheme}://{address.netloc}")
+    if path in ("", "/"):
+        return options
+    if is_grpc:
+        return replace(options, method=options.method or path.strip("/"))
+    return replace(options, path=options.path or path)
+
+
 def _faults(text: str, address: SplitResult) -> Iterator[Problem]:
     where = Where(file=f"{address.scheme}://…") if address.password else Where(file=text)
-    if address.scheme not in ("http", "https"):
-        yield Problem(where=where, message=f"the scheme is {address.scheme!r}", fix="write http:// or https://")
+    if address.scheme not in ("http", "https", *_GRPC):
+        fix = "write http://, https://, grpc:// or grpcs://"
+        yield Problem(where=where, message=f"the scheme is {address.scheme!r}", fix=fix)
     if not address.hostname:
         yield Problem(where=where, message="no host in the URL", fix="write it like http://127.0.0.1:9000/predict")
     if address.username or address.password:
@@ -462,7 +479,19 @@ def _as_said(space: SearchSpace, options: SubjectOptions) -> tuple[SearchSpace, 
 
 def _workload(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
     """The usual workload with what the options say instead, and what is wrong with that."""
-    names = ("protocol", "path", "method", "model", "connections", "timeout_s", "warm_up_s", "step_s", "tls", "seed")
+    names = (
+        "protocol",
+        "path",
+        "method",
+        "proto",
+        "model",
+        "connections",
+        "timeout_s",
+        "warm_up_s",
+        "step_s",
+        "tls",
+        "seed",
+    )
     given: dict[str, Any] = {name: getattr(options, name) for name in names}
     if options.bodies:
         given["requests"] = tuple(RequestSource(path=body) for body in options.bodies)
@@ -494,12 +523,17 @@ def _lacking(workload: WorkloadSpec) -> tuple[Problem, ...]:
         fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
         message = f"no protocol is called {workload.protocol!r}"
         return (Problem(where=Where(file="--protocol"), message=message, fix=fix),)
-    if workload.protocol in ("v2", "tensorflow") and workload.model is None and workload.path is None:
-        message = f"the paths of the {workload.protocol} protocol hold the model's name, and none was given"
+    if workload.protocol in ("v2", "v2-grpc", "tensorflow") and workload.model is None and workload.path is None:
+        message = f"the requests of the {workload.protocol} protocol name the model, and none was given"
         problems.append(Problem(where=Where(file="--model"), message=message, fix="give --model NAME"))
     if workload.protocol != "http" and any(source.path == _NOTHING for source in workload.requests):
         message = f"the {workload.protocol} protocol sends a body, and none was given"
         problems.append(Problem(where=Where(file="--body"), message=message, fix="give --body FILE"))
+    if workload.protocol == "grpc" and "/" not in workload.method:
+        message = "the grpc protocol calls a method, and none was given"
+        problems.append(
+            Problem(where=Where(file="--method"), message=message, fix="give --method package.Service/Method")
+        )
     if workload.path is not None and not workload.path.startswith("/"):
         problems.append(
             Problem(where=Where(file="--path"), message=f"{workload.path!r} is no path", fix=f"write /{workload.path}")

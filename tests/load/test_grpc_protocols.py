@@ -288,7 +288,10 @@ def test_a_workload_becomes_calls_with_a_deadline_and_metadata(tmp_path: Path) -
         ({"body": "{"}, "request.json: the body is no test.Words as JSON"),
         ({"headers": {"a": "é"}}, "characters other than printable ASCII"),
         ({"proto": "/nowhere/a.proto"}, "/nowhere/a.proto: cannot be read"),
-        ({"method": "test.Echo/Shout"}, "no method 'Shout'"),
+        (
+            {"method": "test.Echo/Shout"},
+            "--proto: test.Echo/Shout: the service test.Echo has no method 'Shout'; use one of Say",
+        ),
         ({"proto": None}, "needs a .proto file"),
     ],
 )

@@ -169,7 +169,8 @@ _SUBJECT = (
     _trial,
     studies,
     click.option(
-        "--protocol", help="How the server is spoken to: http, seldon, v2, ...  [default: the space's, or http]"
+        "--protocol",
+        help="How the server is spoken to: http, seldon, v2, v2-grpc, ...  [default: the space's, or http]",
     ),
     click.option(
         "--body",
@@ -179,7 +180,17 @@ _SUBJECT = (
         help="File with a request's body; several are drawn at random.  [default: the space's, or none]",
     ),
     click.option("--path", help="Path of the requests.  [default: the URL's or the protocol's]"),
-    click.option("--method", help="HTTP method.  [default: the space's, else POST with a body and GET without]"),
+    click.option(
+        "--method",
+        help="HTTP method  [default: the space's, else POST with a body and GET without], or package.Service/Method of "
+        "the protocol grpc.",
+    ),
+    click.option(
+        "--proto",
+        metavar="FILE|URL",
+        help="Protocol grpc: a .proto file, a descriptor set, or a server that tells its definitions.  [default: the "
+        "space's, or the URL that is loaded]",
+    ),
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="May be repeated."),
     click.option("--token-env", metavar="VARIABLE", help="Environment variable with a bearer token to send."),
     click.option(
@@ -212,7 +223,7 @@ _SUBJECT = (
 
 _SAID = (
     *("backend", "namespace", "context", "load", "load_image", "space", "trial", "studies"),
-    *("protocol", "bodies", "path", "method", "model", "connections", "timeout_s", "seed"),
+    *("protocol", "bodies", "path", "method", "proto", "model", "connections", "timeout_s", "seed"),
 )
 """Fields of `SubjectOptions` that are given as they are."""
 

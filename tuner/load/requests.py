@@ -163,12 +163,19 @@ def _definitions(workload: WorkloadSpec) -> Mapping[str, str]:
     """Of the service that the protocol grpc speaks to. The generator does without: it sends messages as they are."""
     if workload.protocol != "grpc" or workload.proto is None:
         return {}
-    where = workload.proto_where or Where(file=workload.proto)
+    from tuner.load.protocols.messages import method_of
+
+    where = workload.proto_where or Where(file="--proto")
     if is_url(workload.proto):
         service = workload.method.strip("/").partition("/")[0]
         found = reflected(workload.proto, service, workload.timeout_s, tls(workload), token(workload.auth), where)
     else:
         found = compiled(Path(workload.proto))
+    try:
+        method_of(found, workload.method)
+    except ValueError as error:
+        message, _, fix = str(error).partition("; ")
+        raise InputError([Problem(where=where, message=f"{workload.method}: {message}", fix=fix)]) from None
     return {"descriptors": base64.b64encode(found).decode()}
 
 
