@@ -40,14 +40,14 @@ class Engine:
         self._requests = target.requests
         self._variants = Variants(target.requests)
         speaker = protocol(target.protocol, target.options)
-        requests = self._variants.draw(0)
         kind = _replica_kind(target.requests, speaker)
         self._replicas = [
-            kind(index, url, requests, tls=target.tls, token=target.token) for index, url in enumerate(target.urls)
+            kind(index, url, target.requests, tls=target.tls, token=target.token)
+            for index, url in enumerate(target.urls)
         ]
         self._checks = AnswerChecks(
             speaker,
-            len(requests),
+            len(self._variants.origin),
             statuses=expected_statuses(target.protocol, target.options),
             origin=self._variants.origin,
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import isfinite
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_PARAMETER = re.compile(rb"\s*;\s*(" + _TOKEN + rb')\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|(' + _TOKEN + rb")))?[^;,]*")
+_PARAMETER = re.compile(rb"\s*;\s*(" + _TOKEN + rb')\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|(' + _TOKEN + rb")))?[^;,]*")
 _NAME = re.compile(rb"\s*(" + _TOKEN + rb")[^;,]*")
 
 

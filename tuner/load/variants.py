@@ -28,7 +28,7 @@ class Variants:
     @property
     def differ(self) -> bool:
         """Some request has a template: each window is to have bodies of its own."""
-        return any(self._templates)
+        return any(template is not None for template in self._templates)
 
     def draw(self, *seed: int) -> list[Request]:
         """All variants, in order. Equal seeds, equal bodies."""
