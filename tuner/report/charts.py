@@ -114,6 +114,7 @@ def load_chart(run: Data) -> Figure | None:
     if figure is None:
         return None
     scale = Scale.of(part["longest_s"] for part in run["over_time"])
+    figure["layout"]["yaxis"] |= {"type": "log", "dtick": 1}  # what is usual, and many times that
     shapes = figure["layout"]["shapes"]
     recovery, climb = run["recovery"], run["climb"]
     if recovery is not None and recovery["band_s"] is not None:

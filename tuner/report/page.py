@@ -91,8 +91,8 @@ def bench_page(document: Data) -> str:
     )
 
 
-def compare_page(comparison: Comparison) -> str:
-    """The page of `tune compare`."""
+def compare_page(comparison: Comparison, command: str = "") -> str:
+    """The page of `tune compare`. `command`: the command line to repeat it, without secrets."""
     document = plain(comparison)
     assessment, terms = document["assessment"], document["terms"]
     tones = {"better": "good", "worse": "bad", "no difference": "open", "cannot tell": "open"}
@@ -107,6 +107,7 @@ def compare_page(comparison: Comparison) -> str:
         errors=assessment["errors"] and [format_ratio(assessment["errors"][side]) for side in ("a", "b")],
         charts=list(_compare_charts(document)),
         loads=" and ".join(format_seconds(load) for load in document["load_s"]),
+        command=command,
     )
 
 
