@@ -91,7 +91,7 @@ class Simulated:
         if self.fails is not None:
             raise self.fails
         self.up.append(self.name)
-        rng = np.random.default_rng([len(self.stages), round(self.service_s * 1e6)])
+        rng = np.random.default_rng([len(self.stages), *self.name.encode()])
         service_s = self.service_s * float(np.exp(rng.normal(0.0, self.starts_differ)))
         self.stages.append([])
         try:
@@ -130,8 +130,9 @@ def test_the_same_twice_is_no_difference_and_ends_early() -> None:
 
 
 def test_both_sides_meet_the_same_terms_in_turn() -> None:
-    a, b = two(0.0025, 0.0025)
+    a, b = two(0.0025, 0.0025, workload=replace(WORKLOAD, seed=100))
     found = run(a, b, pairs=6)
+    assert found.refused == ()
     assert a.stages == b.stages
     windows = [stage for start in a.stages for stage in start[1:]]
     assert len({stage.seed for stage in windows}) == len(windows), "no schedule is met twice"
@@ -141,10 +142,10 @@ def test_both_sides_meet_the_same_terms_in_turn() -> None:
 
 
 def test_the_load_stays_within_its_budget() -> None:
-    a, b = two(0.0025, 0.0026, starts_differ=0.3)
+    a, b = two(0.0015, 0.0015, starts_differ=0.2)
     found = run(a, b, time_s=20.0, pairs=8)
     assert found.assessment.verdict == "cannot tell"
-    assert len(found.pairs) in (7, 8)  # a window may have been measured again
+    assert len(found.pairs) <= 8
     loaded = sum(stage.duration_s for start in a.stages for stage in start)
     assert found.load_s[0] == pytest.approx(loaded)
     assert found.load_s[0] <= 20.0 + 1e-6

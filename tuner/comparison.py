@@ -42,9 +42,9 @@ OF_THE_MACHINE = ("cpu", "memory", "startup")
 """Metrics that are not known of a URL."""
 DEFAULT_METRIC = "latency_p50"
 """Where no latency is bounded: it takes least load to tell."""
-_NEEDED = {"latency_p90": 100.0, "latency_p95": 150.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
-"""Requests in a window, so that some five lie beyond the quantile."""
-_NEEDED_ELSE = 60.0
+_NEEDED = {"latency_p95": 250.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
+_NEEDED_ELSE = 200.0
+"""Requests in a window: some five beyond the quantile, and enough that a steady window is rarely taken for none."""
 _LEAST_WINDOW_S = 0.5
 _MOST_WINDOWS = 3
 """In one start: their median forgives one that was disturbed; more starts tell more than more windows."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,9 @@ def _ratio(text: str) -> float:
     callback=duration,
     help="Load at most, for each side.",
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write a page with the result here."
+)
 @subject
 @as_json
 def compare(
@@ -66,6 +70,7 @@ def compare(
     smallest: float,
     pairs: int,
     time_s: float,
+    html: Path | None,
     options: SubjectOptions,
     as_json: bool,
 ) -> None:
@@ -85,18 +90,29 @@ def compare(
     tune compare search_spaces/iris study:iris --smallest 10% --time 2m --json
     """
     from tuner.cli import CANNOT_TELL, FINE, WORSE
-    from tuner.cli.output import notice, print_json
+    from tuner.cli.output import command_line, print_json, writable
     from tuner.comparison import Settings
-    from tuner.comparison import compare as run
+    from tuner.comparison import compare as measure
 
-    sides = _subjects(a, b, replace(options, rate_rps=rate_rps), notice)
+    sides = _subjects(a, b, replace(options, rate_rps=rate_rps))
     settings = Settings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest)
-    with _progress(quiet=as_json) as (on_stage, on_assessment):
-        found = run(*sides, settings, on_stage=on_stage, on_assessment=on_assessment)
+    writable(html)
+    try:
+        with _progress(quiet=as_json) as (on_stage, on_assessment):
+            found = measure(*sides, settings, on_stage=on_stage, on_assessment=on_assessment)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
+    if html is not None:
+        from tuner.files import write
+        from tuner.report.page import compare_page
+
+        write(html, compare_page(found).encode())
     if as_json:
-        print_json(data(found))
+        print_json({**data(found), "command": command_line()})
     else:
         _print(found)
+        if html is not None:
+            click.echo(f"written: {html}")
     status = {"better": FINE, "no difference": FINE, "worse": WORSE, "cannot tell": CANNOT_TELL}
     sys.exit(status[found.assessment.verdict])
 
@@ -109,10 +125,19 @@ def data(found: Comparison) -> dict[str, Any]:
     return {"schema": 1, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
 
 
-def _subjects(a: str, b: str, options: SubjectOptions, notice: Callable[[str], None]) -> tuple[Subject, Subject]:
+def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject]:
     """Both sides. Raises InputError with the problems of both."""
+    from tuner.cli.output import notice
     from tuner.errors import InputError, Problem
     from tuner.subjects import subject
+
+    said: set[str] = set()
+
+    def once(text: str) -> None:
+        """Every start would say it again."""
+        if text not in said:
+            said.add(text)
+            notice(text)
 
     studies = [text for text in (a, b) if text.startswith("study:")]
     sides: list[Subject] = []
@@ -120,7 +145,7 @@ def _subjects(a: str, b: str, options: SubjectOptions, notice: Callable[[str], N
     for text in (a, b):
         own = options if text in studies or not studies else replace(options, trial=None)
         try:
-            sides.append(subject(text, options=own, notice=notice))
+            sides.append(subject(text, options=own, notice=once))
         except InputError as error:
             problems.extend(error.problems)
     if problems:

@@ -8,6 +8,8 @@ from tuner.units import format_ratio, format_seconds
 
 _MANIFOLD = 2.0
 """From this ratio on, times say more than percents."""
+_BOUNDLESS = 100.0
+"""Ratio of an interval's ends from which on it says nothing."""
 _WORDS = {
     "latency": ("slower", "faster"),
     "throughput": ("more throughput", "less throughput"),
@@ -101,8 +103,9 @@ def _at(metric: str) -> str:
 
 def _range(effect: Effect) -> str:
     """The interval: the direction is said only where its ends differ in it."""
-    ratio = effect.ratio
-    low, high = _ends(ratio)
+    low, high = _ends(effect.ratio)
+    if high > _BOUNDLESS * low:
+        return "too wide an interval to say"
     if low > 1.0 or high < 1.0:
         near, far = (low, high) if low > 1.0 else (high, low)
         if max(far, 1.0 / far) < _MANIFOLD:
