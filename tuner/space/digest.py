@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from tuner.errors import InputError, Problem, Where
 from tuner.space.model import SearchSpace
@@ -10,8 +11,8 @@ from tuner.space.shapes import Trace
 
 
 def input_digest(space: SearchSpace) -> str:
-    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files, the trace and the
-    schema of answers.
+    """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files, the trace, the
+    schema of answers and the .proto file (what it imports aside).
 
     Contents count, not paths: a folder that was moved keeps its digest. Raises InputError naming a file that cannot
     be read.
@@ -22,6 +23,8 @@ def input_digest(space: SearchSpace) -> str:
         files.append(space.workload.shape.path)
     if space.workload.check.schema is not None:
         files.append(space.workload.check.schema)
+    if space.workload.proto is not None and "://" not in space.workload.proto:
+        files.append(Path(space.workload.proto))
     for path in files:
         try:
             content = path.read_bytes()
