@@ -399,7 +399,7 @@ def _settings(workload: WorkloadSpec, rate_rps: float | None, restarts: int) -> 
         "requests": ", ".join(source.path.name for source in workload.requests),
         "arrival": described(workload),
         "rate": f"{rate_rps:.6g}/s" if rate_rps else None,
-        "duration": format_seconds(workload.duration_s),
+        "duration": _duration(workload),
         "warm-up": format_seconds(workload.warm_up_s),
         "connections": str(workload.connections),
         "time-out": format_seconds(workload.timeout_s),
@@ -407,3 +407,8 @@ def _settings(workload: WorkloadSpec, rate_rps: float | None, restarts: int) -> 
         "starts": str(restarts),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _duration(workload: WorkloadSpec) -> str:
+    least = format_seconds(workload.duration_s)
+    return least if workload.most_s is None else f"{least} to {format_seconds(workload.most_s)}"

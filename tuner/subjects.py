@@ -83,6 +83,8 @@ class SubjectOptions:
     timeout_s: float | None = None
     warm_up_s: float | None = None
     duration_s: float | None = None
+    most_s: float | None = None
+    """With `duration_s`: measure on, up to this long, until the verdict is certain or the intervals are tight."""
     step_s: float | None = None
     rate_rps: float | None = None
     arrival: str | None = None
@@ -508,6 +510,7 @@ def _workload(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpe
             shape=options.shape,
             rate_rps=options.rate_rps,
             duration_s=options.duration_s,
+            most_s=options.most_s,
         )
     except InputError as error:
         problems += error.problems

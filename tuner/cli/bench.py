@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, duration, load_rate, subject
+from tuner.cli.options import as_json, load_rate, subject
 
 if TYPE_CHECKING:
     from tuner.benchmark import Benchmark
+    from tuner.measure.model import Samples, Window
+    from tuner.space.length import Length
     from tuner.subjects import SubjectOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+
+
+def _length(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Length | None:
+    from tuner.space.length import parse_length
+
+    try:
+        return None if text is None else parse_length(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -26,10 +38,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 @click.option("--closed", is_flag=True, help="Closed loop: each connection sends when its last answer came.")
 @click.option(
     "--duration",
-    "duration_s",
     metavar="DURATION",
-    callback=duration,
-    help="Length of the measured window.  [default: the space's, or 5s]",
+    callback=_length,
+    help="How long to measure: 5s, or 3s..30s, then until the SLO's verdict is certain or the intervals are tight.  "
+    "[default: the space's, or 5s]",
 )
 @click.option(
     "--restarts",
@@ -45,6 +57,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
     help="The server's own metrics (Prometheus text); may be repeated.  [default: where the manifest says, else /metrics]",
 )
 @click.option("--html", type=_FILE, help="Write a page with the result here.")
+@click.option("--hdr", type=_FILE, help="Write the latencies here, as an HdrHistogram log; one file a start.")
 @subject
 @as_json
 def bench(
@@ -53,10 +66,11 @@ def bench(
     arrival: str | None,
     shape: str | None,
     closed: bool,
-    duration_s: float | None,
+    duration: Length | None,
     restarts: int,
     metrics: tuple[str, ...],
     html: Path | None,
+    hdr: Path | None,
     options: SubjectOptions,
     as_json: bool,
 ) -> None:
@@ -83,21 +97,26 @@ def bench(
     from tuner.load.scrape import addresses
     from tuner.subjects import subject as subject_of
 
+    if closed and arrival is not None:
+        raise click.UsageError("--closed and --arrival both say how requests arrive; leave one of them out")
     asked = replace(
         options,
         rate_rps=rate_rps,
-        arrival="closed" if closed and arrival is None else arrival,
+        arrival="closed" if closed else arrival,
         shape=shape,
-        duration_s=duration_s,
+        duration_s=None if duration is None else duration.least_s,
+        most_s=None if duration is None else duration.most_s,
     )
     metrics = addresses(metrics, "--metrics")
     found = subject_of(target, options=asked, notice=notice)
-    writable(html)
+    writable(html, hdr)
     try:
         with stages(quiet=as_json) as on_stage:
-            result = benchmark(found, restarts=restarts, metrics=metrics, on_stage=on_stage)
+            result = benchmark(
+                found, restarts=restarts, metrics=metrics, on_stage=on_stage, on_samples=_histograms(hdr)
+            )
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
+        raise KeyboardInterrupt("what was started is taken down; there is no result") from stop
     told = {**document(result), "command": command_line()}
     if html is not None:
         from tuner.files import write
@@ -108,9 +127,26 @@ def bench(
         print_json(told)
     else:
         print_benchmark(result)
-        if html is not None:
-            click.echo(f"written: {html}")
+        files = [] if hdr is None else [_of_start(hdr, number) for number in range(len(result.starts))]
+        for path in (*files, *([] if html is None else [html])):
+            click.echo(f"written: {path}")
     sys.exit(_status(result))
+
+
+def _histograms(path: Path | None) -> Callable[[int, Samples, Window], None]:
+    """Writes the latencies of each start as soon as there are some."""
+    from tuner.measure.hdr import write_log
+
+    def write(number: int, samples: Samples, _window: Window) -> None:
+        if path is not None:
+            write_log(samples, _of_start(path, number), tag=f"start-{number + 1}")
+
+    return write
+
+
+def _of_start(path: Path, number: int) -> Path:
+    """``a.hlog``, ``a-2.hlog``, ``a-3.hlog``."""
+    return path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
 
 
 def _status(result: Benchmark) -> int:
