@@ -50,6 +50,9 @@ _MOST_WINDOWS = 3
 """In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_OTHER_ARRIVALS = 1_000_003
+"""Added to the seed of a window that is measured again, unless the other side has met these arrivals already: a steady
+server under few requests now and then looks unsteady by their chance."""
 _REFUSALS = 2
 """Pairs in vain before all is given up, if fewer than these were not: now and then one is by chance."""
 _WARM_UP_CONNECTIONS = 4
@@ -201,7 +204,8 @@ class _Sides:
     def pair(self, number: int, first: Side, terms: Terms) -> Pair:
         """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted: then neither counts."""
         order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
-        visits = {side: self._visit(side, number, terms) for side in order}
+        seeds: dict[int, int] = {}
+        visits = {side: self._visit(side, number, terms, seeds) for side in order}
         return Pair(a=visits["A"], b=visits["B"], first=first)
 
     def _capacity(self, side: Side) -> float:
@@ -220,7 +224,8 @@ class _Sides:
 
         return self._served(side, "to derive a rate", measure)
 
-    def _visit(self, side: Side, number: int, terms: Terms) -> Visit:
+    def _visit(self, side: Side, number: int, terms: Terms, seeds: dict[int, int]) -> Visit:
+        """`seeds`: of the pair's windows, by their number in it; the side that comes first fills it."""
         workload = self.subjects["A"].workload
 
         def measure(served: Served) -> Visit:
@@ -228,9 +233,9 @@ class _Sides:
             rate = "closed loop" if terms.rate_rps is None else f"measure at {format_rate(terms.rate_rps)}"
             self._on_stage(f"pair {number + 1}, {side}: {rate}")
             meter = served.running.meter()
+            first = number * terms.windows
             windows = tuple(
-                self._window(side, served, workload, terms, terms.seed + number * terms.windows + index)
-                for index in range(terms.windows)
+                self._window(side, served, workload, terms, first + index, seeds) for index in range(terms.windows)
             )
             return Visit(windows=windows, usage=meter.stop(), startup_s=served.startup_s)
 
@@ -262,17 +267,21 @@ class _Sides:
         served.generator.run(stage)
         self._load_s[side] += workload.warm_up_s
 
-    def _window(self, side: Side, served: Served, workload: WorkloadSpec, terms: Terms, seed: int) -> Window:
-        """One window that can be trusted. The repetition has the same seed: the other side meets it, too."""
-        if terms.rate_rps is None:
-            stage = closed(workload, terms.window_s, seed=seed)
-        else:
-            stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
+    def _window(
+        self, side: Side, served: Served, workload: WorkloadSpec, terms: Terms, index: int, seeds: dict[int, int]
+    ) -> Window:
+        """One window that can be trusted, under the arrivals that the other side met, if it came first."""
         reasons: tuple[str, ...] = ()
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            seed = seeds.get(index, terms.seed + index + attempt * _OTHER_ARRIVALS)
+            if terms.rate_rps is None:
+                stage = closed(workload, terms.window_s, seed=seed)
+            else:
+                stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
             window = self._run(side, served.generator, stage)
             served.running.check_alive()
             if not window.untrusted:
+                seeds[index] = seed
                 return window
             reasons = window.untrusted
         raise Refused(f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}")
