@@ -17,13 +17,21 @@ import tuner
 from tuner.errors import InputError, Problem, TrialFailure, Where
 from tuner.load.model import Stage
 from tuner.load.stages import as_asked, closed, steady
-from tuner.measure.breaking import Break, Climb, climb
+from tuner.measure.breaking import Climb, climb
 from tuner.measure.common_rate import derive
 from tuner.measure.distribution import Slice, slices
 from tuner.measure.model import Samples, Usage, Window
 from tuner.measure.shapes import Bursts, Recovery, bursts, recovery
-from tuner.measure.slo import judge
 from tuner.measure.trend import LEAST, Trend, trend
+from tuner.measure.verdicts import (
+    State,
+    Verdict,
+    bursts_verdict,
+    climb_verdicts,
+    recovery_verdict,
+    slo_verdicts,
+    trend_verdicts,
+)
 from tuner.measure.window import Trust, summarize
 from tuner.report.data import plain
 from tuner.space.arrivals import described
@@ -32,7 +40,7 @@ from tuner.space.model import WorkloadSpec
 from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace, spelled
 from tuner.subjects import Served, Subject
 from tuner.trials.caveats import caveats
-from tuner.units import format_metric, format_rate, format_ratio, format_seconds
+from tuner.units import format_rate, format_seconds
 
 SCHEMA = 1
 FROM, TO = 0.25, 1.5
@@ -52,10 +60,6 @@ SOAK_WINDOWS = 30
 LEAST_WINDOW_S = 2.0
 SETTLING = 0.2
 """Share of a soak that is left out of its trends: caches fill, heaps find their size."""
-SLIGHT = 0.01
-"""Growth over a whole soak, as a share of the level, that is not worth a bad verdict."""
-
-State = Literal["fine", "bad", "open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +70,6 @@ class Plan:
     """Instead of the ramp to the breaking point."""
     spike: bool = False
     soak_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """``open``: it could not be told, and the text says why."""
-
-    what: str
-    state: State
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,16 +292,16 @@ class _Stressing:
                 within = (samples.scheduled_s >= disturbed[0]) & (samples.scheduled_s < disturbed[1])
                 climbed = climb(samples, np.where(within, rates, np.nan), self._slo)
                 back = recovery(samples, from_s=disturbed[0], until_s=disturbed[1])
-                verdicts = (*_climb_verdicts(climbed, self._rate_to_hold()), _recovery_verdict(back))
+                verdicts = (*climb_verdicts(climbed, self._rate_to_hold()), recovery_verdict(back))
                 return replace(run, climb=climbed, recovery=back, verdicts=verdicts)
             case Spike():
                 back = recovery(samples, from_s=disturbed[0], until_s=disturbed[1])
-                return replace(run, recovery=back, verdicts=(_recovery_verdict(back),))
+                return replace(run, recovery=back, verdicts=(recovery_verdict(back),))
             case OnOff():
                 found = bursts(samples, *_phases(shape, samples.window_s))
-                return replace(run, bursts=found, verdicts=(_bursts_verdict(found),))
+                return replace(run, bursts=found, verdicts=(bursts_verdict(found),))
             case Trace():
-                return replace(run, verdicts=tuple(_slo_verdicts(window, self._slo)))
+                return replace(run, verdicts=tuple(slo_verdicts(window, self._slo)))
 
     def _rate_to_hold(self) -> float | None:
         """The common rate that the user named: one below which it must not break."""
@@ -343,7 +338,7 @@ class _Stressing:
             text = f"this load cannot be trusted: {'; '.join(whole.untrusted)}"
             verdicts: tuple[Verdict, ...] = (Verdict(what="soak", state="open", text=text),)
         else:
-            verdicts = (*_slo_verdicts(whole, self._slo), *_trend_verdicts(trends, moments))
+            verdicts = (*slo_verdicts(whole, self._slo), *trend_verdicts(trends, _measured(moments)))
         return Run(
             name="soak",
             load=f"{described(replace(self._workload, shape=None))} {format_rate(rate_rps)} for {format_seconds(length_s * len(parts))}",
@@ -402,46 +397,6 @@ def _phases(shape: OnOff, window_s: float) -> tuple[list[tuple[float, float]], l
     return on, [(start + shape.on_for_s, start + shape.least_s) for start in starts]
 
 
-def _climb_verdicts(found: Climb | None, to_hold_rps: float | None) -> Iterator[Verdict]:
-    if found is None:
-        yield Verdict(what="breaking point", state="open", text="too few requests to tell: climb longer, or higher")
-        return
-    first = found.breaks[0] if found.breaks else None
-    if first is None:
-        yield Verdict(what="breaking point", state="open", text="no bound applies")
-        return
-    yield Verdict(what="breaking point", state=_climb_state(first, to_hold_rps), text=first.text)
-    most = f"at most {format_rate(found.most_rps)} were answered well, of up to {format_rate(found.to_rps)} offered"
-    yield Verdict(what="throughput", state="fine", text=most)
-
-
-def _climb_state(first: Break, to_hold_rps: float | None) -> State:
-    """To break is what a climb is for; it is bad below a rate that has to be held."""
-    if first.rate_rps is None:
-        return "fine"
-    if first.rate_rps <= first.lowest_rps:
-        return "bad"
-    return "bad" if to_hold_rps is not None and (first.high_rps or first.rate_rps) < to_hold_rps else "fine"
-
-
-def _recovery_verdict(found: Recovery) -> Verdict:
-    states: dict[str, State] = {"recovered": "fine", "not disturbed": "fine", "not recovered": "bad"}
-    return Verdict(what="recovery", state=states.get(found.state, "open"), text=found.text)
-
-
-def _bursts_verdict(found: Bursts) -> Verdict:
-    state: State = "bad" if found.worsens else "open" if found.growth is None else "fine"
-    return Verdict(what="bursts", state=state, text=found.text)
-
-
-def _slo_verdicts(window: Window, slo: Sequence[Any]) -> Iterator[Verdict]:
-    """None without an SLO that holds."""
-    judgement = judge(window, slo)
-    if slo or judgement.state == "broken":
-        states: dict[str, State] = {"met": "fine", "broken": "bad"}
-        yield Verdict(what="slo", state=states.get(judgement.state, "open"), text=judgement.reason)
-
-
 def _moment(at_s: float, window: Window, usage: Usage) -> Moment:
     def latency(name: str) -> float | None:
         return window.latency_s[name].value if name in window.latency_s else None
@@ -471,32 +426,11 @@ def _trends(moments: Sequence[Moment]) -> Iterator[tuple[str, Trend]]:
             yield metric, found
 
 
-def _trend_verdicts(trends: Mapping[str, Trend], moments: Sequence[Moment]) -> Iterator[Verdict]:
-    for metric, field in _TRENDS.items():
-        if metric in trends:
-            yield _trend_verdict(metric, trends[metric])
-        elif any(getattr(moment, field) is not None for moment in moments):
-            few = f"too few windows of the soak have it, {LEAST} are needed: soak longer, or at a higher rate"
-            yield Verdict(what=metric, state="open", text=few)
-
-
-def _trend_verdict(metric: str, found: Trend) -> Verdict:
-    unit = "bytes" if metric == "memory" else "seconds"
-
-    def an_hour(slope: float | None) -> str:
-        return "?" if slope is None else ("-" if slope < 0 else "") + format_metric(unit, abs(slope) * 3600.0)
-
-    slope = found.per_s
-    grown = slope.value * found.over_s / found.level if found.level > 0.0 else 0.0
-    level = format_metric(unit, found.level)
-    rate = f"{an_hour(slope.value)} an hour ({an_hour(slope.low)} to {an_hour(slope.high)}), around {level}"
-    if found.grows and grown >= SLIGHT:
-        return Verdict(
-            what=metric, state="bad", text=f"grows by {rate}: {format_ratio(grown)} in {format_seconds(found.over_s)}"
-        )
-    if found.grows:
-        return Verdict(what=metric, state="fine", text=f"grows slightly: {rate}")
-    return Verdict(what=metric, state="fine", text=f"{'falls' if found.falls else 'no certain trend'}: {rate}")
+def _measured(moments: Sequence[Moment]) -> tuple[str, ...]:
+    """Metrics that at least one moment has."""
+    return tuple(
+        metric for metric, field in _TRENDS.items() if any(getattr(moment, field) is not None for moment in moments)
+    )
 
 
 def _total(usages: Sequence[Usage]) -> Usage:
