@@ -23,6 +23,12 @@ class Authority:
 
     def context(self, names: str, *, days: int = 2) -> ssl.SSLContext:
         """What a server of these names (``DNS:a,IP:127.0.0.1``) speaks TLS with; `days` may be negative: expired."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(*self.sign(names, days=days))
+        return made
+
+    def sign(self, names: str, *, days: int = 2) -> tuple[Path, Path]:
+        """The files of a certificate and of its key."""
         name = names.replace(":", "-").replace(",", "_") + str(days)
         key, request, signed = (self.folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
         extensions = self.folder / f"{name}.ext"
@@ -42,9 +48,7 @@ class Authority:
             "-out",
             str(signed),
         )
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(signed, key)
-        return made
+        return signed, key
 
 
 def _run(*arguments: str) -> None:

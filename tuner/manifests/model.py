@@ -39,6 +39,8 @@ class Probe:
     http_path: str | None
     port: int
     period_s: float = 1.0
+    tls: bool = False
+    """HTTP over TLS, whose certificate is not verified: the kubelet does not either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

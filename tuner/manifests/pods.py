@@ -134,5 +134,10 @@ def _probe(spec: Mapping[str, Any], ports: Mapping[str, int]) -> Probe | None:
         if isinstance(port, int):
             path = str(action.get("path") or "/") if handler == "httpGet" else None
             period = probe.get("periodSeconds")
-            return Probe(http_path=path, port=port, **({"period_s": float(period)} if period else {}))
+            return Probe(
+                http_path=path,
+                port=port,
+                tls=action.get("scheme") == "HTTPS",
+                **({"period_s": float(period)} if period else {}),
+            )
     return None

@@ -139,11 +139,14 @@ class ProcessRunning:
     def _failure(self, one: Contained, stage: str, kind: str, reason: str) -> TrialFailure:
         return TrialFailure(stage=stage, kind=kind, reason=reason, logs="\n".join(one.output.tail(_LOG_LINES)))
 
-    def _probe_of(self, one: Contained) -> tuple[int, str | None] | None:
-        """(port here, path or None for TCP); None: nothing is probed."""
-        if one.container.probe is not None:
-            return one.launch.ports[one.container.probe.port], one.container.probe.http_path
-        return (one.launch.ports[self._pods.load_port], None) if one.container.name == self._pods.serving else None
+    def _probe_of(self, one: Contained) -> tuple[int, str | None, bool] | None:
+        """(port here, path or None for TCP, whether over TLS); None: nothing is probed."""
+        asked = one.container.probe
+        if asked is not None:
+            return one.launch.ports[asked.port], asked.http_path, asked.tls
+        return (
+            (one.launch.ports[self._pods.load_port], None, False) if one.container.name == self._pods.serving else None
+        )
 
     def _probe(self, one: Contained) -> str | None:
         wanted = self._probe_of(one)
