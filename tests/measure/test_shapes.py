@@ -31,8 +31,15 @@ EMPTY_AFTER_S = (3000 - CAPACITY) * 1.0 / (CAPACITY - 500)
 """A second of 2000/s too many leaves a backlog that 500/s of spare capacity work off."""
 
 
+def emptied(load: Samples) -> float:
+    """Seconds after the spike at which the first request found no queue: it differs a little with every draw."""
+    at_once = (load.scheduled_s > 6.0) & (load.finished_s - load.scheduled_s < 1.001 / CAPACITY)
+    return float(load.scheduled_s[at_once][0]) - 6.0
+
+
 def test_the_recovery_time_is_that_of_the_backlog() -> None:
-    found = [recovery(served(SPIKE, 15.0, seed), from_s=5.0, until_s=6.0) for seed in range(20)]
+    loads = [served(SPIKE, 15.0, seed) for seed in range(20)]
+    found = [recovery(load, from_s=5.0, until_s=6.0) for load in loads]
     assert {one.state for one in found} == {"recovered"}
     times = [one.after_s for one in found if one.after_s is not None]
     assert np.median([time.value for time in times]) == pytest.approx(EMPTY_AFTER_S, rel=0.05)
@@ -41,7 +48,7 @@ def test_the_recovery_time_is_that_of_the_backlog() -> None:
         assert time.high is not None
         assert time.low <= time.value <= time.high
     assert np.median([time.high - time.low for time in times]) < 1.5  # type: ignore[operator]
-    covered = [time.low <= EMPTY_AFTER_S <= time.high for time in times]  # type: ignore[operator]
+    covered = [time.low <= emptied(load) <= time.high for time, load in zip(times, loads, strict=True)]  # type: ignore[operator]
     assert sum(covered) >= 18
     assert found[0].text.startswith("back after ")
 

@@ -28,7 +28,7 @@ USUAL = 1.0 - BAND
 """Share of requests above the band before."""
 SLOW = 0.5
 """Share above the band at which the usual request is no longer as fast as before."""
-GROUP = 50.0
+GROUP = 20.0
 """Independent requests in a group that is judged as one."""
 MISS = 0.05
 LEAST_PHASES = 5
@@ -56,7 +56,7 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     """When latency was back after a disturbance that lasted from `from_s` until `until_s`.
 
     The band is what nine in ten requests before stayed below, and a tenth more (the upper end of that quantile's
-    interval; the warm-up is cut by MSER-5). After the disturbance requests are taken in groups of fifty independent ones (the correlation time of
+    interval; the warm-up is cut by MSER-5). After the disturbance requests are taken in groups of twenty independent ones (the correlation time of
     those before says how many that are). A group is *out* when certainly more than one in ten are above the band, and
     *back* when certainly fewer than half are: binomial tests at 5 % over all groups (Bonferroni). Latency was back
     between the start of the last group that is out and the end of the first one after it that is back, which is the
