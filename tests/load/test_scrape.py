@@ -41,7 +41,7 @@ def test_every_address_is_read_and_one_that_cannot_be_says_why() -> None:
         if request.startswith(b"GET /metrics?model=a HTTP/1.1"):
             return metrics(executor(3))
         if request.startswith(b"GET /page "):
-            return metrics("<html>no metrics</html>")
+            return metrics("<html>" + "no metrics" * 1000 + "</html>")
         return answer(b"gone", "404 Not Found")
 
     with Server(reply) as server:
@@ -50,6 +50,7 @@ def test_every_address_is_read_and_one_that_cannot_be_says_why() -> None:
     assert good.problem == ""
     assert len(good.distributions) == 4
     assert page.problem.startswith("its metrics could not be read: not Prometheus text:")
+    assert len(page.problem) < 200
     assert missing.problem == "its metrics could not be read: status 404"
     assert "refused" in nobody.problem
     assert [one.url for one in (good, page, missing, nobody)] == list(urls)

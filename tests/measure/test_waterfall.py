@@ -102,6 +102,20 @@ def test_queue_proxy_executor_and_server_in_one_line() -> None:
     assert depths == sorted(depths)
 
 
+def test_a_proxy_that_tells_its_call_alone_has_no_time_of_its_own() -> None:
+    def call(n: int) -> str:
+        return tell.histogram("kn_serving_invocation_duration_seconds", "", [0.009] * n, [0.01])
+
+    found = waterfall(samples(), served(call, tell.kserve))
+    assert [(row.name, row.depth, row.source) for row in found.rows][5:8] == [
+        (UNACCOUNTED, 1, "difference"),
+        ("Knative queue-proxy: server behind it", 1, "server"),
+        ("between Knative queue-proxy and the server behind it", 2, "difference"),
+    ]
+    assert means(found)[UNACCOUNTED] == pytest.approx(0.001)
+    assert means(found)["between Knative queue-proxy and the server behind it"] == pytest.approx(0.009 - 0.0055)
+
+
 def test_stages_without_a_whole_leave_the_rest_to_the_network() -> None:
     found = waterfall(samples(), served(tell.kserve))
     assert means(found)[UNACCOUNTED] == pytest.approx(0.010 - 0.0055)

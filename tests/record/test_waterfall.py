@@ -66,3 +66,10 @@ def test_nothing_answered() -> None:
     status = np.full(1000, Status.CONNECT_FAILED)
     lines = waterfall_lines(waterfall(samples(status=status, finished_s=np.full(1000, np.nan))))
     assert lines == ("latency by component: nothing was answered",)
+
+
+def test_a_server_cannot_write_into_the_terminal() -> None:
+    hostile = partial(tell.vllm, model="a\x1b[2Jb")
+    lines = waterfall_lines(waterfall(samples(remote_s=2.5), counted(hostile, n=1000)))
+    assert any("vLLM (a?[2Jb)" in line for line in lines)
+    assert all(line.isprintable() for line in lines)

@@ -18,6 +18,7 @@ from tuner.uri import masked
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+_SHOWN = 100
 _STARTED = "process_start_time_seconds"
 _HEADERS = MappingProxyType({"Accept": "text/plain;version=0.0.4, */*;q=0.1"})
 
@@ -70,7 +71,8 @@ def parse(url: str, text: str) -> Scrape:
             elif family.name == _STARTED and family.samples:
                 started_s = family.samples[0].value
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not Prometheus text: {error}") from None
+        shown = " ".join(str(error).split())[:_SHOWN]  # it holds a piece of the text
+        raise ValueError(f"not Prometheus text: {shown}") from None
     return Scrape(
         url=url,
         started_s=started_s,

@@ -181,9 +181,8 @@ class _Drawing:
                 continue
             mean_s = side.per_request(part)
             if part.role == "downstream":
-                # what the proxy itself does comes before and after the call
-                itself_s = self._itself(side, depth, own_s - (at_s - begin_s), mean_s)
-                at_s += itself_s / 2
+                if side.part("total") is not None:  # what the proxy itself does comes before and after the call
+                    at_s += self._itself(side, depth, own_s - (at_s - begin_s), mean_s) / 2
                 behind = (at_s, mean_s)
             self._told(_name(side, part), depth, part, side, at_s)
             at_s += mean_s

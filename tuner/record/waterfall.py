@@ -23,16 +23,25 @@ def waterfall_lines(found: Waterfall, width: int = 160) -> tuple[str, ...]:
     The intervals of the client's figures, then the bars are left out where the table would be wider than `width`.
 
     Quantiles stand beside their interval: of the client's figures it is the 95 % confidence interval, of a server's
-    the bucket of its histogram. Rows marked ``~`` lie across others and do not add up.
+    the bucket of its histogram. Rows marked ``~`` lie across others and do not add up. What servers call their models
+    and parts is printed, but for characters that would do something to a terminal.
     """
+    return tuple(_printable(line) for line in _lines(found, width))
+
+
+def _lines(found: Waterfall, width: int) -> list[str]:
     if found.latency is None:
-        return ("latency by component: nothing was answered", *_notes(found))
+        return ["latency by component: nothing was answered", *_notes(found)]
     lines = _table(found, found.latency, width)
     if any(not row.adds_up for row in found.rows):
         lines.append("~ lies within or across other parts: it is not added up")
     lines += [f"{one.server}: {one.name} held {one.mean:.3g} requests on average" for one in found.lengths]
     lines += [f"{one.server} counted {one.told:.0f} requests, {one.sent} were sent" for one in found.matches]
-    return (*lines, *_notes(found))
+    return [*lines, *_notes(found)]
+
+
+def _printable(line: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _table(found: Waterfall, latency: Component, width: int) -> list[str]:
