@@ -46,6 +46,8 @@ _NEEDED = {"latency_p95": 250.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
 _NEEDED_ELSE = 200.0
 """Requests in a window: some five beyond the quantile, and enough that a steady window is rarely taken for none."""
 _LEAST_WINDOW_S = 0.5
+_LEAST_CLOSED_S = 2.0
+"""A closed loop begins with a burst of all its connections, which has to be a small part of the window."""
 _MOST_WINDOWS = 3
 """In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
 _ATTEMPTS = 2
@@ -79,6 +81,10 @@ class Refused(Exception):
     """A window could not be trusted, nor could its repetition; the text says why."""
 
 
+class Spent(Exception):
+    """Windows that were measured again have used up the load of a side before its pair was whole."""
+
+
 def compare(
     a: Subject,
     b: Subject,
@@ -109,16 +115,15 @@ def compare(
             terms = _terms(a, b, settings, metric, rate_rps, rate_from, settings.time_s)
         except ValueError as error:
             raise _bad("--time", str(error)) from None
-    return _Match(sides, terms, settings.time_s, on_assessment).play(_unequal(a.workload, b.workload))
+    return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
 
 
 class _Match:
     """Pair after pair on fixed terms."""
 
-    def __init__(self, sides: _Sides, terms: Terms, budget_s: float, on_assessment: OnAssessment) -> None:
+    def __init__(self, sides: _Sides, terms: Terms, on_assessment: OnAssessment) -> None:
         self._sides = sides
         self._terms = terms
-        self._budget_s = budget_s
         self._on_assessment = on_assessment
         self._pairs: list[Pair] = []
         self._refused: list[str] = []
@@ -131,14 +136,14 @@ class _Match:
             if self._distrusted:
                 ended = f"{len(self._refused)} of {len(self._refused) + len(self._pairs)} pairs could not be trusted"
                 break
-            if not self._sides.afford(self._terms, self._budget_s):
-                ended = f"the {format_seconds(self._budget_s)} of load for each side were spent"
-                break
             try:
                 self._pairs.append(self._sides.pair(len(self._pairs) + len(self._refused), next(order), self._terms))
             except Refused as refused:
                 self._refused.append(str(refused))
                 continue
+            except Spent:
+                ended = f"the {format_seconds(self._terms.load_s)} of load for each side were spent"
+                break
             assessment = self._assess()
             self._on_assessment(assessment)
             if assessment.verdict != "cannot tell":
@@ -189,10 +194,6 @@ class _Sides:
     def load_s(self) -> tuple[float, float]:
         return self._load_s["A"], self._load_s["B"]
 
-    def afford(self, terms: Terms, budget_s: float) -> bool:
-        visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
-        return max(self.load_s) + visit_s <= budget_s * (1.0 + 1e-9)
-
     def derived_rate(self) -> tuple[float, str]:
         """A rate that both can serve, from what the slower one does in a closed loop."""
         capacity = {side: self._capacity(side) for side in self.subjects}
@@ -202,7 +203,12 @@ class _Sides:
         return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
 
     def pair(self, number: int, first: Side, terms: Terms) -> Pair:
-        """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted: then neither counts."""
+        """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted, and
+        Spent where the load does not suffice: then neither counts.
+        """
+        visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
+        if any(self._left_s(side, terms) < visit_s for side in self.subjects):
+            raise Spent
         order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
         seeds: dict[int, int] = {}
         visits = {side: self._visit(side, number, terms, seeds) for side in order}
@@ -278,6 +284,8 @@ class _Sides:
                 stage = closed(workload, terms.window_s, seed=seed)
             else:
                 stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
+            if self._left_s(side, terms) < stage.duration_s:
+                raise Spent
             window = self._run(side, served.generator, stage)
             served.running.check_alive()
             if not window.untrusted:
@@ -285,6 +293,10 @@ class _Sides:
                 return window
             reasons = window.untrusted
         raise Refused(f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}")
+
+    def _left_s(self, side: Side, terms: Terms) -> float:
+        """A hair more than nothing is left where sums of floats come out above their budget."""
+        return terms.load_s * (1.0 + 1e-9) - self._load_s[side]
 
     def _run(self, side: Side, generator: Generator, stage: Stage) -> Window:
         samples = generator.run(stage)
@@ -307,9 +319,10 @@ def _terms(
     """How the load budget is divided. Raises ValueError where it carries too few pairs."""
     workload = a.workload
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
-    least_s = _LEAST_WINDOW_S
-    if rate_rps is not None:
-        least_s = max(least_s, _NEEDED.get(metric, _NEEDED_ELSE) / rate_rps)
+    if rate_rps is None:
+        least_s = _LEAST_CLOSED_S
+    else:
+        least_s = max(_LEAST_WINDOW_S, _NEEDED.get(metric, _NEEDED_ELSE) / rate_rps)
     warm_up_s = workload.warm_up_s
     every_s, once_s = (warm_up_s, 0.0) if restarted else (0.0, warm_up_s)
     pairs = min(settings.pairs, int((budget_s - once_s) / (every_s + least_s)))

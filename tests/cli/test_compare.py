@@ -1,0 +1,83 @@
+"""`tune compare` as a user meets it: real servers, what is printed, the exit status."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.tune import TOY, Tune
+
+STATUS = {"better": 0, "no difference": 0, "worse": 1, "cannot tell": 3}
+
+
+@pytest.fixture
+def urls() -> Iterator[list[str]]:
+    """Two servers; the second takes longer."""
+    servers, found = [], []
+    try:
+        for service_ms in ("1", "30"):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            env = {**os.environ, "TOY_SERVICE_MS": service_ms, "TOY_WORKERS": "16", "PORT": str(port)}
+            servers.append(
+                subprocess.Popen([sys.executable, TOY.parent / "toy.py"], env=env, stderr=subprocess.DEVNULL)
+            )
+            found.append(f"http://127.0.0.1:{port}")
+            wait(port)
+        yield found
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def wait(port: int) -> None:
+    for _ in range(500):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError("the server did not start")
+
+
+def test_two_urls(tune: Tune, urls: list[str]) -> None:
+    """What it finds is this machine's doing; that it is told, and how, is not."""
+    page = tune.folder / "page.html"
+    asked = ("--protocol", "seldon", "--body", TOY / "request.json", "--rate", "250/s", "--pairs", "3", "--time", "4s")
+    done = tune("compare", *urls, *asked, "--json", "--html", page)
+    found = done.json
+    assert done.status == STATUS[found["verdict"]], done.err
+    assert found["headline"]
+    assert [found["a"], found["b"]] == urls
+    assert found["terms"]["rate_rps"] == 250.0
+    assert found["terms"]["restarted"] is False
+    assert max(found["load_s"]) <= 4.0 + 1e-6
+    assert len(found["pairs"]) == found["assessment"]["pairs"]
+    assert "<html" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere.yaml", "http://127.0.0.1:1", "--rate", "10/s"), "nowhere.yaml"),
+        (("http://127.0.0.1:1", "ftp://127.0.0.1:1", "--rate", "10/s"), "ftp"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s", "--metric", "speed"), "latency_p99"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s", "--metric", "memory"), "a URL is not known"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s"), "--time of at least"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s", "--smallest", "0%"), "--smallest"),
+        (("study:one", "study:other"), "study:other"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_started(tune: Tune, arguments: tuple[str, ...], said: str) -> None:
+    done = tune("compare", *arguments)
+    assert done.status == 2, done.err
+    assert said in done.err
+    assert "nothing was started" in done.err
