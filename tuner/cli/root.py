@@ -49,5 +49,5 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, apply, bench, compare, stress, ui, sync, doctor, rbac, clean):
+for command in (init, check, run, resume, show, export, apply, bench, stress, compare, ui, sync, doctor, rbac, clean):
     tune.add_command(command)
