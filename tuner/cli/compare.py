@@ -178,7 +178,7 @@ def _so_far(assessment: Assessment) -> str:
 
 
 def _print(found: Comparison) -> None:
-    from tuner.measure.comparison_text import headline, terms_text
+    from tuner.measure.comparison_text import headline, spread_text, terms_text
     from tuner.units import format_seconds
 
     click.echo(headline(found))
@@ -192,6 +192,9 @@ def _print(found: Comparison) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     click.echo()
     click.echo(f"terms: {terms_text(found.terms)}")
+    primary = found.assessment.effect(found.terms.metric)
+    if primary is not None:
+        click.echo(f"noise: {spread_text(primary, found.terms)}")
     loads = " and ".join(format_seconds(load) for load in found.load_s)
     click.echo(f"ended: {found.ended_because}; load: {loads}")
     for sentence in (*(f"measured in vain: {reason}" for reason in found.refused), *found.warnings):

@@ -47,12 +47,17 @@ def why_not(comparison: Comparison) -> str:
         return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"
     if effect.ratio.low is None:
         return f"only {pairs(effect.pairs, terms)} measured {terms.metric} on both sides; give more --pairs and --time"
-    restarts, windows = effect.restarts_differ, effect.windows_differ
-    spread = f"{'starts' if terms.restarted else 'windows'} of one side differ by {format_ratio(restarts)}"
-    if terms.restarted and windows is not None:
-        spread += f", windows of one start by {format_ratio(windows)}"
-    remedy = "give more --time" if windows is not None and windows > restarts else "give more --pairs and --time"
-    return f"{spread}: {remedy}, or a larger --smallest"
+    by_windows = effect.windows_differ is not None and effect.windows_differ > effect.restarts_differ
+    remedy = "give more --time" if by_windows else "give more --pairs and --time"
+    return f"{spread_text(effect, terms)}: {remedy}, or a larger --smallest"
+
+
+def spread_text(effect: Effect, terms: Terms) -> str:
+    """``starts of one side differ by 9 %, windows of one start by 3 %``, as standard deviations."""
+    text = f"{'starts' if terms.restarted else 'windows'} of one side differ by {format_ratio(effect.restarts_differ)}"
+    if terms.restarted and effect.windows_differ is not None:
+        text += f", windows of one start by {format_ratio(effect.windows_differ)}"
+    return text
 
 
 def difference(effect: Effect) -> str:
