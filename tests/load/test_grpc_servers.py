@@ -98,12 +98,21 @@ def test_seldon_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
             by_grpc = smoke(urls["grpc"], grpc.encode(body), grpc, 5.0, exchange)
             assert same_answer(by_rest, by_grpc)
             assert not same_answer(by_rest, json.loads(body))
+        drawn = replace(
+            rest.encode(json.dumps(bodies[0]).encode()),
+            template=b'{"data": {"ndarray": [[{{float 0 1}}, {{int 0 9}}]]}}',
+        )
+        held = {"paths": [{"path": "$.data.ndarray[0][1]"}], "schema": {"required": ["data", "meta"]}}
+        (varied,) = run(
+            Target(urls=(urls["rest"],), protocol="seldon", requests=(drawn,), options={"check": json.dumps(held)}),
+            constant(rate=100),
+        )
         request = grpc.encode(json.dumps(bodies[0]).encode())
         (samples,) = run(Target(urls=(urls["grpc"],), protocol="seldon-grpc", requests=(request,)), constant(rate=100))
         below = grpc.encode(b'{"data": {"ndarray": [[-1, 0]]}}')
         refused = exchange(urls["grpc"], below, 5.0)
         (failed,) = run(Target(urls=(urls["grpc"],), protocol="seldon-grpc", requests=(below,)), constant(rate=100))
-    assert statuses(samples) == {200: 25}
+    assert statuses(varied) == statuses(samples) == {200: 25}
     assert grpc.check(refused.status, refused.body) is not None
     assert 200 not in statuses(failed)
     assert {word(status) for status in statuses(failed)} == {word(refused.status)}
