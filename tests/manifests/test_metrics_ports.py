@@ -54,6 +54,18 @@ def test_seldons_microservice_is_told_by_its_environment() -> None:
     assert told(text) == (port(6005, "/stats"),)
 
 
+def test_mlserver_and_triton_have_a_port_for_them() -> None:
+    plain = DEPLOYMENT.replace("name: metrics", "name: other")
+    assert told(plain.replace("image: iris:1", "image: seldonio/mlserver:1.7.1")) == (port(8082, "/metrics"),)
+    assert told(plain.replace("image: iris:1", "image: nvcr.io/nvidia/tritonserver:25.01-py3")) == (
+        port(8002, "/metrics"),
+    )
+    moved = plain.replace(
+        "        - name: GUNICORN_WORKERS", "        - {name: MLSERVER_METRICS_PORT, value: '9095'}\n        - name: A"
+    )
+    assert told(moved) == (port(9095, "/metrics"),)
+
+
 def test_seldons_operator_gives_the_ports_itself() -> None:
     assert told(SELDON) == (
         port(8000, "/prometheus", "seldon-container-engine"),

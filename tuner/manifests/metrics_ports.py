@@ -1,4 +1,4 @@
-"""Where the pods of a manifest tell their own metrics: what annotations say, what ports are named, what operators do."""
+"""Where the pods of a manifest tell their own metrics: annotations, names of ports, environment, operators' ways."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.kinds.seldon_deployment import ENGINE
 from tuner.manifests.model import Container, MetricsPort
+from tuner.manifests.servers import recognize
 from tuner.manifests.workload import Workload
 
 _USUAL_PATH = "/metrics"
@@ -15,8 +16,11 @@ _ANNOTATIONS = ("prometheus.io", "prometheus.kserve.io")
 """Prometheus' own custom, and KServe's, by which it tells where a runtime's metrics are."""
 _NAMES = frozenset({"metrics", "http-metrics", "prometheus", "http-usermetric"})
 """Names that ports of metrics have; the last is that of Knative's queue-proxy."""
-_PORT_ENV, _PATH_ENV = "PREDICTIVE_UNIT_METRICS_SERVICE_PORT", "PREDICTIVE_UNIT_METRICS_ENDPOINT"
-"""By which seldon-core-microservice is told."""
+_ENV = (
+    ("PREDICTIVE_UNIT_METRICS_SERVICE_PORT", "PREDICTIVE_UNIT_METRICS_ENDPOINT"),
+    ("MLSERVER_METRICS_PORT", "MLSERVER_METRICS_ENDPOINT"),
+)
+"""By which seldon-core-microservice and MLServer are told port and path."""
 _SELDON_PATH = "/prometheus"
 """What Seldon's operator sets, of its orchestrator and of the models behind it."""
 _SELDON_ENGINE_PORT, _SELDON_MODEL_PORT = 8000, 6000
@@ -35,6 +39,8 @@ def metrics_ports(
         found += _declared(container, _SELDON_PATH if is_seldon else _USUAL_PATH)
     if is_seldon:
         found += _set_by_operator(containers, added, {port.container for port in found})
+    if not found:
+        found += [port for container in containers if container.name == serving for port in _usual(container)]
     first: dict[tuple[str, int], MetricsPort] = {}
     for port in found:
         first.setdefault((port.container, port.port), port)
@@ -66,10 +72,20 @@ def _set_by_operator(
 
 
 def _declared(container: Container, usual_path: str) -> Iterator[MetricsPort]:
-    path = container.env.get(_PATH_ENV) or usual_path
-    port = container.env.get(_PORT_ENV, "")
-    if port.isdigit():
-        yield MetricsPort(container=container.name, port=int(port), path=path)
+    path = usual_path
+    for port_name, path_name in _ENV:
+        path = container.env.get(path_name) or path
+        port = container.env.get(port_name, "")
+        if port.isdigit():
+            yield MetricsPort(container=container.name, port=int(port), path=path)
     for name, number in container.ports:
         if name in _NAMES:
             yield MetricsPort(container=container.name, port=number, path=path)
+
+
+def _usual(container: Container) -> Iterator[MetricsPort]:
+    """Of a server that is recognized and tells its metrics on a port of its own."""
+    words = (container.image, *container.command, *container.args, *container.env)
+    server = recognize(" ".join(words))
+    if server is not None and server.metrics_port is not None:
+        yield MetricsPort(container=container.name, port=server.metrics_port, path=_USUAL_PATH)

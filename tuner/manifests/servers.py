@@ -43,6 +43,8 @@ class Server:
     """The image's entry point takes arguments: they may be given where the manifest has none."""
     latency_p99: str = "100ms"
     timeout: str | None = None
+    metrics_port: int | None = None
+    """Where it tells its metrics unless it is told otherwise, at /metrics; None: where it serves, or nowhere."""
     request: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """A request body; empty: the protocol's usual one."""
 
@@ -85,6 +87,7 @@ SERVERS: tuple[Server, ...] = (
     ),
     Server(
         name="Triton Inference Server",
+        metrics_port=8002,
         signs=re.compile(r"tritonserver|kserve-tritonserver"),
         protocol="v2",
         knobs=(
@@ -101,6 +104,7 @@ SERVERS: tuple[Server, ...] = (
     ),
     Server(
         name="MLServer",
+        metrics_port=8082,
         signs=re.compile(r"mlserver", re.IGNORECASE),
         protocol="v2",
         model_names=("env/MLSERVER_MODEL_NAME",),
