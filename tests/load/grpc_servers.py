@@ -40,9 +40,12 @@ class GrpcServer:
         reflects: bool = False,
         options: tuple[tuple[str, Any], ...] = (),
         port: int = 0,
+        method: str = "/test.Echo/",
     ) -> None:
+        """`method` of another service is what Say answers to."""
         self.calls: list[tuple[str, dict[str, Any], float | None]] = []
         """(method, metadata, seconds until the deadline) of each."""
+        self.method = method
         self._delay_s = delay_s
         self._numbers = itertools.count()
         self._leave = threading.Event()
@@ -95,9 +98,12 @@ class _Handlers(grpc.GenericRpcHandler):
         self._server = server
 
     def service(self, call: Any) -> grpc.RpcMethodHandler | None:
-        name = call.method.removeprefix("/test.Echo/").lower()
-        handler: Callable[[bytes, grpc.ServicerContext], bytes] | None = getattr(self._server, name, None)
-        if not call.method.startswith("/test.Echo/") or handler is None:
+        service, _, name = call.method.rpartition("/")
+        if f"{service}/" != self._server.method:
+            return None
+        known = self._server.method == "/test.Echo/"
+        handler: Callable[..., bytes] | None = getattr(self._server, name.lower(), None) if known else self._server.say
+        if handler is None:
             return None
 
         def noted(request: bytes, context: grpc.ServicerContext) -> bytes:

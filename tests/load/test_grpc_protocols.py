@@ -266,6 +266,21 @@ def test_a_server_that_tells_nothing() -> None:
             reflected(url, "test.Echo", 0.1, Tls(), "", HERE)
 
 
+@pytest.mark.parametrize("told", [b"", b"\x22\x02\x0a\x00", b"\x22\x04\x0a\x02\xff\xff", b"\xff"])
+def test_a_server_that_tells_nonsense(told: bytes) -> None:
+    """Whatever it answers to a question about a file that imports another."""
+    imports = b"\x22\x09\x0a\x07\x0a\x01a\x1a\x02bb"
+    answers = iter((imports, *[told] * 9))
+
+    class Nonsense(GrpcServer):
+        def say(self, request: bytes, context: object) -> bytes:
+            return next(answers)
+
+    told_in_words = pytest.raises(InputError, match=r"which they need|does not tell|no message|does not know")
+    with Nonsense(method="/grpc.reflection.v1.ServerReflection/") as server, told_in_words:
+        reflected(server.url, "test.Echo", 5.0, Tls(), "", HERE)
+
+
 def workload(tmp_path: Path, body: str = '{"text": "a"}', **changed: Any) -> WorkloadSpec:
     file = tmp_path / "request.json"
     file.write_text(body)

@@ -28,6 +28,7 @@ _UNIMPLEMENTED = GRPC + 12
 _AT = re.compile(r"(?P<file>[^:\s]+):(?:(?P<line>\d+):\d+:)? (?P<message>.+)")
 _SET = "protoc --include_imports --descriptor_set_out=FILE"
 _PATIENCE_S = 60.0
+_MOST_FILES = 500
 
 
 def is_url(proto: str) -> bool:
@@ -68,20 +69,26 @@ def reflected(url: str, service: str, timeout_s: float, tls: Tls, token: str, wh
 
     A server is asked once a process. Raises InputError at `where` for one that does not answer or does not tell.
     """
-    from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-    files: dict[str, FileDescriptorProto] = {}
-    wanted: list[tuple[str, str]] = [("file_containing_symbol", service)]
-    while wanted:
-        for content in _ask(url, *wanted.pop(), timeout_s, tls, token, where):
-            file = FileDescriptorProto.FromString(content)
-            files[file.name] = file
-        needed = {name for file in files.values() for name in file.dependency}
-        wanted = [("file_by_filename", name) for name in sorted(needed - files.keys())]
+    def ask(field: str, value: str) -> list[FileDescriptorProto]:
+        return _ask(url, field, value, timeout_s, tls, token, where)
+
+    files = {file.name: file for file in ask("file_containing_symbol", service)}
+    asked: set[str] = set()
+    while wanted := {name for file in files.values() for name in file.dependency} - files.keys():
+        if wanted <= asked or len(files) > _MOST_FILES:
+            message = f"{masked(url)} tells {len(files)} files of definitions, and not {min(wanted)}, which they need"
+            raise InputError([Problem(where=where, message=message, fix="give a .proto file instead")])
+        asked |= wanted
+        files |= {file.name: file for name in sorted(wanted) for file in ask("file_by_filename", name)}
     return bytes(FileDescriptorSet(file=_in_order(files)).SerializeToString())
 
 
-def _ask(url: str, field: str, value: str, timeout_s: float, tls: Tls, token: str, where: Where) -> list[bytes]:
+def _ask(
+    url: str, field: str, value: str, timeout_s: float, tls: Tls, token: str, where: Where
+) -> list[FileDescriptorProto]:
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse  # type: ignore[import-untyped]
 
@@ -105,13 +112,14 @@ def _ask(url: str, field: str, value: str, timeout_s: float, tls: Tls, token: st
         raise refuse(f"does not tell its definitions: {word(answer.status)} ({said})", instead)
     try:
         told = ServerReflectionResponse.FromString(answer.body)
+        files = [FileDescriptorProto.FromString(each) for each in told.file_descriptor_response.file_descriptor_proto]
     except DecodeError:
         raise refuse(
             "does not tell its definitions: the answer is no message of the reflection service", instead
         ) from None
     if told.HasField("error_response"):
         raise refuse(f"does not know {value}: {told.error_response.error_message}", "correct the method's name")
-    return list(told.file_descriptor_response.file_descriptor_proto)
+    return files
 
 
 def _in_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]:

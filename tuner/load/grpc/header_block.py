@@ -19,7 +19,7 @@ def encode(headers: Iterable[tuple[str, str]]) -> bytes:
     return _EMPTY_TABLE + b"".join(b"\0" + _string(name) + _string(value) for name, value in headers)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def decode(block: bytes) -> Mapping[bytes, bytes]:
     """The headers of a block by name; of a name met again the last. Raises WireError.
 
