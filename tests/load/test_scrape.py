@@ -80,6 +80,7 @@ def test_it_may_be_asked_from_where_the_load_comes_from() -> None:
     assert other.problem == "its metrics could not be read: no route to host"
     assert asked == [(url.removesuffix("/prometheus"), "GET", "/prometheus", 2.0) for url in urls]
     assert scrape(()) == ()
+    assert len(scrape(urls * 2, 2.0, ask)) == 2
 
 
 def test_bytes_that_are_no_text_are_no_metrics() -> None:

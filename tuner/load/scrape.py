@@ -24,11 +24,12 @@ _HEADERS = MappingProxyType({"Accept": "text/plain;version=0.0.4, */*;q=0.1"})
 
 
 def scrape(urls: Sequence[str], timeout_s: float = 5.0, ask: Exchange = exchange) -> tuple[Scrape, ...]:
-    """Read every address, all at once; one that cannot be read says why in `Scrape.problem`.
+    """Read every address once, all at a time; one that cannot be read says why in `Scrape.problem`.
 
     `ask` sends the request from where the addresses can be reached: by default from here; for pods of a cluster it is
     the load generator's, which answers one after the other.
     """
+    urls = tuple(dict.fromkeys(urls))
     if ask is not exchange:
         return tuple(_scraped(url, timeout_s, ask) for url in urls)
     with ThreadPoolExecutor(max_workers=max(1, min(16, len(urls)))) as threads:

@@ -41,9 +41,9 @@ def metrics_ports(
         found += _set_by_operator(containers, added, {port.container for port in found})
     if not found:
         found += [port for container in containers if container.name == serving for port in _usual(container)]
-    first: dict[tuple[str, int], MetricsPort] = {}
-    for port in found:
-        first.setdefault((port.container, port.port), port)
+    first: dict[int, MetricsPort] = {}
+    for port in found:  # the containers of a pod share its ports
+        first.setdefault(port.port, port)
     return tuple(first.values())
 
 
