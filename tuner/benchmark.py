@@ -29,11 +29,12 @@ from tuner.report.data import plain
 from tuner.space.arrivals import described
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint, WorkloadSpec
-from tuner.subjects import Served, Subject
+from tuner.subjects import NOTHING, Served, Subject
 from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.caveats import caveats
 from tuner.trials.quiet import NoQuiet
 from tuner.units import format_metric, format_seconds
+from tuner.uri import masked
 
 SCHEMA = 1
 _USUAL_METRICS = "/metrics"
@@ -139,7 +140,7 @@ def benchmark(
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     about = subject.describe()
-    rate_rps = subject.workload.rate_rps
+    rate_rps = None if subject.workload.arrival == "closed" else subject.workload.rate_rps
     starts: list[Start] = []
     refused: tuple[str, ...] = ()
     for number in range(restarts):
@@ -392,11 +393,11 @@ def _settings(workload: WorkloadSpec, rate_rps: float | None, restarts: int) -> 
     """All that decides how the load is sent, in words; names of headers, never their values."""
     found = {
         "protocol": workload.protocol,
-        "path": workload.path,
+        "path": None if workload.path is None else masked(workload.path),
         "method": workload.method if workload.protocol == "http" else None,
         "model": workload.model,
         "headers": ", ".join(workload.headers) or None,
-        "requests": ", ".join(source.path.name for source in workload.requests),
+        "requests": ", ".join(source.path.name for source in workload.requests if source.path != NOTHING) or None,
         "arrival": described(workload),
         "rate": f"{rate_rps:.6g}/s" if rate_rps else None,
         "duration": _duration(workload),

@@ -25,6 +25,7 @@ from tuner.load.model import Protocol as Speaker
 from tuner.load.requests import target
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
+from tuner.manifests.settings import with_settings
 from tuner.measure.model import Usage
 from tuner.space.arrivals import with_arrivals
 from tuner.space.model import (
@@ -50,7 +51,7 @@ _ANSWERS_WITHIN_S = 10.0
 """A server behind a URL is expected to be there; this is for one that was started a moment ago."""
 _STUDY = "study:"
 _GRPC = ("grpc", "grpcs")
-_NOTHING = Path(os.devnull)
+NOTHING = Path(os.devnull)
 """Read as the body of a request without one."""
 
 Stage = Callable[[str], None]
@@ -133,7 +134,8 @@ def subject(
     text: str, *, options: SubjectOptions, notice: Callable[[str], None] = lambda _: None, clock: Clock | None = None
 ) -> Subject:
     """The subject that a user names: ``http(s)://HOST:PORT[/PATH]``, ``grpc(s)://HOST:PORT[/package.Service/Method]``,
-    ``study:NAME``, a manifest, a search space's file or folder. `notice` hears sentences for the user while it serves.
+    ``study:NAME``, a manifest, a search space's file or folder, which may be followed by what is not as in the baseline:
+    ``SPACE@workers=4,cpu=500m``. `notice` hears sentences for the user while it serves.
 
     Raises InputError with every problem; nothing was started.
     """
@@ -144,7 +146,7 @@ def subject(
         return _remote(text, options, clock or RealClock())
     if text.startswith(_STUDY):
         return _of_study(text, options, notice)
-    path = Path(text)
+    path, settings = _settings(text)
     if path.is_dir() or not _is_manifest(path):
         space, problems = _read_space(path)
     else:
@@ -156,7 +158,8 @@ def subject(
     inputs = complete(
         space, problems, options.backend, namespace=options.namespace, context=options.context, baseline_only=True
     )
-    return Deployed(text, inputs, inputs.baseline, options, notice)
+    configuration = with_settings(inputs.space, inputs.baseline, settings, text) if settings else inputs.baseline
+    return Deployed(text, inputs, configuration, options, notice)
 
 
 class Deployed:
@@ -418,6 +421,12 @@ def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None])
     return Deployed(text, inputs, chosen.configuration, options, notice)
 
 
+def _settings(text: str) -> tuple[Path, str]:
+    """The file or folder, and what follows its name after an @."""
+    name, at, settings = text.rpartition("@")
+    return (Path(name), settings) if at and "=" in settings and not Path(text).exists() else (Path(text), "")
+
+
 def _is_manifest(path: Path) -> bool:
     """Whether a YAML file holds Kubernetes objects; what cannot be told is left to the reader of search spaces."""
     from tuner.manifests import tree
@@ -471,7 +480,7 @@ def _beside(manifest: Path) -> Path | None:
 def _plain_http(options: SubjectOptions) -> WorkloadSpec:
     """What is sent where no search space says it."""
     method = "POST" if options.bodies else "GET"
-    return WorkloadSpec(protocol="http", requests=(RequestSource(path=_NOTHING),), method=method)
+    return WorkloadSpec(protocol="http", requests=(RequestSource(path=NOTHING),), method=method)
 
 
 def _as_said(space: SearchSpace, options: SubjectOptions) -> tuple[SearchSpace, tuple[Problem, ...]]:
@@ -529,7 +538,7 @@ def _lacking(workload: WorkloadSpec) -> tuple[Problem, ...]:
     if workload.protocol in ("v2", "v2-grpc", "tensorflow") and workload.model is None and workload.path is None:
         message = f"the requests of the {workload.protocol} protocol name the model, and none was given"
         problems.append(Problem(where=Where(file="--model"), message=message, fix="give --model NAME"))
-    if workload.protocol != "http" and any(source.path == _NOTHING for source in workload.requests):
+    if workload.protocol != "http" and any(source.path == NOTHING for source in workload.requests):
         message = f"the {workload.protocol} protocol sends a body, and none was given"
         problems.append(Problem(where=Where(file="--body"), message=message, fix="give --body FILE"))
     if workload.protocol == "grpc" and "/" not in workload.method:
