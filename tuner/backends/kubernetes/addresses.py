@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.manifests.kinds.model import at, mapping, mappings
+from tuner.manifests.model import MetricsPort
 
 Object = Mapping[str, Any]
 
@@ -32,6 +33,11 @@ def pod_urls(pods: Sequence[Object], port: int) -> tuple[str, ...]:
     """One a pod, in their order; empty until all of them have an address."""
     addresses = [at(pod, ("status", "podIP")) for pod in pods]
     return tuple(f"http://{_host(str(ip))}:{port}" for ip in addresses) if all(addresses) else ()
+
+
+def metrics_urls(pods: Sequence[Object], told: Sequence[MetricsPort]) -> tuple[str, ...]:
+    """Where the pods tell their metrics: port by port, one a pod; empty until all of them have an address."""
+    return tuple(f"{url}{one.path}" for one in told for url in pod_urls(pods, one.port))
 
 
 def target_port(service: Object | None, number: int, pod: Object | None) -> int | None:

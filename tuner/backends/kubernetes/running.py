@@ -133,13 +133,8 @@ class KubernetesRunning:
 
     def metrics_urls(self) -> tuple[str, ...]:
         """Of the pods' own addresses alone: through a Service or a port-forward another pod, or none, would answer."""
-        if not self._at_own_addresses():
-            return ()
-        return tuple(
-            f"{url}{told.path}"
-            for told in self._placed.pods.metrics
-            for url in addresses.pod_urls(self._ready, told.port)
-        )
+        own = self._ready if self._at_own_addresses() else []
+        return addresses.metrics_urls(own, self._placed.pods.metrics)
 
     def differences(self) -> tuple[Difference, ...]:
         live = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
