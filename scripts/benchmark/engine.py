@@ -84,8 +84,7 @@ def lateness(rounds: int, seconds: float, cpus: tuple[int, int]) -> list[dict[st
         generator.run(stage)
         for _ in range(rounds):
             samples = generator.run(stage)
-            noticed_s = samples.noticed_s if samples.noticed_s is not None else np.nan
-            late = (np.where(samples.waited, noticed_s, samples.sent_s) - samples.scheduled_s) * 1e3
+            late = samples.lateness_s * 1e3
             found.append(
                 {
                     **{

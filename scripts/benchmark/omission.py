@@ -46,7 +46,7 @@ def runs(rate: float, seconds: float) -> dict[str, Callable[[str], Run]]:
         "ours, constant rate": lambda url: ours(url, rate, seconds),
         "k6, constant-arrival-rate": lambda url: testers.k6(url, users, seconds, rate=rate),
         f"hey -q, closed loop of {CONNECTIONS}": lambda url: testers.hey(url, CONNECTIONS, seconds, rate=rate),
-        f"wrk, closed loop of {CONNECTIONS}": lambda url: testers.wrk(url, CONNECTIONS, seconds),
+        f"wrk, closed loop of {CONNECTIONS}, corrected by it": lambda url: testers.wrk(url, CONNECTIONS, seconds),
     }
     absent = testers.missing()
     for name, why in absent.items():

@@ -100,7 +100,8 @@ def versions() -> dict[str, str]:
 
 
 def wrk(url: str, connections: int, seconds: float, bind: Bind | None = None) -> Run:
-    """Closed loop."""
+    """Closed loop. wrk corrects its latencies for what a closed loop omits: for each one longer than the mean it adds
+    those that a client of that mean pace would have seen meanwhile, which also lengthens latencies that merely vary."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "post.lua")
         script.write_text(_WRK)

@@ -133,6 +133,8 @@ def test_each_process_has_its_own_cpus() -> None:
     assert samples.generator_cpu_ratio == samples.busiest_cpu_ratio >= mean * 0.99
     with pytest.raises(ValueError, match="3 load generator processes need a CPU each, and there are 2"):
         SeveralGenerator(target(server.url, cpus=cpus), start, 3)
+    with pytest.raises(ValueError, match="at least 1"):
+        SeveralGenerator(target(server.url), start, 0)
 
 
 def test_as_many_processes_as_there_are_cpus_for_them() -> None:
@@ -169,11 +171,16 @@ def test_several_from_a_shell(tmp_path: Path) -> None:
         command += ["--processes", "2", "--out", str(out), "--seed", "5"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         refused = subprocess.run([*command, "--cpus", "0"], capture_output=True, text=True, timeout=60, check=False)
+        nowhere = subprocess.run(
+            [*command, "--cpus", "0,9999"], capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["good"] == summary["requests"] == len(schedule(replace(OPEN, rate_rps=400)))
     assert refused.returncode == 2
     assert "need a CPU each" in refused.stderr
+    assert nowhere.returncode == 3
+    assert "cannot run on CPUs 9999" in nowhere.stderr
 
 
 def part(scheduled_s: Sequence[float] | FloatArray, **columns: object) -> Samples:

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import uvloop
 
-from tuner.errors import InputError, TunerError, Where
+from tuner.errors import GeneratorFailure, InputError, TunerError, Where
 from tuner.load.engine import Engine
 from tuner.load.exchange import exchange
 from tuner.load.lines import Ask, Begin, Prepare, Read, read_order, read_target
@@ -83,7 +83,7 @@ def summary(samples: Samples) -> dict[str, object]:
     """Bare figures of one window, for a quick look; `tuner.measure` judges whether they can be trusted."""
     good = samples.status == 200
     latency = (samples.finished_s - samples.scheduled_s)[good]
-    lateness = (samples.sent_s - samples.scheduled_s)[~samples.waited & np.isfinite(samples.sent_s)]
+    lateness = samples.lateness_s[np.isfinite(samples.lateness_s)]
     bad, counts = np.unique(samples.status[~good], return_counts=True)
     return {
         "requests": len(samples),
@@ -205,7 +205,14 @@ def _bind(cpus: Sequence[int]) -> None:
     no window could be trusted. Without CPUs of its own the generator stays ordinary, or it would starve the server.
     """
     if cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cpus)
+        try:
+            os.sched_setaffinity(0, cpus)
+        except OSError as error:
+            allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+            asked = ",".join(map(str, cpus))
+            raise GeneratorFailure(
+                f"the load generator cannot run on CPUs {asked} ({error.strerror}); it may on {allowed}"
+            ) from None
         with suppress(PermissionError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
 

@@ -27,7 +27,9 @@ class SeveralGenerator:
 
     def __init__(self, target: Target, start: Callable[[], Pipe], processes: int) -> None:
         """`start` starts a process of this machine that nobody has spoken to yet. The target's CPUs are divided."""
-        if not 1 <= processes <= (len(target.cpus) or processes):
+        if processes < 1:
+            raise ValueError(f"{processes} load generator processes cannot send anything; give at least 1")
+        if target.cpus and processes > len(target.cpus):
             raise ValueError(
                 f"{processes} load generator processes need a CPU each, and there are {len(target.cpus)} for them; "
                 "give as many CPUs, or fewer processes"

@@ -96,6 +96,14 @@ class Samples:
         return len(self.scheduled_s)
 
     @property
+    def lateness_s(self) -> FloatArray:
+        """How late the generator itself was with each request of an open loop: until it sent it, or found that no
+        connection was free for it. NaN where that is not known."""
+        noticed_s = np.nan if self.noticed_s is None else self.noticed_s
+        late: FloatArray = np.where(self.waited, noticed_s, self.sent_s) - self.scheduled_s
+        return late
+
+    @property
     def generator_cpu_ratio(self) -> float:
         """Share of the time in which the generator's process ran, or was ready to and had to wait for a CPU: near 1 it
         could not keep up. Of several processes, the busiest one's."""

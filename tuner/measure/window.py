@@ -212,9 +212,7 @@ def _lateness(samples: Samples, kept: BoolArray) -> FloatArray:
     free for, and how late it found that there was none for the others. None in a closed loop."""
     if samples.offered_rps == 0.0:
         return np.zeros(0)
-    noticed_s = np.nan if samples.noticed_s is None else samples.noticed_s
-    came_s = np.where(samples.waited, noticed_s, samples.sent_s)
-    late: FloatArray = (came_s - samples.scheduled_s)[kept & np.isfinite(came_s)]
+    late: FloatArray = samples.lateness_s[kept & np.isfinite(samples.lateness_s)]
     return late
 
 
