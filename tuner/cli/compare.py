@@ -76,9 +76,10 @@ def compare(
 ) -> None:
     """Compare two servers on equal terms: is B better or worse than A?
 
-    A and B are URLs, manifests, search spaces (their baseline) or studies (study:NAME, what it chose). Both are served
-    in turn, ABBA, each start under the same arrivals at the same rate: the one asked for, or half of what the slower
-    side serves in a closed loop. The pairs are looked at a few times, and it ends as soon as it can be told.
+    A and B are URLs, manifests, search spaces (their baseline; SPACE@workers=4: but for these knobs) or studies
+    (study:NAME, what it chose). Both are served in turn, ABBA, each start under the same arrivals at the same rate: the
+    one asked for, or half of what the slower side serves in a closed loop. The pairs are looked at a few times, and it
+    ends as soon as it can be told.
 
     \b
     Exit status: 0 no difference, or B is better; 1 B is worse; 2 bad input; 3 it cannot be told, or a side does not
@@ -86,6 +87,7 @@ def compare(
 
     \b
     tune compare deployment.yaml best.yaml --space search_spaces/iris
+    tune compare search_spaces/iris search_spaces/iris@workers=2
     tune compare http://127.0.0.1:9000/predict http://127.0.0.1:9001/predict --rate 200/s --metric latency_p99
     tune compare search_spaces/iris study:iris --smallest 10% --time 2m --json
     """

@@ -33,11 +33,11 @@ def _present(space: SearchSpace, objects: list[Any], workload: Workload, paramet
         return None
     if any(value is None or isinstance(value, dict | list) for value in present):
         return None
-    value = _of_domain(parameter.domain, knobs.text(present[0]))
+    value = value_of(parameter.domain, knobs.text(present[0]))
     return value if all(knobs.stands(other, value) for other in present) else None
 
 
-def _of_domain(domain: Domain, text: str) -> Value:
+def value_of(domain: Domain, text: str) -> Value:
     """The text as a value of the parameter's type, where it is one exactly."""
     if isinstance(domain, Choices):
         return next((value for value in domain.values if knobs.stands(text, value)), text)

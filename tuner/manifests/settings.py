@@ -1,0 +1,64 @@
+"""A configuration as a user writes it: the baseline with some values changed, ``workers=4,cpu=500m``."""
+
+from __future__ import annotations
+
+from tuner.errors import InputError, Problem, Where
+from tuner.manifests.baseline import value_of
+from tuner.space.active import active
+from tuner.space.domain import contains
+from tuner.space.model import Choices, Configuration, Domain, IntRange, SearchSpace, Value
+from tuner.space.nearest import nearest
+from tuner.space.rules import same
+
+
+def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: str) -> Configuration:
+    """The baseline with the values that `text` gives: ``NAME=VALUE``, separated by commas, each of its parameter's
+    domain; together they meet the rules. `said` is where the user wrote it. Raises InputError with every problem."""
+    values: dict[str, Value] = dict(baseline.values)
+    problems: list[Problem] = []
+    where = Where(file=said)
+    known = {parameter.name: parameter for parameter in space.parameters}
+    for part in text.split(","):
+        name, equals, written = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in known:
+            message = f"{name!r} is no parameter of {space.name}" if equals else f"{part!r} is not NAME=VALUE"
+            problems.append(Problem(where=where, message=message, fix=nearest(name, known)))
+            continue
+        domain = known[name].domain
+        value = _value(domain, written)
+        if not contains(domain, value):
+            message = f"{name} cannot be {written!r}"
+            problems.append(Problem(where=where, message=message, fix=f"it is {_described(domain)}"))
+            continue
+        values[name] = value
+    configuration = Configuration(values=active(space.parameters, values))
+    lost = [name for name in values if name not in configuration.values and name not in baseline.values]
+    problems.extend(
+        Problem(
+            where=where, message=f"{name} does not exist in this configuration", fix="give what its `when` asks for"
+        )
+        for name in lost
+    )
+    problems.extend(
+        Problem(where=where, message=f"the rule {rule.text!r} forbids it", fix=f"see {rule.where}")
+        for rule in space.rules
+        if not rule.holds(configuration.values)
+    )
+    if problems:
+        raise InputError(problems)
+    return configuration
+
+
+def _value(domain: Domain, text: str) -> Value:
+    """Of choices the one that is the same quantity: ``0.5`` is ``500m``."""
+    if isinstance(domain, Choices):
+        return next((value for value in domain.values if same(value, text)), value_of(domain, text))
+    return value_of(domain, text)
+
+
+def _described(domain: Domain) -> str:
+    if isinstance(domain, Choices):
+        return f"one of {', '.join(str(value) for value in domain.values)}"
+    kind = "a whole number" if isinstance(domain, IntRange) else "a number"
+    step = "" if domain.step in (None, 1) else f" in steps of {domain.step}"
+    return f"{kind} from {domain.low} to {domain.high}{step}"
