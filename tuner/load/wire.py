@@ -24,7 +24,7 @@ _OURS = frozenset({"content-length", "transfer-encoding"})
 
 
 class WireError(Exception):
-    """The bytes received are not an HTTP/1.1 answer; the text says what is wrong with them."""
+    """The bytes received are not an answer of the protocol spoken; the text says what is wrong with them."""
 
 
 def request_bytes(request: Request, host: str, token: str = "") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuner.manifests.model import Container
+from tuner.space.grpc import GRPC_PROTOCOLS
 from tuner.space.model import WorkloadSpec
 
 _NAMES = ("grpc", "h2c")
@@ -12,7 +13,6 @@ _TOLD = {
     "v2-grpc": ("MLSERVER_GRPC_PORT", None),
 }
 """By protocol: the variable that tells a server its gRPC port, and the port it takes by default."""
-_PROTOCOLS = (*_TOLD, "grpc")
 
 
 def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: bool) -> int | None:
@@ -27,7 +27,7 @@ def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: b
                 f"{_listed(ports) or 'write its number as workload.port'}"
             )
         return ports[workload.port]
-    if workload.protocol not in _PROTOCOLS:
+    if workload.protocol not in GRPC_PROTOCOLS:
         return None
     if has_orchestrator:
         raise ValueError(

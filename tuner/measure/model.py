@@ -15,7 +15,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 class Status(IntEnum):
-    """What became of a request. Values from 100 to 599 are HTTP statuses; those below are ours.
+    """What became of a request. Values from 100 to 599 are HTTP statuses, those from 1000 on gRPC's (`tuner.measure.status`); those below are ours.
 
     A request is *good* when its status is 200 and its answer passed the protocol's check. An answer with status 200
     that fails the check is WRONG_ANSWER; one with another 2xx status that passes it is recorded as 200.
@@ -26,7 +26,7 @@ class Status(IntEnum):
     CONNECTION_LOST = 3
     TIMED_OUT = 4
     MALFORMED = 5
-    """The bytes received were not an HTTP answer."""
+    """The bytes received were not an answer of the protocol that was spoken."""
     NOT_SENT = 6
     """Due within the window, but no connection came free within its time-out."""
     UNTRUSTED = 7
@@ -61,7 +61,7 @@ class Samples:
     first_byte_s: FloatArray
     finished_s: FloatArray
     status: IntArray
-    """HTTP status, or a `Status` below 100."""
+    """HTTP status, 1000 and the code of a gRPC status that is not OK, or a `Status` below 100."""
     replica: IntArray
     """Index into the endpoint's urls; -1: never sent."""
     waited: npt.NDArray[np.bool_]
