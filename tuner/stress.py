@@ -332,8 +332,8 @@ class _Stressing:
             for number, (samples, usage) in enumerate(zip(parts, usages, strict=True))
         )
         trends = dict(_trends(moments))
-        for usage in usages:
-            self.warnings += caveats(whole, usage)
+        usage = _total(usages)
+        self.warnings += caveats(whole, usage)
         if whole.untrusted:
             text = f"this load cannot be trusted: {'; '.join(whole.untrusted)}"
             verdicts: tuple[Verdict, ...] = (Verdict(what="soak", state="open", text=text),)
@@ -343,7 +343,7 @@ class _Stressing:
             name="soak",
             load=f"{described(replace(self._workload, shape=None))} {format_rate(rate_rps)} for {format_seconds(length_s * len(parts))}",
             window=whole,
-            usage=_total(usages),
+            usage=usage,
             verdicts=verdicts,
             over_time=(),
             moments=moments,
@@ -434,13 +434,19 @@ def _measured(moments: Sequence[Moment]) -> tuple[str, ...]:
 
 
 def _total(usages: Sequence[Usage]) -> Usage:
-    """Over all windows of a soak: mean CPU, peak memory."""
-    cores = [usage.cpu_cores for usage in usages if usage.cpu_cores is not None]
+    """Over all windows of a soak: means, and the peak of the memory."""
+
+    def mean(field: str) -> float | None:
+        known = [getattr(usage, field) for usage in usages if getattr(usage, field) is not None]
+        return sum(known) / len(known) if known else None
+
     memory = [usage.memory_peak_bytes for usage in usages if usage.memory_peak_bytes is not None]
     return replace(
-        usages[0],
-        cpu_cores=sum(cores) / len(cores) if cores else None,
-        memory_peak_bytes=max(memory) if memory else None,
+        usages[-1],
+        cpu_cores=mean("cpu_cores"),
+        memory_peak_bytes=max(memory, default=None),
+        throttled_ratio=mean("throttled_ratio"),
+        others_cores=mean("others_cores"),
         restarts=sum(usage.restarts for usage in usages),
     )
 

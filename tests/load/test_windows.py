@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from tests.load.servers import CLOSING, Server, answer
 from tests.load.test_engine import run, statuses, target
+from tuner.load.__main__ import main
 from tuner.load.arrivals import schedule
+from tuner.load.lines import order_line, read_order
 from tuner.load.model import Request, Stage
 from tuner.load.stages import as_asked, closed, steady
 from tuner.space.model import WorkloadSpec
@@ -110,3 +113,57 @@ def test_of_a_trace_only_what_fits_the_window_is_sent(tmp_path: Path) -> None:
 
 def workload(**changes: object) -> WorkloadSpec:
     return replace(WORKLOAD, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "requests"),
+    [
+        (("--shape", "steps:50/s..200/s,each=200ms", "--arrival", "constant"), 50),
+        (("--shape", "spike:1x..4x,after=200ms,for=100ms", "--rate", "100", "--arrival", "constant"), 80),
+        (("--shape", "trace:{trace}"), 3),
+        (("--arrival", "closed:think=1h", "--duration", "100ms"), 0),
+    ],
+)
+def test_a_shape_from_a_shell(
+    options: tuple[str, ...], requests: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "t.csv"
+    trace.write_text("time\n5.0\n5.1\n5.2\n")
+    with Server() as server:
+        status = main(["--url", server.url, *(option.format(trace=trace) for option in options)])
+    told = json.loads(capsys.readouterr().out)
+    assert (status, told["requests"], told["good"]) == (0, requests, requests)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "how many requests are to be sent? give --rate"),
+        (("--shape", "spike:1x..4x,after=1s,for=1s"), "how many requests are to be sent?"),
+        (("--shape", "ramp:1/s"), "--shape: ramp has 2 rates"),
+        (("--arrival", "gamma:cv=-1"), "--arrival: '-1' is no coefficient of variation"),
+        (("--closed", "--rate", "5"), "--rate: a closed loop has no rate"),
+        (("--shape", "trace:nowhere.csv"), "nowhere.csv: the trace cannot be read"),
+    ],
+)
+def test_a_shape_that_is_none_from_a_shell(
+    options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--url", "http://127.0.0.1:1", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_all_of_a_stage_is_told_to_the_generator() -> None:
+    stage = Stage(
+        arrival="gamma",
+        rate_rps=140.1,
+        profile=((0.0, 0.1), (1 / 3, 5e-324)),
+        cv=0.3,
+        think_s=1e-9,
+        due_s=(0.1, 0.1 + 2**-54),
+        picks=(1, 0),
+        duration_s=1 / 3,
+        connections=7,
+        seed=2**63,
+    )
+    assert read_order(order_line(stage)) == stage

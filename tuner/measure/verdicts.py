@@ -39,7 +39,7 @@ def climb_verdicts(found: Climb | None, to_hold_rps: float | None) -> Iterator[V
         return
     yield Verdict(what="breaking point", state=_climb_state(first, to_hold_rps), text=first.text)
     most = f"at most {format_rate(found.most_rps)} were answered well, of up to {format_rate(found.to_rps)} offered"
-    yield Verdict(what="throughput", state="fine", text=most)
+    yield Verdict(what="throughput", state="fine" if found.most_rps > 0.0 else "bad", text=most)
 
 
 def _climb_state(first: Break, to_hold_rps: float | None) -> State:
