@@ -121,6 +121,16 @@ def test_text_from_elsewhere_is_escaped_and_no_secret_is_shown(bench_document: d
     assert page.tags.count("script") == 2
 
 
+def test_a_closed_loop_has_no_rate() -> None:
+    closed = SimulatedSubject(
+        SimulatedGenerator(Server(exponential(0.004))), workload=replace(WORKLOAD, arrival="closed")
+    )
+    told = {**document(benchmark(closed, on_stage=lambda _: None)), "command": ""}
+    page = Page(bench_page(told))
+    assert "closed, 5 s, 16 connections" in page.text
+    assert "To repeat it" not in page.text
+
+
 def test_a_refusal_has_a_page_without_figures() -> None:
     late = SimulatedSubject(
         SimulatedGenerator(Server(exponential(0.004)), late_s=0.1), workload=replace(WORKLOAD, rate_rps=100.0)
