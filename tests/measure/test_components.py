@@ -40,7 +40,7 @@ def _windows(draw: st.DrawFn) -> Samples:
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(_windows())
 def test_the_parts_of_every_request_add_up_to_its_latency_and_none_is_negative(window: Samples) -> None:
     parts = split(window)
@@ -48,7 +48,7 @@ def test_the_parts_of_every_request_add_up_to_its_latency_and_none_is_negative(w
     assert all((values >= 0).all() for values in parts.values())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(_windows())
 def test_the_mean_parts_add_up_to_the_mean_latency(window: Samples) -> None:
     found = components(window)
