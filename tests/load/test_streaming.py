@@ -301,3 +301,15 @@ def test_a_real_streaming_server(real: str) -> None:
     assert window.latency_s["latency_p50"].value >= window.latency_s["ttft_p50"].value
     assert len(gaps_s(samples, samples.status == 200)) == 120
     assert samples.server_timing_s["queue"] == pytest.approx(np.full(40, 0.0015))
+
+
+def test_from_a_shell(tmp_path: Path) -> None:
+    body = tmp_path / "chat.json"
+    body.write_bytes(REQUEST.body)
+    with Server(chunks(STREAM)) as server:
+        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--protocol", "openai", "--body", str(body)]
+        done = subprocess.run([*command, "--rate", "50/s", "--duration", "300ms"], capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    assert told["good"] == told["requests"] > 0
+    assert told["latency_s"]["p50"] >= told["ttft_s"]["p50"] > 0
+    assert set(told["itl_s"]) == {"p50", "p90", "p99", "max"}

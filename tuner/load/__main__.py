@@ -45,6 +45,7 @@ from tuner.load.windows import Window
 from tuner.measure.hdr import write_log
 from tuner.measure.model import FloatArray, Samples
 from tuner.measure.status import word
+from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.space.arrivals import with_arrivals
 from tuner.space.json_path import parse_path
 from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
@@ -85,6 +86,8 @@ def summary(samples: Samples) -> dict[str, object]:
     latency = (samples.finished_s - samples.scheduled_s)[good]
     lateness = samples.lateness_s[np.isfinite(samples.lateness_s)]
     bad, counts = np.unique(samples.status[~good], return_counts=True)
+    first = first_token_s(samples)[good]
+    streams = {"ttft_s": _quantiles(first[np.isfinite(first)]), "itl_s": _quantiles(gaps_s(samples, good))}
     return {
         "requests": len(samples),
         "good": int(good.sum()),
@@ -92,6 +95,7 @@ def summary(samples: Samples) -> dict[str, object]:
         "waited": int(samples.waited.sum()),
         "rate_rps": float(good.sum() / samples.window_s),
         "latency_s": _quantiles(latency),
+        **(streams if samples.tokens is not None else {}),
         "lateness_s": _quantiles(lateness),
         "connections": samples.connections,
         "connects": samples.connects,
