@@ -224,6 +224,15 @@ def test_streams_count_up_and_only_their_number_differs() -> None:
     assert (channel.stream, channel.stays) == (3, True)
 
 
+def test_a_connection_that_ran_out_of_streams_is_not_used_again() -> None:
+    channel = Channel()
+    channel.feed(GREETING)
+    channel.stream = 2**31 - 5
+    channel.begin(call())
+    assert channel.feed(answer(stream=2**31 - 3))
+    assert (channel.status, channel.stays) == (200, False)
+
+
 def test_the_frames_of_an_answer_given_up_are_ignored() -> None:
     channel = Channel()
     channel.begin(call())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -308,3 +309,19 @@ def test_a_server_that_dies_in_the_middle_of_a_window() -> None:
     assert set(found) <= {"http 200", "connect failed", "connection lost", "grpc UNAVAILABLE", "grpc CANCELLED"}
     assert found["http 200"] > 0
     assert found["connect failed"] > 0
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node here, whose HTTP/2 is nghttp2")
+def test_a_server_of_another_make() -> None:
+    command = ["node", str(Path(__file__).with_name("nghttp2.js"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            url = f"grpc://127.0.0.1:{int(child.stdout.readline())}"
+            long = method("Say", body=b"\x0a\xc0\x84\x3d" + bytes(1_000_000))
+            assert exchange(url, long, 5.0) == Answer(status=200, body=long.body)
+            (samples,) = run(target(url, requests=[REQUEST, method("Say", body=b"")]), constant())
+        finally:
+            child.kill()
+    assert kinds(samples) == {"http 200": 50}
+    assert samples.server_timing_s["app"] == pytest.approx(0.0015)
