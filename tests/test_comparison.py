@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tuner.measure.comparison_text import headline
 from tuner.measure.model import Samples, Usage
 from tuner.measure.paired import Assessment, Comparison
 from tuner.space.model import Constraint, WorkloadSpec
+from tuner.space.shapes import Trace
 from tuner.subjects import Served
 
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), rate_rps=200.0, warm_up_s=0.5, step_s=2.0, connections=8)
@@ -218,6 +220,15 @@ def test_different_terms_of_the_sides_are_said() -> None:
     assert {stage.connections for start in b.stages for stage in start[1:]} == {8}
 
 
+def test_a_workload_that_changes_its_rate_is_compared_at_a_steady_one() -> None:
+    a, b = two(
+        0.0025, 0.0025, workload=replace(WORKLOAD, arrival="closed", shape=Trace(path=Path("t.csv"), due_s=(0.1,)))
+    )
+    found = run(a, b)
+    assert found.terms.arrival == "poisson"
+    assert any("shape was left out" in warning for warning in found.warnings)
+
+
 def test_a_side_that_does_not_serve_is_named() -> None:
     a, b = two(0.0025, 0.0025)
     b.fails = TrialFailure(stage="ready", kind="Crashed", reason="exit status 1", logs="out of ideas")
@@ -248,9 +259,9 @@ def test_windows_that_can_never_be_trusted_are_refused_with_the_reason() -> None
     found = run(a, b)
     assert found.assessment.verdict == "cannot tell"
     assert found.pairs == ()
-    assert len(found.refused) == 2
+    assert len(found.refused) == 3
     assert headline(found).startswith(
-        "cannot tell: 2 of 2 pairs could not be trusted: B (b.yaml): the load generator was"
+        "cannot tell: 3 of 3 pairs could not be trusted: B (b.yaml): the load generator was"
     )
 
 

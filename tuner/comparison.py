@@ -55,7 +55,7 @@ _ATTEMPTS = 2
 _OTHER_ARRIVALS = 1_000_003
 """Added to the seed of a window that is measured again, unless the other side has met these arrivals already: a steady
 server under few requests now and then looks unsteady by their chance."""
-_REFUSALS = 2
+_REFUSALS = 3
 """Pairs in vain before all is given up, if fewer than these were not: now and then one is by chance."""
 _WARM_UP_CONNECTIONS = 4
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
@@ -342,7 +342,9 @@ def _terms(
         smallest=settings.smallest,
         rate_rps=rate_rps,
         rate_from=rate_from,
-        arrival="closed" if rate_rps is None else workload.arrival,
+        arrival=(
+            closed(workload, 1.0, seed=0) if rate_rps is None else steady(workload, rate_rps, 1.0, seed=0)
+        ).arrival,
         connections=workload.connections,
         pairs=pairs,
         windows=windows,
@@ -383,11 +385,14 @@ def _check(a: Subject, b: Subject, metric: str, settings: Settings) -> None:
 def _unequal(a: WorkloadSpec, b: WorkloadSpec) -> list[str]:
     """Where the sides' workloads differ, A's holds for both: said, so that nobody is surprised."""
     names = {"connections": "connections", "timeout_s": "time-out", "arrival": "arrival", "warm_up_s": "warm-up"}
-    return [
+    found = [
         f"the sides name different terms for {word}: {getattr(a, name)} and {getattr(b, name)}; A's was used for both"
         for name, word in names.items()
         if getattr(a, name) != getattr(b, name)
     ]
+    if a.shape is not None or b.shape is not None:
+        found.append("the workload's shape was left out: the sides were compared at a steady rate")
+    return found
 
 
 def _warnings(pairs: list[Pair], terms: Terms) -> Iterator[str]:

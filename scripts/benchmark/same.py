@@ -14,8 +14,10 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from tuner.comparison import Settings, compare
+from tuner.errors import EnvironmentFailure
 from tuner.measure.comparison_text import headline
 from tuner.measure.paired import Verdict
 from tuner.subjects import SubjectOptions, subject
@@ -74,7 +76,11 @@ def outcome(a: Path, b: Path, settings: Settings, seed: int) -> Outcome:
     options = SubjectOptions(seed=seed)
     sides = [subject(str(side), options=options) for side in (a, b)]
     began = time.monotonic()
-    found = compare(*sides, settings, on_stage=lambda _: None)
+    try:
+        found = compare(*sides, settings, on_stage=lambda _: None)
+    except EnvironmentFailure as failure:
+        wall_s = time.monotonic() - began
+        return Outcome("cannot tell", str(failure), pairs=0, load_s=0.0, wall_s=wall_s, restarts_differ=None)
     effect = found.assessment.effect(found.terms.metric)
     return Outcome(
         verdict=found.assessment.verdict,
@@ -86,11 +92,12 @@ def outcome(a: Path, b: Path, settings: Settings, seed: int) -> Outcome:
     )
 
 
-def series(name: str, a: Path, b: Path, settings: Settings, count: int) -> list[Outcome]:
+def series(name: str, a: Path, b: Path, settings: Settings, count: int, log: IO[str]) -> list[Outcome]:
     found = []
     for number in range(count):
         one = outcome(a, b, settings, seed=10_000 * number)
         found.append(one)
+        print(json.dumps({"series": name, **asdict(one)}), file=log, flush=True)
         print(f"{name} {number + 1}/{count}, {one.wall_s:.0f} s: {one.headline}", file=sys.stderr, flush=True)
     return found
 
@@ -116,18 +123,18 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=160.0)
     parser.add_argument("--time", type=float, default=28.0, help="most seconds of load for each side of a comparison")
     parser.add_argument("--restarts", type=int, default=12, help="most pairs of restarts in a comparison")
-    parser.add_argument("--json", type=Path, help="write every outcome here")
+    parser.add_argument("--json", type=Path, default=Path(os.devnull), help="a line of JSON for each comparison")
     given = parser.parse_args()
     settings = Settings(pairs=given.restarts, time_s=given.time, metric=given.metric)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, given.json.open("w") as log:
         place = Path(folder)
         shutil.copy(TOY / "toy.py", place)
         os.environ["XDG_STATE_HOME"] = str(place / "state")
         a = configuration(place, "a", SERVICE_MS, given.rate)
         twin = configuration(place, "twin", SERVICE_MS, given.rate)
         slower = configuration(place, "slower", SERVICE_MS * given.slower, given.rate)
-        same = series("same", a, twin, settings, given.pairs)
-        different = series("different", a, slower, settings, given.pairs)
+        same = series("same", a, twin, settings, given.pairs, log)
+        different = series("different", a, slower, settings, given.pairs, log)
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     print(
         f"By {given.metric} at {given.rate:g}/s of a server with {WORKERS} workers that takes {SERVICE_MS:g} ms a request ({machine}).\n"
@@ -139,9 +146,6 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     print(row("identical: no difference", "no difference", same, 0.95))
     print(row(f"service time x {given.slower:g}: worse", "worse", different, 0.90))
-    if given.json is not None:
-        outcomes = {"same": [asdict(one) for one in same], "different": [asdict(one) for one in different]}
-        given.json.write_text(json.dumps(outcomes, indent=1))
 
 
 if __name__ == "__main__":
