@@ -19,6 +19,7 @@ from tuner.load.exchange import exchange
 from tuner.load.model import Answer, Request, Stage, Target
 from tuner.measure.model import Samples
 from tuner.space.model import Configuration, Constraint, WorkloadSpec
+from tuner.space.shapes import Spike
 from tuner.trials.clock import RealClock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.life import TrialRunner
@@ -238,3 +239,29 @@ def test_what_disturbed_the_window_is_told(bench: Bench) -> None:
     measurement = bench.run(bench.runner(Stalling(Server(exponential(0.001))))).measurement
     assert measurement is not None
     assert any("periodic stalls of " in said for said in measurement.warnings)
+
+
+def test_users_of_a_closed_loop_need_no_common_rate(bench: Bench) -> None:
+    space = bench.inputs.space
+    users = replace(space.workload, arrival="closed", think_s=0.05, rate_rps=None)
+    bench.inputs = replace(bench.inputs, space=replace(space, workload=users))
+    trial = bench.run(bench.runner(rate_rps=None))
+    assert isinstance(trial.outcome, Measured | Stopped)
+    measurement = trial.outcome.measurement
+    assert measurement.at_rate.offered_rps == 0
+    assert bench.rates == []
+    assert "measure closed:think=0.05s" in bench.stages
+    assert measurement.at_rate not in measurement.curve, "users who think do not show how the rate tells on latency"
+
+
+def test_a_rate_that_changes_is_no_point_of_the_curve(bench: Bench) -> None:
+    space = bench.inputs.space
+    spiked = replace(space.workload, shape=Spike(base=1.0, peak=2.0, after_s=2.0, for_s=1.0, relative=True))
+    bench.inputs = replace(bench.inputs, space=replace(space, workload=replace(spiked, duration_s=5.0)))
+    trial = bench.run()
+    assert isinstance(trial.outcome, Measured | Stopped)
+    measurement = trial.outcome.measurement
+    assert measurement.at_rate.offered_rps == pytest.approx(120)
+    assert measurement.at_rate.warm_up_s == 0, "a changing load is not cut"
+    assert measurement.at_rate not in measurement.curve
+    assert "measure poisson spike:1x..2x,after=2s,for=1s" in bench.stages

@@ -12,6 +12,7 @@ from tuner.load.stages import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
+from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Estimate, Samples, Usage, Window
 from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
@@ -53,6 +54,8 @@ class Bench:
         self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
         self._seeds = count(workload.seed)
         self._curve: list[Window] = []
+        self._over: tuple[Exceeded, ...] = ()
+        """What of the last window at the common rate was beyond each bound."""
         self.parts: tuple[Samples, ...] = ()
         """The load windows of the last measurement at a rate that was trusted."""
 
@@ -71,28 +74,33 @@ class Bench:
         else:
             self._window(steady(self._workload, rate_rps, self._workload.warm_up_s, seed=next(self._seeds)))
 
-    def at_rate(self, rate_rps: float) -> tuple[Window, Usage]:
-        """The window at the common rate and what the server used in it. Raises Untrusted."""
-        self._on_stage(f"measure at {self._described(rate_rps)}")
+    def at_rate(self, rate_rps: float | None) -> tuple[Window, Usage]:
+        """The window at the common rate and what the server used in it. Raises Untrusted.
+
+        None: the workload is a closed loop, or has rates of its own.
+        """
+        self._on_stage(f"measure at {rate_rps:.4g}/s" if self._one_rate else f"measure {described(self._workload)}")
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
             settled = self._measured(rate_rps)
             usage = meter.stop()
             window = self._told(settled, usage)
+            self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
             if not window.untrusted:
                 self.parts = settled.parts
                 if self._one_rate:
                     self._curve.append(window)
                 return window, usage
             reasons = window.untrusted
-        raise Untrusted(f"at the common rate of {rate_rps:.4g}/s: {'; '.join(reasons)}")
+        raise Untrusted(f"at {self._described(rate_rps)}: {'; '.join(reasons)}")
 
     def capacity(self, first: Window | None) -> tuple[Estimate | None, str]:
         """The highest rate that meets the SLO, and in words what bounded it. `first`: the window already measured."""
         # latencies under a changing rate, or of users who think, are no point of the curve over the rate
         first = first if self._one_rate else None
-        search = CapacitySearch(self._slo, first=first, connections=self._workload.connections)
+        over = self._over if first is not None else ()
+        search = CapacitySearch(self._slo, first=first, first_over=over, connections=self._workload.connections)
         while (probe := search.next()) is not None:
             if probe.rate_rps is None:
                 self._on_stage("probe the capacity")
@@ -100,8 +108,9 @@ class Bench:
             else:
                 self._on_stage(f"search at {probe.rate_rps:.4g}/s")
                 stage = steady(self._workload, probe.rate_rps, self._workload.step_s, seed=next(self._seeds))
-            window = self._window(stage)
-            search.observe(window)
+            samples = self._samples(stage)
+            window = summarize(samples)
+            search.observe(window, exceeded(samples, self._slo, window.warm_up_s))
             if not window.untrusted:
                 self._curve.append(window)
         return search.result()
@@ -111,18 +120,19 @@ class Bench:
         """The window at the common rate has one rate, so that it is a point of the curve."""
         return self._workload.shape is None and self._workload.arrival != "closed"
 
-    def _described(self, rate_rps: float) -> str:
-        return f"{rate_rps:.4g}/s" if self._one_rate else described(self._workload)
+    def _described(self, rate_rps: float | None) -> str:
+        one_rate = self._one_rate and rate_rps is not None
+        return f"the common rate of {rate_rps:.4g}/s" if one_rate else described(self._workload)
 
     def _closed(self, duration_s: float, connections: int) -> Stage:
         return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
 
-    def _measured(self, rate_rps: float) -> Settled:
+    def _measured(self, rate_rps: float | None) -> Settled:
         """The window that the workload describes, or as many of them as its open duration takes."""
         workload = self._workload
 
         def run(seconds: float) -> Samples:
-            return self._samples(as_asked(workload, rate_rps, seconds, seed=next(self._seeds)))
+            return self._samples(as_asked(workload, rate_rps or 0.0, seconds, seed=next(self._seeds)))
 
         plan = looks(workload.duration_s, workload.most_s or workload.duration_s)
         return measure(run, plan, self._goal)

@@ -185,7 +185,7 @@ class TrialRunner:
         slo = self._space.slo
         capacity: Estimate | None = None
         note = ""
-        if self._rate_rps is None:
+        if self._rate_rps is None and self._space.workload.arrival != "closed":  # whose rate follows from the answers
             with watch:
                 capacity, note = bench.capacity(None)
             if capacity is None:
