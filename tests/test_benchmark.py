@@ -8,7 +8,7 @@ import pytest
 from tests.measure.queues import Server, constant, exponential
 from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSubject
 from tuner.benchmark import Benchmark, benchmark, document
-from tuner.measure.model import Usage
+from tuner.measure.model import Status, Usage
 from tuner.space.model import Constraint
 
 FAST = Server(exponential(0.002), servers=2)
@@ -118,6 +118,18 @@ def test_a_late_generator_is_refused_with_the_reason() -> None:
 def test_a_server_that_answers_nothing_well_is_refused() -> None:
     result = run(SimulatedSubject(SimulatedGenerator(FAST, failing=1.0)))
     assert "http 503" in result.refused[0]
+
+
+def test_a_server_that_went_away_at_the_rate_asked_for_is_refused() -> None:
+    gone = SimulatedGenerator(FAST, failing=1.0, status=Status.CONNECT_FAILED)
+    result = run(SimulatedSubject(gone, workload=replace(WORKLOAD, rate_rps=100.0)))
+    assert "not one good answer came: connect failed" in result.refused[0]
+
+
+def test_many_errors_are_worth_a_warning_also_without_an_slo() -> None:
+    failing = SimulatedGenerator(FAST, failing=0.2)
+    result = run(SimulatedSubject(failing, workload=replace(WORKLOAD, rate_rps=100.0)))
+    assert any("of the requests failed" in warning for warning in result.warnings)
 
 
 def test_an_interrupt_takes_down() -> None:

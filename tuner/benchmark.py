@@ -23,7 +23,7 @@ from tuner.measure.distribution import Slice, percentiles, slices
 from tuner.measure.joined import join
 from tuner.measure.model import Estimate, Samples, Usage, Window
 from tuner.measure.noise import noise_floor
-from tuner.measure.slo import judge
+from tuner.measure.slo import MOST_ERRORS, judge
 from tuner.measure.waterfall import Waterfall, waterfall
 from tuner.report.data import plain
 from tuner.space.arrivals import described
@@ -33,7 +33,7 @@ from tuner.subjects import NOTHING, Served, Subject
 from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.caveats import caveats
 from tuner.trials.quiet import NoQuiet
-from tuner.units import format_metric, format_seconds
+from tuner.units import format_metric, format_ratio, format_seconds
 from tuner.uri import masked
 
 SCHEMA = 1
@@ -251,6 +251,7 @@ class _Measuring:
             throughput, rate_rps = self._rate()
         with self._watched.watched():
             window, usage = self._bench.at_rate(rate_rps or 0.0)
+        _require_answers(window)
         if throughput is None:
             throughput = self._throughput(window)
         samples, running = self.samples, self._served.running
@@ -264,7 +265,7 @@ class _Measuring:
             waterfall=waterfall(samples, self._watched.counted(self._bench.parts), model=workload.model),
             percentiles=percentiles(samples, window.warm_up_s),
             over_time=slices(samples),
-            warnings=(*caveats(window, usage), *_unreached(window), *enforced),
+            warnings=(*caveats(window, usage), *_doubts(window), *enforced),
             load_from=running.endpoint.load_from,
         )
 
@@ -279,12 +280,9 @@ class _Measuring:
                 raise Untrusted(f"no rate to measure latencies at was found: {throughput.note}; give --rate")
             return throughput, min(tried)
         connections = self._workload.connections
-        closed, _ = self._loads(replace(self._workload, arrival="closed", think_s=0.0, shape=None), _NO_SLO).at_rate(
-            0.0
-        )
-        if closed.achieved_rps <= 0.0:
-            errors = ", ".join(f"{kind} {count}x" for kind, count in closed.errors.items())
-            raise Untrusted(f"not one good answer came: {errors or 'no answer at all'}")
+        probed = replace(self._workload, arrival="closed", think_s=0.0, shape=None)
+        closed, _ = self._loads(probed, _NO_SLO).at_rate(0.0)
+        _require_answers(closed)
         what = f"closed loop of {connections} connections; latencies are of an open loop at half of it"
         return Throughput(value=Estimate(value=closed.achieved_rps), what=what), derive(closed.achieved_rps)
 
@@ -327,14 +325,23 @@ def _usual_metrics(served: Served) -> tuple[str, ...]:
     return tuple(found.url for found in scrape(guesses, 1.0, served.generator.ask) if not found.problem)
 
 
-def _unreached(window: Window) -> Iterator[str]:
-    """Quantiles that have no figure, and why."""
+def _require_answers(window: Window) -> None:
+    """Raises Untrusted where not one was good."""
+    if window.achieved_rps <= 0.0:
+        errors = ", ".join(f"{kind} {count}x" for kind, count in window.errors.items())
+        raise Untrusted(f"not one good answer came: {errors or 'no answer at all'}")
+
+
+def _doubts(window: Window) -> Iterator[str]:
+    """Quantiles that have no figure and why, and errors."""
     for metric, least_s in window.beyond_s.items():
         yield f"{metric} lies among requests never answered in time: it is more than {format_seconds(least_s)}"
     missing = [name for name in METRICS if name.startswith("latency_")]
     missing = [name for name in missing if name not in window.latency_s and name not in window.beyond_s]
     if missing:
-        yield f"{', '.join(missing)} cannot be told from {window.requests} requests: measure longer, or at a higher rate"
+        yield f"{', '.join(missing)} cannot be told from so few requests: measure longer, or at a higher rate"
+    if (window.error_ratio.low or 0.0) > MOST_ERRORS.bound:
+        yield f"{format_ratio(window.error_ratio.value)} of the requests failed: latencies are of the others"
 
 
 def _pooled(starts: Sequence[Start]) -> Mapping[str, Estimate]:
