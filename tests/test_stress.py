@@ -241,6 +241,12 @@ def test_a_soak_too_short_for_a_trend_is_refused_before_anything_starts() -> Non
         check(Plan(soak_s=10.0))
 
 
+@pytest.mark.parametrize("shape", [Ramp(start=9.0, end=1.0, over_s=5.0), Steps(rates=(5.0, 9.0, 1.0), each_s=1.0)])
+def test_a_climb_begins_at_its_lowest_rate(shape: Rated) -> None:
+    with pytest.raises(InputError, match="--shape: .* begins above its lowest rate"):
+        check(Plan(shape=shape))
+
+
 def test_the_document_is_plain_json_and_a_page_is_made_of_it() -> None:
     found = stressed(Plan(shape=short(), spike=True, soak_s=60.0))
     told = json.loads(json.dumps(document(found), allow_nan=False))

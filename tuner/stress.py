@@ -155,12 +155,20 @@ def stress(subject: Subject, plan: Plan, *, on_stage: Callable[[str], None]) -> 
 
 
 def check(plan: Plan) -> None:
-    """Raises InputError for a soak too short to see a trend in."""
+    """Raises InputError for a soak too short to see a trend in, and for a climb that begins by falling."""
     least_s = LEAST_WINDOW_S * LEAST / (1.0 - SETTLING)
     if plan.soak_s is not None and plan.soak_s < least_s:
         message = f"a soak of {format_seconds(plan.soak_s)} is too short to see a trend"
-        fix = f"give at least {format_seconds(least_s)}"
-        raise InputError([Problem(where=Where(file="--soak"), message=message, fix=fix)])
+        raise InputError([_refused("--soak", message, f"give at least {format_seconds(least_s)}")])
+    if isinstance(plan.shape, Ramp | Steps):
+        levels = [level for _, level in plan.shape.corners(plan.shape.length_s)]
+        if levels[0] > min(levels):
+            message = f"{spelled(plan.shape)} begins above its lowest rate, and a climb is compared with where it began"
+            raise InputError([_refused("--shape", message, "write the lowest rate first")])
+
+
+def _refused(option: str, message: str, fix: str) -> Problem:
+    return Problem(where=Where(file=option), message=message, fix=fix)
 
 
 def document(result: Stress) -> dict[str, Any]:
