@@ -243,7 +243,7 @@ def test_a_soak_too_short_for_a_trend_is_refused_before_anything_starts() -> Non
 
 @pytest.mark.parametrize("shape", [Ramp(start=9.0, end=1.0, over_s=5.0), Steps(rates=(5.0, 9.0, 1.0), each_s=1.0)])
 def test_a_climb_begins_at_its_lowest_rate(shape: Rated) -> None:
-    with pytest.raises(InputError, match="--shape: .* begins above its lowest rate"):
+    with pytest.raises(InputError, match="begins above its lowest rate"):
         check(Plan(shape=shape))
 
 
