@@ -275,10 +275,12 @@ class _Measuring:
             throughput = self._capacity(None)
             if throughput.value is not None:
                 return throughput, derive(throughput.value.value)
-            tried = [window.offered_rps for window in self._bench.curve if window.offered_rps]
+            tried = [window for window in self._bench.curve if window.offered_rps]
+            # where it broke there were requests enough to tell; below, there may have been too few
+            broke = [window for window in tried if judge(window, self._slo).broken]
             if not tried:
                 raise Untrusted(f"no rate to measure latencies at was found: {throughput.note}; give --rate")
-            return throughput, min(tried)
+            return throughput, min(window.offered_rps for window in broke or tried)
         connections = self._workload.connections
         probed = replace(self._workload, arrival="closed", think_s=0.0, shape=None)
         closed, _ = self._loads(probed, _NO_SLO).at_rate(0.0)
