@@ -13,7 +13,7 @@ import pytest
 from tests.load.authority import Authority
 from tests.load.sending import closed, constant, run, statuses
 from tests.load.servers import CLOSING, Server
-from tuner.errors import InputError, Where
+from tuner.errors import GeneratorFailure, Where
 from tuner.load.exchange import exchange
 from tuner.load.local import LocalGenerator
 from tuner.load.model import Request, Target, Tls, Unanswered
@@ -203,7 +203,7 @@ def test_a_token_from_the_environment_and_from_a_file(tmp_path: Path, monkeypatc
     for spec, words in ((by_env, "A_TOKEN_OF_A_TEST.* is not set"), (by_file, "token cannot be read")):
         (problem,) = problems(spec, Where(file="space.yaml"))
         assert problem.where == where
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(GeneratorFailure, match=words):  # it was there when the study began
             target(("http://h:1",), spec, ())
     monkeypatch.setenv("A_TOKEN_OF_A_TEST", "abc==")
     file.write_text("xyz\n")

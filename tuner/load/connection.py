@@ -35,6 +35,9 @@ _ALL_KNOWN_BYTES = 1 << 25
 class Replica:
     """One server: its address, the requests as bytes for it, and its connections."""
 
+    alpn: tuple[str, ...] = ("http/1.1",)
+    """What is offered to a server that speaks TLS (RFC 7301)."""
+
     def __init__(
         self,
         index: int,
@@ -54,7 +57,7 @@ class Replica:
         self.index = index
         self.addresses = [cast("str", address[4][0]) for address in found]
         self.port = port
-        self.tls = context(tls) if scheme == "https" else None
+        self.tls = context(tls, self.alpn) if scheme == "https" else None
         self.server_name = (tls.server_name or host) if scheme == "https" else None
         self._token = token
         self._kind = kind or Connection

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import GeneratorFailure, InputError, Problem, Where
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
 from tuner.load.descriptors import compiled, is_url, reflected
@@ -28,16 +28,22 @@ _TRIED = 50
 def target(
     urls: tuple[str, ...], workload: WorkloadSpec, requests: tuple[Request, ...], cpus: tuple[int, ...] = ()
 ) -> Target:
-    """Whom the workload's generator sends to, and what, with its token as it is now. Raises InputError."""
-    return Target(
-        urls=secured(urls, workload),
-        protocol=workload.protocol,
-        requests=requests,
-        cpus=cpus,
-        options=options(workload),
-        tls=tls(workload),
-        token=token(workload.auth),
-    )
+    """Whom the workload's generator sends to, and what, with its token as it is now.
+
+    Raises GeneratorFailure where a file that was there when `problems` looked can no longer be read.
+    """
+    try:
+        return Target(
+            urls=secured(urls, workload),
+            protocol=workload.protocol,
+            requests=requests,
+            cpus=cpus,
+            options=options(workload),
+            tls=tls(workload),
+            token=token(workload.auth),
+        )
+    except InputError as error:
+        raise GeneratorFailure(str(error)) from None
 
 
 def secured(urls: tuple[str, ...], workload: WorkloadSpec) -> tuple[str, ...]:

@@ -57,13 +57,13 @@ def known(data: bytes, stream: int) -> Known | None:
 class GrpcReplica(Replica):
     """One server that is spoken to by gRPC. Windows hand a connection its `wires` and `known`, and ask no more of them."""
 
+    alpn = ("h2",)
+
     def __init__(self, index: int, url: str, requests: Sequence[Request], *, tls: Tls, token: str) -> None:
         """Raises as `Replica` does."""
         self.last: list[bytes | None] = []
         """By request: the message of the last correct answer."""
         super().__init__(index, as_http(url), requests, tls=tls, token=token, kind=GrpcConnection)
-        if self.tls is not None:
-            self.tls.set_alpn_protocols(["h2"])
 
     def load(self, requests: Sequence[Request]) -> None:
         super().load(())
