@@ -70,7 +70,7 @@ def test_an_slo_that_no_rate_meets_is_missed() -> None:
     result = run(SimulatedSubject(SimulatedGenerator(slow), slo=(P99,)))
     assert result.starts[0].throughput.value is None
     assert result.starts[0].throughput.note
-    assert result.met is False
+    assert result.met is False, "a median beyond the bound on p99 breaks it, however few requests there were"
     assert "throughput" not in result.figures, "nothing stands for what was not measured"
 
 

@@ -27,7 +27,7 @@ from tuner.measure.slo import MOST_ERRORS, judge
 from tuner.measure.waterfall import Waterfall, waterfall
 from tuner.report.data import plain
 from tuner.space.arrivals import described
-from tuner.space.metrics import METRICS
+from tuner.space.metrics import LATENCY_PERCENTILES, METRICS
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.subjects import NOTHING, Served, Subject
 from tuner.trials.bench import Bench, Untrusted
@@ -381,7 +381,7 @@ def _bounds(slo: Sequence[Constraint], starts: Sequence[Start]) -> tuple[Bound, 
 def _bound(constraint: Constraint, starts: Sequence[Start]) -> Bound:
     """Broken where one start breaks it, by point estimates; unknown where one did not measure it."""
     metric, unit = constraint.metric, METRICS[constraint.metric].unit
-    values = [start.figures().get(metric) for start in starts]
+    values = [start.figures().get(metric) or _lower_quantile(start, constraint) for start in starts]
     bound = f"{metric} {'>=' if constraint.at_least else '<='} {format_metric(unit, constraint.bound)}"
     if any(metric in start.window.beyond_s for start in starts):
         return Bound(
@@ -395,7 +395,19 @@ def _bound(constraint: Constraint, starts: Sequence[Start]) -> Bound:
         return Bound(metric=metric, bound=constraint.bound, state="unknown", text=f"{bound}: it was not measured")
     worst = max(known, key=constraint.excess)
     state: State = "broken" if constraint.excess(worst) > 0.0 else "met"
-    return Bound(metric=metric, bound=constraint.bound, state=state, text=f"{bound}: {format_metric(unit, worst)}")
+    more = "" if all(metric in start.figures() for start in starts) else "at least "
+    return Bound(
+        metric=metric, bound=constraint.bound, state=state, text=f"{bound}: {more}{format_metric(unit, worst)}"
+    )
+
+
+def _lower_quantile(start: Start, constraint: Constraint) -> Estimate | None:
+    """A latency quantile that breaks the bound on a higher one, which is at least as much and was not measured."""
+    names = [name for name, _ in LATENCY_PERCENTILES]
+    if constraint.metric not in names or constraint.at_least:
+        return None
+    lower = [start.window.latency_s.get(name) for name in names[: names.index(constraint.metric)]]
+    return next((one for one in lower if one is not None and constraint.excess(one.value) > 0.0), None)
 
 
 def _settings(workload: WorkloadSpec, rate_rps: float | None, restarts: int) -> Mapping[str, str]:
