@@ -134,10 +134,21 @@ class ProcessRunning:
                 f"; it listens on {', '.join(map(str, listening)) or 'no port'}, not on {port}, the one it was given: "
                 "tell the server in local.env, where {port} stands for it"
             )
+        elif (load := self._load_port_of(one)) is not None and load not in listening:
+            reason += (
+                f"; it listens on {', '.join(map(str, listening))}, not on {load}, which stands here for port "
+                f"{self._pods.load}, where the load goes: correct workload.port, or the port that the server is told"
+            )
         return self._failure(one, "ready", "NotReady", reason)
 
     def _failure(self, one: Contained, stage: str, kind: str, reason: str) -> TrialFailure:
         return TrialFailure(stage=stage, kind=kind, reason=reason, logs="\n".join(one.output.tail(_LOG_LINES)))
+
+    def _load_port_of(self, one: Contained) -> int | None:
+        """The port here that the load goes to, where it is another than the container's usual one."""
+        if self._pods.load is None or one.container.name != self._pods.serving:
+            return None
+        return one.launch.ports[self._pods.load]
 
     def _probe_of(self, one: Contained) -> tuple[int, str | None, bool] | None:
         """(port here, path or None for TCP, whether over TLS); None: nothing is probed."""
@@ -153,8 +164,9 @@ class ProcessRunning:
         if wanted is None:
             return None
         answer = probe(*wanted)
-        if answer is None and self._pods.load is not None and one.container.name == self._pods.serving:
-            return probe(one.launch.ports[self._pods.load], None)  # what is probed need not be what is loaded
+        load = self._load_port_of(one)
+        if answer is None and load is not None:
+            return probe(load, None)  # what is probed need not be what is loaded
         return answer
 
     def _found_when_ready(self) -> Iterator[str]:
