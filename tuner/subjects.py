@@ -290,7 +290,7 @@ class Remote:
                 generator.ask(self._base, self._requests[0], self.workload.timeout_s)
                 return
             except Unanswered as unanswered:
-                if self._clock.now() > deadline:
+                if unanswered.final or self._clock.now() > deadline:
                     reason = f"{self.name} does not answer: {unanswered}"
                     raise TrialFailure(stage="ready", kind="NotReady", reason=reason) from None
                 self._clock.sleep(_ASKED_EVERY_S)

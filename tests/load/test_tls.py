@@ -96,6 +96,7 @@ def test_a_certificate_that_is_not_to_be_trusted(
     assert server.requests == []
     words = {"authority": "self-signed|local issuer", "name": "mismatch|not valid for", "expired": "expired"}
     told.match(words[fault])
+    assert told.value.final  # nobody needs to wait for it to get better
 
 
 def test_the_name_may_be_another_than_the_address(authority: Authority, trusting: Tls) -> None:
@@ -142,12 +143,19 @@ def test_a_server_that_is_gone(certificate: ssl.SSLContext, trusting: Tls) -> No
 
 
 def test_the_generator_in_its_own_process_gets_authorities_and_token(
-    certificate: ssl.SSLContext, trusting: Tls
+    authority: Authority, certificate: ssl.SSLContext, trusting: Tls
 ) -> None:
-    with Server(tls=certificate) as server, LocalGenerator(to(server.url, trusting, token="abc.def")) as generator:
+    with (
+        Server(tls=certificate) as server,
+        Server(tls=authority.context("DNS:other.example")) as other,
+        LocalGenerator(to(server.url, trusting, token="abc.def")) as generator,
+    ):
         assert generator.ask(server.url, REQUEST, 5.0).status == 200
+        with pytest.raises(Unanswered, match="not valid for") as refused:
+            generator.ask(other.url, REQUEST, 5.0)
         samples = generator.run(constant())
         arguments = Path(f"/proc/{generator.pid}/cmdline").read_bytes()
+    assert refused.value.final
     assert statuses(samples) == {200: 50}
     assert all(b"\r\nAuthorization: Bearer abc.def\r\n" in request for request in server.requests)
     assert b"abc" not in arguments

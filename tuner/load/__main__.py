@@ -7,7 +7,7 @@ answered by one line on standard output:
     prepare {"prepared": true}: the stage is laid out
     begin   the same as for a stage: the one that was prepared starts at a given instant of the monotonic clock
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
-    ask     {"status", "body"}, the body in base64, or {"unanswered": "why"}
+    ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
     any     {"error": "what is wrong"}
 
 The process ends when its input does, in the middle of a window, too.
@@ -187,7 +187,7 @@ class _Server:
                     )
                     return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
         except Unanswered as unanswered:
-            return {"unanswered": str(unanswered)}
+            return {"unanswered": str(unanswered), "final": unanswered.final}
         except (TunerError, ValueError, OSError) as error:
             return {"error": str(error)}
 

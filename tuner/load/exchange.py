@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from tuner.load.model import SYSTEM_TLS, Answer, Request, Tls, Unanswered
-from tuner.load.tls import context, refusal
+from tuner.load.tls import context, refused
 from tuner.uri import masked
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def exchange(url: str, request: Request, timeout_s: float, tls: Tls = SYSTEM_TLS
     try:
         connection = _connection(address, timeout_s, tls)
     except OSError as error:
-        raise Unanswered(refusal(error)) from None
+        raise refused(error) from None
     try:
         path = address.path.rstrip("/") + request.path
         connection.request(request.method, path, body=request.body, headers=headers)

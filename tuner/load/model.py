@@ -137,7 +137,14 @@ class Answer:
 
 
 class Unanswered(Exception):
-    """No answer came to a request that was sent outside of a window; the text says why."""
+    """No answer came to a request that was sent outside of a window; the text says why.
+
+    `final`: asking again later would not help.
+    """
+
+    def __init__(self, text: str, *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(text)
 
 
 class Exchange(TypingProtocol):

@@ -71,7 +71,7 @@ class PipedGenerator:
         order = Ask(url=url, request=request, timeout_s=timeout_s)
         answer = self._try_again(lambda: self._order(order, timeout_s))
         if "unanswered" in answer:
-            raise Unanswered(answer["unanswered"])
+            raise Unanswered(answer["unanswered"], final=answer["final"])
         return Answer(status=answer["status"], body=base64.b64decode(answer["body"]))
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 
-from tuner.load.model import Tls
+from tuner.load.model import Tls, Unanswered
 
 
 @lru_cache(maxsize=16)
@@ -23,13 +23,13 @@ def context(tls: Tls, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLCont
     return made
 
 
-def refusal(error: OSError) -> str:
-    """Why no connection was made, in words; of a certificate what is wrong with it."""
+def refused(error: OSError) -> Unanswered:
+    """Why no connection was made, in words; of a certificate what is wrong with it, which is final."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {error.verify_message}"
+        return Unanswered(f"the server's certificate is not trusted: {error.verify_message}", final=True)
     if isinstance(error, ssl.SSLError):
-        return f"no TLS connection can be made ({_reason(error)}); does the server speak TLS on this port?"
-    return str(error) or type(error).__name__
+        return Unanswered(f"no TLS connection can be made ({_reason(error)}); does the server speak TLS on this port?")
+    return Unanswered(str(error) or type(error).__name__)
 
 
 def _reason(error: ssl.SSLError) -> str:

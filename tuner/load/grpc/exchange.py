@@ -10,7 +10,7 @@ from tuner.load.grpc.call import call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.url import as_http
 from tuner.load.model import Answer, Request, Tls, Unanswered
-from tuner.load.tls import context, refusal
+from tuner.load.tls import context, refused
 from tuner.load.wire import WireError
 from tuner.uri import masked
 
@@ -48,7 +48,7 @@ def call(url: str, request: Request, timeout_s: float, tls: Tls, token: str) -> 
     except TimeoutError:
         raise Unanswered(f"no answer within {timeout_s:g} s") from None
     except OSError as error:
-        raise Unanswered(refusal(error)) from None
+        raise refused(error) from None
     except (WireError, ValueError) as error:
         raise Unanswered(str(error)) from None
 
