@@ -12,11 +12,13 @@ import pytest
 from tests.measure.queues import Server, constant, exponential
 from tests.measure.windows import window
 from tuner.measure.capacity import CapacitySearch, Probe
+from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Estimate, Window
 from tuner.measure.window import summarize
 from tuner.space.model import Constraint
 
 Measure = Callable[[Probe], Window]
+Counted = tuple[Window, tuple[Exceeded, ...]]
 
 
 def p99(bound: float) -> list[Constraint]:
@@ -78,25 +80,66 @@ MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: mmc_tail(r, 4,
 MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: md1_tail(r, 1 / 1000, 0.006), 1, 999))
 
 
+def counted(
+    server: Server, bound: float, rng: np.random.Generator, noise: float, step_s: float
+) -> Callable[[Probe], Counted]:
+    """As `simulated`, and how many requests were beyond the bound on p99."""
+
+    def measure(probe: Probe) -> Counted:
+        pace = float(rng.lognormal(0.0, noise))
+        noisy = replace(server, service=lambda r, n: server.service(r, n) * pace)
+        if probe.rate_rps is None:
+            return summarize(noisy.closed_loop(rng, probe.connections, step_s)), ()
+        seen = noisy.open_loop(rng, probe.rate_rps, step_s)
+        found = summarize(seen)
+        return found, exceeded(seen, p99(bound), found.warm_up_s)
+
+    return measure
+
+
+def searched(measure: Callable[[Probe], Counted], bound: float, start_rps: float) -> tuple[Estimate | None, str, int]:
+    window, over = measure(Probe(rate_rps=start_rps, connections=32))
+    search, windows = CapacitySearch(p99(bound), first=window, first_over=over), 1
+    while (probe := search.next()) is not None:
+        search.observe(*measure(probe))
+        windows += 1
+    return *search.result(), windows
+
+
 @pytest.mark.parametrize("start", [0.3, 0.5, 1.2])
 @pytest.mark.parametrize(
     ("server", "noise"), [(MM1, 0.0), (MM4, 0.0), (MD1, 0.0), (MM1, 0.02)], ids=["M/M/1", "M/M/4", "M/D/1", "noisy"]
 )
 def test_the_capacity_is_found(server: tuple[Server, float, float], noise: float, start: float) -> None:
     queue, bound, truth = server
-    seeds, near, windows = 20, 0, 0
+    seeds, near, covered, windows = 20, 0, 0, 0
     for seed in range(seeds):
-        measure = simulated(queue, np.random.default_rng(seed), noise=noise)
-        first = measure(Probe(rate_rps=round(start * truth), connections=32))
-        search = CapacitySearch(p99(bound), first=first)
-        windows += 1 + len(drive(search, measure))
-        estimate, note = search.result()
+        measure = counted(queue, bound, np.random.default_rng(seed), noise, 2.0)
+        estimate, note, count = searched(measure, bound, round(start * truth))
         assert estimate is not None, note
-        assert estimate.low == estimate.value
-        # The bracket is a tenth wide, and its ends are noisy.
+        windows += count
         near += truth / 1.15 <= estimate.value <= truth * 1.15
-    assert near / seeds >= 0.9
-    assert windows / seeds <= 7.0
+        covered += (estimate.low or 0.0) <= truth <= (estimate.high or math.inf)
+    assert near / seeds >= 0.8
+    assert covered / seeds >= 0.85
+    assert windows / seeds <= 8.0
+
+
+def test_few_requests_a_window_do_not_make_it_much_too_high() -> None:
+    """Some three hundred requests each: their own p99 is mostly too low, and was believed once."""
+    ratios, covered = [], 0
+    bound = 0.080
+    truth = crossing(lambda r: mmc_tail(r, 4, 125, bound), 1, 499)
+    for seed in range(30):
+        measure = counted(Server(exponential(1 / 125), 4), bound, np.random.default_rng(seed), 0.0, 1.0)
+        estimate, _, _ = searched(measure, bound, round(0.5 * truth))
+        if estimate is not None:
+            ratios.append(estimate.value / truth)
+            covered += (estimate.low or 0.0) <= truth <= (estimate.high or math.inf)
+            assert (estimate.low or 0.0) <= estimate.value <= (estimate.high or math.inf)
+    assert len(ratios) >= 28
+    assert 0.93 <= float(np.median(ratios)) <= 1.08
+    assert covered / len(ratios) >= 0.85
 
 
 def test_without_a_first_window_the_closed_loop_leads() -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from tuner.measure.knee import Crossing, Exceeded, crossing
 from tuner.measure.model import Estimate, Window
 from tuner.measure.slo import State, judge, load_factor
 from tuner.space.model import Constraint
@@ -28,6 +29,7 @@ STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
 
 Verdict = Literal["passed", "failed", "generator", "unknown"]
+_SURE: tuple[Verdict, ...] = ("passed", "failed")
 _VERDICTS: dict[State, Verdict | None] = {"met": "passed", "broken": "failed", "uncertain": None}
 
 
@@ -47,6 +49,8 @@ class _Seen:
     requests: int
     factor: float | None
     """Worst metric over its bound; None: not known."""
+    over: tuple[Exceeded, ...]
+    """How many requests were beyond each bound; empty: not told."""
     verdict: Verdict | None
     """None: uncertain, decided by the fit."""
     reason: str
@@ -63,10 +67,15 @@ class CapacitySearch:
     too far to one side, the bracket is bisected in the logarithm. The ceiling promised by the closed loop is passed by
     when the rate below it passes, so that too few connections cannot hide capacity.
 
-    Noise: a window whose intervals leave the verdict open, and which is near its bound, is decided by the fitted line,
-    which pools all windows; when line and window disagree, the window is measured once more. So is one that could not
-    be trusted. A window in which the generator was the limit is never the server's failure: it bounds the search from
-    above, and the result says so.
+    Where it is told how many requests of each window were beyond each bound, the rate is where a curve fitted to those
+    shares reaches what the bound allows (`tuner.measure.knee`). Quantiles of a few hundred correlated latencies are
+    mostly too low, so a search that believed them, window by window, ended a tenth too high; shares are right on
+    average. The result is the curve's, within the bracket, with the curve's interval.
+
+    Noise: a window whose intervals leave the verdict open is decided by the curve (or line), which pools all windows;
+    when it and the window disagree, the window is measured once more. So is one that could not be trusted. A window in
+    which the generator was the limit is never the server's failure: it bounds the search from above, and the result
+    says so.
 
     `first` is the window at the common rate, where there is one (or it is the first `observe`); it counts.
     """
@@ -76,6 +85,7 @@ class CapacitySearch:
         slo: Sequence[Constraint],
         *,
         first: Window | None = None,
+        first_over: Sequence[Exceeded] = (),
         connections: int = 32,
         max_steps: int = 8,
         tolerance: float = 0.1,
@@ -88,9 +98,10 @@ class CapacitySearch:
         self._repeat: float | None = None
         self._closed_rps: float | None = None
         self._closed_note = ""
+        self._knee: Crossing | None = None
         self._asked = False
         if first is not None:
-            self.observe(first)
+            self.observe(first, first_over)
 
     def next(self) -> Probe | None:
         """The next window to measure; None: the search is over."""
@@ -102,37 +113,55 @@ class CapacitySearch:
             self._left -= 1
         return Probe(rate_rps=rate_rps, connections=self._connections)
 
-    def observe(self, window: Window) -> None:
-        """Take in a measured window; an open-loop one by its offered rate."""
+    def observe(self, window: Window, over: Sequence[Exceeded] = ()) -> None:
+        """Take in a measured window, an open-loop one by its offered rate, and how many of its requests were beyond
+        each bound (`tuner.measure.knee.exceeded`)."""
         self._asked = False
         if window.offered_rps == 0.0:
             self._closed_rps = window.achieved_rps
+            self._knee = self._fitted()
             self._closed_note = "; ".join(window.untrusted) if window.generator_limited else ""
             return
         again = self._repeat is not None
         self._repeat = None
-        seen = self._judged(window)
+        seen = self._judged(window, tuple(over))
         self._seen.append(seen)
+        self._knee = self._fitted()
         if seen.verdict is None and not again and self._doubtful(seen, window):
             self._repeat = seen.rate_rps
 
     def result(self) -> tuple[Estimate | None, str]:
-        """The highest rate that passed, with the bracket it stands in (`high` None: no rate failed), and in words what
-        bounded it, or why there is none."""
+        """The highest rate that meets the SLO with the interval it lies in (an end that cannot be told is None), and in
+        words what bounded it, or why there is none."""
         passed, above = self._bracket()
         if passed is None:
             return None, self._nothing_passed(above)
         failed = above.rate_rps if above is not None and self._verdict(above) == "failed" else None
-        return Estimate(value=passed, low=passed, high=failed), self._bounded_by(passed, above)
+        return self._estimate(passed, failed), self._bounded_by(passed, above)
+
+    def _estimate(self, passed: float, failed: float | None) -> Estimate:
+        """Within the bracket, where the fitted curve has the knee; an end that the curve does not tell is the nearest
+        rate whose own verdict was beyond doubt."""
+        sure = {verdict: [seen.rate_rps for seen in self._seen if seen.verdict == verdict] for verdict in _SURE}
+        low = max((rate for rate in sure["passed"] if rate <= passed), default=None)
+        high = min((rate for rate in sure["failed"] if rate > passed), default=None)
+        knee = self._knee
+        if knee is None or failed is None:
+            return Estimate(value=passed, low=low, high=high)
+        value = min(max(knee.rate_rps, passed), failed)
+        low = low if knee.low_rps is None else min(knee.low_rps, value)
+        high = high if knee.high_rps is None else max(knee.high_rps, value)
+        return Estimate(value=value, low=low, high=high)
 
     # What was seen ---------------------------------------------------------------------------------------------------
 
-    def _judged(self, window: Window) -> _Seen:
+    def _judged(self, window: Window, over: tuple[Exceeded, ...]) -> _Seen:
         judgement = judge(window, self._slo)
         return _Seen(
             rate_rps=window.offered_rps,
             requests=window.requests,
-            factor=None if window.generator_limited else load_factor(window, self._slo),
+            factor=None if window.generator_limited else _factor(window, self._slo, over),
+            over=() if window.generator_limited else over,
             verdict="generator" if window.generator_limited else _VERDICTS[judgement.state],
             reason=judgement.reason,
         )
@@ -165,8 +194,21 @@ class CapacitySearch:
         passed = [seen.rate_rps for seen, verdict in judged if verdict == "passed" and seen.rate_rps < ceiling]
         return max(passed, default=None), above
 
+    def _fitted(self) -> Crossing | None:
+        """Where the first of the bounds is crossed, by how many requests were beyond each; None: that is not known."""
+        metrics = dict.fromkeys(one.metric for seen in self._seen for one in seen.over)
+        found = [
+            crossing(
+                [(s.rate_rps, one) for s in self._seen for one in s.over if one.metric == metric], self._closed_rps
+            )
+            for metric in metrics
+        ]
+        return min((one for one in found if one is not None), key=lambda one: one.rate_rps, default=None)
+
     def _crossing(self) -> float | None:
-        """The rate at which the line fitted to 1 / load factor reaches 1; None: it does not."""
+        """Where the knee is; without counts, the rate at which the line fitted to 1 / load factor reaches 1."""
+        if any(seen.over for seen in self._seen):
+            return None if self._knee is None else self._knee.rate_rps
         known = [(s.rate_rps, _cut(s.factor), s.requests) for s in self._seen if s.factor is not None]
         if not known:
             return None
@@ -260,6 +302,14 @@ class CapacitySearch:
             else (f" (the search ran out of steps with {format_rate(passed)} passed)")
         )
         return f"bounded at {at}: {above.reason}{wide}"
+
+
+def _factor(window: Window, slo: Sequence[Constraint], over: Sequence[Exceeded]) -> float | None:
+    """Worst metric over its bound; where too few requests tell a quantile, the share beyond over the allowed one."""
+    factor = load_factor(window, slo)
+    if factor is None and over and window.requests:
+        return max(one.share / one.allowed if one.allowed else math.inf for one in over)
+    return factor
 
 
 def _cut(factor: float) -> float:

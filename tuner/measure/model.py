@@ -191,7 +191,7 @@ class Measurement:
     curve: tuple[Window, ...]
     """Every trusted window, by rising offered rate, the common-rate one among them."""
     throughput_rps: Estimate | None
-    """Highest offered rate that meets the SLO; low/high: the highest that passed, the lowest that failed."""
+    """Highest offered rate that meets the SLO."""
     throughput_note: str
     """In words: what bounded it (which SLO, saturation, the generator), or why there is none."""
     usage: Usage
