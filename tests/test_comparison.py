@@ -267,7 +267,7 @@ def test_windows_that_can_never_be_trusted_are_refused_with_the_reason() -> None
 
 def test_one_refused_pair_does_not_end_it() -> None:
     a, b = two(0.0025, 0.0025)
-    spoilt = iter([False, True, True])
+    spoilt = iter([False, True, True, True])
 
     a.spoil = lambda samples: busy(samples) if next(spoilt, False) else samples
     found = run(a, b)

@@ -50,13 +50,15 @@ _LEAST_CLOSED_S = 2.0
 """A closed loop begins with a burst of all its connections, which has to be a small part of the window."""
 _MOST_WINDOWS = 3
 """In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
-_ATTEMPTS = 2
-"""A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_ATTEMPTS = 3
+"""A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
 _OTHER_ARRIVALS = 1_000_003
 """Added to the seed of a window that is measured again, unless the other side has met these arrivals already: a steady
 server under few requests now and then looks unsteady by their chance."""
 _REFUSALS = 3
-"""Pairs in vain before all is given up, if fewer than these were not: now and then one is by chance."""
+"""Pairs in vain before all is given up, if there are far fewer others."""
+_IN_VAIN = 2
+"""As many times more pairs in vain than others as are put up with."""
 _WARM_UP_CONNECTIONS = 4
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
 """In a sentence: what differs from start to start where the sentence is the same."""
@@ -78,7 +80,7 @@ class Settings:
 
 
 class Refused(Exception):
-    """A window could not be trusted, nor could its repetition; the text says why."""
+    """A window could not be trusted, nor could its repetitions; the text says why."""
 
 
 class Spent(Exception):
@@ -160,12 +162,13 @@ class _Match:
             load_s=self._sides.load_s,
             ended_because=ended,
             refused=tuple(self._refused),
+            given_up=self._distrusted,
             warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
         )
 
     @property
     def _distrusted(self) -> bool:
-        return len(self._refused) >= _REFUSALS and len(self._refused) > len(self._pairs)
+        return len(self._refused) >= _REFUSALS and len(self._refused) > _IN_VAIN * len(self._pairs)
 
     def _assess(self, *, last: bool = False) -> Assessment:
         terms = self._terms

@@ -25,12 +25,12 @@ from tuner.subjects import SubjectOptions, subject
 TOY = Path(__file__).parents[2] / "tests" / "servers"
 SERVICE_MS = 10.0
 """Whole milliseconds, as A's times 1.1 are: the server's timer knows no finer ones."""
-WORKERS = 4
+WORKERS = 8
 SPACE = """\
 name: {name}
 manifest: deployment.yaml
 parameters:
-  workers: {{int: [1, 4], set: env/TOY_WORKERS}}
+  workers: {{int: [1, 8], set: env/TOY_WORKERS}}
 workload:
   protocol: seldon
   request: request.json
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40, help="comparisons of each kind")
     parser.add_argument("--slower", type=float, default=1.10, help="service time of B over A's where they differ")
     parser.add_argument("--metric", default="latency_p50")
-    parser.add_argument("--rate", type=float, default=160.0)
+    parser.add_argument("--rate", type=float, default=320.0)
     parser.add_argument("--time", type=float, default=28.0, help="most seconds of load for each side of a comparison")
     parser.add_argument("--restarts", type=int, default=12, help="most pairs of restarts in a comparison")
     parser.add_argument("--json", type=Path, default=Path(os.devnull), help="a line of JSON for each comparison")

@@ -37,6 +37,7 @@ def comparison(measured: list[Pair], *, last: bool = False, refused: tuple[str, 
         load_s=(20.0, 20.0),
         ended_because="2 of 2 pairs could not be trusted" if refused else "all 12 pairs were measured",
         refused=refused,
+        given_up=bool(refused),
     )
 
 

@@ -41,7 +41,7 @@ def why_not(comparison: Comparison) -> str:
     """Why there is no verdict, and what would bring one."""
     assessment, terms = comparison.assessment, comparison.terms
     effect = assessment.effect(terms.metric)
-    if len(comparison.refused) > len(comparison.pairs):
+    if comparison.given_up:
         return f"{comparison.ended_because}: {comparison.refused[-1]}"
     if effect is None:
         return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"

@@ -173,6 +173,8 @@ class Comparison:
     ended_because: str
     refused: tuple[str, ...] = ()
     """Why pairs were measured in vain: a sentence each."""
+    given_up: bool = False
+    """So many pairs were in vain that it was ended."""
     warnings: tuple[str, ...] = ()
 
 
