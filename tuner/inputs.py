@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tuner.backends.model import Backend, ChecksRendered, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Protocol, Request
 from tuner.manifests.model import Manifest, PodSet
+from tuner.space.metrics import STREAM_METRICS
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.folder import StudyFolder
 
@@ -89,7 +90,8 @@ def complete(
         if manifest is not None:
             problems.extend(check(space, manifest))
     if space is not None and all(source.path.is_file() for source in space.workload.requests):
-        problems.extend(request_problems(space.workload, Where(file=str(space.file))))
+        found = request_problems(space.workload, Where(file=str(space.file)))
+        problems.extend(found or _untimed(space, read_requests(space.workload)))
     if problems or space is None or manifest is None:
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
@@ -110,6 +112,15 @@ def complete(
         pods=pods,
         backend=backend,
     )
+
+
+def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Problem]:
+    """Metrics of streams that no request asks for."""
+    metrics = [bound.metric for bound in space.slo] + [objective.metric for objective in space.objectives]
+    asked = [metric for metric in dict.fromkeys(metrics) if metric in STREAM_METRICS]
+    if asked and not any(request.streams for request in requests):
+        message = f"no request asks for a stream, of which {', '.join(asked)} would be measured"
+        yield Problem(where=Where(file=str(space.file)), message=message, fix='write "stream": true into the request')
 
 
 def inputs_of(folder: StudyFolder) -> Inputs:

@@ -30,6 +30,9 @@ LATENCY_PERCENTILES: tuple[tuple[str, float], ...] = (
 TTFT_PERCENTILES: tuple[tuple[str, float], ...] = (("ttft_p50", 0.50), ("ttft_p90", 0.90), ("ttft_p99", 0.99))
 GAP_PERCENTILES: tuple[tuple[str, float], ...] = (("itl_p50", 0.50), ("itl_p90", 0.90), ("itl_p99", 0.99))
 
+STREAM_METRICS = frozenset(name for name, _ in (*TTFT_PERCENTILES, *GAP_PERCENTILES))
+"""Measured only of answers that are streams of tokens."""
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (

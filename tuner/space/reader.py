@@ -56,7 +56,7 @@ from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence, parse
 from tuner.space.fields import Fields, Report, existing, items
 from tuner.space.grpc import GRPC_KEYS, GRPC_PROTOCOLS, read_method, read_port, read_proto, refuse_path
-from tuner.space.metrics import METRICS
+from tuner.space.metrics import METRICS, STREAM_METRICS
 from tuner.space.model import (
     Budget,
     Constraint,
@@ -161,6 +161,7 @@ def _space(root: Mapping, file: Path, report: Report) -> SearchSpace | None:
     workload = _workload(fields, folder, report)
     slo = _slo(fields)
     objectives = _objectives(fields)
+    _streamed(fields, workload, report)
     budget = _budget(fields, report)
     prices = _prices(fields, report)
     local = _local(fields, folder, report)
@@ -327,6 +328,20 @@ def _objective(key: Scalar, node: Node, report: Report) -> Objective | None:
         report.add(node.where, f"objective {key.text}: {node} is {found}", f"write {key.text}: {metric.better}")
         return None
     return Objective(metric=key.text, direction=metric.better)
+
+
+def _streamed(fields: Fields, workload: WorkloadSpec, report: Report) -> None:
+    """What is measured of streams needs a protocol that has them."""
+    if workload.protocol == "openai" or "workload" not in fields:
+        return
+    for name in ("slo", "objectives"):
+        section = fields.get(name)
+        for key, _ in section.entries if isinstance(section, Mapping) else ():
+            if key.text in STREAM_METRICS:
+                message = (
+                    f"{name}: {key.text} is measured of streams, which the {workload.protocol} protocol has none of"
+                )
+                report.add(key.where, message, "use protocol: openai, or remove it")
 
 
 def _budget(fields: Fields, report: Report) -> Budget:
