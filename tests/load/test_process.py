@@ -21,7 +21,7 @@ from tuner.errors import GeneratorFailure, TrialFailure
 from tuner.load.exchange import exchange
 from tuner.load.lines import Ask, Order, Read, order_line, read_order, read_target, target_line
 from tuner.load.local import LocalGenerator
-from tuner.load.model import Request, Stage, Target
+from tuner.load.model import Request, Stage, Target, Tls
 from tuner.load.protocols import protocol
 from tuner.load.samples_file import load as samples_of
 from tuner.load.samples_file import read, write
@@ -114,8 +114,17 @@ def test_bad_input_from_a_shell(arguments: tuple[str, ...], words: str) -> None:
 
 
 def test_lines_say_the_same_when_read_back() -> None:
-    asked = Target(urls=("http://a", "http://b"), protocol="v2", requests=(REQUEST,), cpus=(1,), options={"model": "m"})
+    asked = Target(
+        urls=("http://a", "http://b"),
+        protocol="v2",
+        requests=(REQUEST, replace(REQUEST, template=b"\xff{{uuid}}", streams=True)),
+        cpus=(1,),
+        options={"model": "m"},
+        tls=Tls(authorities="PEM", server_name="c"),
+        token="s3cr3t",
+    )
     assert read_target(target_line(asked)) == asked
+    assert "s3cr3t" not in repr(asked)
     orders: list[Order] = [STAGE, Ask(url="http://a", request=REQUEST, timeout_s=0.5), Read(offset=7)]
     for order in orders:
         assert "\n" not in order_line(order)
