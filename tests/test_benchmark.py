@@ -90,6 +90,17 @@ def test_a_bound_on_what_was_not_measured_is_neither_met_nor_broken() -> None:
     assert "memory" not in result.figures
 
 
+def test_a_bound_within_the_interval_is_not_met_for_certain() -> None:
+    tight = Constraint(metric="latency_p50", bound=0.0018)
+    workload = replace(WORKLOAD, rate_rps=100.0, duration_s=2.0)
+    result = run(SimulatedSubject(SimulatedGenerator(FAST), slo=(tight,), workload=workload))
+    p50 = result.figures["latency_p50"]
+    assert p50.high is not None
+    assert p50.value <= tight.bound < p50.high
+    assert result.met
+    assert result.slo[0].text.endswith("though not for certain")
+
+
 def test_starts_are_measured_at_one_rate_and_pooled_with_their_range() -> None:
     generators = [SimulatedGenerator(Server(exponential(mean))) for mean in (0.002, 0.004, 0.003)]
     subject = SimulatedSubject(*generators)

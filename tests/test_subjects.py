@@ -83,6 +83,20 @@ def test_a_url_is_spoken_to_and_nothing_is_started(url: str) -> None:
     assert stages == ["wait for an answer"]
 
 
+def test_a_server_on_this_machine_shares_its_cpus_with_one_generator(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.load import local
+
+    seen: list[tuple[int, ...]] = []
+    whole = local.local_generator
+    monkeypatch.setattr(local, "local_generator", lambda to: (seen.append(to.cpus), whole(to))[1])
+    with subject(f"{url}/predict", options=NONE).serve(lambda _: None):
+        pass
+    elsewhere = subject("http://192.0.2.1/", options=replace(NONE, connections=1, timeout_s=0.1), clock=FakeClock())
+    with pytest.raises(TrialFailure), elsewhere.serve(lambda _: None):
+        pass
+    assert [len(cpus) for cpus in seen] == [0, 1]
+
+
 def test_a_url_that_answers_wrongly_is_no_subject(url: str) -> None:
     with pytest.raises(TrialFailure) as raised, subject(f"{url}/nowhere", options=NONE).serve(lambda _: None):
         pass

@@ -380,25 +380,36 @@ def _bounds(slo: Sequence[Constraint], starts: Sequence[Start]) -> tuple[Bound, 
 
 def _bound(constraint: Constraint, starts: Sequence[Start]) -> Bound:
     """Broken where one start breaks it, by point estimates; unknown where one did not measure it."""
-    metric, unit = constraint.metric, METRICS[constraint.metric].unit
-    values = [start.figures().get(metric) or _lower_quantile(start, constraint) for start in starts]
-    bound = f"{metric} {'>=' if constraint.at_least else '<='} {format_metric(unit, constraint.bound)}"
+    state, text = _judged(constraint, starts)
+    sign = ">=" if constraint.at_least else "<="
+    bound = f"{constraint.metric} {sign} {format_metric(METRICS[constraint.metric].unit, constraint.bound)}"
+    return Bound(metric=constraint.metric, bound=constraint.bound, state=state, text=f"{bound}: {text}")
+
+
+def _judged(constraint: Constraint, starts: Sequence[Start]) -> tuple[State, str]:
+    metric = constraint.metric
     if any(metric in start.window.beyond_s for start in starts):
-        return Bound(
-            metric=metric, bound=constraint.bound, state="broken", text=f"{bound}: requests were not answered in time"
-        )
+        return "broken", "requests were not answered in time"
     if metric == "throughput" and any(start.throughput.value is None for start in starts):
-        note = next(start.throughput.note for start in starts if start.throughput.value is None)
-        return Bound(metric=metric, bound=constraint.bound, state="broken", text=f"{bound}: {note}")
-    known = [value.value for value in values if value is not None]
-    if len(known) < len(values):
-        return Bound(metric=metric, bound=constraint.bound, state="unknown", text=f"{bound}: it was not measured")
-    worst = max(known, key=constraint.excess)
-    state: State = "broken" if constraint.excess(worst) > 0.0 else "met"
-    more = "" if all(metric in start.figures() for start in starts) else "at least "
-    return Bound(
-        metric=metric, bound=constraint.bound, state=state, text=f"{bound}: {more}{format_metric(unit, worst)}"
-    )
+        return "broken", next(start.throughput.note for start in starts if start.throughput.value is None)
+    measured = [start.figures().get(metric) for start in starts]
+    values = [one or _lower_quantile(start, constraint) for one, start in zip(measured, starts, strict=True)]
+    found = [value for value in values if value is not None]
+    if len(found) < len(starts):
+        return "unknown", "it was not measured"
+    worst = max((estimate.value for estimate in found), key=constraint.excess)
+    text = ("" if all(measured) else "at least ") + format_metric(METRICS[metric].unit, worst)
+    if constraint.excess(worst) > 0.0:
+        return "broken", text
+    return "met", text if all(_certainly_met(constraint, one) for one in found) else f"{text}, though not for certain"
+
+
+def _certainly_met(constraint: Constraint, estimate: Estimate) -> bool:
+    """By the whole interval; what has none was counted, not estimated."""
+    if estimate.low is None and estimate.high is None:
+        return not constraint.metric.startswith("latency_")
+    end = estimate.low if constraint.at_least else estimate.high
+    return end is not None and constraint.excess(end) <= 0.0
 
 
 def _lower_quantile(start: Start, constraint: Constraint) -> Estimate | None:

@@ -268,11 +268,11 @@ class Remote:
     @contextmanager
     def serve(self, on_stage: Stage) -> Iterator[Served]:
         """As in `Subject`."""
-        from tuner.load.local import LocalGenerator
+        from tuner.load.local import local_generator
 
         running = _Elsewhere(self._base)
-        to = target(running.endpoint.urls, self.workload, self._requests)
-        with LocalGenerator(to) as generator:
+        to = target(running.endpoint.urls, self.workload, self._requests, self._cpus())
+        with local_generator(to) as generator:
             on_stage("wait for an answer")
             self._wait(generator)
             ready(running, generator, self.workload, self._speaker, self._requests, self._expected, lambda _: None)
@@ -281,6 +281,13 @@ class Remote:
     def describe(self) -> Mapping[str, str]:
         """As in `Subject`."""
         return {"url": self.name}
+
+    def _cpus(self) -> tuple[int, ...]:
+        """All of this machine's that connections can be shared among, unless the server may be on it, too."""
+        host = urlsplit(self._base).hostname or ""
+        if host == "localhost" or host.startswith("127.") or host == "::1" or not hasattr(os, "sched_getaffinity"):
+            return ()
+        return tuple(sorted(os.sched_getaffinity(0)))[: self.workload.connections]
 
     def _wait(self, generator: Generator) -> None:
         """Until it answers anything at all; whether rightly is looked at next."""
