@@ -74,6 +74,8 @@ def test_two_urls(tune: Tune, urls: list[str]) -> None:
         (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s"), "--time of at least"),
         (("http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "10/s", "--smallest", "0%"), "--smallest"),
         (("study:one", "study:other"), "study:other"),
+        ((str(TOY), f"{TOY}@wrokers=2"), "did you mean 'workers'?"),
+        ((str(TOY), f"{TOY}@workers=4,replicas=2"), "the rule 'workers * replicas <= 6' forbids it"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_started(tune: Tune, arguments: tuple[str, ...], said: str) -> None:
