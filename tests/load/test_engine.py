@@ -112,7 +112,7 @@ def test_a_frozen_server_cannot_hide_its_stall() -> None:
         (samples,) = run(target(server.url), constant(rate=200, duration=1.0, connections=64))
     assert statuses(samples) == {200: 200}
     latency = samples.finished_s - samples.scheduled_s
-    stalled = np.flatnonzero(latency > 0.01)
+    stalled = 20 + np.flatnonzero(latency[20:] > 0.01)  # those before may be slow on a busy machine, too
     assert len(stalled) >= 90
     ends = samples.finished_s[stalled[:90]]
     assert np.ptp(ends) < 0.2  # all at the end of the stall, so that the latencies fall along a line
@@ -401,7 +401,9 @@ def test_a_host_name_is_looked_up_once_and_the_address_that_works_is_kept() -> N
     assert statuses(samples) == {200: 50}
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "127.0.0.1:1", "http://", "http://a:b", "http://no-such-host.invalid:80"])
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1:1", "127.0.0.1:1", "http://", "http://a:b", "http://no-such-host.invalid:80"]
+)
 def test_a_target_that_cannot_be_sent_to(url: str) -> None:
     with pytest.raises(GeneratorFailure, match=r"http://|has no address"):
         Engine(target(url))

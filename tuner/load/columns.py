@@ -130,7 +130,12 @@ class Columns:
         )
 
     def _complete(self) -> None:
-        """Of an answer that came in one piece and was known byte for byte only `finished` was written."""
+        """Of an answer that came in one piece and was known byte for byte only `finished` was written, and in a closed
+        loop of a request that was sent when it was due only `scheduled`."""
+        sent = np.frombuffer(self.sent, dtype=np.float64)
+        scheduled = np.frombuffer(self.scheduled, dtype=np.float64)
+        is_sent = np.frombuffer(self.replica, dtype=np.int16) >= 0
+        np.copyto(sent, scheduled, where=np.isnan(sent) & is_sent)
         finished = np.frombuffer(self.finished, dtype=np.float64)
         first_byte = np.frombuffer(self.first_byte, dtype=np.float64)
         status = np.frombuffer(self.status, dtype=np.int16)

@@ -26,7 +26,9 @@ from tuner.measure.model import Status
 
 LEAD_S = 0.002
 """Between laying out the schedule and its start."""
-_SWEEP_S = 0.005
+_SWEEP_S = 0.02
+_STEP_S = 0.005
+"""Between two steps of opening the connections of a closed loop, and between two looks whether all has ended."""
 _SWEEP_RATIO = 0.05
 """Most of the time that is spent looking for time-outs, however many connections there are."""
 _OPEN_AT_ONCE = 64
@@ -97,7 +99,7 @@ class Window:
                 use = use or meter.stop()
                 if not self.is_busy():
                     break
-            await asyncio.sleep(_SWEEP_S)
+            await asyncio.sleep(_SWEEP_S if now < self.end - _SWEEP_S else _STEP_S)
         return use or meter.stop()
 
     def begin(self) -> float:
@@ -255,6 +257,7 @@ class ClosedWindow(Window):
 
     def __init__(self, setting: Setting, stage: Stage) -> None:
         super().__init__(setting, stage, Columns())
+        self._picks = len(self.pick)
         self._until = 0.0
         """Answers until then are followed by the next request."""
         missing = [replica.limit - len(replica.open) for replica in self.replicas]
@@ -274,7 +277,7 @@ class ClosedWindow(Window):
             self._issue(self._to_open.popleft())
         now = perf_counter()
         if self._to_open and self._alarm is not None and now < self.end:
-            self._alarm.set(now + _SWEEP_S)
+            self._alarm.set(now + _STEP_S)
             return
         self.silence()
         self._until = self.end
@@ -299,18 +302,21 @@ class ClosedWindow(Window):
         columns.rows = following = row + 1
         if following == columns.capacity:
             columns.grow()
-        request = self.pick[row % len(self.pick)]
+        request = self.pick[row % self._picks]
         connection.row = row
         connection.request = request
         connection.expected = connection.known[request]
         connection.write(connection.wires[request])
         self.scheduled[row] = now
-        self.sent[row] = now
         self.replica[row] = connection.index
 
     def closed(self, replica: Replica) -> None:
         if replica.room and perf_counter() < self.end:
             self._issue(replica)
+
+    def retry(self, replica: Replica, row: int) -> None:
+        self.sent[row] = self.scheduled[row]
+        super().retry(replica, row)
 
     def failed(self, replica: Replica) -> None:
         """A server that refuses must not be asked as fast as it can refuse."""
