@@ -305,7 +305,7 @@ def _upright(x: float) -> Figure:
 
 def _across(y: float | None, text: str = "SLO", colour: str = RED) -> Figure:
     place = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y}
-    label = {"text": text, "textposition": "start"}
+    label = {"text": text, "textposition": "start", "yanchor": "top"}
     return {**place, "line": {"color": colour, "width": 1.5, "dash": "dash"}, "label": label}
 
 
