@@ -275,6 +275,16 @@ def test_one_refused_pair_does_not_end_it() -> None:
     assert len(found.refused) == 1
 
 
+def test_load_that_is_spent_on_windows_measured_again_is_said() -> None:
+    a, b = two(0.0025, 0.0025)
+    b.spoil = busy
+    found = run(a, b, time_s=12.0, pairs=4)
+    assert found.ended_because == "the 12 s of load for each side were spent"
+    assert max(found.load_s) <= 12.0 + 1e-6
+    assert len(found.refused) == 3
+    assert all("the load generator was at its limit" in reason for reason in found.refused)
+
+
 def test_what_the_pairs_tell_is_told_as_they_come() -> None:
     heard: list[Assessment] = []
     a, b = two(0.0025, 0.0025)

@@ -84,7 +84,7 @@ class Refused(Exception):
 
 
 class Spent(Exception):
-    """Windows that were measured again have used up the load of a side before its pair was whole."""
+    """The load of a side is used up before its pair is whole; the text says why a window had to be measured again."""
 
 
 def compare(
@@ -143,7 +143,8 @@ class _Match:
             except Refused as refused:
                 self._refused.append(str(refused))
                 continue
-            except Spent:
+            except Spent as spent:
+                self._refused.extend(filter(None, [str(spent)]))
                 ended = f"the {format_seconds(self._terms.load_s)} of load for each side were spent"
                 break
             assessment = self._assess()
@@ -288,14 +289,17 @@ class _Sides:
             else:
                 stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
             if self._left_s(side, terms) < stage.duration_s:
-                raise Spent
+                raise Spent(self._why(side, reasons) if reasons else "")
             window = self._run(side, served.generator, stage)
             served.running.check_alive()
             if not window.untrusted:
                 seeds[index] = seed
                 return window
             reasons = window.untrusted
-        raise Refused(f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}")
+        raise Refused(self._why(side, reasons))
+
+    def _why(self, side: Side, reasons: tuple[str, ...]) -> str:
+        return f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}"
 
     def _left_s(self, side: Side, terms: Terms) -> float:
         """A hair more than nothing is left where sums of floats come out above their budget."""

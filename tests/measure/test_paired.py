@@ -103,6 +103,9 @@ def test_fewer_than_three_pairs_have_no_interval_and_no_verdict() -> None:
     assert found is not None
     assert (found.ratio.low, found.ratio.high) == (None, None)
     assert verdict(pairs([1.5, 1.5]), last=True) == "cannot tell"
+    one = effect("latency_p50", pairs([1.5]), 0.01)
+    assert one is not None
+    assert (one.restarts_differ, one.windows_differ) == (None, None)
 
 
 def test_pairs_in_which_a_side_lacks_the_metric_do_not_count() -> None:

@@ -195,8 +195,8 @@ def _print(found: Comparison) -> None:
     click.echo()
     click.echo(f"terms: {terms_text(found.terms)}")
     primary = found.assessment.effect(found.terms.metric)
-    if primary is not None:
-        click.echo(f"noise: {spread_text(primary, found.terms)}")
+    if primary is not None and (noise := spread_text(primary, found.terms)):
+        click.echo(f"noise: {noise}")
     loads = " and ".join(format_seconds(load) for load in found.load_s)
     click.echo(f"ended: {found.ended_because}; load: {loads}")
     for sentence in (*(f"measured in vain: {reason}" for reason in found.refused), *found.warnings):

@@ -47,17 +47,21 @@ def why_not(comparison: Comparison) -> str:
         return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"
     if effect.ratio.low is None:
         return f"only {pairs(effect.pairs, terms)} measured {terms.metric} on both sides; give more --pairs and --time"
-    by_windows = effect.windows_differ is not None and effect.windows_differ > effect.restarts_differ
+    restarts, windows = effect.restarts_differ, effect.windows_differ
+    by_windows = restarts is not None and windows is not None and windows > restarts
     remedy = "give more --time" if by_windows else "give more --pairs and --time"
     return f"{spread_text(effect, terms)}: {remedy}, or a larger --smallest"
 
 
 def spread_text(effect: Effect, terms: Terms) -> str:
-    """``starts of one side differ by 9 %, windows of one start by 3 %``, as standard deviations."""
-    text = f"{'starts' if terms.restarted else 'windows'} of one side differ by {format_ratio(effect.restarts_differ)}"
+    """``starts of one side differ by 9 %, windows of one start by 3 %``, as standard deviations; empty: not known."""
+    found = []
+    if effect.restarts_differ is not None:
+        of = "starts" if terms.restarted else "windows"
+        found.append(f"{of} of one side differ by {format_ratio(effect.restarts_differ)}")
     if terms.restarted and effect.windows_differ is not None:
-        text += f", windows of one start by {format_ratio(effect.windows_differ)}"
-    return text
+        found.append(f"windows of one start differ by {format_ratio(effect.windows_differ)}")
+    return ", ".join(found)
 
 
 def difference(effect: Effect) -> str:

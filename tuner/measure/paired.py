@@ -99,8 +99,9 @@ class Effect:
     b: float
     pairs: int
     """Those in which both sides have the metric."""
-    restarts_differ: float
-    """Standard deviation of the logarithm from start to start of one side, windows' share taken out (0.1: by 10 %)."""
+    restarts_differ: float | None
+    """Standard deviation of the logarithm from start to start of one side, windows' share taken out (0.1: by 10 %).
+    None: there was one start of each."""
     windows_differ: float | None
     """The same from window to window within a start; None: one window each."""
 
@@ -291,7 +292,7 @@ def _interval(differences: FloatArray, miss: float) -> Estimate:
     return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
-def _spreads(sides: Sequence[Sequence[FloatArray]]) -> tuple[float, float | None]:
+def _spreads(sides: Sequence[Sequence[FloatArray]]) -> tuple[float | None, float | None]:
     """Standard deviations between starts of one side and between windows of one start: the nested analysis of
     variance with random effects (Searle, Casella & McCulloch, *Variance Components*, 1992, section 3.6)."""
     freedom = sum(len(logs) - 1 for side in sides for logs in side)
@@ -299,7 +300,7 @@ def _spreads(sides: Sequence[Sequence[FloatArray]]) -> tuple[float, float | None
     within = squares / freedom if freedom else None
     starts = sum(len(side) - 1 for side in sides)
     if not starts:
-        return 0.0, None if within is None else math.sqrt(within)
+        return None, None if within is None else math.sqrt(within)
     means = [np.array([logs.mean() for logs in side]) for side in sides]
     between = sum(float(((side - side.mean()) ** 2).sum()) for side in means) / starts
     windows = float(np.mean([len(logs) for side in sides for logs in side]))

@@ -357,7 +357,7 @@ def _effect(effect: Data, decides: str) -> dict[str, Any]:
         "b": format_metric(unit, effect["b"]),
         "ratio": f"{ratio['value']:.3f}",
         "interval": f"{ratio['low']:.3f} to {ratio['high']:.3f}" if known else "not known",
-        "restarts": format_ratio(effect["restarts_differ"]),
+        "restarts": "–" if effect["restarts_differ"] is None else format_ratio(effect["restarts_differ"]),
     }
 
 
