@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from tuner.errors import InputError, Where
 from tuner.load.checks import AnswerChecks
 from tuner.load.model import Request, Target
 from tuner.load.protocols import protocol
+from tuner.load.protocols.checked import Checked
 from tuner.load.requests import options, problems, protocol_of, requests
+from tuner.load.sampled import SampledChecks
 from tuner.measure.model import Status
 from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
 
@@ -227,3 +231,79 @@ def test_from_a_shell() -> None:
     assert told["errors"] == {"wrong answer": told["requests"]}
     assert mistake.returncode == 2
     assert "begins with $" in mistake.stderr
+
+
+# schemas, which are slow
+
+NUMBER = {"properties": {"a": {"type": "number"}}}
+
+
+def sampled(requests: int = 1, origin: list[int] | None = None) -> SampledChecks:
+    speaker = protocol("http", {"check": conditions("$.a", schema=NUMBER)})
+    assert isinstance(speaker, Checked)
+    return SampledChecks(speaker, requests, statuses=range(200, 300), origin=origin or list(range(requests)))
+
+
+def settled(checks: SampledChecks, given: list[int]) -> list[int]:
+    column = array("h", given)
+    checks.settle(column)
+    return column.tolist()
+
+
+def test_a_sample_is_held_against_the_schema_when_the_window_is_over() -> None:
+    checks = sampled()
+    bodies = [b'{"a": %d}' % number for number in range(20)]
+    bodies[7] = bodies[13] = b'{"a": "text"}'
+    bodies[9] = b"{}"
+    given = [checks.status(0, 200, body) for body in bodies]
+    assert given[0] == 200  # the first one at once
+    assert given[9] == Status.WRONG_ANSWER  # paths are always looked at
+    assert all(status < 0 for number, status in enumerate(given) if number not in (0, 9))
+    found = settled(checks, given)
+    assert found == [Status.WRONG_ANSWER if number in (7, 9, 13) else 200 for number in range(20)]
+    assert checks.status(0, 200, bodies[-1]) == 200  # known to be right from now on
+
+
+def test_a_server_that_turns_wrong_and_stays_so_is_wrong_from_there_on() -> None:
+    checks = sampled()
+    given = [checks.status(0, 200, b'{"a": 1}') for _ in range(50)]
+    given += [checks.status(0, 200, b'{"a": "x"}') for _ in range(50)]
+    assert settled(checks, given) == [200] * 50 + [Status.WRONG_ANSWER] * 50
+    given = [checks.status(0, 200, b'{"a": "x"}') for _ in range(5)]
+    assert settled(checks, given) == [Status.WRONG_ANSWER] * 5
+
+
+def test_a_server_that_is_wrong_from_the_start_is_seen_at_once() -> None:
+    checks = sampled()
+    assert [checks.status(0, 200, b'{"a": "x"}') for _ in range(5)] == [Status.WRONG_ANSWER] * 5
+    assert checks.status(0, 200, b'{"a": 1}') == 200
+
+
+@pytest.mark.parametrize(("answers", "size"), [(20_000, 1), (300, 20_000)])
+def test_the_sample_stays_small_and_even(answers: int, size: int) -> None:
+    checks = sampled()
+    given = [checks.status(0, 200, b'{"a": %s1, "n": %d}' % (b" " * size, number)) for number in range(answers)]
+    kept = [number for number, status in enumerate(given) if status in checks._sample]
+    assert 20 < len(kept) <= 1000
+    assert min(kept) < answers * 0.1
+    assert max(kept) > answers * 0.9
+    assert settled(checks, given) == [200] * answers
+
+
+def test_templates_and_a_schema_in_a_window() -> None:
+    def reply(number: int, request: bytes) -> bytes:
+        return answer(request.partition(b"\r\n\r\n")[2])
+
+    template = b'{"a": {{choice 1 2 3 "\\"x\\""}}, "n": "{{uuid}}"}'
+    drawn = Request(method="POST", path="/", headers={}, body=b"{}", template=template)
+    target = Target(
+        urls=("",),
+        protocol="http",
+        requests=(drawn,),
+        options={"check": conditions("$.a", schema=NUMBER)},
+    )
+    with Server(reply) as server:
+        (samples,) = run(replace(target, urls=(server.url,)), constant(rate=800))
+    wrong = sum(b'"a": "x"' in request for request in server.requests)
+    assert 20 < wrong < 80
+    assert statuses(samples) == {200: 200 - wrong, Status.WRONG_ANSWER: wrong}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Container, Sequence
 
 from tuner.load.model import Protocol
@@ -56,6 +57,9 @@ class AnswerChecks:
             self._correct[request] = body if len(body) <= self._kept_bytes else None
             return 200
         return Status.WRONG_ANSWER
+
+    def settle(self, statuses: array[int]) -> None:
+        """The window is over: replace what `status` gave only provisionally. Here there is no such thing."""
 
     def forget(self) -> None:
         """The requests are other ones from now on, drawn anew."""

@@ -22,6 +22,7 @@ from tuner.load.checks import AnswerChecks
 from tuner.load.connection import Replica
 from tuner.load.model import Protocol, Request, Stage, StreamProtocol, Target
 from tuner.load.protocols import expected_statuses, protocol
+from tuner.load.protocols.checked import Checked
 from tuner.load.variants import Variants
 from tuner.load.windows import LEAD_S, ClosedWindow, OpenWindow, Setting, ThinkingWindow, Window
 from tuner.measure.model import Samples
@@ -45,12 +46,7 @@ class Engine:
             kind(index, url, target.requests, tls=target.tls, token=target.token)
             for index, url in enumerate(target.urls)
         ]
-        self._checks = AnswerChecks(
-            speaker,
-            len(self._variants.origin),
-            statuses=expected_statuses(target.protocol, target.options),
-            origin=self._variants.origin,
-        )
+        self._checks = _checks(target, speaker, self._variants.origin)
 
     async def run(self, stage: Stage) -> Samples:
         """Send one window and wait for its last answer, at most `timeout_s` after its end.
@@ -94,6 +90,7 @@ class Engine:
             gc.unfreeze()
         if window.broken is not None:
             raise GeneratorFailure(f"the load generator {window.broken}")
+        self._checks.settle(window.columns.status)
         return window.columns.samples(
             start=window.start,
             offered_rps=0.0 if stage.arrival == "closed" else stage.rate_rps,
@@ -136,6 +133,15 @@ class Engine:
             here = whole // parts + ((number + index) % parts < whole % parts)
             replica.resize(here if number < parts else 0)
         return slice(number, None, parts) if number < parts else slice(0)
+
+
+def _checks(target: Target, speaker: Protocol, origin: Sequence[int]) -> AnswerChecks:
+    statuses = expected_statuses(target.protocol, target.options)
+    if not isinstance(speaker, Checked) or not speaker.has_schema:
+        return AnswerChecks(speaker, len(origin), statuses=statuses, origin=origin)
+    from tuner.load.sampled import SampledChecks
+
+    return SampledChecks(speaker, len(origin), statuses=statuses, origin=origin)
 
 
 def _replica_kind(requests: Sequence[Request], speaker: Protocol) -> Callable[..., Replica]:
