@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from functools import cache
 
 
 def tail(queue: str, load: float, t: float) -> float:
@@ -39,6 +40,7 @@ def md1_wait(load: float, x: float) -> float:
         return float((1 - rho) * total)
 
 
+@cache
 def quantile(queue: str, load: float, level: float) -> float:
     return _crossing(lambda t: tail(queue, load, t) <= 1.0 - level)
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.measure.queues import mm1_sojourn
+from tests.measure.closed_forms import quantile
+from tests.measure.queues import finish_times, mm1_sojourn
 from tuner.measure.correlation import correlation_time
 from tuner.measure.model import FloatArray
 from tuner.measure.quantiles import binomial_ranks, estimate_quantiles
@@ -79,39 +79,67 @@ def iid(rng: np.random.Generator, n: int) -> FloatArray:
     return rng.exponential(1.0, n)
 
 
-def queue(load: float) -> Callable[[np.random.Generator, int], FloatArray]:
-    return lambda rng, n: mm1_sojourn(rng, n, load)
+def sojourns(queue: str, load: float, rng: np.random.Generator, n: int) -> FloatArray:
+    """n sojourn times in a queue that has forgotten that it began empty; mean service time 1."""
+    if queue == "M/M/1":
+        return mm1_sojourn(rng, n, load)
+    servers, lead = (1 if queue == "M/D/1" else 4), 2000
+    arrivals = np.cumsum(rng.exponential(1.0 / (load * servers), n + lead))
+    service = np.ones(n + lead) if queue == "M/D/1" else rng.exponential(1.0, n + lead)
+    return (finish_times(arrivals, service, servers) - arrivals)[lead:]
 
 
 @pytest.mark.parametrize(
-    ("draw", "mean", "n", "carried"),
+    ("queue", "load", "n", "low_to", "both_to"),
     [
-        (iid, 1.0, 500, 0.99),
-        (iid, 1.0, 5_000, 0.99),
-        (queue(0.5), 2.0, 2_000, 0.95),
-        (queue(0.8), 5.0, 10_000, 0.9),
-        (queue(0.8), 5.0, 50_000, 0.99),
-        (queue(0.9), 10.0, 2_000, None),
+        ("", 0.0, 500, 0.99, 0.95),
+        ("", 0.0, 5_000, 0.99, 0.99),
+        ("M/M/1", 0.5, 2_000, 0.99, 0.95),
+        ("M/M/1", 0.8, 2_000, 0.99, 0.5),
+        ("M/M/1", 0.8, 10_000, 0.99, 0.9),
+        ("M/M/1", 0.9, 8_000, 0.99, 0.5),
+        ("M/D/1", 0.5, 1_000, 0.99, 0.9),
+        ("M/D/1", 0.8, 4_000, 0.99, 0.9),
+        ("M/D/1", 0.9, 8_000, 0.99, 0.5),
+        ("M/M/4", 0.5, 1_000, 0.99, 0.95),
+        ("M/M/4", 0.9, 4_000, 0.99, 0.5),
     ],
-    ids=["iid 500", "iid 5000", "load 0.5", "load 0.8", "load 0.8 long", "load 0.9 far too short"],
 )
-def test_intervals_cover_the_truth(draw, mean: float, n: int, carried: float | None) -> None:
-    """At least 93 % of the windows, at every level, an end that is not given counting as right; and an interval is
-    given most times up to the level `carried`."""
+def test_intervals_cover_the_truth(queue: str, load: float, n: int, low_to: float, both_to: float) -> None:
+    """In at least 93 % of the windows (less the noise of 100 runs), at every level, an end that is not given counting
+    as right; and the lower end is given most times up to `low_to`, both up to `both_to`."""
     rng = np.random.default_rng(20)
-    runs = 200 if n <= 10_000 else 60
-    levels = (0.5, 0.9, 0.95, 0.99)
+    runs, levels = 100, (0.5, 0.9, 0.95, 0.99)
     covered = dict.fromkeys(levels, 0)
-    given_ = dict.fromkeys(levels, 0)
+    lows, both = dict.fromkeys(levels, 0), dict.fromkeys(levels, 0)
     for _ in range(runs):
-        for level, estimate in estimate_quantiles(draw(rng, n), levels).items():
-            truth = -math.log(1 - level) * mean
+        seen = sojourns(queue, load, rng, n) if queue else iid(rng, n)
+        for level, estimate in estimate_quantiles(seen, levels).items():
+            truth = quantile(queue or "M/M/1", load, level)
             covered[level] += (estimate.low is None or estimate.low <= truth) and (
                 estimate.high is None or truth <= estimate.high
             )
-            given_[level] += estimate.low is not None and estimate.high is not None
-    assert min(covered.values()) / runs >= 0.93, covered
-    assert all(given_[level] >= 0.6 * runs for level in levels if carried is not None and level <= carried), given_
+            lows[level] += estimate.low is not None
+            both[level] += estimate.low is not None and estimate.high is not None
+    assert min(covered.values()) / runs >= 0.91, covered
+    assert sum(covered.values()) / (runs * len(levels)) >= 0.93, covered
+    assert all(lows[level] >= 0.6 * runs for level in levels if level <= low_to), lows
+    assert all(both[level] >= 0.6 * runs for level in levels if level <= both_to), both
+
+
+def test_far_too_short_a_window_tells_of_no_upper_end() -> None:
+    rng = np.random.default_rng(4)
+    found = [estimate_quantiles(mm1_sojourn(rng, 500, 0.9), (0.99,))[0.99] for _ in range(50)]
+    assert all(one.high is None for one in found)
+
+
+def test_closed_forms_agree_with_each_other_and_with_simulation() -> None:
+    assert quantile("M/M/1", 0.9, 0.99) == pytest.approx(math.log(100) / 0.1)
+    assert quantile("M/D/1", 0.5, 0.5) == pytest.approx(1.0, abs=1e-6)
+    for name in ("M/D/1", "M/M/4"):
+        seen = sojourns(name, 0.8, np.random.default_rng(0), 60_000)
+        for level in (0.5, 0.9, 0.99):
+            assert float(np.quantile(seen, level)) == pytest.approx(quantile(name, 0.8, level), rel=0.12)
 
 
 def test_correlation_time_of_an_autoregressive_series() -> None:
