@@ -86,6 +86,8 @@ class Bench:
             settled = self._measured(rate_rps)
             usage = meter.stop()
             window = self._told(settled, usage)
+            if window.ended:
+                self._on_stage(window.ended)
             self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
             if not window.untrusted:
                 self.parts = settled.parts
