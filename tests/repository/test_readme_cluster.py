@@ -24,6 +24,9 @@ def test_the_block_for_a_cluster_runs(tmp_path: Path, cluster: Cluster, images: 
     images("iris")
     images("load")
     shutil.copytree(ROOT / "search_spaces", tmp_path / "search_spaces", ignore=shutil.ignore_patterns("__pycache__"))
+    space = tmp_path / "search_spaces" / "iris" / "space.yaml"
+    # the machine may be busy with other tests, and what is looked at here is not its speed
+    space.write_text(space.read_text().replace("latency_p99: 100ms", "latency_p99: 5s"))
     (block,) = (block for block in blocks(README) if block.mark == "cluster")
     path = f"{Path(sys.executable).parent}:{programs()}:/usr/bin:/bin"
     env = {**os.environ, "PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(cluster.kubeconfig)}
