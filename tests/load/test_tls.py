@@ -185,11 +185,20 @@ def workload(tmp_path: Path, **changes: object) -> WorkloadSpec:
 
 def test_a_workload_over_tls(authority: Authority, tmp_path: Path) -> None:
     spec = workload(tmp_path, tls=TlsSpec(ca=authority.certificate, server_name="a"))
-    assert tls(spec) == Tls(authorities=authority.certificate.read_text(), server_name="a")
+    assert tls(spec) == Tls(authorities=authority.certificate.read_text().strip(), server_name="a")
     assert secured(("http://h:1", "https://h:2"), spec) == ("https://h:1", "https://h:2")
     assert secured(("http://h:1",), workload(tmp_path)) == ("http://h:1",)
     assert problems(spec, Where(file="space.yaml")) == ()
     assert context(tls(spec)).verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_bundle_of_authorities_with_names_between_them(authority: Authority, tmp_path: Path) -> None:
+    bundle, one = tmp_path / "bundle.pem", authority.certificate.read_bytes()
+    bundle.write_bytes("# Főtanúsítvány\n".encode() + one + b"\xff\n\n" + one)
+    spec = workload(tmp_path, tls=TlsSpec(ca=bundle))
+    assert problems(spec, Where(file="space.yaml")) == ()
+    assert tls(spec).authorities.count("BEGIN CERTIFICATE") == 2
+    assert len(context(tls(spec)).get_ca_certs()) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from tuner.load.tls import context
 from tuner.load.wire import request_bytes
 from tuner.space.model import CheckSpec, RequestSource, WorkloadSpec
 
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
+"""RFC 7468. Bundles hold names in any encoding between them."""
 _TRIED = 50
 """Bodies drawn of a template to see whether the protocol can send them."""
 
@@ -59,8 +61,8 @@ def tls(workload: WorkloadSpec) -> Tls:
     if spec is None:
         return Tls()
     try:
-        authorities = spec.ca.read_text("ascii") if spec.ca else ""
-        if spec.ca and "-BEGIN" not in authorities:  # none at all would mean those of the system
+        authorities = "\n".join(_PEM.findall(spec.ca.read_text("latin-1"))) if spec.ca else ""
+        if spec.ca and not authorities:  # none at all would mean those of the system
             raise ValueError("there is no certificate in it")
         made = Tls(authorities=authorities, server_name=spec.server_name or "")
         context(made)
