@@ -28,7 +28,7 @@ def reference(values: list[int]):  # type: ignore[no-untyped-def]
     return made
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(1, HIGHEST_NS) | st.integers(1, 5000), min_size=1, max_size=60))
 def test_every_value_is_counted_where_the_reference_counts_it(values: list[int]) -> None:
     ours = histogram.HdrHistogram.decode(encode(np.array(values, np.int64)))
