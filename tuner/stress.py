@@ -46,7 +46,7 @@ SCHEMA = 1
 FROM, TO = 0.25, 1.5
 """Where a ramp begins and ends, as shares of what a closed loop gets through."""
 OVER_S = 30.0
-BEFORE, AFTER = 1 / 6, 1 / 2
+BEFORE, AFTER = 1 / 6, 1.0
 """How long the lowest rate is held before a climb and after it, as shares of its length ..."""
 TO_COMPARE = 200.0
 """... but for so many requests before, and twice as many after, where the climb is that long."""
