@@ -81,16 +81,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: needs a real Kubernetes (scripts/cluster)")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     limit = float(config.getini("timeout") or 0)
     for item in items:
         used = _FIXTURES & set(getattr(item, "fixturenames", ()))
         if used:
             item.add_marker("cluster")
-        if item.get_closest_marker("cluster") is not None:
-            # one worker of pytest-xdist has the cluster to itself: its tests stop parts of it
-            item.add_marker(pytest.mark.xdist_group("cluster"))
         if used and item.get_closest_marker("timeout") is None:
             # compiling a cluster or building an image takes minutes, once: not the time of the test that comes first
             item.add_marker(pytest.mark.timeout(limit + _BUILD_S * ("images" in used), func_only=True))
