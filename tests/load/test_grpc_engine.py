@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -301,14 +302,20 @@ def test_answers_that_are_wrong_for_their_protocol() -> None:
 
 def test_a_server_that_dies_in_the_middle_of_a_window() -> None:
     with GrpcServer() as server:
-        dying = threading.Timer(0.2, server.stop)
+        dying = threading.Thread(target=_stop_after, args=(server, 20))
         dying.start()
-        (samples,) = run(target(server.url), constant(rate=200, duration=0.5))
+        (samples,) = run(target(server.url), constant(rate=200, duration=2.0))
         dying.join()
     found = kinds(samples)
     assert set(found) <= {"http 200", "connect failed", "connection lost", "grpc UNAVAILABLE", "grpc CANCELLED"}
     assert found["http 200"] > 0
     assert found["connect failed"] > 0
+
+
+def _stop_after(server: GrpcServer, calls: int) -> None:
+    while len(server.calls) < calls:
+        time.sleep(0.005)
+    server.stop()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node here, whose HTTP/2 is nghttp2")

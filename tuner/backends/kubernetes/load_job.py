@@ -86,17 +86,19 @@ class LoadJob:
 
     def start(self) -> ExecPipe:
         """A generator that nobody has spoken to yet. Raises GeneratorFailure when there is none to be had."""
-        for last in (*[False] * (_STARTS - 1), True):
+        end, tries = time.monotonic() + diagnosis.NODES_HEARD_OF_AGAIN_S, 0
+        while True:
             lost = self._lost()
             if lost is not None:
                 raise GeneratorFailure(lost)
             try:
                 return ExecPipe(self._api, self._pod, _CONTAINER, _SERVE, killed=lambda: _killed(self._pod_now()))
             except Refused as refused:  # right after the API server came back its nodes may not answer yet
-                if last:
+                tries += 1
+                patient = self._api.was_away(diagnosis.NODES_HEARD_OF_AGAIN_S) and time.monotonic() < end
+                if tries >= _STARTS and not patient:
                     raise GeneratorFailure(f"the load generator could not be started: {refused}") from None
                 time.sleep(_PAUSE_S)
-        raise AssertionError  # the loop returns or raises
 
     # inside
 
