@@ -24,7 +24,8 @@ pytestmark = pytest.mark.cluster
 @pytest.mark.filterwarnings(
     "ignore:subprocess .* is still running:ResourceWarning"
 )  # the server, started again to stay
-@pytest.mark.parametrize("away_s", [20.0])
+@pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")  # see test_load_job
+@pytest.mark.parametrize("away_s", [5.0])  # for longer: tests/cli/test_study_cluster.py
 def test_a_trial_survives_the_api_servers_absence(
     cluster: Cluster, kubeconfig: Path, namespace: str, away_s: float
 ) -> None:

@@ -36,6 +36,8 @@ _TIMEOUT_S = (3.0, 20.0)
 """To connect, and between two pieces of an answer."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_SETTLES_S = 30.0
+"""So long after it was away an API server may fail for reasons of its own."""
 _BUSY = frozenset({429, 502, 503, 504})
 _PASSING = (b"etcdserver", b"failed calling webhook", b"connection refused", b"context deadline exceeded")
 """In an internal error: it will pass. Others, such as a value of the wrong type in an apply, will not."""
@@ -329,7 +331,10 @@ class Api:
                 if response.status < 400:
                     return content
                 problem: Exception = _refusal(what, response.status, content)
-                again_s = busy_s if _will_pass(response.status, content) else 0.0
+                if _will_pass(response.status, content):
+                    again_s = busy_s
+                else:  # one that has just come back may not find its own parts yet: "range is full", of addresses
+                    again_s = _SETTLES_S if response.status >= 500 and self.was_away(_SETTLES_S) else 0.0
             except urllib3.exceptions.SSLError as error:  # asking again does not help
                 message = f"the API server at {self.server} cannot be trusted ({error}); is the kubeconfig that of this cluster?"
                 raise BackendFailure(message) from None
