@@ -60,9 +60,11 @@ def test_a_study_from_search_space_to_what_serves(
 
     held = journal(tmp_path, "iris")
     assert len(held.trials) >= TRIALS
-    # a busy machine may make windows that are refused; all else has to hold
+    # a busy machine may make windows that are refused, and the trial within which the API server was away may not get
+    # through, where nodes come back to it late; but nothing of that is any configuration's fault
     failed = [trial.outcome for trial in held.trials if isinstance(trial.outcome, Failed)]
-    assert [outcome for outcome in failed if outcome.kind != "Untrusted"] == []
+    assert [outcome for outcome in failed if outcome.blame != "environment"] == []
+    assert len([outcome for outcome in failed if outcome.kind != "Untrusted"]) <= 1, failed
     kept = books(tmp_path, "iris")
     assert kept.journal == kept.optuna == kept.mlflow
     assert place.left(tmp_path) == []

@@ -217,8 +217,11 @@ class KubernetesRunning:
         return found
 
     def _cluster_is_behind(self) -> bool:
-        """Its controllers have not made all pods, and may still not have found the API server again."""
-        return self._api.was_away(_BEHIND_S) and len(self._pods()) < self._placed.pods.replicas
+        """Its controllers have not made all pods, or nodes have not begun with them: they may still not have found the
+        API server again.
+        """
+        begun = [pod for pod in self._pods() if mappings(pod, ("status", "containerStatuses"))]
+        return self._api.was_away(_BEHIND_S) and len(begun) < self._placed.pods.replicas
 
     def _certain_fault(self) -> Fault | None:
         found = diagnosis.fault(self._pods(), self._events(), self._workload())
