@@ -36,6 +36,9 @@ _TIMEOUT_S = (3.0, 20.0)
 """To connect, and between two pieces of an answer."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+BEHIND_S = 120.0
+"""So long after it was away its controllers and nodes may not have found it again, for each asks ever less often: what
+is well all the time may look lost, and what is new may not be begun."""
 _SETTLES_S = 30.0
 """So long after it was away an API server may fail for reasons of its own."""
 _BUSY = frozenset({429, 502, 503, 504})

@@ -23,8 +23,6 @@ _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", 
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 _DISRUPTIONS = {"DeletionByTaintManager": "NodeLost", "TerminationByKubelet": "Evicted"}
 """A kubelet ends a pod for what the pod took of its node; others (drains, preemption) do it for reasons of their own."""
-NODES_HEARD_OF_AGAIN_S = 120.0
-"""So long after an absence of the API server, nodes and their pods may look lost that were well all the time."""
 _MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
 """What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 import tuner
 from tuner.backends.kubernetes import anchor, diagnosis
 from tuner.backends.kubernetes.addresses import Addresses
-from tuner.backends.kubernetes.api import EVENTS, JOBS, PODS, Api, Object, Refused
+from tuner.backends.kubernetes.api import BEHIND_S, EVENTS, JOBS, PODS, Api, Object, Refused
 from tuner.backends.kubernetes.exec_pipe import ExecPipe
 from tuner.backends.kubernetes.feed import Feed, wait_until
 from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label
@@ -86,7 +86,7 @@ class LoadJob:
 
     def start(self) -> ExecPipe:
         """A generator that nobody has spoken to yet. Raises GeneratorFailure when there is none to be had."""
-        end, tries = time.monotonic() + diagnosis.NODES_HEARD_OF_AGAIN_S, 0
+        end, tries = time.monotonic() + BEHIND_S, 0
         while True:
             lost = self._lost()
             if lost is not None:
@@ -95,7 +95,7 @@ class LoadJob:
                 return ExecPipe(self._api, self._pod, _CONTAINER, _SERVE, killed=lambda: _killed(self._pod_now()))
             except Refused as refused:  # right after the API server came back its nodes may not answer yet
                 tries += 1
-                patient = self._api.was_away(diagnosis.NODES_HEARD_OF_AGAIN_S) and time.monotonic() < end
+                patient = self._api.was_away(BEHIND_S) and time.monotonic() < end
                 if tries >= _STARTS and not patient:
                     raise GeneratorFailure(f"the load generator could not be started: {refused}") from None
                 time.sleep(_PAUSE_S)
@@ -178,7 +178,7 @@ class LoadJob:
         if diagnosis.is_ready(pod):
             return None
         fault = diagnosis.fault([pod], (), None)
-        if fault is None and self._api.was_away(diagnosis.NODES_HEARD_OF_AGAIN_S):
+        if fault is None and self._api.was_away(BEHIND_S):
             return None
         why = fault.reason.replace("replica 0", "it") if fault else "it is not ready any more"
         return f"the load generator's pod {self._pod} on node {self._node} is lost: {why}"

@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 from tuner.backends.kubernetes import addresses, admission, diagnosis, gpu, readback
 from tuner.backends.kubernetes.addresses import Addresses
 from tuner.backends.kubernetes.anchor import Holding
-from tuner.backends.kubernetes.api import EVENTS, NODES, PODS, SERVICES, Api, NotAllowed, Object, Refused
+from tuner.backends.kubernetes.api import BEHIND_S, EVENTS, NODES, PODS, SERVICES, Api, NotAllowed, Object, Refused
 from tuner.backends.kubernetes.capacity import allocatable, requests_of
 from tuner.backends.kubernetes.diagnosis import Fault
 from tuner.backends.kubernetes.feed import Feed, wait_until
@@ -34,8 +34,6 @@ _MAY_PASS_WITHIN_S = 2.5
 _LOG_LINES = 50
 _COUNTED_EVERY_S = 1.0
 _AWAY_S = 5.0
-_BEHIND_S = 120.0
-"""So long after an absence of the API server its controllers may not have come back to it: each asks ever less often."""
 _NODES_SEEN_EVERY_S = 1.0
 _UNHURRIED_KINDS = ("Deployment", "StatefulSet")
 
@@ -145,9 +143,9 @@ class KubernetesRunning:
 
     def check_alive(self) -> None:
         """A node that looks lost right after the API server was away is given time to be heard of again."""
-        end = time.monotonic() + diagnosis.NODES_HEARD_OF_AGAIN_S
+        end = time.monotonic() + BEHIND_S
         while (found := self._fault_now()) is not None:
-            only_unheard = found.kind == "NodeLost" and self._api.was_away(diagnosis.NODES_HEARD_OF_AGAIN_S)
+            only_unheard = found.kind == "NodeLost" and self._api.was_away(BEHIND_S)
             if not only_unheard or time.monotonic() > end:
                 raise self._failed("measure", found)
             time.sleep(_LOOKED_AT_LEAST_EVERY_S)
@@ -221,7 +219,7 @@ class KubernetesRunning:
         API server again.
         """
         begun = [pod for pod in self._pods() if mappings(pod, ("status", "containerStatuses"))]
-        return self._api.was_away(_BEHIND_S) and len(begun) < self._placed.pods.replicas
+        return self._api.was_away(BEHIND_S) and len(begun) < self._placed.pods.replicas
 
     def _certain_fault(self) -> Fault | None:
         found = diagnosis.fault(self._pods(), self._events(), self._workload())
@@ -265,7 +263,7 @@ class KubernetesRunning:
             f"{ready} of {self._placed.pods.replicas} replicas were ready after {format_seconds(deadline_s)}; "
             f"the last that was said: {said}"
         )
-        if self._api.was_away(deadline_s + _BEHIND_S):
+        if self._api.was_away(deadline_s + BEHIND_S):
             return BackendFailure(f"{reason}; the API server was away meanwhile")
         return TrialFailure(stage="ready", kind="NotReady", reason=reason, logs=self.logs(_LOG_LINES))
 

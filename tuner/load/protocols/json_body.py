@@ -19,6 +19,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def parse_answer(body: bytes) -> dict[str, Any]:
+    """A server's answer as a dict. Raises ValueError like `parse_object`, and with what it says where that is an error."""
+    message = parse_object(body)
+    if message.get("error"):
+        raise ValueError(f"the server says: {shown(message['error'])}")
+    return message
+
+
 def shown(value: object, limit: int = 200) -> str:
     """A value of a JSON body, short enough for a message."""
     text = json.dumps(value)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tuner.load.events import EventsError, events
 from tuner.load.model import Request
-from tuner.load.protocols.json_body import HEADERS, parse_object, shown
+from tuner.load.protocols.json_body import HEADERS, parse_answer, parse_object, shown
 
 END = b"[DONE]"
 _PATHS = {"messages": "/v1/chat/completions", "prompt": "/v1/completions"}
@@ -46,11 +46,9 @@ class OpenAI:
         if body.lstrip().startswith(_STREAM):
             return self._stream_problem(body)
         try:
-            message = parse_object(body)
+            message = parse_answer(body)
         except ValueError as error:
             return str(error)
-        if message.get("error"):
-            return f"the server says: {shown(message['error'])}"
         choices = message.get("choices")
         if not isinstance(choices, list) or not choices:
             return f"choices must be a list with something in it, found {shown(choices)}"
@@ -71,9 +69,7 @@ class OpenAI:
         """What the data of one event is. Raises ValueError, with what the server says, for one that tells of an error."""
         if data == END:
             return "end"
-        message = parse_object(data)
-        if message.get("error"):
-            raise ValueError(f"the server says: {shown(message['error'])}")
+        message = parse_answer(data)
         choices = message.get("choices")
         if not isinstance(choices, list):
             raise ValueError(f"an event has no choices: {shown(message)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.load.model import Request
-from tuner.load.protocols.json_body import HEADERS, parse_object, shown
+from tuner.load.protocols.json_body import HEADERS, parse_answer, parse_object, shown
 
 
 class TensorFlow:
@@ -29,11 +29,9 @@ class TensorFlow:
         if status != 200:
             return f"status {status}"
         try:
-            message = parse_object(body)
+            message = parse_answer(body)
         except ValueError as error:
             return str(error)
-        if message.get("error"):
-            return f"the server says: {shown(message['error'])}"
         if "predictions" not in message and "outputs" not in message:
             return f"the answer has neither predictions nor outputs, only {shown(list(message))}"
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.load.model import Request
-from tuner.load.protocols.json_body import HEADERS, parse_object, shown
+from tuner.load.protocols.json_body import HEADERS, parse_answer, parse_object, shown
 
 _TENSOR = ("name", "shape", "datatype", "data")
 
@@ -31,11 +31,9 @@ class V2:
         if status != 200:
             return f"status {status}"
         try:
-            message = parse_object(body)
+            message = parse_answer(body)
         except ValueError as error:
             return str(error)
-        if message.get("error"):
-            return f"the server says: {shown(message['error'])}"
         return tensors_problem("outputs", message.get("outputs"))
 
     def answer(self, body: bytes) -> object:
