@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 
 import uvloop
@@ -23,10 +24,17 @@ def closed(duration: float = 0.2, connections: int = 4, timeout: float = 5.0) ->
     return Stage(arrival="closed", duration_s=duration, connections=connections, timeout_s=timeout)
 
 
-def run(to: Target, *stages: Stage) -> list[Samples]:
+def run(to: Target, *stages: Stage, between: Callable[[], None] | None = None) -> list[Samples]:
+    """The samples of each stage; `between` is called after each."""
+
     async def main() -> list[Samples]:
+        found = []
         with closing(Engine(to)) as engine:
-            return [await engine.run(stage) for stage in stages]
+            for stage in stages:
+                found.append(await engine.run(stage))
+                if between is not None:
+                    between()
+        return found
 
     loop = uvloop.new_event_loop()
     try:

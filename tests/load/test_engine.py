@@ -5,57 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
-import uvloop
 
+from tests.load.sending import closed, constant, run, statuses
 from tests.load.servers import CLOSING, GOOD, UNTIL_CLOSE, Server, answer, chunked
 from tuner.errors import GeneratorFailure
 from tuner.load.checks import AnswerChecks
 from tuner.load.engine import Engine
 from tuner.load.model import Request, Stage, Target
-from tuner.measure.model import Samples, Status
+from tuner.measure.model import Status
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
 
 
 def target(*urls: str, requests: Sequence[Request] = (REQUEST,), protocol: str = "seldon") -> Target:
     return Target(urls=urls, protocol=protocol, requests=tuple(requests))
-
-
-def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> Stage:
-    return Stage(
-        arrival="constant", rate_rps=rate, duration_s=duration, connections=connections, timeout_s=timeout, seed=1
-    )
-
-
-def closed(duration: float = 0.2, connections: int = 4, timeout: float = 5.0) -> Stage:
-    return Stage(arrival="closed", duration_s=duration, connections=connections, timeout_s=timeout)
-
-
-def run(to: Target, *stages: Stage, between: Callable[[], None] | None = None) -> list[Samples]:
-    async def main() -> list[Samples]:
-        found = []
-        with closing(Engine(to)) as engine:
-            for stage in stages:
-                found.append(await engine.run(stage))
-                if between is not None:
-                    between()
-        return found
-
-    loop = uvloop.new_event_loop()
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-
-
-def statuses(samples: Samples) -> Counter[int]:
-    return Counter(samples.status.tolist())
 
 
 def test_every_column_of_an_open_window() -> None:
