@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import machine, ways
-from tests.cluster.places import cache
+from tests.cluster.places import started_by_tests
 from tests.cluster.say import CannotError, say
 
 
@@ -46,7 +46,7 @@ def _act(options: argparse.Namespace) -> None:
         if options.install and isinstance(way, ways.Own):
             machine.install()
         # whoever started it: from now on it is kept
-        (cache() / "started-by-tests").unlink(missing_ok=True)
+        started_by_tests().unlink(missing_ok=True)
         way.up(options.nodes)
     elif options.action == "down":
         way.down()

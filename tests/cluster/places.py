@@ -69,6 +69,11 @@ def own_name() -> str:
     return state().name
 
 
+def started_by_tests() -> Path:
+    """Is there when a test run started this cluster, and nobody has asked for it to be kept: each cluster has its own."""
+    return cache() / f"{own_name()}.started-by-tests"
+
+
 @contextmanager
 def locked(name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
     """One process at a time (or all that ask for it `shared`) does what `name` stands for.
