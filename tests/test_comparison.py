@@ -20,7 +20,7 @@ from tuner.measure.model import Samples, Usage
 from tuner.measure.paired import Assessment, Comparison
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.space.shapes import Trace
-from tuner.subjects import Served
+from tuner.subjects.model import Served
 
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), rate_rps=200.0, warm_up_s=0.5, step_s=2.0, connections=8)
 

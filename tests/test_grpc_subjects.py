@@ -10,7 +10,8 @@ import pytest
 from tests.load.grpc_servers import PROTO, GrpcServer
 from tuner.errors import InputError
 from tuner.load.model import Stage
-from tuner.subjects import SubjectOptions, subject
+from tuner.subjects.model import SubjectOptions
+from tuner.subjects.named import subject
 
 STAGE = Stage(arrival="constant", rate_rps=100, duration_s=0.2, connections=2)
 

@@ -21,7 +21,7 @@ from tuner.report.page import stress_page
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace
 from tuner.stress import Plan, Run, Stress, check, document, stress
-from tuner.subjects import Served
+from tuner.subjects.model import Served
 
 CAPACITY = 400.0
 MIB = 2**20

@@ -14,7 +14,11 @@ import pytest
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, Where
 from tuner.load.model import Stage
 from tuner.space.model import Bearer, Constraint
-from tuner.subjects import Deployed, Remote, SubjectOptions, subject
+from tuner.subjects import remote
+from tuner.subjects.deployed import Deployed
+from tuner.subjects.model import SubjectOptions
+from tuner.subjects.named import subject
+from tuner.subjects.remote import Remote
 from tuner.trials.clock import FakeClock
 
 TOY = Path(__file__).parent / "servers" / "toy"
@@ -84,11 +88,9 @@ def test_a_url_is_spoken_to_and_nothing_is_started(url: str) -> None:
 
 
 def test_a_server_on_this_machine_shares_its_cpus_with_one_generator(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tuner.load import local
-
     seen: list[tuple[int, ...]] = []
-    whole = local.local_generator
-    monkeypatch.setattr(local, "local_generator", lambda to: (seen.append(to.cpus), whole(to))[1])
+    whole = remote.local_generator
+    monkeypatch.setattr(remote, "local_generator", lambda to: (seen.append(to.cpus), whole(to))[1])
     with subject(f"{url}/predict", options=NONE).serve(lambda _: None):
         pass
     elsewhere = subject("http://192.0.2.1/", options=replace(NONE, connections=1, timeout_s=0.1), clock=FakeClock())

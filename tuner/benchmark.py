@@ -29,7 +29,8 @@ from tuner.report.data import plain
 from tuner.space.arrivals import described
 from tuner.space.metrics import LATENCY_PERCENTILES, METRICS
 from tuner.space.model import Constraint, WorkloadSpec
-from tuner.subjects import NOTHING, Served, Subject
+from tuner.subjects.model import Served, Subject
+from tuner.subjects.workload import NOTHING
 from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.caveats import caveats
 from tuner.trials.quiet import NoQuiet

@@ -19,7 +19,8 @@ from tuner.measure.model import Window
 from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
 from tuner.space.model import WorkloadSpec
-from tuner.subjects import Remote, Served, Subject
+from tuner.subjects.model import Served, Subject
+from tuner.subjects.remote import Remote
 from tuner.trials.caveats import caveats
 from tuner.units import format_rate, format_ratio, format_seconds
 

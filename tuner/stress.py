@@ -38,7 +38,7 @@ from tuner.space.arrivals import described
 from tuner.space.intensity import Intensity, Profile
 from tuner.space.model import WorkloadSpec
 from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace, spelled
-from tuner.subjects import Served, Subject
+from tuner.subjects.model import Served, Subject
 from tuner.trials.caveats import caveats
 from tuner.units import format_rate, format_seconds
 

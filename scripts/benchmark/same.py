@@ -20,7 +20,8 @@ from tuner.comparison import Settings, compare
 from tuner.errors import EnvironmentFailure
 from tuner.measure.comparison_text import headline
 from tuner.measure.paired import Verdict
-from tuner.subjects import SubjectOptions, subject
+from tuner.subjects.model import SubjectOptions
+from tuner.subjects.named import subject
 
 TOY = Path(__file__).parents[2] / "tests" / "servers"
 SERVICE_MS = 10.0

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 
@@ -25,6 +27,10 @@ from tuner.measure.quantiles import estimate_quantiles  # noqa: E402
 
 LEVELS = (0.5, 0.9, 0.99)
 CONNECTIONS = 128
+ALL_RPS = 4800.0
+"""Of all servers at a time: a tenth of what two CPUs can do, so that none waits for another's."""
+ROUND_TRIPS_S = 2.0
+GRID = 4000
 LEAD = 1200.0
 """Mean service times that are cut from the start of each run, over (1 - load) / 0.1: a queue that begins empty needs
 some of its relaxation times, 1 / (1 - sqrt(load)) ** 2 services, to forget it."""
@@ -41,11 +47,16 @@ class Cell:
 
     @property
     def workers(self) -> int:
-        return 1 if self.queue == "M/D/1" else int(self.queue.removeprefix("M/M/"))
+        return int(self.queue.split("/")[2])
 
     @property
     def rate_rps(self) -> float:
         return self.load * self.workers / self.mean_s
+
+    @property
+    def pairs(self) -> int:
+        """Servers with their generators at a time."""
+        return min(24, int(ALL_RPS / self.rate_rps))
 
     @property
     def lead_s(self) -> float:
@@ -53,21 +64,21 @@ class Cell:
 
 
 CELLS = (
-    Cell("M/M/1", 0.5, 0.005, 1200),
-    Cell("M/M/1", 0.8, 0.002, 9000),
-    Cell("M/M/1", 0.9, 0.001, 24000),
-    Cell("M/D/1", 0.5, 0.006, 1000),
-    Cell("M/D/1", 0.8, 0.002, 8000),
-    Cell("M/D/1", 0.9, 0.001, 12000),
-    Cell("M/M/4", 0.5, 0.005, 2000),
-    Cell("M/M/4", 0.8, 0.004, 6000),
-    Cell("M/M/4", 0.9, 0.004, 16000),
+    Cell("M/M/1", 0.5, 0.006, 4000),
+    Cell("M/M/1", 0.8, 0.003, 18000),
+    Cell("M/M/1", 0.9, 0.002, 24000),
+    Cell("M/D/1", 0.5, 0.012, 2500),
+    Cell("M/D/1", 0.8, 0.004, 8000),
+    Cell("M/D/1", 0.9, 0.002, 12000),
+    Cell("M/M/4", 0.5, 0.010, 4000),
+    Cell("M/M/4", 0.8, 0.008, 6000),
+    Cell("M/M/4", 0.9, 0.006, 24000),
 )
 
 
 @contextmanager
 def server(cell: Cell, seed: int) -> Iterator[str]:
-    kind = "constant" if cell.queue == "M/D/1" else "exponential"
+    kind = "constant" if "/D/" in cell.queue else "exponential"
     command = [
         sys.executable,
         ROOT / "tests/servers/queueing.py",
@@ -95,38 +106,58 @@ def server(cell: Cell, seed: int) -> Iterator[str]:
         child.stdout.close()
 
 
-def measured(cell: Cell, seeds: range, share: float) -> list[tuple[FloatArray, float]]:
-    """By run: latencies in the order scheduled, without the lead, and the p99 of the generator's lateness."""
+def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: int) -> list[tuple[FloatArray, float]]:
+    """By run: latencies in the order scheduled, without the lead, and the p99 of the generator's lateness.
+
+    The runs begin in step with the other pairs', after one that is not counted: a process that starts or ends takes
+    the CPUs from all of them.
+    """
     found = []
     request = Request(method="GET", path="/", headers={}, body=b"")
     with (
         server(cell, seeds.start) as url,
         LocalGenerator(Target(urls=(url,), protocol="http", requests=(request,))) as generator,
     ):
-        for seed in seeds:
+        generator.run(Stage(arrival="constant", rate_rps=cell.rate_rps, duration_s=0.5, connections=CONNECTIONS))
+        for step in range(steps):
+            in_step.wait()
+            if step >= len(seeds):
+                continue
             stage = Stage(
                 arrival="poisson",
                 rate_rps=cell.rate_rps,
                 duration_s=cell.lead_s + share * cell.requests / cell.rate_rps,
                 connections=CONNECTIONS,
                 timeout_s=30.0,
-                seed=seed,
+                seed=seeds[step],
             )
             found.append(_kept(generator.run(stage), cell.lead_s))
+        in_step.wait()
     return found
 
 
-def round_trip_s() -> float:
-    """What a request costs beyond the queue: the median where none waits, less the service time."""
-    cell = Cell("M/D/1", 0.2, 0.004, 0)
-    request = Request(method="GET", path="/", headers={}, body=b"")
-    with (
-        server(cell, 0) as url,
-        LocalGenerator(Target(urls=(url,), protocol="http", requests=(request,))) as generator,
-    ):
-        stage = Stage(arrival="constant", rate_rps=cell.rate_rps, duration_s=4.0, connections=CONNECTIONS)
-        latency_s, _ = _kept(generator.run(stage), 1.0)
-    return float(np.median(latency_s)) - cell.mean_s
+def together(cell: Cell, runs: int, share: float = 1.0, pairs: int | None = None) -> list[tuple[FloatArray, float]]:
+    """`measured` of all runs, by so many pairs of a server and its generator at a time."""
+    each = math.ceil(runs / (pairs or cell.pairs))
+    seeds = [range(at, min(at + each, runs)) for at in range(0, runs, each)]
+    part = partial(measured, cell, share=share, in_step=Barrier(len(seeds)), steps=each)
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        return [run for found in pool.map(part, seeds) for run in found]
+
+
+def round_trips_s(cell: Cell, pairs: int | None) -> FloatArray:
+    """What a request costs beyond the queue, where as many arrive and none waits."""
+    free = replace(cell, queue=f"M/D/{CONNECTIONS}", load=cell.load * cell.workers / CONNECTIONS)
+    free = replace(free, requests=int(ROUND_TRIPS_S * free.rate_rps))
+    return np.concatenate([found for found, _ in together(free, pairs or cell.pairs, pairs=pairs)]) - free.mean_s
+
+
+def with_round_trips(cell: Cell, extra_s: FloatArray) -> FloatArray:
+    """The closed form's quantiles at `LEVELS` of a latency to which an independent round trip is added, seconds."""
+    at = np.arange(0.5, GRID) / GRID
+    queue_s = np.array([quantile(cell.queue, cell.load, level) for level in at]) * cell.mean_s
+    sums: FloatArray = np.quantile(queue_s[:, None] + np.quantile(extra_s, at[:: GRID // 500])[None, :], LEVELS)
+    return sums
 
 
 def _kept(samples: Samples, lead_s: float) -> tuple[FloatArray, float]:
@@ -137,16 +168,15 @@ def _kept(samples: Samples, lead_s: float) -> tuple[FloatArray, float]:
     return (samples.finished_s - samples.scheduled_s)[kept], float(np.quantile(late, 0.99)) if len(late) else 0.0
 
 
-def row(cell: Cell, runs: list[tuple[FloatArray, float]], overhead_s: float) -> tuple[str, bool]:
+def row(cell: Cell, runs: list[tuple[FloatArray, float]], extra_s: FloatArray) -> tuple[str, bool]:
     pooled = np.sort(np.concatenate([latency_s for latency_s, _ in runs]))
     shown, near, held, told = [], True, 0, 0
     intervals = [estimate_quantiles(latency_s, LEVELS) for latency_s, _ in runs]
-    for level in LEVELS:
+    for level, true_s in zip(LEVELS, with_round_trips(cell, extra_s), strict=True):
         truth_s = quantile(cell.queue, cell.load, level) * cell.mean_s
         value_s = float(pooled[math.ceil(len(pooled) * level) - 1])
         error = value_s / truth_s - 1.0
         ends = [found[level] for found in intervals if level in found]
-        true_s = truth_s + overhead_s
         covered = sum((e.low is None or e.low <= true_s) and (e.high is None or true_s <= e.high) for e in ends)
         whole = sum(e.low is not None and e.high is not None for e in ends)
         cover = covered / len(ends) if ends else 1.0
@@ -157,7 +187,7 @@ def row(cell: Cell, runs: list[tuple[FloatArray, float]], overhead_s: float) -> 
         )
     late_ms = float(np.median([late for _, late in runs])) * 1e3
     return (
-        f"| {cell.queue} | {cell.load} | {len(pooled)} | {' | '.join(shown)} | {late_ms:.2f} |",
+        f"| {cell.queue} | {cell.load} | {len(pooled)} | {' | '.join(shown)} | {np.median(extra_s) * 1e3:.2f} | {late_ms:.2f} |",
         near and held >= 0.93 * told,
     )
 
@@ -165,30 +195,28 @@ def row(cell: Cell, runs: list[tuple[FloatArray, float]], overhead_s: float) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/benchmark/truth")
     parser.add_argument("--runs", type=int, default=100, help="runs of each queue (default: 100)")
-    parser.add_argument("--pairs", type=int, default=6, help="servers with their generators at a time (default: 6)")
+    parser.add_argument(
+        "--pairs", type=int, help=f"servers with their generators at a time (default: {ALL_RPS:g} requests/s)"
+    )
     parser.add_argument("--share", type=float, default=1.0, help="share of the usual requests a run (default: 1.0)")
     parser.add_argument("--only", help="such as M/M/1@0.9")
     given = parser.parse_args()
-    overhead_s = round_trip_s()
     columns = " | ".join(f"p{level * 100:g} true, ms | measured | error | covered" for level in LEVELS)
-    print(f"| queue | load | requests | {columns} | lateness p99, ms |")
-    print(f"|{' --- |' * (4 + 4 * len(LEVELS))}")
+    print(f"| queue | load | requests | {columns} | round trip, ms | lateness p99, ms |")
+    print(f"|{' --- |' * (5 + 4 * len(LEVELS))}")
     all_good = True
     for cell in CELLS:
         if given.only and given.only != f"{cell.queue}@{cell.load}":
             continue
-        each = math.ceil(given.runs / given.pairs)
-        seeds = [range(at, min(at + each, given.runs)) for at in range(0, given.runs, each)]
-        with ThreadPoolExecutor(len(seeds)) as pool:
-            parts = pool.map(lambda part: measured(cell, part, given.share), seeds)  # noqa: B023
-            line, good = row(cell, [run for part in parts for run in part], overhead_s)
+        extra_s = round_trips_s(cell, given.pairs)
+        line, good = row(cell, together(cell, given.runs, given.share, given.pairs), extra_s)
         all_good &= good
         print(line, flush=True)
     print()
     print(
         "error: of all runs together, against the closed form; covered: runs whose 95 % interval holds the truth and a"
     )
-    print(f"round trip of {overhead_s * 1e3:.2f} ms, which no queue has (in brackets: runs that could give both ends)")
+    print("round trip, which no queue has (in brackets: runs whose interval has both ends)")
     print(
         "all within 5 %, each queue's intervals holding the truth in at least 93 %"
         if all_good

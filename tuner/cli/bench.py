@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuner.benchmark import Benchmark
     from tuner.measure.model import Samples, Window
     from tuner.space.length import Length
-    from tuner.subjects import SubjectOptions
+    from tuner.subjects.model import SubjectOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
@@ -95,7 +95,7 @@ def bench(
     from tuner.cli.figures import print_benchmark
     from tuner.cli.output import command_line, notice, print_json, stages, writable
     from tuner.load.scrape import addresses
-    from tuner.subjects import subject as subject_of
+    from tuner.subjects.named import subject as subject_of
 
     if closed and arrival is not None:
         raise click.UsageError("--closed and --arrival both say how requests arrive; leave one of them out")

@@ -15,7 +15,7 @@ from tuner.cli.options import amount, as_json, duration, load_rate, subject
 
 if TYPE_CHECKING:
     from tuner.measure.paired import Assessment, Comparison, Effect
-    from tuner.subjects import Subject, SubjectOptions
+    from tuner.subjects.model import Subject, SubjectOptions
 
 
 def _ratio(text: str) -> float:
@@ -131,7 +131,7 @@ def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject
     """Both sides. Raises InputError with the problems of both."""
     from tuner.cli.output import notice
     from tuner.errors import InputError, Problem
-    from tuner.subjects import subject
+    from tuner.subjects.named import subject
 
     said: set[str] = set()
 

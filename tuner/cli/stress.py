@@ -15,7 +15,7 @@ from tuner.cli.options import as_json, duration, load_rate, subject
 if TYPE_CHECKING:
     from tuner.space.shapes import Rated, Trace
     from tuner.stress import Run, Stress
-    from tuner.subjects import Subject, SubjectOptions
+    from tuner.subjects.model import Subject, SubjectOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
@@ -106,7 +106,7 @@ def _subject_and_shape(
     from tuner.errors import InputError, Problem, Where
     from tuner.space.shapes import ShapeError, parse_shape
     from tuner.space.trace import read_trace
-    from tuner.subjects import subject
+    from tuner.subjects.named import subject
 
     problems: list[Problem] = []
     found: Subject | None = None

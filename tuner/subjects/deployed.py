@@ -1,0 +1,102 @@
+"""One configuration, deployed anew for each start as a trial is."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+
+from tuner.backends.model import Deployment
+from tuner.errors import EnvironmentFailure, TrialFailure
+from tuner.inputs import Inputs
+from tuner.load.requests import target
+from tuner.manifests.pods import pods as pods_of
+from tuner.manifests.render import render
+from tuner.space.model import Configuration
+from tuner.subjects.model import Served, Stage, SubjectOptions
+from tuner.trials.load_source import load_source
+from tuner.trials.quiet import leave_servers_alone
+from tuner.trials.ready import ready
+from tuner.trials.verify import ExpectedAnswers
+
+_LOG_LINES = 200
+
+
+class Deployed:
+    """One configuration, deployed by a backend as a trial is; implements `Subject`."""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Inputs,
+        configuration: Configuration,
+        options: SubjectOptions,
+        notice: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self.workload = inputs.space.workload
+        self.slo = inputs.space.slo
+        self._inputs = inputs
+        self._options = options
+        self._notice = notice
+        self._rendered = render(inputs.space, inputs.manifest, configuration)
+        self._configuration = configuration
+        self._pods = pods_of(inputs.space, self._rendered)
+        self._id = secrets.token_hex(4)
+        self._starts = count()
+        self._expected = ExpectedAnswers()
+
+    @contextmanager
+    def serve(self, on_stage: Stage) -> Iterator[Served]:
+        """As in `Subject`."""
+        backend, number = self._inputs.backend, next(self._starts)
+        if number == 0:
+            self._prepare()
+        deployment = Deployment(study=self._id, trial=number, rendered=self._rendered, pods=self._pods)
+        with load_source(
+            backend,
+            study=self._id,
+            place=self._options.load,
+            image=self._options.load_image,
+            notice=self._notice,
+        ) as load:
+            on_stage("deploy")
+            with backend.deploy(deployment) as running:
+                try:
+                    speaker, requests = self._inputs.protocol, self._inputs.requests
+                    to = target(running.endpoint.urls, self.workload, requests, backend.generator_cpus())
+                    with load.generator(to) as generator:
+                        startup_s = ready(
+                            running, generator, self.workload, speaker, requests, self._expected, on_stage
+                        )
+                        yield Served(running=running, generator=generator, startup_s=startup_s)
+                except TrialFailure as failure:
+                    failure.logs = failure.logs or running.logs(_LOG_LINES)
+                    raise
+                finally:
+                    on_stage("take down")
+
+    def describe(self) -> Mapping[str, str]:
+        """As in `Subject`."""
+        pods = self._pods
+        settings = " ".join(f"{name}={value}" for name, value in self._configuration.values.items())
+        return {
+            "manifest": str(self._inputs.manifest.file),
+            "workload": f"{pods.kind} {pods.name}, replicas: {pods.replicas}",
+            "images": ", ".join(dict.fromkeys(container.image for container in pods.containers)),
+            **({"configuration": settings} if settings else {}),
+            "manifest digest": self._rendered.digest,
+            "backend": self._inputs.backend.name,
+            **self._inputs.backend.describe(),
+        }
+
+    def _prepare(self) -> None:
+        """Before the first start. Raises EnvironmentFailure where it can never run here."""
+        backend = self._inputs.backend
+        reason = backend.infeasible(self._pods)
+        if reason is not None:
+            raise EnvironmentFailure(f"{self.name} cannot run here: {reason}")
+        leave_servers_alone(backend.generator_cpus())
+        for removed in backend.clean():
+            self._notice(f"left by an earlier crash, now removed: {removed}")

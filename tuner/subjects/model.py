@@ -1,0 +1,90 @@
+"""A subject, one start of it, and what is said beside its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from tuner.backends.model import Running
+from tuner.load.model import Generator
+from tuner.space.model import Bearer, Constraint, TlsSpec, WorkloadSpec
+from tuner.trials.load_source import Place
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectOptions:
+    """What is said beside a subject's name. None (or empty): as its search space says, else the usual."""
+
+    backend: str = "process"
+    namespace: str | None = None
+    context: str | None = None
+    load: Place | None = None
+    load_image: str | None = None
+    space: Path | None = None
+    """The search space whose workload and SLO a URL or manifest takes, and whose `local`; None: of a manifest the one
+    beside it that names it."""
+    trial: int | None = None
+    """Of a study; None: the one it chose."""
+    studies: Path = Path("studies")
+    protocol: str | None = None
+    bodies: tuple[Path, ...] = ()
+    path: str | None = None
+    method: str | None = None
+    proto: str | None = None
+    """Where the protocol grpc finds its method's definitions; None: of a URL, that server tells them."""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    model: str | None = None
+    connections: int | None = None
+    timeout_s: float | None = None
+    warm_up_s: float | None = None
+    duration_s: float | None = None
+    most_s: float | None = None
+    """With `duration_s`: measure on, up to this long, until the verdict is certain or the intervals are tight."""
+    step_s: float | None = None
+    rate_rps: float | None = None
+    arrival: str | None = None
+    """``poisson``, ``constant``, ``gamma:cv=2``, ``closed`` or ``closed:think=200ms``."""
+    shape: str | None = None
+    """As in `tuner.space.shapes`: ``ramp:10/s..500/s,over=30s``."""
+    token: Bearer | None = None
+    """Where a bearer token is found."""
+    tls: TlsSpec | None = None
+    seed: int | None = None
+    slo: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One start of a subject, ready and its answers verified."""
+
+    running: Running
+    generator: Generator
+    startup_s: float | None
+    """None: a URL, nothing was started."""
+
+
+class Subject(Protocol):
+    """Something that serves. All attributes are fixed before anything is started."""
+
+    name: str
+    """As the user named it, less any secret in a URL."""
+    workload: WorkloadSpec
+    slo: tuple[Constraint, ...]
+
+    def serve(self, on_stage: Stage) -> AbstractContextManager[Served]:
+        """A fresh start (of a URL: the same server), its answers held against those of the first.
+
+        Leaving the context takes down what was started. Raises TrialFailure, with the server's output as its `logs`,
+        and EnvironmentFailure.
+        """
+        ...
+
+    def describe(self) -> Mapping[str, str]:
+        """What it is and where it runs, for the record; no secret in it."""
+        ...
