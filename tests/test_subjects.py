@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.servers.plain import plain
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, Where
 from tuner.load.model import Stage
 from tuner.space.model import Bearer, Constraint
@@ -41,31 +40,10 @@ def _cpus_as_before() -> Iterator[None]:
     os.sched_setaffinity(0, before)
 
 
-class Echo(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = b'{"answer": 42}'
-        self.send_response(200 if self.path.startswith("/predict") else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with plain() as address:
+        yield address
 
 
 def refusals(text: str | Path, options: SubjectOptions = NONE) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
@@ -15,36 +13,17 @@ import pytest
 
 from tests.cli.study import quick_space
 from tests.cli.tune import TOY, Tune
+from tests.servers.plain import plain
 from tuner.cli.root import tune as root
 from tuner.errors import InputError
 
 LIGHT = ("--rate", "40/s", "--duration", "1s")
 
 
-class Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.send_response(404 if self.path == "/nowhere" else 200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with plain() as address:
+        yield address
 
 
 def test_a_url_as_json_and_nothing_else(tune: Tune, url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.sending import constant, run, statuses
+from tests.servers.mlserver import needs_mlserver, twice
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.process import ProcessBackend
 from tuner.load.answers import same_answer
@@ -27,23 +27,12 @@ from tuner.manifests.model import Container, PodSet, Probe
 from tuner.measure.status import word
 from tuner.space.model import LocalImage
 
-MLSERVER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
-"""Where `scripts/benchmark/tool mlserver` puts it."""
 DOUBLER = """
 class Doubler:
     def predict(self, X, names=None, meta=None):
         if X[0][0] < 0:
             raise ValueError("a number below zero")
         return 2 * X
-"""
-TWICE = """
-from mlserver import MLModel, types
-from mlserver.codecs import NumpyCodec
-
-class Twice(MLModel):
-    async def predict(self, payload):
-        outputs = [NumpyCodec.encode_output(f"y{i}", 2 * NumpyCodec.decode_input(each)) for i, each in enumerate(payload.inputs)]
-        return types.InferenceResponse(model_name=self.name, outputs=outputs)
 """
 READY = """
 syntax = "proto3";
@@ -118,20 +107,9 @@ def test_seldon_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
     assert {word(status) for status in statuses(failed)} == {word(refused.status)}
 
 
-@pytest.mark.skipif(not (MLSERVER / "mlserver").exists(), reason="no MLServer here: scripts/benchmark/tool mlserver")
+@needs_mlserver
 def test_mlserver_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
-    (tmp_path / "twice.py").write_text(TWICE)
-    (tmp_path / "model-settings.json").write_text('{"name": "twice", "implementation": "twice.Twice"}')
-    image = LocalImage(command=(str(MLSERVER / "mlserver"), "start", "."), folder=tmp_path)
-    container = Container(
-        name="server",
-        image="example/mlserver:1",
-        env={"MLSERVER_PARALLEL_WORKERS": "0", "PYTHONPATH": str(tmp_path)},
-        ports=(("http", 8080), ("grpc", 8081)),
-        probe=Probe(http_path="/v2/models/twice/ready", port=8080),
-        requests={"cpu": "100m", "memory": "256Mi"},
-        limits={"cpu": "2", "memory": "1Gi"},
-    )
+    image, container = twice(tmp_path, grpc=8081)
     rest, grpc = protocol("v2", {"model": "twice"}), protocol("v2-grpc", {"model": "twice"})
     body = json.dumps(TENSORS).encode()
     asked = tmp_path / "ready.proto"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pytest
 
 from tests.load.servers import Server, answer
 from tests.measure.expositions import executor
+from tests.servers.mlserver import needs_mlserver, twice
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.model import Running, TellsMetrics
 from tuner.backends.process import ProcessBackend
@@ -27,8 +27,6 @@ from tuner.measure.known_metrics import recognize
 from tuner.measure.waterfall import waterfall
 from tuner.space.model import LocalImage
 
-MLSERVER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
-"""Where `scripts/benchmark/tool mlserver` puts it."""
 NOBODY = "http://127.0.0.1:1/metrics"
 
 
@@ -161,32 +159,12 @@ def test_every_replica_of_a_real_seldon_microservice_tells_what_its_model_times(
     assert [row.name for row in found.rows if row.source == "server"] == ["seldon microservice: lookup"]
 
 
-TWICE = """
-from mlserver import MLModel, types
-from mlserver.codecs import NumpyCodec
-
-class Twice(MLModel):
-    async def predict(self, payload):
-        doubled = 2 * NumpyCodec.decode_input(payload.inputs[0])
-        return types.InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("y", doubled)])
-"""
 INFER = json.dumps({"inputs": [{"name": "x", "shape": [2], "datatype": "FP64", "data": [1, 2]}]}).encode()
 
 
-@pytest.mark.skipif(not (MLSERVER / "mlserver").exists(), reason="no MLServer here: scripts/benchmark/tool mlserver")
+@needs_mlserver
 def test_a_real_mlserver_tells_its_requests_and_the_inference_in_them(tmp_path: Path) -> None:
-    (tmp_path / "twice.py").write_text(TWICE)
-    (tmp_path / "model-settings.json").write_text('{"name": "twice", "implementation": "twice.Twice"}')
-    image = LocalImage(command=(str(MLSERVER / "mlserver"), "start", "."), folder=tmp_path)
-    container = Container(
-        name="server",
-        image="example/mlserver:1",
-        env={"MLSERVER_PARALLEL_WORKERS": "0", "PYTHONPATH": str(tmp_path)},
-        ports=(("http", 8080), ("metrics", 8082)),
-        probe=Probe(http_path="/v2/models/twice/ready", port=8080),
-        requests={"cpu": "100m", "memory": "256Mi"},
-        limits={"cpu": "2", "memory": "1Gi"},
-    )
+    image, container = twice(tmp_path, metrics=8082)
     pods = replace(
         pods_of(container), port=8080, metrics=(MetricsPort(container="server", port=8082, path="/metrics"),)
     )
