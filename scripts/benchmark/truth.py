@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.measure.closed_forms import quantile  # noqa: E402
+from tests.servers.queueing import Queue, services  # noqa: E402
 from tuner.load.local import LocalGenerator  # noqa: E402
 from tuner.load.model import Request, Stage, Target  # noqa: E402
 from tuner.measure.model import FloatArray, Samples  # noqa: E402
@@ -28,8 +30,7 @@ from tuner.measure.quantiles import estimate_quantiles  # noqa: E402
 LEVELS = (0.5, 0.9, 0.99)
 CONNECTIONS = 128
 ALL_RPS = 4800.0
-"""Of all servers at a time: a tenth of what two CPUs can do, so that none waits for another's."""
-ROUND_TRIPS_S = 2.0
+"""Of all servers at a time: two CPUs are then busy for some half of the time. Beyond that they wait for each other."""
 GRID = 4000
 LEAD = 1200.0
 """Mean service times that are cut from the start of each run, over (1 - load) / 0.1: a queue that begins empty needs
@@ -50,13 +51,17 @@ class Cell:
         return int(self.queue.split("/")[2])
 
     @property
+    def service(self) -> str:
+        return "constant" if "/D/" in self.queue else "exponential"
+
+    @property
     def rate_rps(self) -> float:
         return self.load * self.workers / self.mean_s
 
     @property
     def pairs(self) -> int:
         """Servers with their generators at a time."""
-        return min(24, int(ALL_RPS / self.rate_rps))
+        return min(34, int(ALL_RPS / self.rate_rps))
 
     @property
     def lead_s(self) -> float:
@@ -67,29 +72,37 @@ CELLS = (
     Cell("M/M/1", 0.5, 0.006, 4000),
     Cell("M/M/1", 0.8, 0.003, 18000),
     Cell("M/M/1", 0.9, 0.002, 24000),
-    Cell("M/D/1", 0.5, 0.012, 2500),
+    Cell("M/D/1", 0.5, 0.020, 2000),
     Cell("M/D/1", 0.8, 0.004, 8000),
     Cell("M/D/1", 0.9, 0.002, 12000),
     Cell("M/M/4", 0.5, 0.010, 4000),
     Cell("M/M/4", 0.8, 0.008, 6000),
-    Cell("M/M/4", 0.9, 0.006, 24000),
+    Cell("M/M/4", 0.9, 0.006, 20000),
 )
+
+
+@dataclass(frozen=True)
+class Run:
+    latency_s: FloatArray
+    """In the order scheduled, without the lead."""
+    extra_s: FloatArray
+    """What each was longer than in the queue alone."""
+    late_s: float
+    """The p99 of the generator's lateness."""
 
 
 @contextmanager
 def server(cell: Cell, seed: int) -> Iterator[str]:
-    kind = "constant" if "/D/" in cell.queue else "exponential"
     command = [
         sys.executable,
         ROOT / "tests/servers/queueing.py",
         "--service",
-        kind,
+        cell.service,
         "--mean",
         f"{cell.mean_s * 1e3}ms",
     ]
     child = subprocess.Popen(
-        # not the seed of any schedule: the same draws would be gaps and service times
-        [*command, "--workers", str(cell.workers), "--seed", str(1_000_000 + seed)],
+        [*command, "--workers", str(cell.workers), "--seed", str(seed)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -106,19 +119,20 @@ def server(cell: Cell, seed: int) -> Iterator[str]:
         child.stdout.close()
 
 
-def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: int) -> list[tuple[FloatArray, float]]:
-    """By run: latencies in the order scheduled, without the lead, and the p99 of the generator's lateness.
-
-    The runs begin in step with the other pairs', after one that is not counted: a process that starts or ends takes
+def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: int) -> list[Run]:
+    """The runs begin in step with the other pairs', after one that is not counted: a process that starts or ends takes
     the CPUs from all of them.
     """
     found = []
     request = Request(method="GET", path="/", headers={}, body=b"")
+    seed = 1_000_000 + seeds.start  # that of no schedule: the same draws would be gaps and service times
+    drawn = services(cell.service, cell.mean_s, seed)
     with (
-        server(cell, seeds.start) as url,
+        server(cell, seed) as url,
         LocalGenerator(Target(urls=(url,), protocol="http", requests=(request,))) as generator,
     ):
-        generator.run(Stage(arrival="constant", rate_rps=cell.rate_rps, duration_s=0.5, connections=CONNECTIONS))
+        first = Stage(arrival="constant", rate_rps=cell.rate_rps, duration_s=0.5, connections=CONNECTIONS)
+        _queued_s(generator.run(first), cell, drawn)
         for step in range(steps):
             in_step.wait()
             if step >= len(seeds):
@@ -131,63 +145,72 @@ def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: in
                 timeout_s=30.0,
                 seed=seeds[step],
             )
-            found.append(_kept(generator.run(stage), cell.lead_s))
+            samples = generator.run(stage)
+            found.append(_run(samples, _queued_s(samples, cell, drawn), cell.lead_s))
         in_step.wait()
     return found
 
 
-def together(cell: Cell, runs: int, share: float = 1.0, pairs: int | None = None) -> list[tuple[FloatArray, float]]:
+def together(cell: Cell, runs: int, share: float, pairs: int) -> list[Run]:
     """`measured` of all runs, by so many pairs of a server and its generator at a time."""
-    each = math.ceil(runs / (pairs or cell.pairs))
+    each = math.ceil(runs / pairs)
     seeds = [range(at, min(at + each, runs)) for at in range(0, runs, each)]
     part = partial(measured, cell, share=share, in_step=Barrier(len(seeds)), steps=each)
     with ThreadPoolExecutor(len(seeds)) as pool:
         return [run for found in pool.map(part, seeds) for run in found]
 
 
-def round_trips_s(cell: Cell, pairs: int | None) -> FloatArray:
-    """What a request costs beyond the queue, where as many arrive and none waits."""
-    free = replace(cell, queue=f"M/D/{CONNECTIONS}", load=cell.load * cell.workers / CONNECTIONS)
-    free = replace(free, requests=int(ROUND_TRIPS_S * free.rate_rps))
-    return np.concatenate([found for found, _ in together(free, pairs or cell.pairs, pairs=pairs)]) - free.mean_s
-
-
-def with_round_trips(cell: Cell, extra_s: FloatArray) -> FloatArray:
-    """The closed form's quantiles at `LEVELS` of a latency to which an independent round trip is added, seconds."""
+def with_extra(cell: Cell, extra_s: FloatArray) -> FloatArray:
+    """The closed form's quantiles at `LEVELS` of a latency to which an independent extra is added, seconds."""
     at = np.arange(0.5, GRID) / GRID
     queue_s = np.array([quantile(cell.queue, cell.load, level) for level in at]) * cell.mean_s
     sums: FloatArray = np.quantile(queue_s[:, None] + np.quantile(extra_s, at[:: GRID // 500])[None, :], LEVELS)
     return sums
 
 
-def _kept(samples: Samples, lead_s: float) -> tuple[FloatArray, float]:
+def _queued_s(samples: Samples, cell: Cell, drawn: Iterator[float]) -> FloatArray:
+    """What the queue alone would have made of these very arrivals and service times."""
+    queue = Queue(cell.workers, drawn)
+    return np.array([queue.done(at) - at for at in samples.scheduled_s.tolist()])
+
+
+def _run(samples: Samples, queued_s: FloatArray, lead_s: float) -> Run:
     if (samples.status != 200).any():
         raise SystemExit(f"{int((samples.status != 200).sum())} requests failed: that was no measurement")
     kept = samples.scheduled_s >= lead_s
     late = (samples.sent_s - samples.scheduled_s)[kept & ~samples.waited]
-    return (samples.finished_s - samples.scheduled_s)[kept], float(np.quantile(late, 0.99)) if len(late) else 0.0
+    latency_s = samples.finished_s - samples.scheduled_s
+    return Run(
+        latency_s=latency_s[kept],
+        extra_s=(latency_s - queued_s)[kept],
+        late_s=float(np.quantile(late, 0.99)) if len(late) else 0.0,
+    )
 
 
-def row(cell: Cell, runs: list[tuple[FloatArray, float]], extra_s: FloatArray) -> tuple[str, bool]:
-    pooled = np.sort(np.concatenate([latency_s for latency_s, _ in runs]))
+def row(cell: Cell, runs: list[Run]) -> tuple[str, bool]:
+    pooled = np.sort(np.concatenate([run.latency_s for run in runs]))
     shown, near, held, told = [], True, 0, 0
-    intervals = [estimate_quantiles(latency_s, LEVELS) for latency_s, _ in runs]
-    for level, true_s in zip(LEVELS, with_round_trips(cell, extra_s), strict=True):
+    intervals = [estimate_quantiles(run.latency_s, LEVELS) for run in runs]
+    true_s = [dict(zip(LEVELS, with_extra(cell, run.extra_s), strict=True)) for run in runs]
+    for level in LEVELS:
         truth_s = quantile(cell.queue, cell.load, level) * cell.mean_s
         value_s = float(pooled[math.ceil(len(pooled) * level) - 1])
         error = value_s / truth_s - 1.0
-        ends = [found[level] for found in intervals if level in found]
-        covered = sum((e.low is None or e.low <= true_s) and (e.high is None or true_s <= e.high) for e in ends)
-        whole = sum(e.low is not None and e.high is not None for e in ends)
+        ends = [(found[level], true[level]) for found, true in zip(intervals, true_s, strict=True) if level in found]
+        covered = sum((e.low is None or e.low <= at_s) and (e.high is None or at_s <= e.high) for e, at_s in ends)
+        whole = sum(e.low is not None and e.high is not None for e, _ in ends)
         cover = covered / len(ends) if ends else 1.0
         near &= abs(error) <= 0.05
         held, told = held + covered, told + len(ends)
         shown.append(
             f"{truth_s * 1e3:.2f} | {value_s * 1e3:.2f} | {error:+.1%} | {cover:.0%} ({whole / len(runs):.0%})"
         )
-    late_ms = float(np.median([late for _, late in runs])) * 1e3
+    extra_ms, late_ms = (
+        1e3 * float(np.median(each))
+        for each in ([np.median(run.extra_s) for run in runs], [run.late_s for run in runs])
+    )
     return (
-        f"| {cell.queue} | {cell.load} | {len(pooled)} | {' | '.join(shown)} | {np.median(extra_s) * 1e3:.2f} | {late_ms:.2f} |",
+        f"| {cell.queue} | {cell.load} | {len(pooled)} | {' | '.join(shown)} | {extra_ms:.2f} | {late_ms:.2f} |",
         near and held >= 0.93 * told,
     )
 
@@ -201,22 +224,28 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="share of the usual requests a run (default: 1.0)")
     parser.add_argument("--only", help="such as M/M/1@0.9")
     given = parser.parse_args()
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))  # servers and generators inherit it
+    except PermissionError:
+        print("ordinary priority: all share the CPUs by turns of milliseconds, which the latencies will show\n")
     columns = " | ".join(f"p{level * 100:g} true, ms | measured | error | covered" for level in LEVELS)
-    print(f"| queue | load | requests | {columns} | round trip, ms | lateness p99, ms |")
+    print(f"| queue | load | requests | {columns} | extra, ms | lateness p99, ms |")
     print(f"|{' --- |' * (5 + 4 * len(LEVELS))}")
     all_good = True
     for cell in CELLS:
         if given.only and given.only != f"{cell.queue}@{cell.load}":
             continue
-        extra_s = round_trips_s(cell, given.pairs)
-        line, good = row(cell, together(cell, given.runs, given.share, given.pairs), extra_s)
+        line, good = row(cell, together(cell, given.runs, given.share, given.pairs or cell.pairs))
         all_good &= good
         print(line, flush=True)
     print()
     print(
-        "error: of all runs together, against the closed form; covered: runs whose 95 % interval holds the truth and a"
+        "error: of all runs together, against the closed form; covered: runs whose 95 % interval holds the truth and the"
     )
-    print("round trip, which no queue has (in brackets: runs whose interval has both ends)")
+    print(
+        "extra, which no queue has: what sending and waking up took beyond the queue of the run's own arrivals and service"
+    )
+    print("times (in brackets: runs whose interval has both ends)")
     print(
         "all within 5 %, each queue's intervals holding the truth in at least 93 %"
         if all_good
