@@ -23,7 +23,7 @@ from tuner.measure.promise import Finding, Promise
 from tuner.space.model import SearchSpace
 from tuner.study.model import Summary
 from tuner.trials.folder import StudyFolder
-from tuner.trials.load_source import IMAGE, Place
+from tuner.trials.load_source import IMAGE, Place, hosted
 
 if TYPE_CHECKING:
     from tuner.backends.kubernetes.changes import Conflict
@@ -119,7 +119,9 @@ class Promotion:
             yield None
             return
         start = self._summary.start
-        with self._rollout.host_load(study=start.study_id, image=start.load_image or IMAGE) as job:
+        with self._rollout.host_load(
+            study=start.study_id, image=start.load_image or IMAGE, cpus=start.load_cpus
+        ) as job:
             yield job
 
     def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: Stage) -> Result:
@@ -141,7 +143,6 @@ class Promotion:
 
     def _measured(self, promise: Promise, load: LoadJob | None, on_stage: Stage) -> Result:
         from tuner.load.local import LocalGenerator
-        from tuner.load.piped import PipedGenerator
         from tuner.load.requests import protocol_of, target
         from tuner.load.requests import requests as read_requests
         from tuner.measure.promise import findings, short
@@ -155,7 +156,8 @@ class Promotion:
         try:
             running.wait_ready(workload.ready_timeout_s)
             to = target(running.endpoint.urls, workload, requests)
-            with LocalGenerator(to) if load is None else PipedGenerator(to, load.start) as generator:
+            cpus = self._summary.start.load_cpus
+            with LocalGenerator(to) if load is None else hosted(to, load.start, cpus) as generator:
                 on_stage("verify")
                 verify_configuration(running)
                 ExpectedAnswers(self._folder.answers).verify(

@@ -54,6 +54,8 @@ class Settings:
     """Where the load comes from; None: from inside the cluster where there is one and its image runs there."""
     load_image: str | None = None
     """Image of the load generator in the cluster; None: this version's."""
+    load_cpus: int = 1
+    """Of the load generator in the cluster, an engine process each."""
 
 
 def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
@@ -70,7 +72,12 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
     folder = _new_folder(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     with load_source(
-        inputs.backend, study=study_id, place=settings.load, image=settings.load_image, notice=notice
+        inputs.backend,
+        study=study_id,
+        place=settings.load,
+        image=settings.load_image,
+        cpus=settings.load_cpus,
+        notice=notice,
     ) as load:
         start = StudyStart(
             name=folder.name,
@@ -93,6 +100,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
             context=getattr(inputs.backend, "context", None),
             load=load.place,
             load_image=load.image,
+            load_cpus=load.cpus,
         )
         folder.root.mkdir(parents=True, exist_ok=True)
         folder.space.write_bytes(space.file.read_bytes())
@@ -116,7 +124,12 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Rec
     )
     space = replace(inputs.space, budget=start.budget)
     with load_source(
-        inputs.backend, study=start.study_id, place=start.load, image=start.load_image, notice=notice
+        inputs.backend,
+        study=start.study_id,
+        place=start.load,
+        image=start.load_image,
+        cpus=start.load_cpus,
+        notice=notice,
     ) as load:
         return _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
 

@@ -9,16 +9,15 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.killed import Namespace, namespace
+from tests.cli.killed import Namespace
 from tests.cli.study import books, journal
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
-from tests.cluster.programs import programs
 from tests.repository.checkout import ROOT
 from tuner.cli import ENVIRONMENT_FAILED
 from tuner.errors import InputError
@@ -30,13 +29,6 @@ AWAY_AFTER = 3
 AWAY_S = 20.0
 RESUMED_AT_MOST = 5
 """A study ends when a machine is so busy that three windows in a row are refused; it goes on when asked to."""
-
-
-@pytest.fixture
-def place(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Namespace]:
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    with namespace(cluster.kubeconfig, f"{programs()}/kubectl") as made:
-        yield made
 
 
 @pytest.mark.timeout(900)

@@ -115,7 +115,8 @@ def test_a_busy_generator_is_no_measurement(rng: np.random.Generator) -> None:
     window = summarize(even(rng, cpu_ratio=0.97))
     assert window.generator_limited
     assert window.untrusted == (
-        "the load generator was at its limit: it ran or waited for a CPU in 97 % of the time, more than 90 %",
+        "the load generator was at its limit: it ran or waited for a CPU in 97 % of the time, more than 90 %; "
+        "lower the rate, or give it more CPUs",
     )
 
 

@@ -10,9 +10,11 @@ import pytest
 from tests.load.servers import Server
 from tuner.backends.process import ProcessBackend
 from tuner.errors import BackendFailure, ConnectionLost, InputError
+from tuner.load.arrivals import schedule
 from tuner.load.local import ProcessPipe, local_generator
 from tuner.load.model import Request, Stage, Target
 from tuner.load.piped import PipedGenerator
+from tuner.load.several import SeveralGenerator
 from tuner.trials.load_source import IMAGE, load_source
 
 REQUEST = Request(method="GET", path="/p", headers={}, body=b"")
@@ -28,10 +30,10 @@ class Hosting(ProcessBackend):
         self.open: list[str] = []
 
     @contextmanager
-    def host_load(self, *, study: str, image: str) -> Iterator[Host]:
+    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[Host]:
         if self.failure:
             raise BackendFailure(self.failure)
-        self.open.append(f"{study} {image}")
+        self.open.append(f"{study} {image}, CPUs: {cpus}")
         yield Host()
         self.open.clear()
 
@@ -63,7 +65,8 @@ def told() -> list[str]:
 def test_it_comes_from_the_backends_place(told: list[str], place: str | None) -> None:
     backend = Hosting()
     with load_source(backend, study="s", place=place, image=None, notice=told.append) as source:
-        assert (source.place, source.image, backend.open) == ("cluster", IMAGE, [f"s {IMAGE}"])
+        assert (source.place, source.image, source.cpus) == ("cluster", IMAGE, 1)
+        assert backend.open == [f"s {IMAGE}, CPUs: 1"]
         with Server() as server:
             target = Target(urls=(server.url,), protocol="http", requests=(REQUEST,))
             with source.generator(target) as generator:
@@ -91,6 +94,37 @@ def test_it_comes_from_here_where_the_place_cannot_be_used_and_nothing_was_asked
         pass
 
 
+@pytest.mark.parametrize("place", [None, "cluster"])
+def test_several_cpus_are_an_engine_each(told: list[str], place: str | None) -> None:
+    backend = Hosting()
+    with (
+        load_source(backend, study="s", place=place, image=None, cpus=2, notice=told.append) as source,
+        Server() as one,
+    ):
+        assert (source.cpus, backend.open) == (2, [f"s {IMAGE}, CPUs: 2"])
+        target = Target(urls=(one.url,), protocol="http", requests=(REQUEST,))
+        with source.generator(target) as generator:
+            assert isinstance(generator, SeveralGenerator)
+            assert generator.run(STAGE).scheduled_s == pytest.approx(schedule(STAGE), abs=1e-6)
+        assert one.connections == 2
+    assert told == []
+
+
+def test_several_cpus_are_to_be_had_nowhere_else(told: list[str]) -> None:
+    places = [(Hosting(), "here"), (ProcessBackend(None), None)]
+    for backend, place in places:
+        with (
+            pytest.raises(InputError, match=r"--load-cpus: 2 CPUs are for a load generator inside a cluster"),
+            load_source(backend, study="s", place=place, image=None, cpus=2, notice=told.append),
+        ):
+            pass
+    with (
+        pytest.raises(BackendFailure, match="no node has them"),
+        load_source(Hosting("no node has them"), study="s", place=None, image=None, cpus=2, notice=told.append),
+    ):
+        pass
+
+
 def test_a_backend_without_a_place_has_none(told: list[str]) -> None:
     backend = ProcessBackend(None)
     with load_source(backend, study="s", place=None, image=None, notice=told.append) as source:
@@ -111,3 +145,12 @@ def test_a_pipe_that_broke_is_replaced_once_for_each_order() -> None:
             assert len(generator.run(STAGE)) == 20
         with PipedGenerator(target, Broken) as generator, pytest.raises(ConnectionLost):
             generator.run(STAGE)
+
+
+def test_of_several_all_are_replaced_when_one_pipe_broke() -> None:
+    with Server() as server:
+        target = Target(urls=(server.url,), protocol="http", requests=(REQUEST,))
+        pipes: list[Broken | ProcessPipe] = [ProcessPipe(), Broken(), ProcessPipe(), ProcessPipe()]
+        with SeveralGenerator(target, lambda: pipes.pop(0), 2) as generator:
+            assert len(generator.run(STAGE)) == 20
+        assert pipes == []

@@ -150,6 +150,17 @@ def _rate(text: str) -> float:
 load_rate = click.option(
     "--rate", "rate_rps", metavar="RATE", callback=amount(_rate), help="Requests a second, such as 200/s."
 )
+load_image = click.option(
+    "--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"
+)
+load_cpus = click.option(
+    "--load-cpus",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="CPUs of the load generator in the cluster, an engine process on each.",
+)
 _SUBJECT = (
     _backend,
     _namespace,
@@ -159,7 +170,8 @@ _SUBJECT = (
         type=click.Choice(["cluster", "here"]),
         help="Send the load from inside the cluster, or from here.  [default: cluster where its image runs]",
     ),
-    click.option("--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"),
+    load_image,
+    load_cpus,
     click.option(
         "--space",
         type=click.Path(path_type=Path, exists=True),
@@ -222,7 +234,7 @@ _SUBJECT = (
 )
 
 _SAID = (
-    *("backend", "namespace", "context", "load", "load_image", "space", "trial", "studies"),
+    *("backend", "namespace", "context", "load", "load_image", "load_cpus", "space", "trial", "studies"),
     *("protocol", "bodies", "path", "method", "proto", "model", "connections", "timeout_s", "seed"),
 )
 """Fields of `SubjectOptions` that are given as they are."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, backend, duration, pick, space_argument, studies
+from tuner.cli.options import as_json, backend, duration, load_cpus, load_image, pick, space_argument, studies
 
 if TYPE_CHECKING:
     from tuner.trials.load_source import Place
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     type=click.Choice(["cluster", "here"]),
     help="Send the load from a pod inside the cluster, or from this machine.  [default: cluster where its image runs]",
 )
-@click.option("--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]")
+@load_image
+@load_cpus
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
 @pick
@@ -64,6 +65,7 @@ def run(
     context: str | None,
     load: Place | None,
     load_image: str | None,
+    load_cpus: int,
     sampler: str,
     seed: int,
     pick: str,
@@ -102,6 +104,7 @@ def run(
         tracking_uri=None if tracking_uri == "none" else tracking_uri,
         load=load,
         load_image=load_image,
+        load_cpus=load_cpus,
     )
     inputs = read_inputs(space, backend, namespace=namespace, context=context)
     with progress(inputs.space, quiet=as_json) as (console, notice):

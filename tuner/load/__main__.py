@@ -4,7 +4,7 @@ With `--serve` the first line of standard input is a target, each further line a
 answered by one line on standard output:
 
     stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
-    prepare {"prepared": true}: the stage is laid out
+    prepare {"prepared": true, "now"}: the stage is laid out; and what the monotonic clock shows there
     begin   the same as for a stage: the one that was prepared starts at a given instant of the monotonic clock
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
     ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
@@ -172,7 +172,7 @@ class _Server:
                     return self._keep(await self._engine.run(stage))
                 case Prepare(stage=stage):
                     self._prepared = self._engine.prepare(stage)
-                    return {"prepared": True}
+                    return {"prepared": True, "now": time.perf_counter()}
                 case Begin(at=at):
                     window, self._prepared = self._prepared, None
                     if window is None:

@@ -35,7 +35,7 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """Start the window that was prepared at this instant of the machine's monotonic clock, and send it."""
+    """Start the window that was prepared at this instant of its machine's monotonic clock, and send it."""
 
     at: float
 

@@ -74,6 +74,11 @@ class PipedGenerator:
             raise Unanswered(answer["unanswered"], final=answer["final"])
         return Answer(status=answer["status"], body=base64.b64decode(answer["body"]))
 
+    def renew(self) -> None:
+        """Speak to another process from now on. Raises GeneratorFailure where none can be started."""
+        self._pipe.close()
+        self._pipe, self._greeted = self._start(), False
+
     def close(self) -> None:
         self._pipe.close()
 
@@ -87,8 +92,7 @@ class PipedGenerator:
         try:
             return action()
         except ConnectionLost:
-            self._pipe.close()
-            self._pipe, self._greeted = self._start(), False
+            self.renew()
             return action()
 
     def _window(self, stage: Stage) -> Samples:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
 from typing import Self
 
-from tuner.errors import GeneratorFailure
+from tuner.errors import ConnectionLost, GeneratorFailure
 from tuner.load.lines import Begin, Prepare
 from tuner.load.merging import merge
 from tuner.load.model import Answer, Pipe, Request, Stage, Target
 from tuner.load.piped import PipedGenerator
 from tuner.measure.model import Samples
 
-_LEAD_S = 0.1
+LEAD_S = 0.1
 """From telling all to begin to the instant they begin at: they tidy up their memory meanwhile."""
 
 
 class SeveralGenerator:
     """A `Generator` of several processes on one machine; leaving the context ends them.
 
-    All lay out the same window, then begin at one instant of the machine's monotonic clock, each with its share of the
-    requests and of the connections (`Stage.share`). Their samples are merged into those of one window.
+    All lay out the same window, then begin at one instant of their machine's monotonic clock, each with its share of
+    the requests and of the connections (`Stage.share`). Their samples are merged into those of one window.
     """
 
-    def __init__(self, target: Target, start: Callable[[], Pipe], processes: int) -> None:
-        """`start` starts a process of this machine that nobody has spoken to yet. The target's CPUs are divided."""
+    def __init__(self, target: Target, start: Callable[[], Pipe], processes: int, lead_s: float = LEAD_S) -> None:
+        """`start` starts a process that nobody has spoken to yet, always on the same machine, which need not be this
+        one. The target's CPUs are divided. An order to begin takes at most `lead_s` to get there, or requests are late.
+        """
         if processes < 1:
             raise ValueError(f"{processes} load generator processes cannot send anything; give at least 1")
         if target.cpus and processes > len(target.cpus):
@@ -34,6 +35,7 @@ class SeveralGenerator:
                 f"{processes} load generator processes need a CPU each, and there are {len(target.cpus)} for them; "
                 "give as many CPUs, or fewer processes"
             )
+        self._lead_s = lead_s
         self._generators: list[PipedGenerator] = []
         try:
             for number in range(processes):
@@ -44,14 +46,15 @@ class SeveralGenerator:
             raise
 
     def run(self, stage: Stage) -> Samples:
-        """Send one window. Raises GeneratorFailure when a process failed; the others send theirs to the end."""
-        processes = len(self._generators)
-        shares = [Prepare(stage=replace(stage, share=(number, processes))) for number in range(processes)]
-        self._each(lambda number, generator: generator.say(shares[number]))
-        self._each(lambda _, generator: generator.hear(0.0))
-        begin = Begin(at=perf_counter() + _LEAD_S)
-        self._each(lambda _, generator: generator.say(begin))
-        return merge(self._each(lambda _, generator: generator.hear_window(stage)))
+        """Send one window, once more where a pipe broke. Raises GeneratorFailure when a process failed; the others
+        send theirs to the end.
+        """
+        try:
+            return self._window(stage)
+        except ConnectionLost:
+            for generator in self._generators:
+                generator.renew()
+            return self._window(stage)
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
         return self._generators[0].ask(url, request, timeout_s)
@@ -66,6 +69,15 @@ class SeveralGenerator:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _window(self, stage: Stage) -> Samples:
+        processes = len(self._generators)
+        shares = [Prepare(stage=replace(stage, share=(number, processes))) for number in range(processes)]
+        self._each(lambda number, generator: generator.say(shares[number]))
+        clock = self._each(lambda _, generator: float(generator.hear(0.0)["now"]))
+        begin = Begin(at=max(clock) + self._lead_s)
+        self._each(lambda _, generator: generator.say(begin))
+        return merge(self._each(lambda _, generator: generator.hear_window(stage)))
+
     def _each[T](self, action: Callable[[int, PipedGenerator], T]) -> list[T]:
         """Do it with every process, whichever fails, so that no answer stays unheard. Raises the first failure."""
         results: list[T] = []
@@ -76,5 +88,5 @@ class SeveralGenerator:
             except GeneratorFailure as failure:
                 failures.append(failure)
         if failures:
-            raise failures[0]
+            raise next((failure for failure in failures if isinstance(failure, ConnectionLost)), failures[0])
         return results

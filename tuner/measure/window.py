@@ -250,7 +250,7 @@ def _busy(cpu_ratio: float, trust: Trust) -> tuple[str, ...]:
         return ()
     return (
         f"the load generator was at its limit: it ran or waited for a CPU in {format_ratio(cpu_ratio)} of the time, "
-        f"more than {format_ratio(trust.cpu_ratio)}",
+        f"more than {format_ratio(trust.cpu_ratio)}; lower the rate, or give it more CPUs",
     )
 
 

@@ -59,6 +59,7 @@ class Deployed:
             study=self._id,
             place=self._options.load,
             image=self._options.load_image,
+            cpus=self._options.load_cpus,
             notice=self._notice,
         ) as load:
             on_stage("deploy")

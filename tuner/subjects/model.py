@@ -26,6 +26,7 @@ class SubjectOptions:
     context: str | None = None
     load: Place | None = None
     load_image: str | None = None
+    load_cpus: int = 1
     space: Path | None = None
     """The search space whose workload and SLO a URL or manifest takes, and whose `local`; None: of a manifest the one
     beside it that names it."""

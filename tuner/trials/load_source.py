@@ -13,9 +13,12 @@ from tuner.errors import EnvironmentFailure, InputError, Problem, Where
 from tuner.load.local import local_generator
 from tuner.load.model import Generator, Pipe, Target
 from tuner.load.piped import PipedGenerator
+from tuner.load.several import SeveralGenerator
 
 Place = Literal["here", "cluster"]
 IMAGE = f"tuner-load:{tuner.__version__}"
+_HOSTED_LEAD_S = 0.5
+"""For an order to get to a pod by way of the API server."""
 
 
 class LoadHost(Protocol):
@@ -30,8 +33,9 @@ class LoadHost(Protocol):
 class HostsLoad(Protocol):
     """A backend that has a place for load generators beside its servers. It knows nothing of load: the pipes fit."""
 
-    def host_load(self, *, study: str, image: str) -> AbstractContextManager[LoadHost]:
-        """The place, for as long as the context lasts: trials deployed meanwhile have addresses for generators there.
+    def host_load(self, *, study: str, image: str, cpus: int) -> AbstractContextManager[LoadHost]:
+        """The place, with so many CPUs, for as long as the context lasts: trials deployed meanwhile have addresses for
+        generators there.
 
         Raises EnvironmentFailure.
         """
@@ -43,41 +47,56 @@ class LoadSource:
     place: Place
     image: str | None
     """Of the generators in the cluster."""
+    cpus: int
+    """Engine processes in the cluster, each with a CPU; from here they have what the backend sets aside."""
     generator: Callable[[Target], AbstractContextManager[Generator]]
+
+
+def hosted(target: Target, start: Callable[[], Pipe], cpus: int) -> PipedGenerator | SeveralGenerator:
+    """Of so many processes that `start` starts on one machine."""
+    if cpus == 1:
+        return PipedGenerator(target, start)
+    return SeveralGenerator(target, start, cpus, _HOSTED_LEAD_S)
 
 
 @contextmanager
 def load_source(
-    backend: Backend, *, study: str, place: Place | None, image: str | None, notice: Callable[[str], None]
+    backend: Backend,
+    *,
+    study: str,
+    place: Place | None,
+    image: str | None,
+    cpus: int = 1,
+    notice: Callable[[str], None],
 ) -> Iterator[LoadSource]:
-    """`place` None: in the cluster where the backend has one and the image can run there, else here, which is told.
+    """`place` None: in the cluster where the backend has one and the image can run there, else here, which is told;
+    but with more than one of `cpus` only in the cluster.
 
     Raises InputError for a place that the backend does not have, EnvironmentFailure where it cannot be used.
     """
     image = image or IMAGE
+    if cpus > 1 and (place == "here" or not isinstance(backend, HostsLoad)):
+        message = f"{cpus} CPUs are for a load generator inside a cluster; from here it has those that servers leave it"
+        raise InputError([Problem(where=Where(file="--load-cpus"), message=message, fix="leave it out")])
+    if place == "cluster" and not isinstance(backend, HostsLoad):
+        message = f"the {backend.name} backend has no cluster that load could come from"
+        raise InputError([Problem(where=Where(file="--load"), message=message, fix="leave it out")])
     with ExitStack() as stack:
-        host = None if place == "here" else _host(stack, backend, study, image, place, notice)
+        host = None
+        if place != "here" and isinstance(backend, HostsLoad):
+            try:
+                host = stack.enter_context(backend.host_load(study=study, image=image, cpus=cpus))
+            except EnvironmentFailure as failure:
+                if place == "cluster" or cpus > 1:
+                    raise
+                notice(
+                    "the load comes from this machine, not from inside the cluster (--load-image names its image): "
+                    f"{failure}"
+                )
         if host is None:
-            yield LoadSource(place="here", image=None, generator=local_generator)
+            yield LoadSource(place="here", image=None, cpus=1, generator=local_generator)
         else:
             start = host.start
-            yield LoadSource(place="cluster", image=image, generator=lambda target: PipedGenerator(target, start))
-
-
-def _host(
-    stack: ExitStack, backend: Backend, study: str, image: str, place: Place | None, notice: Callable[[str], None]
-) -> LoadHost | None:
-    if not isinstance(backend, HostsLoad):
-        if place == "cluster":
-            message = f"the {backend.name} backend has no cluster that load could come from"
-            raise InputError([Problem(where=Where(file="--load"), message=message, fix="leave it out")])
-        return None
-    try:
-        return stack.enter_context(backend.host_load(study=study, image=image))
-    except EnvironmentFailure as failure:
-        if place == "cluster":
-            raise
-        notice(
-            f"the load comes from this machine, not from inside the cluster (--load-image names its image): {failure}"
-        )
-        return None
+            yield LoadSource(
+                place="cluster", image=image, cpus=cpus, generator=lambda target: hosted(target, start, cpus)
+            )

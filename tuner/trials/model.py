@@ -118,6 +118,8 @@ class StudyStart:
     """Where the load comes from: beside the tuner, or from inside the cluster."""
     load_image: str | None = None
     """Image of the load generator in the cluster."""
+    load_cpus: int = 1
+    """Engine processes of the load generator in the cluster, each with a CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,11 @@ from tuner.backends.kubernetes.api import JOBS, PODS, SERVICES, Api
 from tuner.backends.kubernetes.load_job import LOAD, LoadJob, inside
 from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.errors import BackendFailure, GeneratorFailure
+from tuner.load.arrivals import schedule
 from tuner.load.model import Generator, Stage, Target
 from tuner.load.piped import PipedGenerator
 from tuner.measure.window import hidden_spread, summarize
+from tuner.trials.load_source import hosted
 
 pytestmark = pytest.mark.cluster
 
@@ -45,7 +47,7 @@ def image(images: Callable[[str], str]) -> str:
 def _small() -> Iterator[None]:
     """Several at once, beside other tests' pods, on a small cluster; nothing here measures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load_job, "_CPU", "300m")
+        patch.setattr(load_job, "_CPU_MILLI", 300)
         yield
 
 
@@ -54,7 +56,10 @@ def placed(kubeconfig: Path, namespace: str, image: str) -> Iterator[tuple[LoadJ
     """A Job for the load, and two toy servers deployed while it runs."""
     backend = KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
     server = toys.manifest(env={"TOY_SERVICE_MS": "0"}, replicas=2)
-    with backend.host_load(study="load", image=image) as job, backend.deploy(toys.deployment([server])) as running:
+    with (
+        backend.host_load(study="load", image=image, cpus=1) as job,
+        backend.deploy(toys.deployment([server])) as running,
+    ):
         running.wait_ready(30.0)
         yield job, running
 
@@ -144,14 +149,24 @@ def _away(cluster: Cluster) -> None:
     with suppress(pytest.skip.Exception), cluster.without("kube-apiserver"):
         time.sleep(1.0)
 
+    def test_several_engines_send_one_window_together(self, urls: tuple[str, ...]) -> None:
+        stage = Stage(arrival="constant", rate_rps=100, duration_s=1.0, connections=4)
+        with hosted(self.target(*urls), self.job.start, 2) as generator:
+            samples = generator.run(stage)
+        assert samples.scheduled_s == pytest.approx(schedule(stage), abs=1e-6)
+        assert set(samples.status) == {200}
+        assert samples.connections == 4
+        assert self.left_behind() == []
+
 
 def test_a_job_is_restricted_and_leaves_nothing(api: Api, image: str) -> None:
-    with LoadJob(api, study="alone", image=image):
+    with LoadJob(api, study="alone", image=image, cpus=2):
         (pod,) = api.items(PODS, labels=f"{LOAD}=true,tuner.dev/study=alone")
         context = pod["spec"]["containers"][0]["securityContext"]
         assert context["readOnlyRootFilesystem"] is True
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
         assert pod["status"]["qosClass"] == "Guaranteed"
+        assert pod["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "600m", "memory": "1Gi"}
         assert load_job.clean(api) == []
     assert api.items(PODS, labels="tuner.dev/study=alone") == []
     assert api.items(JOBS, labels="tuner.dev/study=alone") == []

@@ -130,11 +130,11 @@ class KubernetesBackend:
                 yield running
 
     @contextmanager
-    def host_load(self, *, study: str, image: str) -> Iterator[LoadJob]:
+    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[LoadJob]:
         """A place for load generators inside the cluster, for as long as the context lasts: trials deployed meanwhile
         have addresses for them. Raises as entering a `LoadJob` does.
         """
-        with LoadJob(self._api, study=study, image=image) as job:
+        with LoadJob(self._api, study=study, image=image, cpus=cpus) as job:
             self._load = job
             try:
                 yield job

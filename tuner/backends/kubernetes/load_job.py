@@ -5,7 +5,7 @@ exec stream. It keeps off the nodes of the servers as far as the scheduler can: 
 ``tuner.dev/load=true``, tolerates a taint of that name, and repels the trials' pods and is repelled by them (a
 preference holds in both directions, so that the measured manifest stays as it is).
 
-Its pod is Guaranteed with a whole CPU: where the kubelet's CPU manager is static, that CPU is its own.
+Its pod is Guaranteed with whole CPUs: where the kubelet's CPU manager is static, those are its own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ LOAD = "tuner.dev/load"
 """Label of the Jobs and their pods; of nodes kept for them, as a label and as a taint."""
 
 _CONTAINER = "load"
-_CPU, _MEMORY = "1", "512Mi"
-"""The engine is one thread; the samples of a million requests take 50 MB, twice while they are sent here."""
+_CPU_MILLI, _MEMORY_MIB = 1000, 512
+"""For each engine, which is one thread; the samples of a million requests take 50 MB, twice while
+they are sent here."""
 _SLEEP = ["python", "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"]
 _SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
 _VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]
@@ -51,8 +52,10 @@ _PAUSE_S = 0.5
 class LoadJob:
     """Made and ready by entering the context; leaving it removes it."""
 
-    def __init__(self, api: Api, *, study: str, image: str) -> None:
+    def __init__(self, api: Api, *, study: str, image: str, cpus: int = 1) -> None:
+        """`cpus`: of its pod, one for each engine that will run in it."""
         self._api = api
+        self._cpus = cpus
         self._image = image
         self._study = study
         self._stop = threading.Event()
@@ -201,7 +204,7 @@ class LoadJob:
 
     def _wanted(self) -> Object:
         labels = {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
-        resources = {"cpu": _CPU, "memory": _MEMORY}
+        resources = {"cpu": f"{_CPU_MILLI * self._cpus}m", "memory": f"{_MEMORY_MIB * self._cpus}Mi"}
         return {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -311,4 +314,4 @@ def _remove(api: Api, name: str) -> None:
 def _killed(pod: Object | None) -> str:
     if pod is None:
         return "its pod is gone"
-    return f"more than its {_MEMORY} of memory was needed, or it was killed"
+    return "more memory than its pod has was needed, or it was killed"

@@ -119,9 +119,9 @@ class Rollout:
         )
 
     @contextmanager
-    def host_load(self, *, study: str, image: str) -> Iterator[LoadJob]:
+    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[LoadJob]:
         """A place for load generators beside the pods. Raises EnvironmentFailure."""
-        with LoadJob(self._api, study=study, image=image) as job:
+        with LoadJob(self._api, study=study, image=image, cpus=cpus) as job:
             yield job
 
     def plan(self) -> tuple[Change, ...]:
