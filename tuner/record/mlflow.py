@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StoreFailure
 from tuner.record import rows
-from tuner.record.uri import absolute, masked, sqlite_file
+from tuner.record.store_file import make_whole
+from tuner.record.uri import absolute, masked, sqlite_file, sqlite_uri
 from tuner.record.wording import comparison_lines
 from tuner.space.model import SearchSpace
 from tuner.study.model import Proposal, StudyStart, Summary
@@ -340,7 +341,13 @@ def _client(tracking_uri: str) -> MlflowClient:
     # still lets them through to handlers the user's program put on the root logger.
     for name in ("mlflow", "alembic", "sqlalchemy.engine", "huey", "urllib3"):
         logging.getLogger(name).handlers = [logging.NullHandler()]
-    return mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    def opened(uri: str) -> MlflowClient:
+        return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    if (database := sqlite_file(tracking_uri)) is not None:
+        make_whole(database, lambda file: opened(sqlite_uri(file)))
+    return opened(tracking_uri)
 
 
 def _artifact_folder(tracking_uri: str, experiment: str) -> str | None:

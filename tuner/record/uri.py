@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuner.uri import masked
 
-__all__ = ["absolute", "masked", "sqlite_file"]
+__all__ = ["absolute", "masked", "sqlite_file", "sqlite_uri"]
 
 _SQLITE = "sqlite:///"
 
@@ -24,3 +24,8 @@ def sqlite_file(uri: str) -> Path | None:
     if not uri.startswith(f"{_SQLITE}/"):
         return None
     return Path(uri.removeprefix(_SQLITE).partition("?")[0])
+
+
+def sqlite_uri(file: Path) -> str:
+    """The address of the store in a file."""
+    return f"{_SQLITE}{file.absolute()}"
