@@ -24,7 +24,7 @@ from tests.measure.closed_forms import quantile  # noqa: E402
 from tests.servers.queueing import Queue, services  # noqa: E402
 from tuner.load.local import LocalGenerator  # noqa: E402
 from tuner.load.model import Request, Stage, Target  # noqa: E402
-from tuner.measure.model import FloatArray, Samples  # noqa: E402
+from tuner.measure.model import BoolArray, FloatArray, Samples  # noqa: E402
 from tuner.measure.quantiles import estimate_quantiles  # noqa: E402
 
 LEVELS = (0.5, 0.9, 0.99)
@@ -32,6 +32,8 @@ CONNECTIONS = 128
 ALL_RPS = 4800.0
 """Of all servers at a time: two CPUs are then busy for some half of the time. Beyond that they wait for each other."""
 GRID = 4000
+EDGE_S = 1.5
+"""Cut from both ends of each run at least: other pairs lay out their windows then, or send in what they measured."""
 LEAD = 1200.0
 """Mean service times that are cut from the start of each run, over (1 - load) / 0.1: a queue that begins empty needs
 some of its relaxation times, 1 / (1 - sqrt(load)) ** 2 services, to forget it."""
@@ -61,21 +63,21 @@ class Cell:
     @property
     def pairs(self) -> int:
         """Servers with their generators at a time."""
-        return min(34, int(ALL_RPS / self.rate_rps))
+        return min(24, int(ALL_RPS / self.rate_rps))
 
     @property
     def lead_s(self) -> float:
-        return LEAD * self.mean_s / self.workers * min(1.0, 0.01 / (1.0 - self.load) ** 2)
+        return max(EDGE_S, LEAD * self.mean_s / self.workers * min(1.0, 0.01 / (1.0 - self.load) ** 2))
 
 
 CELLS = (
-    Cell("M/M/1", 0.5, 0.006, 4000),
-    Cell("M/M/1", 0.8, 0.003, 18000),
+    Cell("M/M/1", 0.5, 0.010, 3000),
+    Cell("M/M/1", 0.8, 0.005, 12000),
     Cell("M/M/1", 0.9, 0.002, 24000),
     Cell("M/D/1", 0.5, 0.020, 2000),
     Cell("M/D/1", 0.8, 0.004, 8000),
     Cell("M/D/1", 0.9, 0.002, 12000),
-    Cell("M/M/4", 0.5, 0.010, 4000),
+    Cell("M/M/4", 0.5, 0.016, 4000),
     Cell("M/M/4", 0.8, 0.008, 6000),
     Cell("M/M/4", 0.9, 0.006, 20000),
 )
@@ -84,7 +86,7 @@ CELLS = (
 @dataclass(frozen=True)
 class Run:
     latency_s: FloatArray
-    """In the order scheduled, without the lead."""
+    """In the order scheduled, without what is cut from both ends."""
     extra_s: FloatArray
     """What each was longer than in the queue alone."""
     late_s: float
@@ -140,13 +142,14 @@ def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: in
             stage = Stage(
                 arrival="poisson",
                 rate_rps=cell.rate_rps,
-                duration_s=cell.lead_s + share * cell.requests / cell.rate_rps,
+                duration_s=cell.lead_s + share * cell.requests / cell.rate_rps + EDGE_S,
                 connections=CONNECTIONS,
                 timeout_s=30.0,
                 seed=seeds[step],
             )
             samples = generator.run(stage)
-            found.append(_run(samples, _queued_s(samples, cell, drawn), cell.lead_s))
+            kept = (samples.scheduled_s >= cell.lead_s) & (samples.scheduled_s < stage.duration_s - EDGE_S)
+            found.append(_run(samples, _queued_s(samples, cell, drawn), kept))
         in_step.wait()
     return found
 
@@ -174,10 +177,9 @@ def _queued_s(samples: Samples, cell: Cell, drawn: Iterator[float]) -> FloatArra
     return np.array([queue.done(at) - at for at in samples.scheduled_s.tolist()])
 
 
-def _run(samples: Samples, queued_s: FloatArray, lead_s: float) -> Run:
+def _run(samples: Samples, queued_s: FloatArray, kept: BoolArray) -> Run:
     if (samples.status != 200).any():
         raise SystemExit(f"{int((samples.status != 200).sum())} requests failed: that was no measurement")
-    kept = samples.scheduled_s >= lead_s
     late = (samples.sent_s - samples.scheduled_s)[kept & ~samples.waited]
     latency_s = samples.finished_s - samples.scheduled_s
     return Run(

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
-from tuner.measure.model import FloatArray, IntArray, Samples
+from tuner.measure.model import BoolArray, FloatArray, IntArray, Samples
 from tuner.measure.slo import MOST_ERRORS
 from tuner.measure.window import CENSORED, GOOD
 from tuner.space.metrics import LATENCY_PERCENTILES
@@ -193,7 +192,7 @@ def _log_likelihood(share: FloatArray, bad: FloatArray, size: FloatArray) -> flo
     return float(bad @ yes + (size - bad) @ no)
 
 
-def _most(samples: Samples, kept: npt.NDArray[np.bool_]) -> float:
+def _most(samples: Samples, kept: BoolArray) -> float:
     start, end = float(samples.scheduled_s[kept][0]), float(samples.scheduled_s[kept][-1])
     finished = samples.finished_s[samples.status == GOOD]
     counts, edges = np.histogram(finished, 20, (start, max(end, start + 1e-9)))

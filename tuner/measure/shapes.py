@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
-from tuner.measure.model import Estimate, FloatArray, Samples
+from tuner.measure.model import BoolArray, Estimate, FloatArray, Samples
 from tuner.measure.quantiles import binomial_ranks, estimate_quantiles
 from tuner.measure.steady import truncate
 from tuner.measure.trend import trend
 from tuner.measure.window import GOOD
 from tuner.units import format_ratio, format_seconds
 
-BoolArray = npt.NDArray[np.bool_]
 
 BAND = 0.9
 """Quantile of the latencies before whose upper end is the band's."""

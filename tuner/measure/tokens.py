@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from tuner.measure.model import Estimate, FloatArray, Samples
+from tuner.measure.model import BoolArray, Estimate, FloatArray, Samples
 from tuner.measure.quantiles import MISS, estimate_quantiles
 from tuner.space.metrics import GAP_PERCENTILES, TTFT_PERCENTILES
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 def first_token_s(samples: Samples) -> FloatArray:

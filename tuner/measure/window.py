@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tuner.measure.correlation import correlation_time
 from tuner.measure.joined import join, starts_s
-from tuner.measure.model import Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
+from tuner.measure.model import BoolArray, Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
 from tuner.measure.quantiles import MISS, estimate_quantiles
 from tuner.measure.status import word
 from tuner.measure.steady import Truncation, truncate
@@ -20,7 +19,6 @@ from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
 
-BoolArray = npt.NDArray[np.bool_]
 
 GOOD = 200
 CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
