@@ -17,7 +17,6 @@ from tuner.measure.trend import trend
 from tuner.measure.window import GOOD
 from tuner.units import format_ratio, format_seconds
 
-
 BAND = 0.9
 """Quantile of the latencies before whose upper end is the band's."""
 TOLERANCE = 1.1

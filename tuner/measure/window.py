@@ -19,7 +19,6 @@ from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
 
-
 GOOD = 200
 CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
 """Requests given up on: their latency is known only to be at least what was waited."""
