@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -54,6 +55,17 @@ def test_the_first_of_two_is_kept(tmp_path: Path) -> None:
 
     make_whole(file, slow)
     assert held(file) == "another's"
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    file = tmp_path / "store.db"
+    make_whole(file, write)
+    assert held(file) == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 

@@ -150,6 +150,11 @@ def _rate(text: str) -> float:
 load_rate = click.option(
     "--rate", "rate_rps", metavar="RATE", callback=amount(_rate), help="Requests a second, such as 200/s."
 )
+load_place = click.option(
+    "--load",
+    type=click.Choice(["cluster", "here"]),
+    help="Send the load from a pod inside the cluster, or from this machine.  [default: cluster where its image runs]",
+)
 load_image = click.option(
     "--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"
 )
@@ -165,11 +170,7 @@ _SUBJECT = (
     _backend,
     _namespace,
     _context,
-    click.option(
-        "--load",
-        type=click.Choice(["cluster", "here"]),
-        help="Send the load from inside the cluster, or from here.  [default: cluster where its image runs]",
-    ),
+    load_place,
     load_image,
     load_cpus,
     click.option(

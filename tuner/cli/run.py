@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, backend, duration, load_cpus, load_image, pick, space_argument, studies
+from tuner.cli.options import (
+    as_json,
+    backend,
+    duration,
+    load_cpus,
+    load_image,
+    load_place,
+    pick,
+    space_argument,
+    studies,
+)
 
 if TYPE_CHECKING:
     from tuner.trials.load_source import Place
@@ -29,11 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @backend
-@click.option(
-    "--load",
-    type=click.Choice(["cluster", "here"]),
-    help="Send the load from a pod inside the cluster, or from this machine.  [default: cluster where its image runs]",
-)
+@load_place
 @load_image
 @load_cpus
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 
@@ -29,7 +29,17 @@ def make_whole(file: Path, make: Callable[[Path], object]) -> None:
             # not copied as a file: part of it may still be in a journal beside it
             with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(new)) as target:
                 source.backup(target)
-            with suppress(FileExistsError):  # another process was faster
-                os.link(new, file)
+            _put(new, file)
         finally:
             new.unlink(missing_ok=True)
+
+
+def _put(new: Path, file: Path) -> None:
+    """Unlike `tuner.files.write`, which takes the place of what is there, it leaves another process's store as it is."""
+    try:
+        os.link(new, file)
+    except FileExistsError:
+        return
+    except OSError:  # not every file system has hard links
+        if not file.exists():
+            new.replace(file)
