@@ -8,12 +8,16 @@ TunerError                  anything the tuner itself reports
 │   │   └── ConnectionLost  the way to it broke; it may be started again
 │   └── StoreFailure        the journal, the study's store or MLflow could not be read or written
 └── TrialFailure            one configuration failed; becomes a `Failed` outcome, never reaches the user as an exception
+
+Mistake                     a value that cannot be used; whoever knows where it stands makes a `Problem` of it (`at`)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +39,26 @@ class Problem:
     message: str
     fix: str
 
+    @classmethod
+    def at(cls, file: str | Path, message: str, fix: str, *, line: int = 0) -> Self:
+        """In a file, or in what else the user gave, such as the option ``--rate``."""
+        return cls(where=Where(file=str(file), line=line), message=message, fix=fix)
+
     def __str__(self) -> str:
         return f"{self.where}: {self.message}; {self.fix}"
+
+
+class Mistake(ValueError):
+    """A value that cannot be used: what is wrong (with the value) and what to do, apart. Raised by parsers."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        self.message = message
+        self.fix = fix
+        super().__init__(f"{message}; {fix}")
+
+    def at(self, where: Where, subject: str = "") -> Problem:
+        """The problem it is at this place; `subject`, where given, says of what: ``rate: '5' has no unit``."""
+        return Problem(where=where, message=f"{subject}: {self.message}" if subject else self.message, fix=self.fix)
 
 
 class TunerError(Exception):
@@ -49,6 +71,11 @@ class InputError(TunerError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def at(cls, file: str | Path, message: str, fix: str, *, line: int = 0) -> Self:
+        """A single problem: ``raise InputError.at("--rate", "...", "...")``."""
+        return cls([Problem.at(file, message, fix, line=line)])
 
 
 class EnvironmentFailure(TunerError):
