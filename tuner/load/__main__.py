@@ -4,8 +4,8 @@ With `--serve` the first line of standard input is a target, each further line a
 answered by one line on standard output:
 
     stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
-    prepare {"prepared": true, "now"}: the stage is laid out; and what the monotonic clock shows there
-    begin   the same as for a stage: the one that was prepared starts at a given instant of the monotonic clock
+    prepare {"prepared": true, "now"}: the window is laid out; and what the monotonic clock shows there
+    begin   the same as for `stage`: the window that was prepared starts at a given instant of the monotonic clock
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
     ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
     any     {"error": "what is wrong"}
@@ -32,19 +32,20 @@ import numpy as np
 import uvloop
 
 from tuner.errors import GeneratorFailure, InputError, TunerError, Where
-from tuner.load.engine import Engine
-from tuner.load.exchange import exchange
-from tuner.load.lines import Ask, Begin, Prepare, Read, read_order, read_target
-from tuner.load.model import Stage, Target, Unanswered
+from tuner.files import write
+from tuner.load.control.exchange import exchange
+from tuner.load.engine.engine import Engine
+from tuner.load.engine.loops import Sending
+from tuner.load.model import LoadWindow, Target, Unanswered
+from tuner.load.process.lines import Ask, Begin, Prepare, Read, read_order, read_target
+from tuner.load.process.samples_file import dump
 from tuner.load.protocols import NAMES
 from tuner.load.requests import requests
 from tuner.load.requests import target as target_of
-from tuner.load.samples_file import dump, write
-from tuner.load.stages import as_asked
-from tuner.load.windows import Window
+from tuner.load.windows import as_asked
 from tuner.measure.hdr import write_log
 from tuner.measure.model import FloatArray, Samples
-from tuner.measure.status import word
+from tuner.measure.status import errors
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.space.arrivals import with_arrivals
 from tuner.space.json_path import parse_path
@@ -64,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.serve:
             uvloop.run(_serve())
         else:
-            target, stage, started_s = _target(given), _stage(given), time.time()
-            samples = _window(target, stage, given.processes)
+            target, window, started_s = _target(given), _load_window(given), time.time()
+            samples = _samples(target, window, given.processes)
             if given.out is not None:
-                write(samples, given.out)
+                write(given.out, dump(samples))
             if given.hdr is not None:
                 write_log(samples, given.hdr, started_s=started_s)
             sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
@@ -82,19 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def summary(samples: Samples) -> dict[str, object]:
     """Bare figures of one window, for a quick look; `tuner.measure` judges whether they can be trusted."""
-    good = samples.status == 200
-    latency = (samples.finished_s - samples.scheduled_s)[good]
+    good = samples.good
     lateness = samples.lateness_s[np.isfinite(samples.lateness_s)]
-    bad, counts = np.unique(samples.status[~good], return_counts=True)
     first = first_token_s(samples)[good]
     streams = {"ttft_s": _quantiles(first[np.isfinite(first)]), "itl_s": _quantiles(gaps_s(samples, good))}
     return {
         "requests": len(samples),
         "good": int(good.sum()),
-        "errors": {word(int(status)): int(count) for status, count in zip(bad, counts, strict=True)},
+        "errors": dict(errors(samples.status)),
         "waited": int(samples.waited.sum()),
         "rate_rps": float(good.sum() / samples.window_s),
-        "latency_s": _quantiles(latency),
+        "latency_s": _quantiles(samples.latency_s[good]),
         **(streams if samples.tokens is not None else {}),
         "lateness_s": _quantiles(lateness),
         "connections": samples.connections,
@@ -104,20 +103,20 @@ def summary(samples: Samples) -> dict[str, object]:
     }
 
 
-def _window(target: Target, stage: Stage, processes: int) -> Samples:
+def _samples(target: Target, window: LoadWindow, processes: int) -> Samples:
     if processes == 1:
-        return uvloop.run(_send(target, stage))
-    from tuner.load.local import local_generator
+        return uvloop.run(_send(target, window))
+    from tuner.load.process.local import local_generator
 
     with local_generator(target, processes) as generator:
-        return generator.run(stage)
+        return generator.run(window)
 
 
-async def _send(target: Target, stage: Stage) -> Samples:
+async def _send(target: Target, window: LoadWindow) -> Samples:
     _bind(target.cpus)
     engine = Engine(target)
     try:
-        return await engine.run(stage)
+        return await engine.run(window)
     finally:
         engine.close()
 
@@ -162,22 +161,22 @@ class _Server:
     def __init__(self, target: Target) -> None:
         self._engine = Engine(target)
         self._target = target
-        self._prepared: Window | None = None
+        self._prepared: Sending | None = None
         self._samples = b""
 
     async def answer(self, line: bytes) -> dict[str, object]:
         try:
             match read_order(line):
-                case Stage() as stage:
-                    return self._keep(await self._engine.run(stage))
-                case Prepare(stage=stage):
-                    self._prepared = self._engine.prepare(stage)
+                case LoadWindow() as window:
+                    return self._keep(await self._engine.run(window))
+                case Prepare(window=window):
+                    self._prepared = self._engine.prepare(window)
                     return {"prepared": True, "now": time.perf_counter()}
                 case Begin(at=at):
-                    window, self._prepared = self._prepared, None
-                    if window is None:
+                    prepared, self._prepared = self._prepared, None
+                    if prepared is None:
                         raise ValueError("nothing was prepared")
-                    return self._keep(await self._engine.send(window, at))
+                    return self._keep(await self._engine.send(prepared, at))
                 case Read(offset=offset):
                     return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
                 case Ask() as ask:
@@ -260,7 +259,7 @@ def _holds(text: str) -> PathCheck:
         raise ValueError(f"--holds {text}: {error}; write for example '$.model' or '$.model=\"iris\"'") from None
 
 
-def _stage(given: argparse.Namespace) -> Stage:
+def _load_window(given: argparse.Namespace) -> LoadWindow:
     files = [*(given.body or ()), *(given.template or ())]
     workload = with_arrivals(
         WorkloadSpec(

@@ -13,12 +13,12 @@ from random import Random
 from tuner.errors import GeneratorFailure, InputError, Problem, Where
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
-from tuner.load.descriptors import compiled, is_url, reflected
+from tuner.load.http1.wire import request_bytes
 from tuner.load.model import Protocol, Request, Target, Tls
 from tuner.load.protocols import protocol
+from tuner.load.protocols.descriptors import compiled, is_url, reflected
 from tuner.load.templates import Template, TemplateError, parse_template
 from tuner.load.tls import context
-from tuner.load.wire import request_bytes
 from tuner.space.model import CheckSpec, RequestSource, WorkloadSpec
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")

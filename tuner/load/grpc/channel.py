@@ -34,7 +34,7 @@ from tuner.load.grpc.frames import (
     window_update,
 )
 from tuner.load.grpc.header_block import decode
-from tuner.load.wire import WireError
+from tuner.load.http1.wire import WireError
 from tuner.measure.status import GRPC
 
 _RENEW_AT: Final = 2**30

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from tuner.load.grpc.call import call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.url import as_http
+from tuner.load.http1.wire import WireError
 from tuner.load.model import Answer, Request, Tls, Unanswered
 from tuner.load.tls import context, refused
-from tuner.load.wire import WireError
 from tuner.uri import masked
 
 _PIECE = 1 << 16

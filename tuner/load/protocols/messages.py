@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.load.descriptors import compiled
+from tuner.load.protocols.descriptors import compiled
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor  # type: ignore[import-untyped]

@@ -1,0 +1,1 @@
+"""The calls beside the load, one request and its answer at a time: they come from where the load comes from."""
