@@ -1,44 +1,25 @@
-"""`python -m tuner.load`: the load engine alone, from a shell or driven over standard input by `PipedGenerator`.
-
-With `--serve` the first line of standard input is a target, each further line an order (`lines`). Each order is
-answered by one line on standard output:
-
-    stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
-    prepare {"prepared": true, "now"}: the window is laid out; and what the monotonic clock shows there
-    begin   the same as for `stage`: the window that was prepared starts at a given instant of the monotonic clock
-    read    {"part"}: so many bytes of that file in base64, a megabyte at most
-    ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
-    any     {"error": "what is wrong"}
-
-The process ends when its input does, in the middle of a window, too.
-"""
+"""`python -m tuner.load`: the load engine alone, from a shell or, with `--serve`, driven over standard input (`process`)."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import base64
-import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
 
-from tuner.errors import GeneratorFailure, InputError, TunerError, Where
+from tuner.errors import InputError, TunerError, Where
 from tuner.files import write
-from tuner.load.control.exchange import exchange
+from tuner.load.engine.cpus import bind
 from tuner.load.engine.engine import Engine
-from tuner.load.engine.loops import Sending
-from tuner.load.model import LoadWindow, Target, Unanswered
-from tuner.load.process.lines import Ask, Begin, Prepare, Read, read_order, read_target
+from tuner.load.model import LoadWindow, Target
 from tuner.load.process.samples_file import dump
+from tuner.load.process.serve import serve
 from tuner.load.protocols import NAMES
 from tuner.load.requests import requests
 from tuner.load.requests import target as target_of
@@ -52,8 +33,6 @@ from tuner.space.json_path import parse_path
 from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 from tuner.units import rate, seconds
 
-_PART_BYTES = 1 << 20
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0: sent; 2: bad input; 3: the generator failed; 130: interrupted."""
@@ -63,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("give --url, and a rate, a shape or --arrival closed")
     try:
         if given.serve:
-            uvloop.run(_serve())
+            uvloop.run(serve())
         else:
             target, window, started_s = _target(given), _load_window(given), time.time()
             samples = _samples(target, window, given.processes)
@@ -113,111 +92,12 @@ def _samples(target: Target, window: LoadWindow, processes: int) -> Samples:
 
 
 async def _send(target: Target, window: LoadWindow) -> Samples:
-    _bind(target.cpus)
+    bind(target.cpus)
     engine = Engine(target)
     try:
         return await engine.run(window)
     finally:
         engine.close()
-
-
-class _Lines(asyncio.Protocol):
-    """The lines of standard input. Its end ends the task that runs, at once."""
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
-        self._task = task
-        self._begun = b""
-
-    def data_received(self, data: bytes) -> None:
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        for line in lines:
-            self.lines.put_nowait(line)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._task.cancel()
-
-
-async def _serve() -> None:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101
-    loop = asyncio.get_running_loop()
-    _, spoken = await loop.connect_read_pipe(lambda: _Lines(task), sys.stdin)
-    try:
-        target = read_target(await spoken.lines.get())
-        _bind(target.cpus)
-        server = _Server(target)
-        while True:
-            answer = await server.answer(await spoken.lines.get())
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
-    except asyncio.CancelledError:
-        return
-
-
-class _Server:
-    """Carries out the orders, one after the other."""
-
-    def __init__(self, target: Target) -> None:
-        self._engine = Engine(target)
-        self._target = target
-        self._prepared: Sending | None = None
-        self._samples = b""
-
-    async def answer(self, line: bytes) -> dict[str, object]:
-        try:
-            match read_order(line):
-                case LoadWindow() as window:
-                    return self._keep(await self._engine.run(window))
-                case Prepare(window=window):
-                    self._prepared = self._engine.prepare(window)
-                    return {"prepared": True, "now": time.perf_counter()}
-                case Begin(at=at):
-                    prepared, self._prepared = self._prepared, None
-                    if prepared is None:
-                        raise ValueError("nothing was prepared")
-                    return self._keep(await self._engine.send(prepared, at))
-                case Read(offset=offset):
-                    return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
-                case Ask() as ask:
-                    # in a thread: the end of standard input ends this process meanwhile, too
-                    answer = await asyncio.to_thread(
-                        exchange, ask.url, ask.request, ask.timeout_s, self._target.tls, self._token(ask.url)
-                    )
-                    return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
-        except Unanswered as unanswered:
-            return {"unanswered": str(unanswered), "final": unanswered.final}
-        except (TunerError, ValueError, OSError) as error:
-            return {"error": str(error)}
-
-    def _token(self, url: str) -> str:
-        """For the target alone."""
-        hosts = {urlsplit(each).netloc for each in self._target.urls}
-        return self._target.token if urlsplit(url).netloc in hosts else ""
-
-    def _keep(self, samples: Samples) -> dict[str, object]:
-        self._samples = dump(samples)
-        digest = hashlib.sha256(self._samples).hexdigest()
-        return {"rows": len(samples), "bytes": len(self._samples), "sha256": digest}
-
-
-def _bind(cpus: Sequence[int]) -> None:
-    """Keep to these CPUs and, where allowed, go before all else that wants them.
-
-    On a busy machine the scheduler makes an ordinary process wait for milliseconds: requests would be sent late, and
-    no window could be trusted. Without CPUs of its own the generator stays ordinary, or it would starve the server.
-    """
-    if cpus and hasattr(os, "sched_setaffinity"):
-        try:
-            os.sched_setaffinity(0, cpus)
-        except OSError as error:
-            allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-            asked = ",".join(map(str, cpus))
-            raise GeneratorFailure(
-                f"the load generator cannot run on CPUs {asked} ({error.strerror}); it may on {allowed}"
-            ) from None
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
 
 
 def _target(given: argparse.Namespace) -> Target:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Problem
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Exchange, Request, Unanswered
 from tuner.measure.counters import Distribution, Labels, Scrape, Series
@@ -39,10 +39,10 @@ def scrape(urls: Sequence[str], timeout_s: float = 5.0, ask: Exchange = exchange
 def addresses(urls: Sequence[str], option: str) -> tuple[str, ...]:
     """The same addresses, each once. Raises InputError with all that no metrics can be read from; `option` gave them."""
     problems = [
-        Problem(
-            where=Where(file=option),
-            message=f"no address of metrics: {masked(url)!r} {fault}",
-            fix="write it like http://127.0.0.1:6000/metrics",
+        Problem.at(
+            option,
+            f"no address of metrics: {masked(url)!r} {fault}",
+            "write it like http://127.0.0.1:6000/metrics",
         )
         for url in urls
         if (fault := _fault(url))

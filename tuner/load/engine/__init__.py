@@ -1,1 +1,1 @@
-"""The load engine: who sends when (`senders`), what is recorded of it (`columns`), and whether answers are right (`checks`)."""
+"""The load engine: who sends which request when, and the clock and the CPUs it does so by."""

@@ -17,11 +17,11 @@ import numpy as np
 
 from tuner.load.arrivals import schedule
 from tuner.load.engine.alarm import Alarm
-from tuner.load.engine.meter import Meter, Use
 from tuner.load.http1.connection import Connection, Replica
 from tuner.load.model import LoadWindow
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.recording.columns import Columns
+from tuner.load.recording.meter import Meter, Use
 from tuner.measure.model import Status
 
 LEAD_S = 0.002

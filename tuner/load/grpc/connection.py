@@ -23,7 +23,7 @@ from tuner.measure.model import Status
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAnswer:
     """A whole answer that was correct, as bytes: nothing in them depends on what was sent before, but for the number
     of the stream, at which they are cut."""
 
@@ -33,7 +33,7 @@ class Known:
     length: int
 
 
-def known(data: bytes, stream: int) -> Known | None:
+def known(data: bytes, stream: int) -> KnownAnswer | None:
     """The answer that `data` begins with, to be known by its bytes; None where frames of others stand between its own."""
     parts, at, begin, data_bytes = [], 0, 0, 0
     while len(data) - at >= HEAD_BYTES:
@@ -47,7 +47,7 @@ def known(data: bytes, stream: int) -> Known | None:
         begin = at + HEAD_BYTES
         at = begin + length
         if kind == Kind.HEADERS and flags & END_STREAM:
-            return Known((*parts, data[begin:at]), data_bytes, at) if flags & END_HEADERS else None
+            return KnownAnswer((*parts, data[begin:at]), data_bytes, at) if flags & END_HEADERS else None
     return None
 
 
@@ -112,7 +112,7 @@ class GrpcConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
-        answer = cast("Known | None", self.expected)
+        answer = cast("KnownAnswer | None", self.expected)
         channel = self._channel
         if answer is not None and data.startswith(channel.id.join(answer.parts)):
             channel.recognize(answer.data_bytes, data[answer.length :])

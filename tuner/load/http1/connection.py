@@ -24,7 +24,8 @@ from tuner.load.tls import context
 from tuner.measure.model import Status
 from tuner.uri import masked
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""Of URLs that say none."""
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """Errors of a connect that are this machine's, not the server's."""
 _KNOWN_BYTES = 65536
@@ -351,14 +352,14 @@ def _parts(url: str) -> tuple[str, str, int, str, str]:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in _PORTS or not parts.hostname:
+    if parts.scheme not in PORTS or not parts.hostname:
         raise GeneratorFailure(
             f"{masked(url)!r} is not a URL the load engine can send to; use http://host:port or https://host:port"
         )
     return (
         parts.scheme,
         parts.hostname,
-        port or _PORTS[parts.scheme],
+        port or PORTS[parts.scheme],
         parts.netloc.rpartition("@")[2],
         parts.path.rstrip("/"),
     )

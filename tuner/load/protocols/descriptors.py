@@ -45,7 +45,7 @@ def compiled(proto: Path) -> bytes:
         content = proto.read_bytes()
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-        raise InputError([_problem(proto, 0, message, "name a .proto file or a descriptor set")]) from None
+        raise InputError.at(proto, message, "name a .proto file or a descriptor set") from None
     if proto.suffix != ".proto":
         return content
     with tempfile.NamedTemporaryFile(prefix="tuner-", suffix=".descriptors") as out:
@@ -57,9 +57,9 @@ def compiled(proto: Path) -> bytes:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
         except subprocess.TimeoutExpired:
             message = f"protoc took more than {_PATIENCE_S:.0f} s"
-            raise InputError([_problem(proto, 0, message, f"compile it with {_SET} and give that file")]) from None
+            raise InputError.at(proto, message, f"compile it with {_SET} and give that file") from None
         if done.returncode:
-            raise InputError(_said(done.stderr, proto))
+            raise InputError(_problems(done.stderr, proto))
         return Path(out.name).read_bytes()
 
 
@@ -138,19 +138,16 @@ def _in_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto
     return list(ordered.values())
 
 
-def _said(text: str, proto: Path) -> list[Problem]:
+def _problems(text: str, proto: Path) -> list[Problem]:
     """What protoc says, by file and line; names of files are relative to the folder that was searched."""
     found = []
-    for said in filter(None, map(str.strip, text.splitlines())):
-        match = _AT.fullmatch(said)
+    for line in filter(None, map(str.strip, text.splitlines())):
+        match = _AT.fullmatch(line)
         if match is None:
             continue
         fix = "correct it"
         if "not found" in match["message"]:
             fix = f"put it into the folder of {proto.name}, or compile all with {_SET} and give that file"
-        found.append(_problem(proto.parent / match["file"], int(match["line"] or 0), match["message"].rstrip("."), fix))
-    return found or [_problem(proto, 0, f"protoc refuses it: {text.strip()}", "correct it")]
-
-
-def _problem(file: Path, line: int, message: str, fix: str) -> Problem:
-    return Problem(where=Where(file=str(file), line=line), message=message, fix=fix)
+        file, message = proto.parent / match["file"], match["message"].rstrip(".")
+        found.append(Problem.at(file, message, fix, line=int(match["line"] or 0)))
+    return found or [Problem.at(proto, f"protoc refuses it: {text.strip()}", "correct it")]

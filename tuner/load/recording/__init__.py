@@ -1,1 +1,1 @@
-"""What is recorded of a request: its row, what the server said of its own time, and whether its answer was right."""
+"""What is recorded of a window: a row a request, whether its answer was right, and what sending cost the sender."""

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from tuner.load.engine.meter import Use
 from tuner.load.recording import server_timing
+from tuner.load.recording.meter import Use
 from tuner.measure.model import Samples, Tokens
 
 _BLOCK = 8192
