@@ -91,8 +91,8 @@ def lateness(rounds: int, seconds: float, cpus: tuple[int, int]) -> list[dict[st
                         name: float(np.quantile(late, q)) for name, q in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
                     },
                     "CPU": samples.generator_cpu_s / samples.generator_elapsed_s,
-                    "latency p50": float(np.quantile(samples.finished_s - samples.scheduled_s, 0.5) * 1e3),
-                    "latency p99": float(np.quantile(samples.finished_s - samples.scheduled_s, 0.99) * 1e3),
+                    "latency p50": float(np.quantile(samples.latency_s, 0.5) * 1e3),
+                    "latency p99": float(np.quantile(samples.latency_s, 0.99) * 1e3),
                 }
             )
     return found

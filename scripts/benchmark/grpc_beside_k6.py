@@ -121,7 +121,7 @@ class K6:
 
 def ours(generator: LocalGenerator, connections: int, seconds: float) -> tuple[float, float]:
     samples = generator.run(LoadWindow(arrival="closed", duration_s=seconds, connections=connections))
-    good = int((samples.status == 200).sum())
+    good = int(samples.good.sum())
     if good != len(samples):
         raise SystemExit(f"{len(samples) - good} of {len(samples)} calls failed")
     return good / samples.generator_elapsed_s, good / samples.generator_cpu_s

@@ -177,7 +177,7 @@ def ours(generator: LocalGenerator, stage: LoadWindow) -> Run:
     samples = generator.run(stage)
     return Run(
         requests=len(samples),
-        failed=int((samples.status != 200).sum()),
+        failed=int((~samples.good).sum()),
         seconds=samples.window_s,
         cpu_s=samples.generator_cpu_s,
         latency_s=latencies(samples),

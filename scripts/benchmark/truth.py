@@ -178,8 +178,8 @@ def _queued_s(samples: Samples, cell: Cell, drawn: Iterator[float]) -> FloatArra
 
 
 def _run(samples: Samples, queued_s: FloatArray, kept: BoolArray) -> Run:
-    if (samples.status != 200).any():
-        raise SystemExit(f"{int((samples.status != 200).sum())} requests failed: that was no measurement")
+    if not samples.good.all():
+        raise SystemExit(f"{int((~samples.good).sum())} requests failed: that was no measurement")
     late = (samples.sent_s - samples.scheduled_s)[kept & ~samples.waited]
     latency_s = samples.finished_s - samples.scheduled_s
     return Run(

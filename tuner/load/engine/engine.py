@@ -1,7 +1,7 @@
 """The load engine: asyncio protocols under uvloop, keep-alive connections spread evenly over the replicas.
 
 Latency is recorded from the instant a request was due, so a server that stalls cannot hide it (coordinated
-omission; Gil Tene, "How NOT to Measure Latency"). What is checked of the answers: see `checks.AnswerChecks`.
+omission; Gil Tene, "How NOT to Measure Latency"). What is checked of the answers: see `recording.checks.AnswerChecks`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 
 from tuner.errors import GeneratorFailure
-from tuner.load.engine.loops import LEAD_S, ClosedLoop, OpenLoop, Sending, Setting, ThinkingLoop
+from tuner.load.engine.loops import LEAD_S, ClosedLoop, LoadLoop, OpenLoop, Setting, ThinkingLoop
 from tuner.load.engine.variants import Variants
 from tuner.load.http1.connection import Replica
 from tuner.load.model import LoadWindow, Protocol, Request, StreamProtocol, Target
@@ -56,7 +56,7 @@ class Engine:
         """
         return await self.send(self.prepare(window))
 
-    def prepare(self, window: LoadWindow) -> Sending:
+    def prepare(self, window: LoadWindow) -> LoadLoop:
         """Lay out one window, or this engine's share of it. Raises as `run` does."""
         part = self._divide(window.connections, *window.share)
         if self._variants.differ:
@@ -73,30 +73,30 @@ class Engine:
             return OpenLoop(setting, window)
         return ThinkingLoop(setting, window) if window.think_s else ClosedLoop(setting, window)
 
-    async def send(self, sending: Sending, at: float | None = None) -> Samples:
+    async def send(self, loop: LoadLoop, at: float | None = None) -> Samples:
         """Send a prepared window, from this instant of the monotonic clock on; None: at once. Raises as `run` does."""
-        window = sending.window
+        window = loop.window
         gc.collect()
         gc.freeze()
         gc.disable()
         if at is not None:
             await asyncio.sleep(max(0.0, at - LEAD_S - time.perf_counter()))
         try:
-            use = await sending.run(at)
+            use = await loop.run(at)
         finally:
-            sending.stop()
+            loop.stop()
             self._drop(only_busy=True)  # none is, unless the window broke off
             gc.enable()
             gc.unfreeze()
-        if sending.broken is not None:
-            raise GeneratorFailure(f"the load generator {sending.broken}")
-        self._checks.settle(sending.columns.status)
-        return sending.columns.samples(
-            start=sending.start,
+        if loop.broken is not None:
+            raise GeneratorFailure(f"the load generator {loop.broken}")
+        self._checks.settle(loop.columns.status)
+        return loop.columns.samples(
+            start=loop.start,
             offered_rps=0.0 if window.arrival == "closed" else window.rate_rps,
             window_s=window.duration_s,
-            connections=sending.most_connections,
-            connects=sending.connects,
+            connections=loop.most_connections,
+            connects=loop.connects,
             use=use,
         )
 

@@ -51,7 +51,7 @@ class Setting:
     """Which of the window's requests are sent from here."""
 
 
-class Sending:
+class LoadLoop:
     """A `Sender`, as far as all loops are alike: opening connections, time-outs, and knowing when all is over."""
 
     def __init__(self, setting: Setting, window: LoadWindow, columns: Columns) -> None:
@@ -176,7 +176,7 @@ class Sending:
         return scheduled
 
 
-class OpenLoop(Sending):
+class OpenLoop(LoadLoop):
     """Requests go out when they are due, whatever became of those before. Those without a connection wait in order."""
 
     def __init__(self, setting: Setting, window: LoadWindow) -> None:
@@ -248,7 +248,7 @@ class OpenLoop(Sending):
         return False
 
 
-class ClosedLoop(Sending):
+class ClosedLoop(LoadLoop):
     """Just so many requests are always in flight: an answer sends the next one, until the window's end."""
 
     def __init__(self, setting: Setting, window: LoadWindow) -> None:

@@ -27,7 +27,7 @@ from tuner.errors import TunerError
 from tuner.load.control.exchange import exchange
 from tuner.load.engine.cpus import bind
 from tuner.load.engine.engine import Engine
-from tuner.load.engine.loops import Sending
+from tuner.load.engine.loops import LoadLoop
 from tuner.load.model import LoadWindow, Target, Unanswered
 from tuner.load.process.lines import Ask, Begin, Prepare, Read, read_order, read_target
 from tuner.load.process.samples_file import dump
@@ -77,7 +77,7 @@ class _Server:
     def __init__(self, target: Target) -> None:
         self._engine = Engine(target)
         self._target = target
-        self._prepared: Sending | None = None
+        self._prepared: LoadLoop | None = None
         self._samples = b""
 
     async def answer(self, line: bytes) -> dict[str, object]:
