@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.load.servers import GOOD, Server, answer
+from tests.measure.timed import rows
 from tuner.errors import GeneratorFailure, TrialFailure
 from tuner.load.control.exchange import exchange
 from tuner.load.control.smoke import smoke
@@ -220,24 +221,8 @@ def test_the_generator_ends_with_its_parent_in_the_middle_of_a_window() -> None:
         assert wait_until_dead(pid)
 
 
-def samples(rows: int = 3) -> Samples:
-    times = np.linspace(0.0, 1.0, rows)
-    times[-1:] = np.nan
-    return Samples(
-        scheduled_s=times,
-        sent_s=times,
-        first_byte_s=times,
-        finished_s=times,
-        status=np.arange(rows),
-        replica=np.zeros(rows, dtype=np.int64),
-        waited=np.ones(rows, dtype=np.bool_),
-        offered_rps=10.0,
-        window_s=1.0,
-        connections=4,
-        connects=2,
-        generator_cpu_s=0.5,
-        generator_elapsed_s=1.5,
-    )
+def samples(n: int = 3) -> Samples:
+    return rows(np.array([0.1, np.nan, 0.3])[:n], status=np.arange(n), waited=np.ones(n, dtype=np.bool_), connects=2)
 
 
 def tokens(samples: Samples) -> Samples:

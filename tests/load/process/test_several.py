@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from tests.conformance.generator import GeneratorConformance
 from tests.load.process.test_generator import reply
 from tests.load.servers import Server
+from tests.measure.timed import rows
 from tuner.errors import GeneratorFailure
 from tuner.load.arrivals import schedule
 from tuner.load.model import Generator, LoadWindow, Request, Target
@@ -184,22 +185,7 @@ def test_several_from_a_shell(tmp_path: Path) -> None:
 
 
 def part(scheduled_s: Sequence[float] | FloatArray, **columns: object) -> Samples:
-    times = np.asarray(scheduled_s, dtype=np.float64)
-    found: dict[str, object] = {
-        "scheduled_s": times,
-        "sent_s": times + 0.001,
-        "first_byte_s": times + 0.002,
-        "finished_s": times + 0.003,
-        "status": np.full(len(times), 200),
-        "replica": np.zeros(len(times), dtype=np.int64),
-        "waited": np.zeros(len(times), dtype=np.bool_),
-        "offered_rps": 10.0,
-        "window_s": 1.0,
-        "connections": 2,
-        "generator_cpu_s": 0.1,
-        "generator_elapsed_s": 1.0,
-    }
-    return Samples(**{**found, **columns})  # type: ignore[arg-type]
+    return rows(scheduled_s, **{"finished_s": np.asarray(scheduled_s) + 0.003, "connections": 2, **columns})
 
 
 @given(
