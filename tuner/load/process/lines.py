@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tuner.load.model import LoadWindow, Request, Target, Tls
+
+_CONTENTS = ("body", "template")
+"""Of a request, what is written in base64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,21 +119,13 @@ def _window(value: dict[str, Any]) -> LoadWindow:
 
 
 def _written(request: Request) -> dict[str, Any]:
-    return {
-        "method": request.method,
-        "path": request.path,
-        "headers": dict(request.headers),
-        "body": base64.b64encode(request.body).decode(),
-        "weight": request.weight,
-        "template": base64.b64encode(request.template).decode(),
-        "streams": request.streams,
-        "grpc": request.grpc,
-        "timeout_s": request.timeout_s,
-    }
+    contents = {name: base64.b64encode(getattr(request, name)).decode() for name in _CONTENTS}
+    plain = {field.name: getattr(request, field.name) for field in fields(request)}
+    return {**plain, "headers": dict(request.headers), **contents}
 
 
 def _request(value: dict[str, Any]) -> Request:
-    contents = {name: base64.b64decode(value[name], validate=True) for name in ("body", "template")}
+    contents = {name: base64.b64decode(value[name], validate=True) for name in _CONTENTS}
     return Request(**{**value, **contents})
 
 
