@@ -36,13 +36,9 @@ _ALL_KNOWN_BYTES = 1 << 25
 class Sender(Protocol):
     """Who sends over connections in one window, as they know it: what they write to, and whom they tell what happened."""
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
-    @property
-    def checks(self) -> AnswerChecks: ...
-    @property
-    def columns(self) -> Columns: ...
-
+    loop: asyncio.AbstractEventLoop
+    checks: AnswerChecks
+    columns: Columns
     broken: str | None
     """Why the generator, not the server, cannot go on."""
     first_byte: array[float]
