@@ -1,4 +1,4 @@
-"""`python -m tuner.load`: the load engine alone, from a shell or, with `--serve`, driven over standard input (`process`)."""
+"""`python -m tuner.load`: the load engine alone, from a shell or (`--serve`) driven over standard input."""
 
 from __future__ import annotations
 

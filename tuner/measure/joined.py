@@ -66,8 +66,8 @@ def starts_s(parts: Sequence[Samples]) -> list[float]:
 
 
 def _stacked(parts: Sequence[Samples], starts: Sequence[float], order: IntArray, **figures: Any) -> Samples:
-    """All rows in this order, the instants of each part moved by its start. Of the rest `figures` says what it is, or it
-    is as in the first part."""
+    """All rows in this order, the instants of each part moved by its start. What else there is is in `figures`, or as in
+    the first part."""
 
     def stacked(columns: Sequence[Any]) -> Any:
         """NaN for the rows of a part that lacks the column; None where all lack it."""

@@ -17,7 +17,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Status(IntEnum):
-    """What became of a request. Values from 100 to 599 are HTTP statuses, those from 1000 on gRPC's (`tuner.measure.status`); those below are ours.
+    """What became of a request. Values from 100 to 599 are HTTP statuses, those from 1000 on gRPC's
+    (`tuner.measure.status`); those below are ours.
 
     An answer with status 200 that fails the protocol's check is WRONG_ANSWER; one with another status that was expected
     and passes it is recorded as 200 (`GOOD`).

@@ -34,7 +34,7 @@ _ALL_KNOWN_BYTES = 1 << 25
 
 
 class Sender(Protocol):
-    """Who sends over connections in one window, as they know it: what they write to, and whom they tell what happened."""
+    """Who sends over connections in one window, as they know it: what they write to, and whom they tell."""
 
     loop: asyncio.AbstractEventLoop
     checks: AnswerChecks

@@ -1,1 +1,1 @@
-"""The engine behind a pipe: `python -m tuner.load --serve`, here (`local`), elsewhere, or several of them for one window."""
+"""The engine behind a pipe: `python -m tuner.load --serve`, here (`local`) or elsewhere, one or several for a window."""

@@ -1,4 +1,4 @@
-"""`Samples` as bytes: numpy's .npz, one array a field. Fields that only some windows have are left out of the others'."""
+"""`Samples` as bytes: numpy's .npz, one array a field. What a window does not have is left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dump(samples: Samples) -> bytes:
 
 
 def load(content: bytes, where: str) -> Samples:
-    """What `dump` made of samples; `where` it was found is for the message of the GeneratorFailure that it may raise."""
+    """What `dump` made of samples; raises GeneratorFailure, which says `where` it was found, for anything else."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             columns: dict[str, Any] = {}
