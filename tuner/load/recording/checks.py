@@ -18,11 +18,12 @@ _KEPT_BYTES = 1 << 25
 class AnswerChecks:
     """Gives each answer the status its row is recorded with.
 
-    The status line is checked of every answer. Of those with a status that is expected the body is compared, byte for
-    byte, with the last body of the same request that `Protocol.check` found correct: equal bytes are correct, too. A body that differs (an id or a time in it, or a request drawn from a
-    template) is checked in full when it is no longer than 16 KiB; of longer ones every 32nd is, since parsing them all
-    would make the generator late. An answer that passes is recorded as 200, whatever status was expected of it; one that
-    fails, or a 200 that was not expected, as WRONG_ANSWER; any other status as it is.
+    The status line is checked of every answer. Of those with a status that is expected the body is compared, byte
+    for byte, with the last body of the same request that `Protocol.check` found correct: equal bytes are correct,
+    too. A body that differs (an id or a time in it, or a request drawn from a template) is checked in full when it
+    is no longer than 16 KiB; of longer ones every 32nd is, since parsing them all would make the generator late. An
+    answer that passes is recorded as 200, whatever status was expected of it; one that fails, or a 200 that was not
+    expected, as WRONG_ANSWER; any other status as it is.
     """
 
     def __init__(
