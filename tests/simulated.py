@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.measure.queues import Server
 from tuner.backends.model import Difference, Endpoint
-from tuner.load.model import Answer, Request, Stage
+from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.model import Samples, Usage
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.subjects.model import Served
@@ -25,9 +25,9 @@ class SimulatedGenerator:
         self._late_s = late_s
         self._failing = failing
         self._status = status
-        self.stages: list[Stage] = []
+        self.stages: list[LoadWindow] = []
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         self.stages.append(stage)
         rng = np.random.default_rng(stage.seed)
         if stage.arrival == "closed":

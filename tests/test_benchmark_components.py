@@ -10,7 +10,7 @@ from tests.measure.expositions import executor
 from tests.measure.queues import Server, exponential
 from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSubject
 from tuner.benchmark import benchmark
-from tuner.load.model import Answer, Request, Stage
+from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.model import Samples
 from tuner.measure.waterfall import Waterfall
 from tuner.space.model import WorkloadSpec
@@ -28,7 +28,7 @@ class CountingGenerator(SimulatedGenerator):
         self.sent = 0
         self.asked: list[str] = []
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         samples = super().run(stage)
         self.sent += len(samples)
         return samples

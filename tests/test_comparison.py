@@ -14,7 +14,7 @@ from tests.measure.queues import Server, constant
 from tuner.backends.model import Difference, Endpoint
 from tuner.comparison import Settings, compare
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure
-from tuner.load.model import Answer, Request, Stage
+from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.comparison_text import headline
 from tuner.measure.model import Samples, Usage
 from tuner.measure.paired import Assessment, Comparison
@@ -55,10 +55,10 @@ class Queue:
     """A `Generator` whose requests are served by a simulated queue."""
 
     server: Server
-    stages: list[Stage]
+    stages: list[LoadWindow]
     spoil: Callable[[Samples], Samples]
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         self.stages.append(stage)
         rng = np.random.default_rng(stage.seed)
         if stage.arrival == "closed":
@@ -84,7 +84,7 @@ class Simulated:
     starts_differ: float = 0.005
     spoil: Callable[[Samples], Samples] = lambda samples: samples
     fails: TrialFailure | None = None
-    stages: list[list[Stage]] = field(default_factory=list)
+    stages: list[list[LoadWindow]] = field(default_factory=list)
 
     @contextmanager
     def serve(self, on_stage: Callable[[str], None]) -> Iterator[Served]:

@@ -9,11 +9,11 @@ import pytest
 
 from tests.load.grpc_servers import PROTO, GrpcServer
 from tuner.errors import InputError
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
 from tuner.subjects.model import SubjectOptions
 from tuner.subjects.named import subject
 
-STAGE = Stage(arrival="constant", rate_rps=100, duration_s=0.2, connections=2)
+STAGE = LoadWindow(arrival="constant", rate_rps=100, duration_s=0.2, connections=2)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from tests.measure.queues import finish_times, samples
 from tuner.errors import InputError, TrialFailure
 from tuner.load.arrivals import schedule
-from tuner.load.model import Answer, Request, Stage
+from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.model import Samples, Status, Usage
 from tuner.report.page import stress_page
 from tuner.space.model import Constraint, WorkloadSpec
@@ -47,11 +47,11 @@ class Server:
         self.slower_a_s = slower_a_s
         self.leak_bytes_s = leak_bytes_s
         self.dies_after = dies_after
-        self.stages: list[Stage] = []
+        self.stages: list[LoadWindow] = []
         self.elapsed_s = 0.0
         self.rng = np.random.default_rng(0)
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         self.stages.append(stage)
         closed = stage.arrival == "closed"
         work = (1 + self.slower_a_s * self.elapsed_s) / CAPACITY
@@ -216,7 +216,7 @@ def test_a_server_that_dies_is_a_verdict_and_nothing_more_is_done() -> None:
 
 def test_what_cannot_be_trusted_tells_nothing() -> None:
     class Busy(Server):
-        def run(self, stage: Stage) -> Samples:
+        def run(self, stage: LoadWindow) -> Samples:
             found = super().run(stage)
             return replace(found, generator_cpu_s=found.generator_elapsed_s)
 
@@ -227,7 +227,7 @@ def test_what_cannot_be_trusted_tells_nothing() -> None:
 
 def test_a_server_that_answers_nothing_well_is_not_stressed() -> None:
     class Failing(Server):
-        def run(self, stage: Stage) -> Samples:
+        def run(self, stage: LoadWindow) -> Samples:
             found = super().run(stage)
             found.status[:] = 503
             return found

@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.plain import plain
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, Where
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
 from tuner.space.model import Bearer, Constraint
 from tuner.subjects import remote
 from tuner.subjects.deployed import Deployed
@@ -56,7 +56,7 @@ def test_a_url_is_spoken_to_and_nothing_is_started(url: str) -> None:
     stages: list[str] = []
     target = subject(f"{url}/predict?a=1", options=NONE)
     with target.serve(stages.append) as served:
-        samples = served.generator.run(Stage(arrival="constant", rate_rps=50, duration_s=0.2, connections=2))
+        samples = served.generator.run(LoadWindow(arrival="constant", rate_rps=50, duration_s=0.2, connections=2))
     assert served.startup_s is None
     assert served.running.meter().stop().cpu_cores is None
     assert set(samples.status) == {200}

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import tuner
 from tuner.backends.model import TellsMetrics
-from tuner.load.model import Answer, Generator, Request, Stage
-from tuner.load.scrape import scrape
+from tuner.load.control.scrape import scrape
+from tuner.load.model import Answer, Generator, LoadWindow, Request
 from tuner.measure.common_rate import derive
 from tuner.measure.counters import Increase, Scrape, difference, together
 from tuner.measure.distribution import Slice, percentiles, slices
@@ -207,7 +207,7 @@ class _Watched:
         found = [increase for samples, increase in self._counted if any(samples is part for part in parts)]
         return together(found) if found else None
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         """As in `Generator`."""
         if not self._watches or not self._metrics:
             return self._generator.run(stage)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tuner.errors import EnvironmentFailure, InputError, Problem, TrialFailure, Where
-from tuner.load.model import Generator, Stage
-from tuner.load.stages import closed, steady
+from tuner.load.model import Generator, LoadWindow
+from tuner.load.windows import closed, steady
 from tuner.measure.common_rate import derive
 from tuner.measure.model import Window
 from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
@@ -306,7 +306,7 @@ class _Sides:
         """A hair more than nothing is left where sums of floats come out above their budget."""
         return terms.load_s * (1.0 + 1e-9) - self._load_s[side]
 
-    def _run(self, side: Side, generator: Generator, stage: Stage) -> Window:
+    def _run(self, side: Side, generator: Generator, stage: LoadWindow) -> Window:
         samples = generator.run(stage)
         self._load_s[side] += stage.duration_s
         return summarize(samples)

@@ -142,7 +142,7 @@ class Promotion:
         return self._measured(self.promise, load, on_stage)
 
     def _measured(self, promise: Promise, load: LoadJob | None, on_stage: Stage) -> Result:
-        from tuner.load.local import LocalGenerator
+        from tuner.load.process.local import LocalGenerator
         from tuner.load.requests import protocol_of, target
         from tuner.load.requests import requests as read_requests
         from tuner.measure.promise import findings, short

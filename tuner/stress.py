@@ -15,8 +15,8 @@ import numpy as np
 
 import tuner
 from tuner.errors import InputError, Problem, TrialFailure, Where
-from tuner.load.model import Stage
-from tuner.load.stages import as_asked, closed, steady
+from tuner.load.model import LoadWindow
+from tuner.load.windows import as_asked, closed, steady
 from tuner.measure.breaking import Climb, climb
 from tuner.measure.common_rate import derive
 from tuner.measure.distribution import Slice, slices
@@ -358,7 +358,7 @@ class _Stressing:
             trends=trends,
         )
 
-    def _measured(self, stage: Stage) -> tuple[Samples, Usage, _Died | None]:
+    def _measured(self, stage: LoadWindow) -> tuple[Samples, Usage, _Died | None]:
         """The samples also of a server that died meanwhile, and how."""
         meter = self._served.running.meter()
         samples = self._served.generator.run(stage)
@@ -369,7 +369,7 @@ class _Stressing:
             return samples, usage, _Died(f"the server did not survive: {failure.reason}")
         return samples, usage, None
 
-    def _send(self, stage: Stage) -> tuple[Samples, Usage]:
+    def _send(self, stage: LoadWindow) -> tuple[Samples, Usage]:
         """For what is no run of its own. Raises _Died."""
         samples, usage, death = self._measured(stage)
         if death is not None:

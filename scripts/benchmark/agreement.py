@@ -18,8 +18,8 @@ import testers
 from table import machine, markdown
 from testers import Run
 
-from tuner.load.local import LocalGenerator
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
+from tuner.load.process.local import LocalGenerator
 
 MEAN_MS = 5.0
 CONNECTIONS = 64
@@ -29,7 +29,7 @@ SHOWN = ("p50", "p90", "p95", "p99")
 def runs(url: str, generator: LocalGenerator, rate: float, seconds: float) -> dict[str, Callable[[], Run]]:
     """The closed loops have so many connections that they send about as much."""
     few = max(1, round(rate * (MEAN_MS + 0.5) / 1e3))
-    stage = Stage(arrival="constant", rate_rps=rate, duration_s=seconds, connections=CONNECTIONS)
+    stage = LoadWindow(arrival="constant", rate_rps=rate, duration_s=seconds, connections=CONNECTIONS)
     bind = testers.like(generator.pid)
     found: dict[str, Callable[[], Run]] = {
         f"ours, constant {rate:g}/s": lambda: testers.ours(generator, stage),
@@ -61,7 +61,7 @@ def main() -> None:
         testers.server("--mean-ms", str(MEAN_MS), "--cpu", str(cpus[-1])) as url,
         LocalGenerator(testers.target(url, cpus=(cpus[0],))) as generator,
     ):
-        testers.ours(generator, Stage(arrival="closed", duration_s=0.5, connections=CONNECTIONS))
+        testers.ours(generator, LoadWindow(arrival="closed", duration_s=0.5, connections=CONNECTIONS))
         for _ in range(given.rounds):
             for label, run in runs(url, generator, given.rate, given.seconds).items():
                 found.setdefault(label, []).append(run())

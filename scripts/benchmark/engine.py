@@ -23,8 +23,8 @@ import testers
 from table import machine, markdown
 from testers import Run
 
-from tuner.load.local import LocalGenerator
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
+from tuner.load.process.local import LocalGenerator
 
 CONNECTIONS = (16, 64)
 LATE_RPS = 5000.0
@@ -40,7 +40,7 @@ def figure(run: Run) -> tuple[float, float]:
 
 
 def ours(generator: LocalGenerator, connections: int, seconds: float) -> Run:
-    return testers.ours(generator, Stage(arrival="closed", duration_s=seconds, connections=connections))
+    return testers.ours(generator, LoadWindow(arrival="closed", duration_s=seconds, connections=connections))
 
 
 def throughput(rounds: int, seconds: float, cpus: tuple[int, int]) -> Figures:
@@ -76,7 +76,7 @@ def throughput(rounds: int, seconds: float, cpus: tuple[int, int]) -> Figures:
 def lateness(rounds: int, seconds: float, cpus: tuple[int, int]) -> list[dict[str, float]]:
     """Of each round at a constant rate, in ms where in time."""
     found = []
-    stage = Stage(arrival="constant", rate_rps=LATE_RPS, duration_s=seconds, connections=16)
+    stage = LoadWindow(arrival="constant", rate_rps=LATE_RPS, duration_s=seconds, connections=16)
     with (
         testers.server("--cpu", str(cpus[1])) as url,
         LocalGenerator(testers.target(url, cpus=(cpus[0],))) as generator,
@@ -91,8 +91,8 @@ def lateness(rounds: int, seconds: float, cpus: tuple[int, int]) -> list[dict[st
                         name: float(np.quantile(late, q)) for name, q in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
                     },
                     "CPU": samples.generator_cpu_s / samples.generator_elapsed_s,
-                    "latency p50": float(np.quantile(samples.finished_s - samples.scheduled_s, 0.5) * 1e3),
-                    "latency p99": float(np.quantile(samples.finished_s - samples.scheduled_s, 0.99) * 1e3),
+                    "latency p50": float(np.quantile(samples.latency_s, 0.5) * 1e3),
+                    "latency p99": float(np.quantile(samples.latency_s, 0.99) * 1e3),
                 }
             )
     return found
@@ -101,7 +101,7 @@ def lateness(rounds: int, seconds: float, cpus: tuple[int, int]) -> list[dict[st
 def memory(requests: int, cpus: tuple[int, int]) -> list[tuple[int, float]]:
     """(requests so far, the generator's resident MiB) after each window."""
     found, sent = [], 0
-    stage = Stage(arrival="constant", rate_rps=20_000, duration_s=WINDOW_ROWS / 20_000, connections=16)
+    stage = LoadWindow(arrival="constant", rate_rps=20_000, duration_s=WINDOW_ROWS / 20_000, connections=16)
     with (
         testers.server("--cpu", str(cpus[1])) as url,
         LocalGenerator(testers.target(url, cpus=(cpus[0],))) as generator,

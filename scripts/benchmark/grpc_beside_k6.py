@@ -24,8 +24,8 @@ from pathlib import Path
 
 import grpc
 
-from tuner.load.local import LocalGenerator
-from tuner.load.model import Request, Stage, Target
+from tuner.load.model import LoadWindow, Request, Target
+from tuner.load.process.local import LocalGenerator
 
 CONNECTIONS = (1, 16, 64)
 CLIENT_CPU, SERVER_CPU = 0, 1
@@ -120,8 +120,8 @@ class K6:
 
 
 def ours(generator: LocalGenerator, connections: int, seconds: float) -> tuple[float, float]:
-    samples = generator.run(Stage(arrival="closed", duration_s=seconds, connections=connections))
-    good = int((samples.status == 200).sum())
+    samples = generator.run(LoadWindow(arrival="closed", duration_s=seconds, connections=connections))
+    good = int(samples.good.sum())
     if good != len(samples):
         raise SystemExit(f"{len(samples) - good} of {len(samples)} calls failed")
     return good / samples.generator_elapsed_s, good / samples.generator_cpu_s

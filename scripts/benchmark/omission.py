@@ -17,8 +17,8 @@ import testers
 from table import machine, markdown
 from testers import QUANTILES, Run
 
-from tuner.load.local import LocalGenerator
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
+from tuner.load.process.local import LocalGenerator
 
 FREEZE_AT_S, FREEZE_S = 3.0, 2.0
 CONNECTIONS = 16
@@ -35,7 +35,7 @@ def arithmetic(rate: float, seconds: float) -> Run:
 
 def ours(url: str, rate: float, seconds: float) -> Run:
     cpus = (min(os.sched_getaffinity(0)),)
-    stage = Stage(arrival="constant", rate_rps=rate, duration_s=seconds, connections=CONNECTIONS, timeout_s=30.0)
+    stage = LoadWindow(arrival="constant", rate_rps=rate, duration_s=seconds, connections=CONNECTIONS, timeout_s=30.0)
     with LocalGenerator(testers.target(url, cpus=cpus)) as generator:
         return testers.ours(generator, stage)
 

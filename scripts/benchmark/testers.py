@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.load.local import LocalGenerator
-from tuner.load.model import Request, Stage, Target
+from tuner.load.model import LoadWindow, Request, Target
+from tuner.load.process.local import LocalGenerator
 from tuner.measure.model import Samples
 
 ROOT = Path(__file__).parents[2]
@@ -173,11 +173,11 @@ def k6(url: str, connections: int, seconds: float, bind: Bind | None = None, rat
     )
 
 
-def ours(generator: LocalGenerator, stage: Stage) -> Run:
+def ours(generator: LocalGenerator, stage: LoadWindow) -> Run:
     samples = generator.run(stage)
     return Run(
         requests=len(samples),
-        failed=int((samples.status != 200).sum()),
+        failed=int((~samples.good).sum()),
         seconds=samples.window_s,
         cpu_s=samples.generator_cpu_s,
         latency_s=latencies(samples),

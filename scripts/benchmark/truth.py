@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.measure.closed_forms import quantile  # noqa: E402
 from tests.servers.queueing import Queue, services  # noqa: E402
-from tuner.load.local import LocalGenerator  # noqa: E402
-from tuner.load.model import Request, Stage, Target  # noqa: E402
+from tuner.load.model import LoadWindow, Request, Target  # noqa: E402
+from tuner.load.process.local import LocalGenerator  # noqa: E402
 from tuner.measure.model import BoolArray, FloatArray, Samples  # noqa: E402
 from tuner.measure.quantiles import estimate_quantiles  # noqa: E402
 
@@ -133,13 +133,13 @@ def measured(cell: Cell, seeds: range, share: float, in_step: Barrier, steps: in
         server(cell, seed) as url,
         LocalGenerator(Target(urls=(url,), protocol="http", requests=(request,))) as generator,
     ):
-        first = Stage(arrival="constant", rate_rps=cell.rate_rps, duration_s=0.5, connections=CONNECTIONS)
+        first = LoadWindow(arrival="constant", rate_rps=cell.rate_rps, duration_s=0.5, connections=CONNECTIONS)
         _queued_s(generator.run(first), cell, drawn)
         for step in range(steps):
             in_step.wait()
             if step >= len(seeds):
                 continue
-            stage = Stage(
+            stage = LoadWindow(
                 arrival="poisson",
                 rate_rps=cell.rate_rps,
                 duration_s=cell.lead_s + share * cell.requests / cell.rate_rps + EDGE_S,
@@ -178,8 +178,8 @@ def _queued_s(samples: Samples, cell: Cell, drawn: Iterator[float]) -> FloatArra
 
 
 def _run(samples: Samples, queued_s: FloatArray, kept: BoolArray) -> Run:
-    if (samples.status != 200).any():
-        raise SystemExit(f"{int((samples.status != 200).sum())} requests failed: that was no measurement")
+    if not samples.good.all():
+        raise SystemExit(f"{int((~samples.good).sum())} requests failed: that was no measurement")
     late = (samples.sent_s - samples.scheduled_s)[kept & ~samples.waited]
     latency_s = samples.finished_s - samples.scheduled_s
     return Run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import GeneratorFailure
-from tuner.load.model import Generator, Request, Stage, Target, Unanswered
+from tuner.load.model import Generator, LoadWindow, Request, Target, Unanswered
 
 REQUEST = Request(
     method="POST",
@@ -17,7 +17,7 @@ REQUEST = Request(
     headers={"Content-Type": "application/json"},
     body=b'{"data": {"ndarray": [[1, 2, 3]]}}',
 )
-STAGE = Stage(arrival="constant", rate_rps=200, duration_s=0.2, connections=2, seed=3)
+STAGE = LoadWindow(arrival="constant", rate_rps=200, duration_s=0.2, connections=2, seed=3)
 
 
 class GeneratorConformance:
@@ -53,7 +53,7 @@ class GeneratorConformance:
 
     def test_a_long_window_comes_back_whole(self, urls: tuple[str, ...]) -> None:
         # more than one part of what is read back; most of it is never sent, which spares the servers
-        stage = Stage(arrival="constant", rate_rps=25_000, duration_s=1.0, connections=2, timeout_s=0.05)
+        stage = LoadWindow(arrival="constant", rate_rps=25_000, duration_s=1.0, connections=2, timeout_s=0.05)
         with self.generator(self.target(*urls)) as generator:
             samples = generator.run(stage)
         assert len(samples) == 25_000
@@ -71,7 +71,7 @@ class GeneratorConformance:
         assert refused.status == 404
 
     def test_a_refused_stage_is_told_and_the_next_one_runs(self, urls: tuple[str, ...]) -> None:
-        refused = Stage(arrival="constant", rate_rps=0.0, duration_s=0.1, connections=1)
+        refused = LoadWindow(arrival="constant", rate_rps=0.0, duration_s=0.1, connections=1)
         with self.generator(self.target(*urls)) as generator:
             with pytest.raises(GeneratorFailure, match="cannot be offered"):
                 generator.run(refused)

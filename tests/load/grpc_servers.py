@@ -15,7 +15,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_reflection.v1alpha import reflection
 
-from tuner.load.descriptors import compiled
+from tuner.load.protocols.descriptors import compiled
 
 PROTO = Path(__file__).with_name("echo.proto")
 SAY = "/test.Echo/Say"

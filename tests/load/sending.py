@@ -9,22 +9,22 @@ from contextlib import closing
 
 import uvloop
 
-from tuner.load.engine import Engine
-from tuner.load.model import Stage, Target
+from tuner.load.engine.engine import Engine
+from tuner.load.model import LoadWindow, Target
 from tuner.measure.model import Samples
 
 
-def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> Stage:
-    return Stage(
+def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> LoadWindow:
+    return LoadWindow(
         arrival="constant", rate_rps=rate, duration_s=duration, connections=connections, timeout_s=timeout, seed=1
     )
 
 
-def closed(duration: float = 0.2, connections: int = 4, timeout: float = 5.0) -> Stage:
-    return Stage(arrival="closed", duration_s=duration, connections=connections, timeout_s=timeout)
+def closed(duration: float = 0.2, connections: int = 4, timeout: float = 5.0) -> LoadWindow:
+    return LoadWindow(arrival="closed", duration_s=duration, connections=connections, timeout_s=timeout)
 
 
-def run(to: Target, *stages: Stage, between: Callable[[], None] | None = None) -> list[Samples]:
+def run(to: Target, *stages: LoadWindow, between: Callable[[], None] | None = None) -> list[Samples]:
     """The samples of each stage; `between` is called after each."""
 
     async def main() -> list[Samples]:

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.load.arrivals import arrival, schedule
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
 from tuner.space.intensity import Intensity
 
 GAPS = ("constant", "poisson", "gamma")
 
 
-def stage(kind: str, rate: float = 100.0, duration: float = 5.0, seed: int = 0, **more: object) -> Stage:
-    return Stage(arrival=kind, rate_rps=rate, duration_s=duration, connections=1, seed=seed, **more)  # type: ignore[arg-type]
+def stage(kind: str, rate: float = 100.0, duration: float = 5.0, seed: int = 0, **more: object) -> LoadWindow:
+    return LoadWindow(arrival=kind, rate_rps=rate, duration_s=duration, connections=1, seed=seed, **more)  # type: ignore[arg-type]
 
 
 @st.composite
@@ -28,7 +28,7 @@ def profiles(draw: st.DrawFn) -> tuple[tuple[float, float], ...]:
     return tuple(zip(times, rates, strict=True))
 
 
-def one_by_one(wanted: Stage, count: int) -> list[float]:
+def one_by_one(wanted: LoadWindow, count: int) -> list[float]:
     process, elapsed, instants = arrival(wanted), 0.0, []
     for _ in range(count):
         elapsed = process.next(elapsed)

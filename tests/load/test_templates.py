@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from tests.load.sending import closed, constant, run, statuses
 from tests.load.servers import Server, answer
 from tuner.errors import Where
-from tuner.load.local import LocalGenerator
+from tuner.load.engine.variants import Variants
 from tuner.load.model import Request, Target
+from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import options, problems, requests
 from tuner.load.templates import BODIES, TemplateError, parse_template
-from tuner.load.variants import Variants
 from tuner.space.model import RequestSource, WorkloadSpec
 from tuner.space.reader import read
 

@@ -14,9 +14,9 @@ from tests.load.authority import Authority
 from tests.load.sending import closed, constant, run, statuses
 from tests.load.servers import CLOSING, Server
 from tuner.errors import GeneratorFailure, Where
-from tuner.load.exchange import exchange
-from tuner.load.local import LocalGenerator
+from tuner.load.control.exchange import exchange
 from tuner.load.model import Request, Target, Tls, Unanswered
+from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import problems, secured, target, tls
 from tuner.load.tls import context
 from tuner.measure.model import Status

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.load.engine.test_engine import run, statuses, target
 from tests.load.servers import CLOSING, Server, answer
-from tests.load.test_engine import run, statuses, target
 from tuner.load.__main__ import main
 from tuner.load.arrivals import schedule
-from tuner.load.lines import order_line, read_order
-from tuner.load.model import Request, Stage
-from tuner.load.stages import as_asked, closed, steady
+from tuner.load.model import LoadWindow, Request
+from tuner.load.process.lines import order_line, read_order
+from tuner.load.windows import as_asked, closed, steady
 from tuner.space.model import WorkloadSpec
 from tuner.space.shapes import OnOff, Spike, Trace
 
 
-def thinking(users: int = 20, think_s: float = 0.05, duration_s: float = 0.5) -> Stage:
-    return Stage(arrival="closed", duration_s=duration_s, connections=users, think_s=think_s, seed=1)
+def thinking(users: int = 20, think_s: float = 0.05, duration_s: float = 0.5) -> LoadWindow:
+    return LoadWindow(arrival="closed", duration_s=duration_s, connections=users, think_s=think_s, seed=1)
 
 
 @pytest.mark.parametrize("reply", [answer(), CLOSING], ids=["kept", "closed after each"])
@@ -53,7 +53,7 @@ def test_users_go_on_after_errors() -> None:
 def test_a_trace_is_sent_as_it_was_recorded_with_its_payloads() -> None:
     requests = [Request(method="POST", path="/", headers={}, body=b'{"n": %d}' % n) for n in range(3)]
     picks = (2, 0, 1, 1, 2)
-    stage = Stage(
+    stage = LoadWindow(
         arrival="trace",
         rate_rps=25,
         duration_s=0.2,
@@ -69,7 +69,7 @@ def test_a_trace_is_sent_as_it_was_recorded_with_its_payloads() -> None:
 
 def test_a_spike_reaches_the_server() -> None:
     profile = ((0.0, 50.0), (0.2, 50.0), (0.2, 500.0), (0.3, 500.0), (0.3, 50.0))
-    stage = Stage(arrival="constant", profile=profile, rate_rps=140, duration_s=0.5, connections=20)
+    stage = LoadWindow(arrival="constant", profile=profile, rate_rps=140, duration_s=0.5, connections=20)
     with Server() as server:
         (samples,) = run(target(server.url), stage)
     assert np.histogram(samples.scheduled_s, [0.0, 0.2, 0.3, 0.5])[0] == pytest.approx([10, 50, 10], abs=1)
@@ -81,7 +81,7 @@ WORKLOAD = WorkloadSpec(protocol="http", requests=(), arrival="gamma", cv=3.0, c
 
 
 def test_the_windows_of_a_workload() -> None:
-    assert steady(WORKLOAD, 100.0, 2.0, seed=4) == Stage(
+    assert steady(WORKLOAD, 100.0, 2.0, seed=4) == LoadWindow(
         arrival="gamma", cv=3.0, rate_rps=100.0, duration_s=2.0, connections=7, timeout_s=2.0, seed=4
     )
     assert as_asked(WORKLOAD, 100.0, 2.0, seed=4) == steady(WORKLOAD, 100.0, 2.0, seed=4)
@@ -154,7 +154,7 @@ def test_a_shape_that_is_none_from_a_shell(
 
 
 def test_all_of_a_stage_is_told_to_the_generator() -> None:
-    stage = Stage(
+    stage = LoadWindow(
         arrival="gamma",
         rate_rps=140.1,
         profile=((0.0, 0.1), (1 / 3, 5e-324)),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.measure.queues import constant, finish_times, samples
 from tuner.load.arrivals import schedule
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
 from tuner.measure.breaking import Climb, climb, isotonic
 from tuner.measure.model import Samples
 from tuner.space.intensity import Intensity
@@ -85,7 +85,7 @@ def test_requests_never_answered_in_time_are_slower_than_any_bound() -> None:
 def ramp(seed: int, over_s: float = 30.0) -> tuple[Samples, np.ndarray]:
     """A server that ends 400/s under a ramp from 40/s to 800/s."""
     profile = ((0.0, 40.0), (over_s, 800.0))
-    due = schedule(Stage(arrival="poisson", profile=profile, duration_s=over_s, connections=1, seed=seed))
+    due = schedule(LoadWindow(arrival="poisson", profile=profile, duration_s=over_s, connections=1, seed=seed))
     finished = finish_times(due, constant(1 / 400)(np.random.default_rng(seed), len(due)), 1)
     load = samples(due, finished, window_s=over_s, offered_rps=420.0)
     return load, Intensity(profile).rate(due)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measure.expositions import counter, executor, histogram
-from tuner.load.scrape import parse
+from tuner.load.control.scrape import parse
 from tuner.measure.counters import Distribution, Increase, Scrape, difference, merged, quantile, scaled, together
 
 _BOUNDS = st.lists(st.floats(min_value=1e-4, max_value=1e3), min_size=1, max_size=12, unique=True).map(sorted)

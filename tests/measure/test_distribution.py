@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, exponential
+from tests.measure.timed import rows
 from tuner.measure.distribution import percentiles, slices
 from tuner.measure.model import Samples, Status
 
@@ -11,19 +12,11 @@ from tuner.measure.model import Samples, Status
 def samples(latency_s: list[float], status: list[int] | None = None, window_s: float = 1.0) -> Samples:
     n = len(latency_s)
     scheduled = np.arange(n) * window_s / n
-    return Samples(
-        scheduled_s=scheduled,
-        sent_s=scheduled,
-        first_byte_s=scheduled + np.array(latency_s) / 2,
+    return rows(
+        scheduled,
         finished_s=scheduled + np.array(latency_s),
         status=np.array(status or [200] * n),
-        replica=np.zeros(n, dtype=np.int64),
-        waited=np.zeros(n, dtype=np.bool_),
-        offered_rps=n / window_s,
         window_s=window_s,
-        connections=1,
-        generator_cpu_s=0.1,
-        generator_elapsed_s=window_s,
     )
 
 

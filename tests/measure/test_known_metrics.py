@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.measure import expositions as tell
-from tuner.load.scrape import parse
+from tuner.load.control.scrape import parse
 from tuner.measure.counters import Increase, difference
 from tuner.measure.known_metrics import KNOWN, Part, ServerSide, recognize
 

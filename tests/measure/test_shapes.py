@@ -7,7 +7,7 @@ import pytest
 
 from tests.measure.queues import constant, exponential, finish_times, samples
 from tuner.load.arrivals import schedule
-from tuner.load.model import Stage
+from tuner.load.model import LoadWindow
 from tuner.measure.model import Samples
 from tuner.measure.shapes import bursts, recovery
 from tuner.space.shapes import OnOff, Shape, Spike
@@ -19,7 +19,7 @@ def served(shape: Shape, window_s: float, seed: int, *, timeout_s: float = 60.0,
     """A server that ends CAPACITY requests/s, `slower` by that share of it at the window's end."""
     rng = np.random.default_rng(seed)
     due = schedule(
-        Stage(arrival="poisson", profile=shape.corners(window_s), duration_s=window_s, connections=1, seed=seed)
+        LoadWindow(arrival="poisson", profile=shape.corners(window_s), duration_s=window_s, connections=1, seed=seed)
     )
     work = constant(1 / CAPACITY)(rng, len(due)) * (1 + slower * due / window_s)
     finished = finish_times(due, work, 1)
@@ -124,7 +124,7 @@ def test_a_phase_in_which_nothing_was_due_is_none() -> None:
 
 def test_a_service_time_that_varies_widens_the_interval_and_keeps_the_verdict() -> None:
     rng = np.random.default_rng(3)
-    due = schedule(Stage(arrival="poisson", profile=SPIKE.corners(20.0), duration_s=20.0, connections=1, seed=3))
+    due = schedule(LoadWindow(arrival="poisson", profile=SPIKE.corners(20.0), duration_s=20.0, connections=1, seed=3))
     finished = finish_times(due, exponential(1 / CAPACITY)(rng, len(due)), 1)
     found = recovery(samples(due, finished, window_s=20.0, offered_rps=700.0), from_s=5.0, until_s=6.0)
     assert found.state == "recovered"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.measure.timed import rows
 from tuner.measure.model import Samples, Status, Tokens
 from tuner.measure.slo import judge
 from tuner.measure.tokens import first_token_s, gaps_s, token_quantiles
@@ -17,19 +18,11 @@ from tuner.space.model import Constraint
 def samples(tokens: list[tuple[int, float]], status: list[int], *, first_s: float = 0.0) -> Samples:
     n = len(status)
     scheduled = first_s + np.arange(n) * 0.1
-    return Samples(
-        scheduled_s=scheduled,
-        sent_s=scheduled,
-        first_byte_s=scheduled + 0.01,
+    return rows(
+        scheduled,
         finished_s=np.where(np.isin(status, (200, Status.WRONG_ANSWER)), scheduled + 0.5, np.nan),
         status=np.array(status),
-        replica=np.zeros(n, dtype=np.int64),
-        waited=np.zeros(n, dtype=np.bool_),
-        offered_rps=10.0,
         window_s=n * 0.1,
-        connections=4,
-        generator_cpu_s=0.01,
-        generator_elapsed_s=1.0,
         tokens=Tokens(
             row=np.array([row for row, _ in tokens], dtype=np.int64),
             at_s=np.array([at for _, at in tokens], dtype=float),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.measure import expositions as tell
 from tests.measure.test_known_metrics import counted
 from tests.measure.timed import samples
-from tuner.load.scrape import parse
+from tuner.load.control.scrape import parse
 from tuner.measure.counters import Increase, Scrape, difference
 from tuner.measure.model import Status, Tokens
 from tuner.measure.waterfall import Row, Waterfall, waterfall

@@ -15,8 +15,8 @@ from tests.measure.queues import Server, exponential
 from tuner.backends.process import ProcessBackend
 from tuner.errors import GeneratorFailure
 from tuner.inputs import Inputs, read_inputs
-from tuner.load.exchange import exchange
-from tuner.load.model import Answer, Request, Stage, Target
+from tuner.load.control.exchange import exchange
+from tuner.load.model import Answer, LoadWindow, Request, Target
 from tuner.measure.model import Samples
 from tuner.space.model import Configuration, Constraint, WorkloadSpec
 from tuner.space.shapes import Spike
@@ -37,7 +37,7 @@ class SimulatedGenerator:
         self._server = server
         self._late_s = late_s
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         rng = np.random.default_rng(stage.seed)
         if stage.arrival == "closed":
             return self._server.closed_loop(rng, stage.connections, stage.duration_s)
@@ -52,7 +52,7 @@ class SimulatedGenerator:
 
 
 class BrokenGenerator:
-    def run(self, stage: Stage) -> Samples:
+    def run(self, stage: LoadWindow) -> Samples:
         raise GeneratorFailure("the load generator ended with status 1; it said: nothing")
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
@@ -229,7 +229,7 @@ def test_an_open_duration_ends_as_soon_as_the_verdict_is_certain(bench: Bench) -
 
 def test_what_disturbed_the_window_is_told(bench: Bench) -> None:
     class Stalling(SimulatedGenerator):
-        def run(self, stage: Stage) -> Samples:
+        def run(self, stage: LoadWindow) -> Samples:
             seen = super().run(stage)
             over = np.ceil(seen.finished_s)
             return replace(seen, finished_s=np.where(over - seen.finished_s < 0.08, over, seen.finished_s))

@@ -11,14 +11,14 @@ from tests.load.servers import Server
 from tuner.backends.process import ProcessBackend
 from tuner.errors import BackendFailure, ConnectionLost, InputError
 from tuner.load.arrivals import schedule
-from tuner.load.local import ProcessPipe, local_generator
-from tuner.load.model import Request, Stage, Target
-from tuner.load.piped import PipedGenerator
-from tuner.load.several import SeveralGenerator
+from tuner.load.model import LoadWindow, Request, Target
+from tuner.load.process.local import ProcessPipe, local_generator
+from tuner.load.process.piped import PipedGenerator
+from tuner.load.process.several import SeveralGenerator
 from tuner.trials.load_source import IMAGE, load_source
 
 REQUEST = Request(method="GET", path="/p", headers={}, body=b"")
-STAGE = Stage(arrival="constant", rate_rps=200, duration_s=0.1, connections=2)
+STAGE = LoadWindow(arrival="constant", rate_rps=200, duration_s=0.1, connections=2)
 
 
 class Hosting(ProcessBackend):

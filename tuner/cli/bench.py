@@ -94,7 +94,7 @@ def bench(
     from tuner.benchmark import benchmark, document
     from tuner.cli.figures import print_benchmark
     from tuner.cli.output import command_line, notice, print_json, stages, writable
-    from tuner.load.scrape import addresses
+    from tuner.load.control.scrape import addresses
     from tuner.subjects.named import subject as subject_of
 
     if closed and arrival is not None:

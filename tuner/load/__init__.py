@@ -1,8 +1,8 @@
-"""How a server is hit: what is sent (`protocols`, `requests`, `wire`), when (`arrivals`), and by what (`engine`).
+"""How a server is hit: what is sent (`requests`, `templates`), when (`windows`, `arrivals`), and by what (`engine`).
 
 The engine runs in a process of its own (`python -m tuner.load`), because a generator that shares an interpreter with
-anything else measures that instead. `piped` speaks with it, in `lines`, over any `Pipe`: `local` is the one to a process
-of this machine, others come from elsewhere. What comes out is `Samples`, a row a request, and nothing is computed from
-them here: that is `measure`'s work. `smoke`, `exchange` and `answers` are the control calls before a measurement, `scrape`
-reads servers' own metrics around a window; they come from where the load comes from. Nothing here knows of backends, of trials or of studies.
+anything else measures that instead. `process` is the pipe to it, over which one is driven here or elsewhere, or several
+at once. It sends over connections of `http1` or `grpc`, as one of `protocols` says, and writes down what comes of it
+(`recording`). What comes out is `Samples`, a row a request, and nothing is computed from them here: that is `measure`'s
+work. `control` holds the calls beside the load. Nothing here knows of backends, of trials or of studies.
 """

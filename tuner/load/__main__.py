@@ -1,57 +1,37 @@
-"""`python -m tuner.load`: the load engine alone, from a shell or driven over standard input by `PipedGenerator`.
-
-With `--serve` the first line of standard input is a target, each further line an order (`lines`). Each order is
-answered by one line on standard output:
-
-    stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
-    prepare {"prepared": true, "now"}: the stage is laid out; and what the monotonic clock shows there
-    begin   the same as for a stage: the one that was prepared starts at a given instant of the monotonic clock
-    read    {"part"}: so many bytes of that file in base64, a megabyte at most
-    ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
-    any     {"error": "what is wrong"}
-
-The process ends when its input does, in the middle of a window, too.
-"""
+"""`python -m tuner.load`: the load engine alone, from a shell or (`--serve`) driven over standard input."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import base64
-import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
 
-from tuner.errors import GeneratorFailure, InputError, TunerError, Where
-from tuner.load.engine import Engine
-from tuner.load.exchange import exchange
-from tuner.load.lines import Ask, Begin, Prepare, Read, read_order, read_target
-from tuner.load.model import Stage, Target, Unanswered
+from tuner.errors import InputError, TunerError, Where
+from tuner.files import write
+from tuner.load.engine.cpus import bind
+from tuner.load.engine.engine import Engine
+from tuner.load.model import LoadWindow, Target
+from tuner.load.process.samples_file import dump
+from tuner.load.process.serve import serve
 from tuner.load.protocols import NAMES
 from tuner.load.requests import requests
 from tuner.load.requests import target as target_of
-from tuner.load.samples_file import dump, write
-from tuner.load.stages import as_asked
-from tuner.load.windows import Window
+from tuner.load.windows import as_asked
 from tuner.measure.hdr import write_log
 from tuner.measure.model import FloatArray, Samples
-from tuner.measure.status import word
+from tuner.measure.status import errors
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.space.arrivals import with_arrivals
 from tuner.space.json_path import parse_path
 from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 from tuner.units import rate, seconds
-
-_PART_BYTES = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("give --url, and a rate, a shape or --arrival closed")
     try:
         if given.serve:
-            uvloop.run(_serve())
+            uvloop.run(serve())
         else:
-            target, stage, started_s = _target(given), _stage(given), time.time()
-            samples = _window(target, stage, given.processes)
+            target, window, started_s = _target(given), _load_window(given), time.time()
+            samples = _samples(target, window, given.processes)
             if given.out is not None:
-                write(samples, given.out)
+                write(given.out, dump(samples))
             if given.hdr is not None:
                 write_log(samples, given.hdr, started_s=started_s)
             sys.stdout.write(json.dumps(summary(samples), indent=2) + "\n")
@@ -82,19 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def summary(samples: Samples) -> dict[str, object]:
     """Bare figures of one window, for a quick look; `tuner.measure` judges whether they can be trusted."""
-    good = samples.status == 200
-    latency = (samples.finished_s - samples.scheduled_s)[good]
+    good = samples.good
     lateness = samples.lateness_s[np.isfinite(samples.lateness_s)]
-    bad, counts = np.unique(samples.status[~good], return_counts=True)
     first = first_token_s(samples)[good]
     streams = {"ttft_s": _quantiles(first[np.isfinite(first)]), "itl_s": _quantiles(gaps_s(samples, good))}
     return {
         "requests": len(samples),
         "good": int(good.sum()),
-        "errors": {word(int(status)): int(count) for status, count in zip(bad, counts, strict=True)},
+        "errors": dict(errors(samples.status)),
         "waited": int(samples.waited.sum()),
         "rate_rps": float(good.sum() / samples.window_s),
-        "latency_s": _quantiles(latency),
+        "latency_s": _quantiles(samples.latency_s[good]),
         **(streams if samples.tokens is not None else {}),
         "lateness_s": _quantiles(lateness),
         "connections": samples.connections,
@@ -104,121 +82,22 @@ def summary(samples: Samples) -> dict[str, object]:
     }
 
 
-def _window(target: Target, stage: Stage, processes: int) -> Samples:
+def _samples(target: Target, window: LoadWindow, processes: int) -> Samples:
     if processes == 1:
-        return uvloop.run(_send(target, stage))
-    from tuner.load.local import local_generator
+        return uvloop.run(_send(target, window))
+    from tuner.load.process.local import local_generator
 
     with local_generator(target, processes) as generator:
-        return generator.run(stage)
+        return generator.run(window)
 
 
-async def _send(target: Target, stage: Stage) -> Samples:
-    _bind(target.cpus)
+async def _send(target: Target, window: LoadWindow) -> Samples:
+    bind(target.cpus)
     engine = Engine(target)
     try:
-        return await engine.run(stage)
+        return await engine.run(window)
     finally:
         engine.close()
-
-
-class _Lines(asyncio.Protocol):
-    """The lines of standard input. Its end ends the task that runs, at once."""
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
-        self._task = task
-        self._begun = b""
-
-    def data_received(self, data: bytes) -> None:
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        for line in lines:
-            self.lines.put_nowait(line)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._task.cancel()
-
-
-async def _serve() -> None:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101
-    loop = asyncio.get_running_loop()
-    _, spoken = await loop.connect_read_pipe(lambda: _Lines(task), sys.stdin)
-    try:
-        target = read_target(await spoken.lines.get())
-        _bind(target.cpus)
-        server = _Server(target)
-        while True:
-            answer = await server.answer(await spoken.lines.get())
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
-    except asyncio.CancelledError:
-        return
-
-
-class _Server:
-    """Carries out the orders, one after the other."""
-
-    def __init__(self, target: Target) -> None:
-        self._engine = Engine(target)
-        self._target = target
-        self._prepared: Window | None = None
-        self._samples = b""
-
-    async def answer(self, line: bytes) -> dict[str, object]:
-        try:
-            match read_order(line):
-                case Stage() as stage:
-                    return self._keep(await self._engine.run(stage))
-                case Prepare(stage=stage):
-                    self._prepared = self._engine.prepare(stage)
-                    return {"prepared": True, "now": time.perf_counter()}
-                case Begin(at=at):
-                    window, self._prepared = self._prepared, None
-                    if window is None:
-                        raise ValueError("nothing was prepared")
-                    return self._keep(await self._engine.send(window, at))
-                case Read(offset=offset):
-                    return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
-                case Ask() as ask:
-                    # in a thread: the end of standard input ends this process meanwhile, too
-                    answer = await asyncio.to_thread(
-                        exchange, ask.url, ask.request, ask.timeout_s, self._target.tls, self._token(ask.url)
-                    )
-                    return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
-        except Unanswered as unanswered:
-            return {"unanswered": str(unanswered), "final": unanswered.final}
-        except (TunerError, ValueError, OSError) as error:
-            return {"error": str(error)}
-
-    def _token(self, url: str) -> str:
-        """For the target alone."""
-        hosts = {urlsplit(each).netloc for each in self._target.urls}
-        return self._target.token if urlsplit(url).netloc in hosts else ""
-
-    def _keep(self, samples: Samples) -> dict[str, object]:
-        self._samples = dump(samples)
-        digest = hashlib.sha256(self._samples).hexdigest()
-        return {"rows": len(samples), "bytes": len(self._samples), "sha256": digest}
-
-
-def _bind(cpus: Sequence[int]) -> None:
-    """Keep to these CPUs and, where allowed, go before all else that wants them.
-
-    On a busy machine the scheduler makes an ordinary process wait for milliseconds: requests would be sent late, and
-    no window could be trusted. Without CPUs of its own the generator stays ordinary, or it would starve the server.
-    """
-    if cpus and hasattr(os, "sched_setaffinity"):
-        try:
-            os.sched_setaffinity(0, cpus)
-        except OSError as error:
-            allowed = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-            asked = ",".join(map(str, cpus))
-            raise GeneratorFailure(
-                f"the load generator cannot run on CPUs {asked} ({error.strerror}); it may on {allowed}"
-            ) from None
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
 
 
 def _target(given: argparse.Namespace) -> Target:
@@ -260,7 +139,7 @@ def _holds(text: str) -> PathCheck:
         raise ValueError(f"--holds {text}: {error}; write for example '$.model' or '$.model=\"iris\"'") from None
 
 
-def _stage(given: argparse.Namespace) -> Stage:
+def _load_window(given: argparse.Namespace) -> LoadWindow:
     files = [*(given.body or ()), *(given.template or ())]
     workload = with_arrivals(
         WorkloadSpec(

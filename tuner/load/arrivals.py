@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tuner.load.model import Arrival, Stage
+from tuner.load.model import Arrival, LoadWindow
 from tuner.measure.model import FloatArray
 from tuner.space.intensity import Intensity
 
@@ -47,42 +47,42 @@ class Replay:
         return next(self._rest, float("inf"))
 
 
-def arrival(stage: Stage) -> Arrival:
-    """The arrival process of an open-loop stage. Raises ValueError for a closed loop, which has none, and for a rate
+def arrival(window: LoadWindow) -> Arrival:
+    """The arrival process of an open-loop window. Raises ValueError for a closed loop, which has none, and for a rate
     or a trace that cannot be offered."""
-    if stage.arrival == "trace":
-        return Replay(_recorded(stage))
-    intensity, random, shape = _intensity(stage), _random(stage), _gamma_shape(stage)
-    if stage.arrival == "constant":
+    if window.arrival == "trace":
+        return Replay(_recorded(window))
+    intensity, random, shape = _intensity(window), _random(window), _gamma_shape(window)
+    if window.arrival == "constant":
         return TimeChanged(lambda due: math.floor(due + 1e-6) + 1.0, intensity)
-    if stage.arrival == "poisson":
+    if window.arrival == "poisson":
         return TimeChanged(lambda due: due + random.standard_exponential(), intensity)
     return TimeChanged(lambda due: due + float(random.standard_gamma(shape)) / shape, intensity)
 
 
-def schedule(stage: Stage) -> FloatArray:
+def schedule(window: LoadWindow) -> FloatArray:
     """All instants up to `duration_s` at which a request is due, ascending, shape (n,).
 
     The same instants as repeated `Arrival.next`, but computed at once and without its accumulated rounding, so that
     nothing is left to be computed while the load runs. Raises ValueError like `arrival`.
     """
-    if stage.arrival == "trace":
-        recorded = np.asarray(_recorded(stage), dtype=np.float64)
-        return recorded[recorded <= stage.duration_s]
-    intensity = _intensity(stage)
-    expected = float(intensity.due(stage.duration_s))
-    due: FloatArray = np.minimum(intensity.instant(_sums(stage, expected)), stage.duration_s)
+    if window.arrival == "trace":
+        recorded = np.asarray(_recorded(window), dtype=np.float64)
+        return recorded[recorded <= window.duration_s]
+    intensity = _intensity(window)
+    expected = float(intensity.due(window.duration_s))
+    due: FloatArray = np.minimum(intensity.instant(_sums(window, expected)), window.duration_s)
     return due
 
 
-def _sums(stage: Stage, expected: float) -> FloatArray:
+def _sums(window: LoadWindow, expected: float) -> FloatArray:
     """Sums of the gaps so far, up to `expected`."""
-    if stage.arrival == "constant":
+    if window.arrival == "constant":
         return np.arange(1, int(expected + _HAIR) + 1, dtype=np.float64)
-    random, shape, cv = _random(stage), _gamma_shape(stage), stage.cv if stage.arrival == "gamma" else 1.0
+    random, shape, cv = _random(window), _gamma_shape(window), window.cv if window.arrival == "gamma" else 1.0
 
     def draw(count: int) -> FloatArray:
-        if stage.arrival == "poisson":
+        if window.arrival == "poisson":
             return random.standard_exponential(count)
         gaps: FloatArray = random.standard_gamma(shape, count) / shape
         return gaps
@@ -94,31 +94,31 @@ def _sums(stage: Stage, expected: float) -> FloatArray:
     return kept
 
 
-def _random(stage: Stage) -> np.random.Generator:
-    return np.random.default_rng(stage.seed)
+def _random(window: LoadWindow) -> np.random.Generator:
+    return np.random.default_rng(window.seed)
 
 
-def _intensity(stage: Stage) -> Intensity:
-    if stage.arrival == "closed":
-        raise ValueError("a 'closed' stage has no arrival times; they follow from the answers")
-    if stage.profile:
-        return Intensity(stage.profile)
-    if not 0.0 < stage.rate_rps < float("inf"):
-        raise ValueError(f"a rate of {stage.rate_rps!r} requests/s cannot be offered; give a positive number")
-    return Intensity(((0.0, stage.rate_rps),))
+def _intensity(window: LoadWindow) -> Intensity:
+    if window.arrival == "closed":
+        raise ValueError("a 'closed' window has no arrival times; they follow from the answers")
+    if window.profile:
+        return Intensity(window.profile)
+    if not 0.0 < window.rate_rps < float("inf"):
+        raise ValueError(f"a rate of {window.rate_rps!r} requests/s cannot be offered; give a positive number")
+    return Intensity(((0.0, window.rate_rps),))
 
 
-def _gamma_shape(stage: Stage) -> float:
+def _gamma_shape(window: LoadWindow) -> float:
     """Of gamma gaps with this coefficient of variation."""
-    if not 0.0 < stage.cv < float("inf"):
+    if not 0.0 < window.cv < float("inf"):
         raise ValueError(
-            f"gaps with a coefficient of variation of {stage.cv!r} cannot be drawn; give a positive number"
+            f"gaps with a coefficient of variation of {window.cv!r} cannot be drawn; give a positive number"
         )
-    return stage.cv**-2
+    return window.cv**-2
 
 
-def _recorded(stage: Stage) -> tuple[float, ...]:
-    due_s = np.asarray(stage.due_s, dtype=np.float64)
+def _recorded(window: LoadWindow) -> tuple[float, ...]:
+    due_s = np.asarray(window.due_s, dtype=np.float64)
     if not len(due_s) or not np.isfinite(due_s).all() or due_s[0] < 0.0 or (np.diff(due_s) < 0.0).any():
         raise ValueError("a trace has at least one instant, none below 0, and they ascend")
-    return stage.due_s
+    return window.due_s

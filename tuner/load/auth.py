@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from tuner.errors import InputError, Problem
+from tuner.errors import InputError, Mistake, Problem
 from tuner.space.model import Bearer
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -18,9 +18,8 @@ def token(bearer: Bearer | None) -> str:
         return ""
     try:
         return _checked(_read(bearer))
-    except ValueError as error:
-        message, _, fix = str(error).rpartition("; ")
-        raise InputError([Problem(where=bearer.where, message=message, fix=fix)]) from None
+    except Mistake as mistake:
+        raise InputError([mistake.at(bearer.where)]) from None
 
 
 def problems(bearer: Bearer | None) -> tuple[Problem, ...]:
@@ -36,32 +35,28 @@ def _read(bearer: Bearer) -> str:
     if bearer.env is not None:
         value = os.environ.get(bearer.env)
         if value is None:
-            raise ValueError(
-                f"the environment variable {bearer.env}, which is to hold the bearer token, is not set; "
-                f"export {bearer.env} before"
-            )
+            message = f"the environment variable {bearer.env}, which is to hold the bearer token, is not set"
+            raise Mistake(message, f"export {bearer.env} before")
         return value
     assert bearer.file is not None  # noqa: S101
     try:
         return bearer.file.read_text("ascii")
     except OSError as error:
-        raise ValueError(
-            f"the bearer token's file {bearer.file} cannot be read: {error.strerror}; name a file that can be read"
-        ) from None
+        message = f"the bearer token's file {bearer.file} cannot be read: {error.strerror}"
+        raise Mistake(message, "name a file that can be read") from None
     except UnicodeDecodeError:
-        raise ValueError(
-            f"the file {bearer.file} holds more than the characters of a bearer token; write nothing but the token into it"
-        ) from None
+        message = f"the file {bearer.file} holds more than the characters of a bearer token"
+        raise Mistake(message, "write nothing but the token into it") from None
 
 
 def _checked(text: str) -> str:
     """Never shows what it refuses."""
     value = text.strip()
     if not value:
-        raise ValueError("the bearer token is empty; put the token there")
+        raise Mistake("the bearer token is empty", "put the token there")
     if not _TOKEN.fullmatch(value):
-        raise ValueError(
-            "the bearer token holds characters that no such token has (it is not shown); "
-            "leave out 'Bearer ', quotes and line breaks"
+        raise Mistake(
+            "the bearer token holds characters that no such token has (it is not shown)",
+            "leave out 'Bearer ', quotes and line breaks",
         )
     return value

@@ -70,7 +70,7 @@ class Arrival(TypingProtocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class LoadWindow:
     """One load window. Open loop: `arrival` at `rate_rps`; closed loop: `connections` requests always in flight."""
 
     arrival: Literal["constant", "poisson", "gamma", "trace", "closed"]
@@ -158,7 +158,7 @@ class Exchange(TypingProtocol):
 class Generator(TypingProtocol):
     """Sends load windows to one target, one after the other, over connections that stay open between them."""
 
-    def run(self, stage: Stage) -> Samples:
+    def run(self, window: LoadWindow) -> Samples:
         """Send one window. Raises GeneratorFailure when the generator itself failed."""
         ...
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from tuner.errors import GeneratorFailure, InputError, Problem, Where
+from tuner.errors import GeneratorFailure, InputError, Mistake, Problem, Where
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
-from tuner.load.descriptors import compiled, is_url, reflected
+from tuner.load.http1.wire import request_bytes
 from tuner.load.model import Protocol, Request, Target, Tls
 from tuner.load.protocols import protocol
+from tuner.load.protocols.descriptors import compiled, is_url, reflected
 from tuner.load.templates import Template, TemplateError, parse_template
 from tuner.load.tls import context
-from tuner.load.wire import request_bytes
 from tuner.space.model import CheckSpec, RequestSource, WorkloadSpec
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
@@ -69,7 +69,7 @@ def tls(workload: WorkloadSpec) -> Tls:
     except (OSError, ValueError) as error:
         message = f"cannot be used: {error.strerror if isinstance(error, OSError) else error}"
         fix = "name a file with the certificates of the authorities to trust, in PEM"
-        raise InputError([Problem(where=Where(file=str(spec.ca)), message=message, fix=fix)]) from None
+        raise InputError.at(spec.ca or "tls", message, fix) from None
     return made
 
 
@@ -90,8 +90,7 @@ def protocol_of(workload: WorkloadSpec) -> Protocol:
     try:
         return protocol(workload.protocol, {**options(workload), **_definitions(workload)})
     except ValueError as error:
-        where = Where(file=str(workload.check.schema or "check"))
-        raise InputError([Problem(where=where, message=str(error), fix="correct it")]) from None
+        raise InputError.at(workload.check.schema or "check", str(error), "correct it") from None
 
 
 def requests(workload: WorkloadSpec) -> tuple[Request, ...]:
@@ -119,15 +118,15 @@ def problems(workload: WorkloadSpec, where: Where) -> tuple[Problem, ...]:
             found += _unchecked(workload, _request(workload, speaker, index, source), source)
         except OSError as error:
             message = f"the request file {source.path} cannot be read: {error.strerror}"
-            found.append(Problem(where=where, message=message, fix="name a file that can be read"))
-        except TemplateError as error:
-            message, _, fix = str(error).rpartition("; ")
-            found.append(Problem(where=Where(file=str(source.path), line=error.line), message=message, fix=fix))
+            found.append(Mistake(message, "name a file that can be read").at(where))
+        except Mistake as mistake:
+            line = mistake.line if isinstance(mistake, TemplateError) else 0
+            found.append(Problem.at(source.path, mistake.message, mistake.fix, line=line))
         except InputError as error:
             found += error.problems
         except ValueError as error:
             fix = f"write a body the {workload.protocol} protocol can send"
-            found.append(Problem(where=Where(file=str(source.path)), message=str(error), fix=fix))
+            found.append(Problem.at(source.path, str(error), fix))
     return tuple(found)
 
 
@@ -152,10 +151,10 @@ def _request(workload: WorkloadSpec, speaker: Protocol, index: int, source: Requ
 def _drawn(template: Template, speaker: Protocol, random: Random) -> Request:
     """The first body drawn, encoded; others are tried, too, since the protocol may refuse what is drawn later."""
     if not template.draws:
-        raise ValueError("a template without placeholders; write one such as {{int 0 100}}, or leave template out")
+        raise Mistake("a template without placeholders", "write one such as {{int 0 100}}, or leave template out")
     first, *_ = [speaker.encode(template.render(random)) for _ in range(_TRIED)]
     if first.grpc:
-        raise ValueError("templates are drawn as text, and this protocol sends messages; list several files instead")
+        raise Mistake("templates are drawn as text, and this protocol sends messages", "list several files instead")
     return first
 
 
@@ -164,7 +163,7 @@ def _unchecked(workload: WorkloadSpec, request: Request, source: RequestSource) 
     if _conditions(workload.check) and (request.streams or request.grpc):
         what = "a stream" if request.streams else "no JSON"
         message = f"its answer is {what}: neither JSON paths nor a schema can be held against it"
-        yield Problem(where=Where(file=str(source.path)), message=message, fix="remove json and schema from check")
+        yield Problem.at(source.path, message, "remove json and schema from check")
 
 
 def _definitions(workload: WorkloadSpec) -> Mapping[str, str]:
@@ -181,9 +180,8 @@ def _definitions(workload: WorkloadSpec) -> Mapping[str, str]:
         found = compiled(Path(workload.proto))
     try:
         method_of(found, workload.method)
-    except ValueError as error:
-        message, _, fix = str(error).partition("; ")
-        raise InputError([Problem(where=where, message=f"{workload.method}: {message}", fix=fix)]) from None
+    except Mistake as mistake:
+        raise InputError([mistake.at(where, workload.method)]) from None
     return {"descriptors": base64.b64encode(found).decode()}
 
 
@@ -207,7 +205,5 @@ def _json(path: Path) -> object:
             raise ValueError("a JSON schema is an object")
     except (OSError, ValueError, RecursionError) as error:
         message = f"no JSON schema can be read from it: {error.strerror if isinstance(error, OSError) else error}"
-        raise InputError(
-            [Problem(where=Where(file=str(path)), message=message, fix="write a JSON schema into it")]
-        ) from None
+        raise InputError.at(path, message, "write a JSON schema into it") from None
     return value

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
+from tuner.errors import Mistake
+
 BODIES = 8192
 """Most bodies that are drawn of one template for one load window."""
 _MOST_BYTES = 1 << 25
@@ -29,12 +31,12 @@ _KINDS = "{{int LOW HIGH}}, {{float LOW HIGH}}, {{uuid}} or {{choice A B ...}}"
 _Draw = Callable[[Random], bytes]
 
 
-class TemplateError(ValueError):
-    """A placeholder that is none. The text says what it could be."""
+class TemplateError(Mistake):
+    """A placeholder that is none, and in which line of the template."""
 
-    def __init__(self, line: int, text: str) -> None:
+    def __init__(self, line: int, message: str, fix: str) -> None:
         self.line = line
-        super().__init__(text)
+        super().__init__(message, fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +71,22 @@ def parse_template(content: bytes) -> Template:
         texts.append(content[end : match.start()])
         end = match.end()
         try:
-            draws.append(_draw(match[1].decode()))
-        except ValueError as error:
+            draws.append(_draw(match[1]))
+        except Mistake as mistake:
             line = content.count(b"\n", 0, match.start()) + 1
             shown = match[0].decode(errors="replace")
-            raise TemplateError(line, f"{shown if len(shown) <= 80 else shown[:80] + '…'}: {error}") from None
+            shown = shown if len(shown) <= 80 else shown[:80] + "…"
+            raise TemplateError(line, f"{shown}: {mistake.message}", mistake.fix) from None
     return Template((*texts, content[end:]), tuple(draws))
 
 
-def _draw(text: str) -> _Draw:
+def _draw(text: bytes) -> _Draw:
     try:
-        kind, *words = shlex.split(text)
+        kind, *words = shlex.split(text.decode())
     except ValueError as error:
         if text.strip():
-            raise ValueError(f"{error}; close what is open, or write {_KINDS}") from None
-        raise ValueError(f"it is empty; write {_KINDS}") from None
+            raise Mistake(str(error), f"close what is open, or write {_KINDS}") from None
+        raise Mistake("it is empty", f"write {_KINDS}") from None
     match kind:
         case "int":
             return _int(words)
@@ -94,16 +97,16 @@ def _draw(text: str) -> _Draw:
         case "choice" if words:
             choices = [word.encode() for word in words]
             return lambda random: random.choice(choices)
-    raise ValueError(f"not a placeholder; write {_KINDS}")
+    raise Mistake("not a placeholder", f"write {_KINDS}")
 
 
 def _int(words: list[str]) -> _Draw:
     try:
         low, high = (int(word) for word in words)
     except ValueError:
-        raise ValueError("it needs two whole numbers; write for example {{int 0 100}}") from None
+        raise Mistake("it needs two whole numbers", "write for example {{int 0 100}}") from None
     if low > high:
-        raise ValueError(f"{low} is above {high}; write the smaller one first")
+        raise Mistake(f"{low} is above {high}", "write the smaller one first")
     return lambda random: b"%d" % random.randint(low, high)
 
 
@@ -113,7 +116,7 @@ def _float(words: list[str]) -> _Draw:
         (decimals,) = words[2:] or [""]
         form = f"%.{int(decimals)}f".encode() if decimals else b"%.6g"
     except ValueError:
-        raise ValueError("it needs two numbers, and decimals if need be; write for example {{float 0 1}}") from None
+        raise Mistake("it needs two numbers, and decimals if need be", "write for example {{float 0 1}}") from None
     if not (low <= high and abs(low) < 1e300 and abs(high) < 1e300 and 0 <= int(decimals or 0) <= 17):
-        raise ValueError("the first number must not be above the second, and decimals are 0 to 17; write {{float 0 1}}")
+        raise Mistake("the first number must not be above the second, and decimals are 0 to 17", "write {{float 0 1}}")
     return lambda random: form % random.uniform(low, high)

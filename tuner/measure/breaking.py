@@ -11,7 +11,6 @@ import numpy as np
 from tuner.measure.correlation import correlation_time
 from tuner.measure.model import BoolArray, FloatArray, IntArray, Samples
 from tuner.measure.slo import MOST_ERRORS
-from tuner.measure.window import CENSORED, GOOD
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.space.model import Constraint
 from tuner.units import format_metric, format_rate, format_seconds
@@ -111,9 +110,7 @@ class _Bound:
 
 def _bounds(samples: Samples, slo: Sequence[Constraint], order: IntArray) -> list[tuple[_Bound, FloatArray, float]]:
     """Each bound with which requests break it, a row each, and the share of them that may."""
-    censored = np.isin(samples.status, CENSORED)
-    waits = np.where(censored, np.inf, samples.finished_s - samples.scheduled_s)
-    failed = (samples.status != GOOD).astype(np.float64)
+    waits, failed = samples.censored_latency_s, (~samples.good).astype(np.float64)
     found: list[tuple[_Bound, FloatArray, float]] = []
 
     def slower(text: str, most_s: float, allowed: float) -> None:
@@ -194,6 +191,6 @@ def _log_likelihood(share: FloatArray, bad: FloatArray, size: FloatArray) -> flo
 
 def _most(samples: Samples, kept: BoolArray) -> float:
     start, end = float(samples.scheduled_s[kept][0]), float(samples.scheduled_s[kept][-1])
-    finished = samples.finished_s[samples.status == GOOD]
+    finished = samples.finished_s[samples.good]
     counts, edges = np.histogram(finished, 20, (start, max(end, start + 1e-9)))
     return float(counts.max() / (edges[1] - edges[0]))

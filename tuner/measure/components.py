@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tuner.measure.model import FloatArray, Samples, Status
+from tuner.measure.model import BoolArray, FloatArray, Samples
 from tuner.measure.quantiles import estimate_quantiles
 from tuner.measure.tokens import first_token_s
 
@@ -75,9 +74,7 @@ def split(samples: Samples) -> dict[str, FloatArray]:
 
 def latency(samples: Samples) -> FloatArray:
     """Seconds from the scheduled instant to the last byte, of each answered request."""
-    rows = answered(samples)
-    found: FloatArray = (samples.finished_s - samples.scheduled_s)[rows]
-    return found
+    return samples.latency_s[answered(samples)]
 
 
 def components(samples: Samples) -> tuple[Component, ...]:
@@ -127,9 +124,9 @@ def component(name: str, values: FloatArray, total_s: float) -> Component:
     )
 
 
-def answered(samples: Samples) -> npt.NDArray[np.bool_]:
+def answered(samples: Samples) -> BoolArray:
     """Which requests got a whole answer, right or wrong."""
-    whole: npt.NDArray[np.bool_] = (samples.status >= 100) | (samples.status == Status.WRONG_ANSWER)
+    whole = samples.answered
     for instant in (samples.sent_s, samples.first_byte_s, samples.finished_s):
         whole &= np.isfinite(instant)
     return whole

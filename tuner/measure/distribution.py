@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.model import FloatArray, Samples, Status
+from tuner.measure.model import FloatArray, Samples
 
-_GOOD = 200
-_CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
 POINTS = 120
 SLICES = 100
 FEWEST = 20
@@ -41,9 +39,8 @@ def percentiles(samples: Samples, from_s: float, points: int = POINTS) -> tuple[
     requests that timed out or were never sent count as slower than everything: levels that fall on those are left out.
     """
     rows = samples.scheduled_s >= from_s
-    good = rows & (samples.status == _GOOD)
-    ordered = np.sort((samples.finished_s - samples.scheduled_s)[good])
-    n = len(ordered) + int((rows & np.isin(samples.status, _CENSORED)).sum())
+    ordered = np.sort(samples.latency_s[rows & samples.good])
+    n = len(ordered) + int((rows & samples.censored).sum())
     if not len(ordered):
         return ()
     decades = np.linspace(0.0, math.log10(n), points)
@@ -58,10 +55,9 @@ def slices(samples: Samples, most: int = SLICES) -> tuple[Slice, ...]:
     if n == 0 or samples.window_s <= 0.0:
         return ()
     edges = np.linspace(0.0, samples.window_s, parts + 1)
-    good = samples.status == _GOOD
+    good, latency = samples.good, samples.latency_s
     due_in = np.searchsorted(edges, samples.scheduled_s, side="right").clip(1, parts) - 1
     ended = np.histogram(samples.finished_s[good], edges)[0]
-    latency = samples.finished_s - samples.scheduled_s
     return tuple(
         _slice(
             float(edges[part]),

@@ -16,7 +16,6 @@ from tuner.measure.model import FloatArray, IntArray, Samples, Usage
 from tuner.measure.student import normal_point
 from tuner.units import format_cores, format_ratio, format_seconds
 
-GOOD = 200
 DRIFT_MISS = 0.01
 """Probability with which a drift is seen where there is none."""
 DRIFT_RATIO = 1.1
@@ -68,8 +67,8 @@ def disturbances(samples: Samples, usage: Usage | None = None, *, from_s: float 
     outliers that overlap in time; those in which everything stood still are stalls. `usage`: what the servers used
     meanwhile, by which throttling, restarts and other programs are told apart.
     """
-    kept = (samples.scheduled_s >= from_s) & (samples.status == GOOD)
-    at_s, latency_s = samples.scheduled_s[kept], (samples.finished_s - samples.scheduled_s)[kept]
+    kept = (samples.scheduled_s >= from_s) & samples.good
+    at_s, latency_s = samples.scheduled_s[kept], samples.latency_s[kept]
     if len(latency_s) < DRIFT_LEAST:
         return _restarts(usage)
     bursts = _bursts(samples, from_s, latency_s)
@@ -116,8 +115,7 @@ def _ends(at_s: FloatArray, latency_s: FloatArray) -> tuple[float, float]:
 def _bursts(samples: Samples, from_s: float, latency_s: FloatArray) -> list[_Burst]:
     median, upper = np.quantile(latency_s, (0.5, 0.75))
     fence = max(median + FENCE * (upper - median), FENCE_MEDIANS * median)
-    waited = samples.finished_s - samples.scheduled_s
-    rows = np.flatnonzero((samples.scheduled_s >= from_s) & (waited > fence))
+    rows = np.flatnonzero((samples.scheduled_s >= from_s) & (samples.latency_s > fence))
     if not len(rows):
         return []
     # Rows are in the order scheduled: a new burst begins where all before have ended.
@@ -134,7 +132,7 @@ def _is_dense(samples: Samples, rows: IntArray) -> bool:
 
 def _burst(samples: Samples, rows: IntArray) -> _Burst:
     start_s = float(samples.scheduled_s[rows[0]])
-    worst_s = float((samples.finished_s - samples.scheduled_s)[rows].max())
+    worst_s = float(samples.latency_s[rows].max())
     # The first request of a stall waits longest, so the stall is over about when it is answered.
     over_s = start_s + worst_s
     done = (samples.finished_s > start_s + 0.1 * worst_s) & (samples.finished_s < start_s + 0.9 * worst_s)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tuner.files import write
-from tuner.measure.model import FloatArray, IntArray, Samples, Status
+from tuner.measure.model import FloatArray, IntArray, Samples
 
 SIGNIFICANT_DIGITS = 3
 HIGHEST_NS = 3_600_000_000_000
@@ -31,7 +31,6 @@ _V2_COMPRESSED = 0x1C849304 | 0x10
 _NS = 1e9
 _MS = 1e-6
 """Nanoseconds in the histogram, milliseconds as the line's greatest value, as is usual."""
-_UNANSWERED = (Status.TIMED_OUT, Status.NOT_SENT)
 
 
 def write_log(samples: Samples, path: Path, tag: str = "", *, started_s: float | None = None) -> None:
@@ -51,7 +50,11 @@ def log_lines(samples: Samples, tag: str = "", started_s: float | None = None) -
     """The lines of `write_log`."""
     if any(character.isspace() or character == "," for character in tag):
         raise ValueError(f"{tag!r} cannot be a tag of a histogram log; leave out commas and white space")
-    waits_s, unanswered = _latencies(samples)
+    # NaN for those that carry no latency
+    waits_s, unanswered = (
+        np.where(samples.good | samples.censored, samples.waits_s, np.nan),
+        int(samples.censored.sum()),
+    )
     yield "#[Histogram log format version 1.3]"
     yield "#[Latencies count from the scheduled instant, in nanoseconds]"
     if unanswered:
@@ -79,16 +82,6 @@ def encode(values_ns: IntArray) -> str:
     payload = struct.pack(">iiiiqqd", _V2, len(body), 0, SIGNIFICANT_DIGITS, 1, HIGHEST_NS, 1.0) + body
     squeezed = zlib.compress(payload)
     return base64.b64encode(struct.pack(">ii", _V2_COMPRESSED, len(squeezed)) + squeezed).decode()
-
-
-def _latencies(samples: Samples) -> tuple[FloatArray, int]:
-    """Seconds a request; NaN for those that carry none. And how many of them were never answered in time."""
-    ended = samples.finished_s[np.isfinite(samples.finished_s)]
-    last_s = max(samples.window_s, float(ended.max(initial=0.0)))
-    unanswered = np.isin(samples.status, _UNANSWERED)
-    until_s = np.where(np.isfinite(samples.finished_s), samples.finished_s, last_s)
-    counted = unanswered | (samples.status == 200)
-    return np.where(counted, until_s - samples.scheduled_s, np.nan), int(unanswered.sum())
 
 
 def _nanoseconds(seconds: FloatArray) -> IntArray:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.measure.correlation import correlation_time
-from tuner.measure.model import FloatArray, Samples, Status
+from tuner.measure.model import FloatArray, Samples
 from tuner.measure.quantiles import MISS
 from tuner.measure.student import normal_point
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.space.model import Constraint
 
-GOOD = 200
 FARTHEST = 0.5
 """Share of requests beyond the bound above which a window is far beyond the knee: how far depends on its length."""
 ANCHOR = 0.3
@@ -67,17 +66,14 @@ def exceeded(samples: Samples, slo: Sequence[Constraint], from_s: float = 0.0) -
     Requests never answered in time are beyond every bound.
     """
     kept = samples.scheduled_s >= from_s
-    lost = np.isin(samples.status, (Status.TIMED_OUT, Status.NOT_SENT))
-    waited = np.where(lost, np.inf, samples.finished_s - samples.scheduled_s)
-    latency = waited[kept & (lost | (samples.status == GOOD))]
+    latency = samples.censored_latency_s[kept & (samples.censored | samples.good)]
     slow = correlation_time((latency < np.median(latency)).astype(np.float64)).cautious(MISS) if len(latency) else 1.0
     found = []
     for bound in slo:
         if bound.metric == "error_ratio":
-            beyond, allowed = (samples.status != GOOD)[kept], bound.bound
+            beyond, allowed = ~samples.good[kept], bound.bound
         elif bound.metric in _PERCENTILES:
-            beyond = waited[kept & (lost | (samples.status == GOOD))] > bound.bound
-            allowed = 1.0 - _PERCENTILES[bound.metric]
+            beyond, allowed = latency > bound.bound, 1.0 - _PERCENTILES[bound.metric]
         else:
             continue
         correlation = correlation_time(beyond.astype(np.float64))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Status(IntEnum):
-    """What became of a request. Values from 100 to 599 are HTTP statuses, those from 1000 on gRPC's (`tuner.measure.status`); those below are ours.
+    """What became of a request. Values from 100 to 599 are HTTP statuses, those from 1000 on gRPC's
+    (`tuner.measure.status`); those below are ours.
 
-    A request is *good* when its status is 200 and its answer passed the protocol's check. An answer with status 200
-    that fails the check is WRONG_ANSWER; one with another 2xx status that passes it is recorded as 200.
+    An answer with status 200 that fails the protocol's check is WRONG_ANSWER; one with another status that was expected
+    and passes it is recorded as 200 (`GOOD`).
     """
 
     WRONG_ANSWER = 1
@@ -34,6 +36,10 @@ class Status(IntEnum):
     """The server's certificate is not one to trust, or not one for its name: no connection was made."""
     STREAM_CUT = 8
     """A stream of events ended, or was lost, before its end marker."""
+
+
+GOOD: Final = 200
+_CENSORED: Final = (Status.TIMED_OUT, Status.NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +71,7 @@ class Samples:
     """HTTP status, 1000 and the code of a gRPC status that is not OK, or a `Status` below 100."""
     replica: IntArray
     """Index into the endpoint's urls; -1: never sent."""
-    waited: npt.NDArray[np.bool_]
+    waited: BoolArray
     """True: no connection was free when it was due, so its delay is the server's doing, not the generator's."""
     offered_rps: float
     """Rate asked for; 0 for a closed loop."""
@@ -95,6 +101,43 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.scheduled_s)
+
+    @property
+    def good(self) -> BoolArray:
+        """Which requests got an answer that passed the protocol's check."""
+        passed: BoolArray = self.status == GOOD
+        return passed
+
+    @property
+    def censored(self) -> BoolArray:
+        """Which were given up on: their latency is known only to be at least what was waited (`waits_s`).
+
+        The others that are not good failed at once (refused, lost, wrong) and carry no latency.
+        """
+        return np.isin(self.status, _CENSORED)
+
+    @property
+    def answered(self) -> BoolArray:
+        """Which got a whole answer, right or wrong."""
+        whole: BoolArray = (self.status >= 100) | (self.status == Status.WRONG_ANSWER)
+        return whole
+
+    @property
+    def latency_s(self) -> FloatArray:
+        """NaN where no whole answer came."""
+        return self.finished_s - self.scheduled_s
+
+    @property
+    def censored_latency_s(self) -> FloatArray:
+        """The same, inf where it is censored: slower than everything, so that who drops slow requests looks slow."""
+        return np.where(self.censored, np.inf, self.latency_s)
+
+    @property
+    def waits_s(self) -> FloatArray:
+        """Until the whole answer; where none came until the window's last event, for it was waited at least so long."""
+        has_ended = np.isfinite(self.finished_s)
+        last_s = max(self.window_s, float(self.finished_s.max(initial=0.0, where=has_ended)))
+        return np.where(has_ended, self.finished_s, last_s) - self.scheduled_s
 
     @property
     def lateness_s(self) -> FloatArray:

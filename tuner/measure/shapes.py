@@ -14,7 +14,6 @@ from tuner.measure.model import BoolArray, Estimate, FloatArray, Samples
 from tuner.measure.quantiles import binomial_ranks, estimate_quantiles
 from tuner.measure.steady import truncate
 from tuner.measure.trend import trend
-from tuner.measure.window import GOOD
 from tuner.units import format_ratio, format_seconds
 
 BAND = 0.9
@@ -61,7 +60,7 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     inspection schemes*, Biometrika 41, 1954; Hinkley, *Inference about the change-point from cumulative sum tests*,
     Biometrika 58, 1971). Requests that failed are above any band.
     """
-    at_s, latency = samples.scheduled_s, _latency(samples)
+    at_s, latency = samples.scheduled_s, np.where(samples.good, samples.latency_s, np.inf)
     watched = max(0.0, samples.window_s - until_s)
     before = latency[at_s < from_s]
     before = before[truncate(np.where(np.isfinite(before), before, samples.window_s)).cut :]
@@ -158,13 +157,6 @@ def _tail(n: int, share: float, counts: range) -> float:
     return sum(math.comb(n, k) * share**k * (1.0 - share) ** (n - k) for k in counts)
 
 
-def _latency(samples: Samples) -> FloatArray:
-    """A row a request; inf for one that got no good answer."""
-    good = samples.status == GOOD
-    latency: FloatArray = np.where(good, samples.finished_s - samples.scheduled_s, np.inf)
-    return latency
-
-
 def _quantile(latency: FloatArray) -> float | None:
     """The band's quantile; None where it is not finite."""
     found = estimate_quantiles(latency, (BAND,)).get(BAND)
@@ -208,7 +200,7 @@ def bursts(samples: Samples, on: Sequence[tuple[float, float]], off: Sequence[tu
     interval (order statistics of the pairs' ratios; Conover 1999, section 3.4); the growth is the Theil-Sen slope of
     log p90 over the phases (`tuner.measure.trend`).
     """
-    waits = _waited(samples)
+    waits = samples.waits_s
     on_phases, off_phases = _phases(samples, waits, on), _phases(samples, waits, off)
     ratios = np.sort([a.p90_s / b.p90_s for a, b in zip(on_phases, off_phases, strict=False)])
     slower = None
@@ -238,7 +230,7 @@ def _phases(samples: Samples, waits: FloatArray, spans: Sequence[tuple[float, fl
                     p50_s=float(np.quantile(waits[rows], 0.5)),
                     p90_s=float(np.quantile(waits[rows], 0.9)),
                     requests=int(rows.sum()),
-                    failed=int((samples.status[rows] != GOOD).sum()),
+                    failed=int((~samples.good[rows]).sum()),
                 )
             )
     return tuple(found)
@@ -278,11 +270,3 @@ def _between(estimate: Estimate, pattern: str) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f" ({pattern.format(estimate.low)} to {pattern.format(estimate.high)})"
-
-
-def _waited(samples: Samples) -> FloatArray:
-    """Latency; of what never ended, the time until the window's last event."""
-    has_ended = np.isfinite(samples.finished_s)
-    last = max(samples.window_s, float(samples.finished_s.max(initial=0.0, where=has_ended)))
-    waits: FloatArray = np.where(has_ended, samples.finished_s, last) - samples.scheduled_s
-    return waits

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tuner.measure.model import Status
+import numpy as np
+
+from tuner.measure.model import GOOD, IntArray, Status
 
 GRPC: Final = 1000
 """Added to the code of a gRPC status, so that it is told apart from HTTP's."""
@@ -42,3 +44,9 @@ def word(status: int) -> str:
     if status >= GRPC:
         return f"grpc {_CODES[status - GRPC]}"
     return f"http {status}" if status >= 100 else _WORDS.get(status, Status(status).name.lower().replace("_", " "))
+
+
+def errors(status: IntArray) -> Mapping[str, int]:
+    """How many of these are not good, by the word for it."""
+    kinds, counts = np.unique(status[status != GOOD], return_counts=True)
+    return {word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}

@@ -12,16 +12,13 @@ from tuner.measure.correlation import correlation_time
 from tuner.measure.joined import join, starts_s
 from tuner.measure.model import BoolArray, Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
 from tuner.measure.quantiles import MISS, estimate_quantiles
-from tuner.measure.status import word
+from tuner.measure.status import errors
 from tuner.measure.steady import Truncation, truncate
 from tuner.measure.student import normal_point, student_point
 from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.units import format_rate, format_ratio, format_seconds
 
-GOOD = 200
-CENSORED = (Status.TIMED_OUT, Status.NOT_SENT)
-"""Requests given up on: their latency is known only to be at least what was waited."""
 BINS = 10
 """Equal parts of a window whose backlog growth is compared."""
 LOPSIDED = 1.25
@@ -88,8 +85,8 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
         offered_rps=whole.offered_rps,
         achieved_rps=_achieved(parts, from_s),
         latency_s=latency_s,
-        error_ratio=_error_ratio(whole.status[kept], miss),
-        errors=_errors(whole.status[kept]),
+        error_ratio=_error_ratio(~whole.good[kept], miss),
+        errors=errors(whole.status[kept]),
         requests=int(kept.sum()),
         warm_up_s=from_s,
         lateness_p99_s=_quantile(lateness, 0.99),
@@ -120,32 +117,16 @@ def _wilson(share: float, n: float, miss: float) -> Estimate:
     return Estimate(value=share, low=low, high=high)
 
 
-def _error_ratio(status: IntArray, miss: float) -> Estimate:
-    n = len(status)
+def _error_ratio(failed: BoolArray, miss: float) -> Estimate:
+    n = len(failed)
     if n == 0:
         return wilson(0, 0)
-    failed = (status != GOOD).astype(np.float64)
-    return _wilson(float(failed.mean()), n / correlation_time(failed).cautious(miss), miss)
-
-
-def _errors(status: IntArray) -> Mapping[str, int]:
-    kinds, counts = np.unique(status[status != GOOD], return_counts=True)
-    return {word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}
-
-
-def _censored(samples: Samples) -> BoolArray:
-    return np.isin(samples.status, CENSORED)
+    return _wilson(float(failed.mean()), n / correlation_time(failed.astype(np.float64)).cautious(miss), miss)
 
 
 def _waits(samples: Samples) -> FloatArray:
-    """Seconds waited for each good or censored request, in the order scheduled.
-
-    A request that was never sent waited at least until the last event of the window.
-    """
-    ended = np.fmax(samples.finished_s, 0.0)
-    last = max(samples.window_s, float(ended.max(initial=0.0, where=np.isfinite(ended))))
-    waits = np.where(np.isfinite(samples.finished_s), samples.finished_s, last) - samples.scheduled_s
-    counted = (samples.status == GOOD) | _censored(samples)
+    """Seconds waited for each good or censored request, in the order scheduled."""
+    waits, counted = samples.waits_s, samples.good | samples.censored
     # Requests that failed fast keep their place with the median, so that positions are rows.
     typical = float(np.median(waits[counted])) if counted.any() else 0.0
     return np.where(counted, waits, typical)
@@ -154,22 +135,20 @@ def _waits(samples: Samples) -> FloatArray:
 def _latency(
     samples: Samples, kept: BoolArray, waits: FloatArray, miss: float
 ) -> tuple[dict[str, Estimate], dict[str, float]]:
-    censored = _censored(samples)
-    counted = kept & ((samples.status == GOOD) | censored)
-    values = np.where(censored, np.inf, samples.finished_s - samples.scheduled_s)[counted]
+    good, censored = kept & samples.good, kept & samples.censored
+    values = samples.censored_latency_s[good | censored]
     estimates = estimate_quantiles(values, tuple(_PERCENTILES.values()), miss)
     latency_s: dict[str, Estimate] = {}
     beyond_s: dict[str, float] = {}
-    waited = waits[counted & censored]
     for name, level in _PERCENTILES.items():
         estimate = estimates.get(level)
         if estimate is None:
             continue
         if math.isinf(estimate.value):
-            beyond_s[name] = float(waited.min())
+            beyond_s[name] = float(waits[censored].min())
         else:
             latency_s[name] = estimate
-    tokens_s, tokens_beyond_s = token_quantiles(samples, counted & ~censored, counted & censored, waits, miss)
+    tokens_s, tokens_beyond_s = token_quantiles(samples, good, censored, waits, miss)
     return latency_s | tokens_s, beyond_s | tokens_beyond_s
 
 
@@ -179,7 +158,7 @@ def _achieved(parts: Sequence[Samples], from_s: float) -> float:
     for part, start in zip(parts, starts_s(parts), strict=True):
         begin = max(0.0, from_s - start)
         if begin < part.window_s:
-            finished = part.finished_s[part.status == GOOD]
+            finished = part.finished_s[part.good]
             answers += int(((finished >= begin) & (finished <= part.window_s)).sum())
             seconds += part.window_s - begin
     return answers / seconds if seconds > 0.0 else 0.0
@@ -199,7 +178,7 @@ def _backlog_growth(parts: Sequence[Samples], miss: float) -> Estimate | None:
 
 def _growth(part: Samples) -> IntArray:
     edges = np.linspace(0.0, part.window_s, BINS + 1)
-    ended = part.finished_s[~_censored(part) & np.isfinite(part.finished_s)]
+    ended = part.finished_s[~part.censored & np.isfinite(part.finished_s)]
     growth: IntArray = np.histogram(part.scheduled_s, edges)[0] - np.histogram(ended, edges)[0]
     return growth
 
@@ -218,7 +197,7 @@ def _quantile(values: FloatArray, level: float) -> float:
 
 
 def _replica_share(samples: Samples, kept: BoolArray) -> tuple[float, ...]:
-    answered = kept & ((samples.status >= 100) | (samples.status == Status.WRONG_ANSWER)) & (samples.replica >= 0)
+    answered = kept & samples.answered & (samples.replica >= 0)
     if not answered.any():
         return ()
     replicas = int(samples.replica.max()) + 1
@@ -318,7 +297,7 @@ def _why_lopsided(share: tuple[float, ...], samples: Samples, kept: BoolArray) -
 
 def _service_s(samples: Samples, rows: BoolArray) -> float:
     """Median time from send to answer; 0 where none was answered."""
-    spent = (samples.finished_s - samples.sent_s)[rows & (samples.status == GOOD)]
+    spent = (samples.finished_s - samples.sent_s)[rows & samples.good]
     return _quantile(spent, 0.5)
 
 

@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from tuner.backends.model import Difference, Endpoint
 from tuner.errors import InputError, Problem, TrialFailure, Where
-from tuner.load.local import local_generator
 from tuner.load.model import Generator, Protocol, Request, Unanswered
+from tuner.load.process.local import local_generator
 from tuner.load.requests import problems as request_problems
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests

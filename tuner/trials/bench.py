@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import count
 
 from tuner.backends.model import Running
-from tuner.load.model import Generator, Stage
-from tuner.load.stages import as_asked, closed, steady
+from tuner.load.model import Generator, LoadWindow
+from tuner.load.windows import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
@@ -126,7 +126,7 @@ class Bench:
         one_rate = self._one_rate and rate_rps is not None
         return f"the common rate of {rate_rps:.4g}/s" if one_rate else described(self._workload)
 
-    def _closed(self, duration_s: float, connections: int) -> Stage:
+    def _closed(self, duration_s: float, connections: int) -> LoadWindow:
         return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
 
     def _measured(self, rate_rps: float | None) -> Settled:
@@ -150,10 +150,10 @@ class Bench:
         found = disturbances(join(settled.parts), usage, from_s=window.warm_up_s)
         return replace(window, warnings=(*window.warnings, *found))
 
-    def _window(self, stage: Stage) -> Window:
+    def _window(self, stage: LoadWindow) -> Window:
         return summarize(self._samples(stage))
 
-    def _samples(self, stage: Stage) -> Samples:
+    def _samples(self, stage: LoadWindow) -> Samples:
         with silence(self._quiet):
             samples = self._generator.run(stage)
         self._running.check_alive()

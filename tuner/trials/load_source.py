@@ -10,10 +10,10 @@ from typing import Literal, Protocol, runtime_checkable
 import tuner
 from tuner.backends.model import Backend
 from tuner.errors import EnvironmentFailure, InputError, Problem, Where
-from tuner.load.local import local_generator
 from tuner.load.model import Generator, Pipe, Target
-from tuner.load.piped import PipedGenerator
-from tuner.load.several import SeveralGenerator
+from tuner.load.process.local import local_generator
+from tuner.load.process.piped import PipedGenerator
+from tuner.load.process.several import SeveralGenerator
 
 Place = Literal["here", "cluster"]
 IMAGE = f"tuner-load:{tuner.__version__}"

@@ -9,9 +9,9 @@ from pathlib import Path
 from tuner.backends.model import Running
 from tuner.errors import StoreFailure, TrialFailure
 from tuner.files import write
-from tuner.load.answers import same_answer
+from tuner.load.control.answers import same_answer
+from tuner.load.control.smoke import smoke
 from tuner.load.model import Exchange, Protocol, Request
-from tuner.load.smoke import smoke
 
 _SHOWN = 200
 

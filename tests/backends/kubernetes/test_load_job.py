@@ -19,8 +19,8 @@ from tuner.backends.kubernetes.load_job import LOAD, LoadJob, inside
 from tuner.backends.kubernetes.running import KubernetesRunning
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.load.arrivals import schedule
-from tuner.load.model import Generator, Stage, Target
-from tuner.load.piped import PipedGenerator
+from tuner.load.model import Generator, LoadWindow, Target
+from tuner.load.process.piped import PipedGenerator
 from tuner.measure.window import hidden_spread, summarize
 from tuner.trials.load_source import hosted
 
@@ -104,7 +104,7 @@ class TestInCluster(GeneratorConformance):
         service = self.running._api.get(SERVICES, self.running._placed.service.name)
         assert service is not None
         url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-        stage = Stage(arrival="constant", rate_rps=400, duration_s=1.0, connections=1)
+        stage = LoadWindow(arrival="constant", rate_rps=400, duration_s=1.0, connections=1)
         for target, lopsided in ((self.target(url), True), (self.target(*urls), False)):
             with self.generator(target) as generator:
                 generator.ask(target.urls[0], REQUEST, 5.0)
@@ -122,7 +122,7 @@ class TestInCluster(GeneratorConformance):
             pipes.append(self.job.start())
             return pipes[-1]
 
-        stage = Stage(arrival="constant", rate_rps=100, duration_s=1.0, connections=2)
+        stage = LoadWindow(arrival="constant", rate_rps=100, duration_s=1.0, connections=2)
         with PipedGenerator(self.target(*urls), start) as generator:  # type: ignore[arg-type]
             generator.ask(urls[0], REQUEST, 5.0)
             breaking = threading.Timer(0.5, lambda: pipes[0]._stream.sock.sock.shutdown(2))
@@ -136,7 +136,7 @@ class TestInCluster(GeneratorConformance):
     # a client library drops a socket whose other side is gone without closing it
     @pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
     def test_an_api_server_that_is_away_only_costs_time(self, cluster: Cluster, urls: tuple[str, ...]) -> None:
-        stage = Stage(arrival="constant", rate_rps=50, duration_s=2.0, connections=2)
+        stage = LoadWindow(arrival="constant", rate_rps=50, duration_s=2.0, connections=2)
         with self.generator(self.target(*urls)) as generator:
             generator.ask(urls[0], REQUEST, 5.0)
             away = threading.Thread(target=_away, args=(cluster,))
@@ -150,7 +150,7 @@ def _away(cluster: Cluster) -> None:
         time.sleep(1.0)
 
     def test_several_engines_send_one_window_together(self, urls: tuple[str, ...]) -> None:
-        stage = Stage(arrival="constant", rate_rps=100, duration_s=1.0, connections=4)
+        stage = LoadWindow(arrival="constant", rate_rps=100, duration_s=1.0, connections=4)
         with hosted(self.target(*urls), self.job.start, 2) as generator:
             samples = generator.run(stage)
         assert samples.scheduled_s == pytest.approx(schedule(stage), abs=1e-6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tuner.errors import Mistake
 from tuner.load.grpc.frames import END_HEADERS, END_STREAM, USUAL_FRAME, Kind, frame
 from tuner.load.grpc.header_block import encode
 from tuner.load.model import Request
@@ -52,7 +53,7 @@ def call_of(request: Request, *, authority: str, scheme: str, token: str = "") -
 
 def _headers(request: Request, authority: str, scheme: str, token: str) -> list[tuple[str, str]]:
     if not _PATH.fullmatch(request.path):
-        raise ValueError(f"{request.path!r} is no method; it is written /package.Service/Method")
+        raise Mistake(f"{request.path!r} is no method", "it is written /package.Service/Method")
     given = {name.lower(): value for name, value in request.headers.items()}
     return [
         (":method", "POST"),
@@ -71,9 +72,8 @@ def _headers(request: Request, authority: str, scheme: str, token: str) -> list[
 def _metadata(name: str, value: str) -> tuple[str, str]:
     """Values of names in -bin are given as they go over the wire, in base64."""
     if not _NAME.fullmatch(name) or name.startswith("grpc-"):
-        raise ValueError(
-            f"{name!r} is no name of metadata; use letters, digits and _ . - and nothing that gRPC reserves"
-        )
+        fix = "use letters, digits and _ . - and nothing that gRPC reserves"
+        raise Mistake(f"{name!r} is no name of metadata", fix)
     if not all(" " <= character <= "~" for character in value):
         raise ValueError(f"the metadata {name} holds characters other than printable ASCII")
     return name, value

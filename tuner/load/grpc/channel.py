@@ -5,7 +5,6 @@ Sources: RFC 9113 (HTTP/2) and "gRPC over HTTP2", the protocol document of the g
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -25,6 +24,7 @@ from tuner.load.grpc.frames import (
     LAST_STREAM,
     MAX_FRAME_SIZE,
     PADDED,
+    PAIR,
     PREFACE,
     PRIORITY,
     USUAL_FRAME,
@@ -34,14 +34,13 @@ from tuner.load.grpc.frames import (
     window_update,
 )
 from tuner.load.grpc.header_block import decode
-from tuner.load.wire import WireError
+from tuner.load.http1.wire import WireError
 from tuner.measure.status import GRPC
 
 _RENEW_AT: Final = 2**30
 """Bytes received before the peer's window is opened again."""
 _CREDIT: Final = frame(Kind.WINDOW_UPDATE, 0, 0, bytes(4))[:HEAD_BYTES]
 _CREDIT_BYTES: Final = HEAD_BYTES + 4
-_SETTING = struct.Struct(">HI")
 _UNKNOWN: Final = 2
 _INTERNAL: Final = 13
 _UNAVAILABLE: Final = 14
@@ -320,7 +319,7 @@ class Channel:
         if flags & ACK:
             return
         self._greeted = True
-        for name, value in _SETTING.iter_unpack(payload):
+        for name, value in PAIR.iter_unpack(payload):
             if name == INITIAL_WINDOW_SIZE:
                 if value > LARGEST_WINDOW:
                     raise WireError(f"the server sets a window of {value} bytes")

@@ -10,23 +10,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from tuner.load.connection import Connection, Replica
 from tuner.load.grpc.call import Call, call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.frames import END_HEADERS, END_STREAM, HEAD, HEAD_BYTES, Kind
 from tuner.load.grpc.url import as_http
+from tuner.load.http1.connection import Connection, Replica, Sender
+from tuner.load.http1.wire import WireError
 from tuner.load.model import Request, Tls
-from tuner.load.wire import WireError
 from tuner.measure.model import Status
-
-if TYPE_CHECKING:
-    from tuner.load.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAnswer:
     """A whole answer that was correct, as bytes: nothing in them depends on what was sent before, but for the number
     of the stream, at which they are cut."""
 
@@ -36,7 +33,7 @@ class Known:
     length: int
 
 
-def known(data: bytes, stream: int) -> Known | None:
+def known(data: bytes, stream: int) -> KnownAnswer | None:
     """The answer that `data` begins with, to be known by its bytes; None where frames of others stand between its own."""
     parts, at, begin, data_bytes = [], 0, 0, 0
     while len(data) - at >= HEAD_BYTES:
@@ -50,7 +47,7 @@ def known(data: bytes, stream: int) -> Known | None:
         begin = at + HEAD_BYTES
         at = begin + length
         if kind == Kind.HEADERS and flags & END_STREAM:
-            return Known((*parts, data[begin:at]), data_bytes, at) if flags & END_HEADERS else None
+            return KnownAnswer((*parts, data[begin:at]), data_bytes, at) if flags & END_HEADERS else None
     return None
 
 
@@ -79,8 +76,8 @@ class GrpcConnection(Connection):
 
     __slots__ = ("_channel", "_given_up")
 
-    def __init__(self, window: Window, replica: Replica, row: int) -> None:
-        super().__init__(window, replica, row)
+    def __init__(self, sender: Sender, replica: Replica, row: int) -> None:
+        super().__init__(sender, replica, row)
         self._channel = Channel()
         self._given_up = -1
         """The stream that timed out last."""
@@ -95,8 +92,8 @@ class GrpcConnection(Connection):
         if tls is not None and tls.selected_alpn_protocol() != "h2":
             self._fail(Status.CONNECT_FAILED)
             return
-        self.window.columns.connect[self.row] = perf_counter() - self._began
-        self.window.send(self, self.row)
+        self.sender.columns.connect[self.row] = perf_counter() - self._began
+        self.sender.send(self, self.row)
 
     def _begin(self, call: Call) -> None:
         channel = self._channel
@@ -115,19 +112,19 @@ class GrpcConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
-        answer = cast("Known | None", self.expected)
+        answer = cast("KnownAnswer | None", self.expected)
         channel = self._channel
         if answer is not None and data.startswith(channel.id.join(answer.parts)):
             channel.recognize(answer.data_bytes, data[answer.length :])
-            window, row = self.window, self.row
+            sender, row = self.sender, self.row
             if channel.stays:
-                window.free(self, now)
+                sender.free(self, now)
             else:
                 self.drop()
-                window.closed(self.replica)
-            window.first_byte[row] = now
-            window.finished[row] = now
-            window.status[row] = 200
+                sender.closed(self.replica)
+            sender.first_byte[row] = now
+            sender.finished[row] = now
+            sender.status[row] = 200
         else:
             self._parse(data, now)
 
@@ -161,7 +158,7 @@ class GrpcConnection(Connection):
         if channel.is_refused and self.row != self._first_row:
             row = self.row
             self.drop()
-            self.window.retry(replica, row)
+            self.sender.retry(replica, row)
             return
         body, stream = channel.body, channel.stream  # the next call is begun before this one is judged
         if not self._answered(channel.status, body, channel.stays, channel.timing, now):
@@ -177,12 +174,12 @@ class GrpcConnection(Connection):
             super().time_out()  # of two in a row the connection itself may be the reason
             return
         self._given_up = channel.stream
-        self.window.status[self.row] = Status.TIMED_OUT
+        self.sender.status[self.row] = Status.TIMED_OUT
         if self._is_begun:
-            self.window.first_byte[self.row] = self._first_byte
+            self.sender.first_byte[self.row] = self._first_byte
             self._is_begun = False
         channel.out += channel.cancel()
-        self.window.free(self, perf_counter())
+        self.sender.free(self, perf_counter())
         self._flush()
 
     def eof_received(self) -> bool:

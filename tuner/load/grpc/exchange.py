@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from tuner.load.grpc.call import call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.url import as_http
+from tuner.load.http1.connection import PORTS
+from tuner.load.http1.wire import WireError
 from tuner.load.model import Answer, Request, Tls, Unanswered
 from tuner.load.tls import context, refused
-from tuner.load.wire import WireError
 from tuner.uri import masked
 
 _PIECE = 1 << 16
@@ -25,13 +26,13 @@ def call(url: str, request: Request, timeout_s: float, tls: Tls, token: str) -> 
     gRPC port when they like, and what tells that they are ready is often another port.
     """
     address = urlsplit(as_http(url))
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if address.scheme not in PORTS or not address.hostname:
         raise Unanswered(f"{masked(url)} is no URL of the form grpc://host:port or grpcs://host:port")
     authority = address.netloc.rpartition("@")[2]
     deadline = time.monotonic() + timeout_s
     try:
         sent = call_of(request, authority=authority, scheme=address.scheme, token=token)
-        port = address.port or {"http": 80, "https": 443}[address.scheme]
+        port = address.port or PORTS[address.scheme]
         with _connected(address.hostname, port, deadline, tls if address.scheme == "https" else None) as connection:
             channel = Channel()
             channel.out += channel.begin(sent)

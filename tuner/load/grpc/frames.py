@@ -47,7 +47,8 @@ HEADER_LIST_LIMIT: Final = 65536
 
 HEAD = struct.Struct(">HBBBI")
 """Length in two parts, kind, flags, stream."""
-_PAIR = struct.Struct(">HI")
+PAIR = struct.Struct(">HI")
+"""A setting: name and value."""
 
 
 def frame(kind: Kind, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -56,7 +57,7 @@ def frame(kind: Kind, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def settings(values: dict[int, int]) -> bytes:
-    return frame(Kind.SETTINGS, 0, 0, b"".join(_PAIR.pack(name, value) for name, value in values.items()))
+    return frame(Kind.SETTINGS, 0, 0, b"".join(PAIR.pack(name, value) for name, value in values.items()))
 
 
 def window_update(stream: int, increment: int) -> bytes:

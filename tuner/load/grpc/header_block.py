@@ -8,7 +8,7 @@ from functools import lru_cache
 import hpack
 
 from tuner.load.grpc.frames import HEADER_LIST_LIMIT
-from tuner.load.wire import WireError
+from tuner.load.http1.wire import WireError
 
 _EMPTY_TABLE = b"\x20"
 """Sets the size of the table to 0, which may stand before any block, and holds whatever table the peer offers."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 
+from tuner.errors import Mistake
 from tuner.load.model import Protocol
 from tuner.load.protocols.checked import Checked
 from tuner.load.protocols.grpc_method import GrpcMethod
@@ -42,11 +43,12 @@ def protocol(name: str, options: Mapping[str, str] | None = None) -> Protocol:
 
     `options`: `model` (its name in the paths of v2 and tensorflow), `path` (instead of the protocol's usual one),
     `method` and `status` (http only; ``200,404`` are then the statuses of correct answers), `method` and `descriptors`
-    (grpc only: `GrpcMethod`), `check` (conditions as `Checked` takes them). Raises ValueError for a name not in `NAMES`, or conditions that make no sense.
+    (grpc only: `GrpcMethod`), `check` (conditions as `Checked` takes them). Raises Mistake for a name not in `NAMES`,
+    ValueError for conditions that make no sense.
     """
     given = options or {}
     make = _PROTOCOLS.get(name)
     if make is None:
-        raise ValueError(f"{name!r} is not a protocol; use one of {', '.join(NAMES)}")
+        raise Mistake(f"{name!r} is not a protocol", f"use one of {', '.join(NAMES)}")
     speaker = make(given)
     return Checked(speaker, given["check"]) if "check" in given else speaker

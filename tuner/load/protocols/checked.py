@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuner.load.answers import same_answer
+from tuner.load.control.answers import same_answer
 from tuner.load.model import Protocol, Request
 from tuner.load.protocols.json_body import shown
 from tuner.space.json_path import JsonPath, parse_path

@@ -6,8 +6,8 @@ import base64
 import json
 from collections.abc import Container, Mapping
 
-from tuner.load.checks import SUCCESS
 from tuner.load.model import Request
+from tuner.load.recording.checks import SUCCESS
 
 
 class Http:

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.load.descriptors import compiled
+from tuner.errors import Mistake
+from tuner.load.protocols.descriptors import compiled
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor  # type: ignore[import-untyped]
@@ -64,7 +65,7 @@ def shipped(name: str, method: str) -> Method:
 def method_of(descriptors: bytes, method: str) -> Method:
     """`descriptors`: a serialized `FileDescriptorSet`; `method`: ``package.Service/Method``.
 
-    Raises ValueError for descriptors that are none, and for a method that is not in them or is not unary.
+    Raises Mistake for descriptors that are none, and for a method that is not in them or is not unary.
     """
     from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped]
 
@@ -73,13 +74,12 @@ def method_of(descriptors: bytes, method: str) -> Method:
     try:
         found = pool.FindServiceByName(service)
     except KeyError:
-        known = _listed(_services(descriptors))
-        raise ValueError(f"there is no service {service!r}; {known}") from None
+        raise Mistake(f"there is no service {service!r}", _listed(_services(descriptors))) from None
     if name not in found.methods_by_name:
-        raise ValueError(f"the service {service} has no method {name!r}; {_listed(list(found.methods_by_name))}")
+        raise Mistake(f"the service {service} has no method {name!r}", _listed(list(found.methods_by_name)))
     descriptor: MethodDescriptor = found.methods_by_name[name]
     if descriptor.client_streaming or descriptor.server_streaming:
-        raise ValueError(f"{service}/{name} is a streaming method; use a unary one, of one message and one answer")
+        raise Mistake(f"{service}/{name} is a streaming method", "use a unary one, of one message and one answer")
     return Method(
         path=f"/{service}/{name}",
         request=GetMessageClass(descriptor.input_type),
@@ -99,9 +99,8 @@ def _pool(descriptors: bytes) -> DescriptorPool:
         for file in files:
             pool.Add(file)
     except (DecodeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"it holds no complete descriptor set ({error}); make one with protoc --include_imports --descriptor_set_out"
-        ) from None
+        fix = "make one with protoc --include_imports --descriptor_set_out"
+        raise Mistake(f"it holds no complete descriptor set ({error})", fix) from None
     return pool
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tuner.load.events import EventsError, events
+from tuner.load.http1.events import EventsError, events
 from tuner.load.model import Request
 from tuner.load.protocols.json_body import HEADERS, parse_answer, parse_object, shown
 

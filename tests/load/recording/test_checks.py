@@ -1,0 +1,309 @@
+"""What a correct answer is beyond its protocol: statuses, JSON paths, JSON schemas, and what checking them costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from array import array
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.load.sending import constant, run, statuses
+from tests.load.servers import Server, answer, chunked
+from tuner.errors import InputError, Where
+from tuner.load.engine.sampled import SampledChecks
+from tuner.load.model import Request, Target
+from tuner.load.protocols import protocol
+from tuner.load.protocols.checked import Checked
+from tuner.load.recording.checks import AnswerChecks
+from tuner.load.requests import options, problems, protocol_of, requests
+from tuner.measure.model import Status
+from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+
+REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
+
+
+def conditions(*paths: tuple[str, object] | str, schema: object = None) -> str:
+    written = [{"path": each} if isinstance(each, str) else {"path": each[0], "equals": each[1]} for each in paths]
+    return json.dumps({"paths": written} | ({"schema": schema} if schema is not None else {}))
+
+
+def to(url: str, **given: str) -> Target:
+    return Target(urls=(url,), protocol="http", requests=(REQUEST,), options=given)
+
+
+@pytest.mark.parametrize(
+    ("checked", "body", "problem"),
+    [
+        (conditions("$.a"), b'{"a": null}', None),
+        (conditions("$.a"), b'{"b": 1}', r"nothing at \$\.a"),
+        (conditions(("$.a", 1)), b'{"a": 1.0000000001}', None),
+        (conditions(("$.a", 1)), b'{"a": true}', "is true, not 1"),
+        (conditions(("$.a", "x")), b'{"a": "y"}', 'is "y", not "x"'),
+        (conditions(("$.a[*]", 1)), b'{"a": [1, 1, 2]}', "is 2, not 1"),
+        (conditions(("$.a[*]", 1)), b'{"a": []}', "nothing at"),
+        (conditions(("$.a", {"b": [None]})), b'{"a": {"b": [null]}}', None),
+        (conditions(("$.a", None)), b'{"a": 0}', "is 0, not null"),
+        (conditions("$.a", "$.b"), b'{"a": 1}', r"nothing at \$\.b"),
+        (conditions("$.a"), b"<html>", "not JSON"),
+        (conditions("$.a"), b"", "not JSON"),
+        (conditions("$.a"), b"[" * 100_000, "not JSON"),
+        (conditions(schema={"type": "object", "required": ["a"]}), b'{"a": 1}', None),
+        (conditions(schema={"type": "object", "required": ["a"]}), b"{}", r"schema at \$: 'a' is a required property"),
+        (conditions(schema={"$defs": {"n": {"type": "number"}}, "items": {"$ref": "#/$defs/n"}}), b"[1, 2]", None),
+        (conditions(schema={"$defs": {"n": {"type": "number"}}, "items": {"$ref": "#/$defs/n"}}), b'["a"]', r"\$\[0\]"),
+        (conditions(schema={"$ref": "http://127.0.0.1:1/none.json"}), b"{}", "refers to .*which is not in it"),
+        (conditions(schema={"$schema": "http://json-schema.org/draft-07/schema#", "const": 1}), b"2", "schema at"),
+        (conditions(schema=False), b"{}", "breaks the schema"),
+        (conditions(schema={"properties": {"a": {"const": "x" * 5000}}}), b'{"a": 1}', "…"),
+    ],
+)
+def test_what_an_answer_must_hold(checked: str, body: bytes, problem: str | None) -> None:
+    found = protocol("http", {"check": checked}).check(200, body)
+    if problem is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert len(found) < 700
+        with pytest.raises(AssertionError, match=problem):
+            raise AssertionError(found)
+
+
+def test_what_the_protocol_asks_is_asked_first() -> None:
+    speaker = protocol("seldon", {"check": conditions(("$.strData", "x"))})
+    assert speaker.name == "seldon"
+    assert speaker.check(500, b"") == "status 500"
+    assert "exactly one of" in str(speaker.check(200, b"{}"))
+    assert "is" in str(speaker.check(200, b'{"strData": "y"}'))
+    assert speaker.check(200, b'{"strData": "x", "meta": {}}') is None
+    assert speaker.answer(b'{"strData": "x", "meta": {}}') == {"strData": "x"}
+    assert speaker.encode(b'{"strData": "x"}').path == "/api/v1.0/predictions"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (answer(b'{"a": 1}'), 200),
+        (answer(b'{"a": 2}'), Status.WRONG_ANSWER),
+        (answer(b"a"), Status.WRONG_ANSWER),
+        (answer(b'{"a": 1}', "201 Created"), 200),
+        (answer(b'{"a": 2}', "201 Created"), Status.WRONG_ANSWER),
+        (answer(b'{"a": 1}', "500 Internal Server Error"), 500),
+        (chunked(b'{"a": 1}'), 200),
+        (chunked(b'{"a": 2}'), Status.WRONG_ANSWER),
+    ],
+)
+def test_what_is_recorded(reply: bytes, status: int) -> None:
+    with Server(reply) as server:
+        (samples,) = run(to(server.url, check=conditions(("$.a", 1))), constant())
+    assert set(statuses(samples)) == {status}
+
+
+@pytest.mark.parametrize(
+    ("expected", "reply", "status"),
+    [
+        ("404", answer(b"x", "404 Not Found"), 200),
+        ("404", answer(b"x"), Status.WRONG_ANSWER),
+        ("200,404", answer(b"x"), 200),
+        ("202", answer(b"x", "201 Created"), 201),
+        ("302", answer(b"", "302 Found"), 200),
+        ("200", answer(b"", "503 Service Unavailable"), 503),
+    ],
+)
+def test_expected_statuses(expected: str, reply: bytes, status: int) -> None:
+    with Server(reply) as server:
+        (samples,) = run(to(server.url, status=expected), constant())
+    assert set(statuses(samples)) == {status}
+    speaker = protocol("http", {"status": expected})
+    code = int(reply.split(b" ")[1])
+    assert (speaker.check(code, b"") is None) == (status == 200)
+
+
+def test_equal_answers_are_checked_once_and_different_ones_each_time() -> None:
+    speaker = protocol("http", {"check": conditions("$.a")})
+    asked: list[bytes] = []
+
+    class Counted:
+        name = "counted"
+        encode, answer = speaker.encode, speaker.answer
+
+        def check(self, status: int, body: bytes) -> str | None:
+            asked.append(body)
+            return speaker.check(status, body)
+
+    checks = AnswerChecks(Counted(), 2, origin=[0, 0])
+    assert [checks.status(0, 200, b'{"a": 1}') for _ in range(100)] == [200] * 100
+    assert len(asked) == 1
+    assert [checks.status(1, 200, b'{"a": %d}' % number) for number in range(50)] == [200] * 50
+    assert len(asked) == 51
+    long = b'{"a": "%s"}' % (b"x" * 20_000)
+    assert [checks.status(1, 200, long + b" " * number) for number in range(64)] == [200] * 64
+    assert len(asked) == 53  # long ones at times, whichever body of the same template they answer
+    checks.forget()
+    assert checks.status(0, 200, b'{"a": 1}') == 200
+    assert len(asked) == 54
+
+
+def test_a_schema_is_imported_only_where_there_is_one() -> None:
+    script = (
+        "import sys; from tuner.load.protocols import protocol; protocol('http', {}); "
+        "print('jsonschema' in sys.modules); protocol('http', {'check': '{\"schema\": {}}'}); "
+        "print('jsonschema' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+# the workload
+
+
+def workload(tmp_path: Path, check: CheckSpec, **changes: object) -> WorkloadSpec:
+    body = tmp_path / "body.json"
+    body.write_text("{}")
+    return WorkloadSpec(**{"protocol": "http", "requests": (RequestSource(path=body),), "check": check, **changes})  # type: ignore[arg-type]
+
+
+def test_a_workload_with_checks(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"required": ["a"]}')
+    check = CheckSpec(
+        statuses=(200, 202), paths=(PathCheck(path="$.a", equals="1"), PathCheck(path="$.b")), schema=schema
+    )
+    spec = workload(tmp_path, check)
+    assert problems(spec, Where(file="space.yaml")) == ()
+    assert options(spec)["status"] == "200,202"
+    speaker = protocol_of(spec)
+    assert speaker.check(202, b'{"a": 1, "b": 2}') is None
+    assert speaker.check(201, b'{"a": 1, "b": 2}') == "status 201"
+    assert speaker.check(200, b'{"b": 2}')
+    assert len(requests(spec)) == 1
+    assert "check" not in options(workload(tmp_path, CheckSpec()))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no JSON schema"),
+        ("[]", "object"),
+        ('{"type": "text"}', "not a JSON schema"),
+        ('{"pattern": "("}', "not a JSON schema"),
+        ("{" * 100_000, "no JSON schema"),
+    ],
+)
+def test_a_schema_that_is_none(tmp_path: Path, content: str, words: str) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(content)
+    spec = workload(tmp_path, CheckSpec(schema=schema))
+    (problem,) = problems(spec, Where(file="space.yaml"))
+    assert str(problem.where) == str(schema)
+    assert words in problem.message
+    with pytest.raises(InputError):
+        requests(spec)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PURGE", "QUERY"])
+def test_any_method_and_header_goes_out(tmp_path: Path, method: str) -> None:
+    spec = workload(tmp_path, CheckSpec(), method=method, headers={"X-A": "b"}, path="/p?q=1")
+    with Server() as server:
+        (samples,) = run(
+            Target(urls=(server.url,), protocol="http", requests=requests(spec), options=options(spec)), constant()
+        )
+    assert set(statuses(samples)) == {200}
+    assert server.requests[0].startswith(f"{method} /p?q=1 HTTP/1.1\r\n".encode())
+    assert b"\r\nX-A: b\r\n" in server.requests[0]
+    assert server.requests[0].endswith(b"\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def test_from_a_shell() -> None:
+    with Server(answer(b'{"a": 1}', "202 Accepted")) as server:
+        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--rate", "50/s", "--duration", "200ms"]
+        good = subprocess.run(
+            [*command, "--status", "202", "--holds", "$.a=1", "--holds", "$.a"], capture_output=True, text=True
+        )
+        bad = subprocess.run([*command, "--holds", "$.a=2"], capture_output=True, text=True)
+        mistake = subprocess.run([*command, "--holds", "a"], capture_output=True, text=True)
+    told = json.loads(good.stdout)
+    assert told["good"] == told["requests"] > 0
+    told = json.loads(bad.stdout)
+    assert told["errors"] == {"wrong answer": told["requests"]}
+    assert mistake.returncode == 2
+    assert "begins with $" in mistake.stderr
+
+
+# schemas, which are slow
+
+NUMBER = {"properties": {"a": {"type": "number"}}}
+
+
+def sampled(requests: int = 1, origin: list[int] | None = None) -> SampledChecks:
+    speaker = protocol("http", {"check": conditions("$.a", schema=NUMBER)})
+    assert isinstance(speaker, Checked)
+    return SampledChecks(speaker, requests, statuses=range(200, 300), origin=origin or list(range(requests)))
+
+
+def settled(checks: SampledChecks, given: list[int]) -> list[int]:
+    column = array("h", given)
+    checks.settle(column)
+    return column.tolist()
+
+
+def test_a_sample_is_held_against_the_schema_when_the_window_is_over() -> None:
+    checks = sampled()
+    bodies = [b'{"a": %d}' % number for number in range(20)]
+    bodies[7] = bodies[13] = b'{"a": "text"}'
+    bodies[9] = b"{}"
+    given = [checks.status(0, 200, body) for body in bodies]
+    assert given[0] == 200  # the first one at once
+    assert given[9] == Status.WRONG_ANSWER  # paths are always looked at
+    assert all(status < 0 for number, status in enumerate(given) if number not in (0, 9))
+    found = settled(checks, given)
+    assert found == [Status.WRONG_ANSWER if number in (7, 9, 13) else 200 for number in range(20)]
+    assert checks.status(0, 200, bodies[-1]) == 200  # known to be right from now on
+
+
+def test_a_server_that_turns_wrong_and_stays_so_is_wrong_from_there_on() -> None:
+    checks = sampled()
+    given = [checks.status(0, 200, b'{"a": 1}') for _ in range(50)]
+    given += [checks.status(0, 200, b'{"a": "x"}') for _ in range(50)]
+    assert settled(checks, given) == [200] * 50 + [Status.WRONG_ANSWER] * 50
+    given = [checks.status(0, 200, b'{"a": "x"}') for _ in range(5)]
+    assert settled(checks, given) == [Status.WRONG_ANSWER] * 5
+
+
+def test_a_server_that_is_wrong_from_the_start_is_seen_at_once() -> None:
+    checks = sampled()
+    assert [checks.status(0, 200, b'{"a": "x"}') for _ in range(5)] == [Status.WRONG_ANSWER] * 5
+    assert checks.status(0, 200, b'{"a": 1}') == 200
+
+
+@pytest.mark.parametrize(("answers", "size"), [(20_000, 1), (300, 20_000)])
+def test_the_sample_stays_small_and_even(answers: int, size: int) -> None:
+    checks = sampled()
+    given = [checks.status(0, 200, b'{"a": %s1, "n": %d}' % (b" " * size, number)) for number in range(answers)]
+    kept = [number for number, status in enumerate(given) if status in checks._sample]
+    assert 20 < len(kept) <= 1000
+    assert min(kept) < answers * 0.1
+    assert max(kept) > answers * 0.9
+    assert settled(checks, given) == [200] * answers
+
+
+def test_templates_and_a_schema_in_a_window() -> None:
+    def reply(number: int, request: bytes) -> bytes:
+        return answer(request.partition(b"\r\n\r\n")[2])
+
+    template = b'{"a": {{choice 1 2 3 "\\"x\\""}}, "n": "{{uuid}}"}'
+    drawn = Request(method="POST", path="/", headers={}, body=b"{}", template=template)
+    target = Target(
+        urls=("",),
+        protocol="http",
+        requests=(drawn,),
+        options={"check": conditions("$.a", schema=NUMBER)},
+    )
+    with Server(reply) as server:
+        (samples,) = run(replace(target, urls=(server.url,)), constant(rate=800))
+    wrong = sum(b'"a": "x"' in request for request in server.requests)
+    assert 20 < wrong < 80
+    assert statuses(samples) == {200: 200 - wrong, Status.WRONG_ANSWER: wrong}
