@@ -18,9 +18,9 @@ from tests.servers.pods import SERVERS, deployment_of, pods_of, toy_container, t
 from tuner.backends.model import Backend, Deployment
 from tuner.backends.process import ProcessBackend
 from tuner.backends.process import machine as machines
-from tuner.backends.process.affinity import Affinity
-from tuner.backends.process.backend import find_limiter
-from tuner.backends.process.cage import Limiter
+from tuner.backends.process.sandbox.affinity import Affinity
+from tuner.backends.process.sandbox.find import find_limiter
+from tuner.backends.process.sandbox.model import Limiter
 from tuner.errors import BackendFailure, TrialFailure
 from tuner.space.model import LocalImage
 
@@ -95,7 +95,7 @@ def test_a_changed_limit_is_a_difference(backend: ProcessBackend) -> None:
         pytest.skip("memory is not limited here")
     with backend.deploy(deployment_of(pods_of(toy_container()))) as running:
         running.wait_ready(READY_WITHIN_S)
-        changed = running._containers[0].cage.directories[-1]
+        changed = running._containers[0].sandbox.directories[-1]
         for name in ("memory.limit_in_bytes", "memory.max"):
             if (changed / name).exists():
                 (changed / name).write_text(str(48 * 2**20))
@@ -187,7 +187,7 @@ import sys
 from pathlib import Path
 from tests.servers.pods import deployment_of, pods_of, toy_container, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.backends.process.affinity import Affinity
+from tuner.backends.process.sandbox.affinity import Affinity
 
 limiter = Affinity(cpus=(0,)) if sys.argv[2] == "affinity" else None
 backend = ProcessBackend(toy_space(), Path(sys.argv[1]), limiter=limiter)

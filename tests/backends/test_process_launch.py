@@ -11,8 +11,8 @@ import pytest
 
 from tests.servers.pods import SERVERS, TOY, pods_of, toy_container, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.backends.process.affinity import Affinity
-from tuner.backends.process.launch import Launch, command_of, image_of, map_ports, prepare
+from tuner.backends.process.container.launch import Launch, command_of, image_of, map_ports, prepare
+from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage, LocalSpec
 

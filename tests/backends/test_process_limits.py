@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.servers.pods import TOY, pods_of, toy_container
-from tuner.backends.process import cgroup
-from tuner.backends.process.affinity import Affinity
-from tuner.backends.process.cage import Limits
-from tuner.backends.process.cgroup1 import Cgroup1, Cgroup1Cage, parent_groups
-from tuner.backends.process.cgroup2 import Cgroup2, Cgroup2Cage
 from tuner.backends.process.enforcement import insufficient, not_enforced
 from tuner.backends.process.machine import Machine, split
+from tuner.backends.process.sandbox import cgroup
+from tuner.backends.process.sandbox.affinity import Affinity
+from tuner.backends.process.sandbox.cgroup1 import Cgroup1, Cgroup1Sandbox, parent_groups
+from tuner.backends.process.sandbox.cgroup2 import Cgroup2, Cgroup2Sandbox
+from tuner.backends.process.sandbox.model import Limits
 
 TWO = Machine(generator_cpus=(0,), server_cpus=(1,), memory_bytes=8 * 2**30, gpus=0)
 ONE = Machine(generator_cpus=(0,), server_cpus=(0,), memory_bytes=8 * 2**30, gpus=0)
@@ -114,7 +114,7 @@ def files(folder: Path, **contents: str) -> Path:
     return folder
 
 
-def test_version_2_cage_reads_what_the_kernel_writes(tmp_path: Path) -> None:
+def test_version_2_sandbox_reads_what_the_kernel_writes(tmp_path: Path) -> None:
     group = files(
         tmp_path,
         cpu__max="50000 100000\n",
@@ -126,14 +126,14 @@ def test_version_2_cage_reads_what_the_kernel_writes(tmp_path: Path) -> None:
         memory__peak="6000000\n",
         cgroup__procs="12\n34\n",
     )
-    cage = Cgroup2Cage(group=group, cpus=(1,))
-    assert cage.enforced() == Limits(cpu_cores=0.5, memory_bytes=67108864)
-    reading = cage.read()
+    sandbox = Cgroup2Sandbox(group=group, cpus=(1,))
+    assert sandbox.enforced() == Limits(cpu_cores=0.5, memory_bytes=67108864)
+    reading = sandbox.read()
     assert (reading.cpu_s, reading.memory_bytes) == (1.5, 4_000_000)
     assert (reading.periods, reading.throttled) == (40, 10)
-    assert (cage.oom_kills(), cage.memory_peak_bytes(), cage.members()) == (1, 6_000_000, (12, 34))
+    assert (sandbox.oom_kills(), sandbox.memory_peak_bytes(), sandbox.members()) == (1, 6_000_000, (12, 34))
     files(tmp_path, cpu__max="max 100000\n", memory__max="max\n")
-    assert cage.enforced() == Limits()
+    assert sandbox.enforced() == Limits()
 
 
 def test_version_2_limits_are_written_without_swap(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_version_2_limits_are_written_without_swap(tmp_path: Path) -> None:
     assert limiter.directories("a") == (tmp_path / "a",)
 
 
-def test_version_1_cage_reads_what_the_kernel_writes(tmp_path: Path) -> None:
+def test_version_1_sandbox_reads_what_the_kernel_writes(tmp_path: Path) -> None:
     cpu = files(
         tmp_path / "cpu",
         cpu__cfs_quota_us="25000\n",
@@ -161,12 +161,12 @@ def test_version_1_cage_reads_what_the_kernel_writes(tmp_path: Path) -> None:
         memory__max_usage_in_bytes="1000\n",
         cgroup__procs="7\n",
     )
-    cage = Cgroup1Cage(groups={"cpu": cpu, "memory": memory}, cpus=(1,))
-    assert cage.enforced() == Limits(cpu_cores=0.25)
-    reading = cage.read()
+    sandbox = Cgroup1Sandbox(groups={"cpu": cpu, "memory": memory}, cpus=(1,))
+    assert sandbox.enforced() == Limits(cpu_cores=0.25)
+    reading = sandbox.read()
     assert reading.cpu_s is None  # no cpuacct
     assert (reading.memory_bytes, reading.periods, reading.throttled) == (800, 8, 2)
-    assert (cage.oom_kills(), cage.memory_peak_bytes(), cage.members()) == (3, 1000, (7,))
+    assert (sandbox.oom_kills(), sandbox.memory_peak_bytes(), sandbox.members()) == (3, 1000, (7,))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from tests.load.grpc_servers import wait_until
 from tests.servers.pods import deployment_of, pods_of, toy_container, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.backends.process.probe import probe
+from tuner.backends.process.container.probe import probe
 from tuner.errors import TrialFailure
 
 

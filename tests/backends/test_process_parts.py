@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tuner.backends.process import ledger, venvs
-from tuner.backends.process.output import Output, OutputPump
-from tuner.backends.process.probe import probe
-from tuner.backends.process.processes import ProcessId, identify, kill_all, session_members
-from tuner.backends.process.usage import busy_s
+from tuner.backends.process import ledger
+from tuner.backends.process.container import venvs
+from tuner.backends.process.container.output import Output, OutputPump
+from tuner.backends.process.container.probe import probe
+from tuner.backends.process.container.processes import ProcessId, identify, kill_all, session_members
+from tuner.backends.process.container.usage import busy_s
 from tuner.errors import BackendFailure
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.backends.process.ports import give_out, substitute_args, substitute_env
+from tuner.backends.process.container.ports import give_out, substitute_args, substitute_env
 
 PORTS = {9000: 21001, 5000: 21002}
 

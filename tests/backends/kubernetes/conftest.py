@@ -10,7 +10,7 @@ import pytest
 
 from tests.backends.kubernetes.toys import IMAGE
 from tests.cluster.fixture import Cluster
-from tuner.backends.kubernetes.api import NAMESPACES, Api
+from tuner.backends.kubernetes.client.api import NAMESPACES, Api
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import pytest
 
 from tests.backends.kubernetes import toys
 from tests.conformance.backend import READY_WITHIN_S
-from tuner.backends.kubernetes import KubernetesBackend, addresses
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.pods import addresses
 
 pytestmark = pytest.mark.cluster
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.backends.kubernetes import toys
 from tests.servers.pods import pods_of, toy_container
-from tuner.backends.kubernetes import addresses, capacity, counters, readback
-from tuner.backends.kubernetes.counters import Counters
-from tuner.backends.kubernetes.usage import Reading, usage
+from tuner.backends.kubernetes.pods import addresses, capacity, counters, readback
+from tuner.backends.kubernetes.pods.counters import Counters
+from tuner.backends.kubernetes.pods.usage import Snapshot, usage
 from tuner.backends.model import Difference
 from tuner.manifests.model import PodSet
 
@@ -91,12 +91,12 @@ def test_what_is_not_there_is_none() -> None:
     assert counters.parse("head: cannot open anything\n", 1.0) == Counters(at_s=1.0)
 
 
-def reading(at_s: float, *cpu_s: float | None, **others: Any) -> Reading:
+def reading(at_s: float, *cpu_s: float | None, **others: Any) -> Snapshot:
     found = {
         (f"p{i}", "c"): Counters(at_s=at_s, cpu_s=value, memory_bytes=100 + i, **others)
         for i, value in enumerate(cpu_s)
     }
-    return Reading(counters=found, at_s=at_s)
+    return Snapshot(counters=found, at_s=at_s)
 
 
 def test_usage_is_the_sum_over_the_replicas() -> None:
@@ -114,7 +114,7 @@ def test_a_replica_that_could_not_be_read_leaves_no_sum() -> None:
 
 
 def test_counters_that_do_not_cover_the_window_are_not_used() -> None:
-    before, after = reading(0.0, 1.0), Reading(counters=reading(15.0, 2.0).counters, at_s=5.0)
+    before, after = reading(0.0, 1.0), Snapshot(counters=reading(15.0, 2.0).counters, at_s=5.0)
     assert usage(before, after, exact=False, restarts=0).cpu_cores is None
     assert usage(reading(0.0, 1.0), reading(5.0, 2.0), exact=False, restarts=0).cpu_cores == pytest.approx(0.2)
 

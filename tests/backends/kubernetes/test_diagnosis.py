@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuner.backends.kubernetes import diagnosis
+from tuner.backends.kubernetes.pods import diagnosis
 
 
 def pod(

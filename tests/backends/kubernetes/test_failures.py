@@ -24,14 +24,14 @@ from tests.cluster.places import MACHINE_ADDRESS
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, NotAllowed, Resource
+from tuner.backends.kubernetes.client.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, ApiResource, NotAllowed
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
 
-CONFIG_MAPS = Resource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
-DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
-WEBHOOKS = Resource(
+CONFIG_MAPS = ApiResource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+DEPLOYMENTS = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+WEBHOOKS = ApiResource(
     api_version="admissionregistration.k8s.io/v1",
     kind="MutatingWebhookConfiguration",
     plural="mutatingwebhookconfigurations",
@@ -56,7 +56,7 @@ def failure(backend: KubernetesBackend, *objects: Mapping[str, Any]) -> TrialFai
 
 
 @contextmanager
-def made(api: Api, resource: Resource, obj: dict[str, Any]) -> Iterator[None]:
+def made(api: Api, resource: ApiResource, obj: dict[str, Any]) -> Iterator[None]:
     api.create(resource, obj)
     try:
         yield
@@ -383,9 +383,9 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
 
     def make(rules: list[dict[str, Any]]) -> KubernetesBackend:
         rbac = "rbac.authorization.k8s.io"
-        account = Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
-        role = Resource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
-        binding = Resource(api_version=f"{rbac}/v1", kind="RoleBinding", plural="rolebindings", namespaced=True)
+        account = ApiResource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
+        role = ApiResource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
+        binding = ApiResource(api_version=f"{rbac}/v1", kind="RoleBinding", plural="rolebindings", namespaced=True)
         meta = {"metadata": {"name": "limited"}}
         api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", **meta})
         api.apply(role, {"apiVersion": f"{rbac}/v1", "kind": "Role", **meta, "rules": rules})
@@ -408,9 +408,9 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
 
 def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
     """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
-    from tuner.backends.kubernetes.access import rights
+    from tuner.backends.kubernetes.rights.access import rights
 
-    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+    deployments = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
     return [
         {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
         for right in rights([deployments])

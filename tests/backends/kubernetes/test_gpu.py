@@ -21,9 +21,10 @@ from tests.cli.study import journal, quick_space
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.conformance.backend import READY_WITHIN_S
-from tuner.backends.kubernetes import KubernetesBackend, gpu
-from tuner.backends.kubernetes.api import NAMESPACES, NODES, PODS, Api, NotAllowed
-from tuner.backends.kubernetes.diagnosis import is_ready
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.client.api import NAMESPACES, NODES, PODS, Api, NotAllowed
+from tuner.backends.kubernetes.pods import gpu
+from tuner.backends.kubernetes.pods.diagnosis import is_ready
 from tuner.errors import TrialFailure
 from tuner.trials.model import Measured
 

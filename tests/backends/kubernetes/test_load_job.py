@@ -13,10 +13,11 @@ import pytest
 from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.conformance.generator import REQUEST, GeneratorConformance
-from tuner.backends.kubernetes import KubernetesBackend, anchor, load_job
-from tuner.backends.kubernetes.api import JOBS, PODS, SERVICES, Api
-from tuner.backends.kubernetes.load_job import LOAD, LoadJob, inside
-from tuner.backends.kubernetes.running import KubernetesRunning
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.client.api import JOBS, PODS, SERVICES, Api
+from tuner.backends.kubernetes.trial import anchor, load_job
+from tuner.backends.kubernetes.trial.load_job import LOAD, LoadJob, inside
+from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.load.arrivals import schedule
 from tuner.load.model import Generator, Stage, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.backends.kubernetes.addresses import metrics_urls
+from tuner.backends.kubernetes.pods.addresses import metrics_urls
 from tuner.manifests.model import MetricsPort
 
 ENGINE = MetricsPort(container="seldon-container-engine", port=8000, path="/prometheus")

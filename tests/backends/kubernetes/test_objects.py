@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backends.kubernetes import toys
-from tuner.backends.kubernetes import objects
-from tuner.backends.kubernetes.objects import Identity
+from tuner.backends.kubernetes.trial import objects
+from tuner.backends.kubernetes.trial.objects import Identity
 
 WHO = Identity(study="ab12cd34", trial=7)
 OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "tuner-ab12cd34-7", "uid": "u"}

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from tests.repository.checkout import ROOT
-from tuner.backends.kubernetes import rbac, rights
-from tuner.backends.kubernetes.rbac import Account
-from tuner.backends.kubernetes.rights import Right
+from tuner.backends.kubernetes.rights import role as rbac
+from tuner.backends.kubernetes.rights import table as rights
+from tuner.backends.kubernetes.rights.role import Account
+from tuner.backends.kubernetes.rights.table import Right
 
 ACCOUNT = Account(namespace="tuning", name="tuner")
 COMPANION = {"apiVersion": "v1", "kind": "ConfigMap"}

@@ -15,9 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.kubernetes import addresses, capacity, load_job, objects, teardown
-from tuner.backends.kubernetes.anchor import SELECTOR, Anchor, Holding, is_dead
-from tuner.backends.kubernetes.api import (
+from tuner.backends.kubernetes.client.api import (
     JOBS,
     LIMIT_RANGES,
     NODES,
@@ -27,10 +25,13 @@ from tuner.backends.kubernetes.api import (
     Object,
     Refused,
 )
-from tuner.backends.kubernetes.load_job import LoadJob
-from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
-from tuner.backends.kubernetes.preflight import Preflight
-from tuner.backends.kubernetes.running import KubernetesRunning, Placed
+from tuner.backends.kubernetes.pods import addresses, capacity
+from tuner.backends.kubernetes.trial import load_job, objects, teardown
+from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding, is_dead
+from tuner.backends.kubernetes.trial.load_job import LoadJob
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
+from tuner.backends.kubernetes.trial.preflight import Preflight
+from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
 from tuner.backends.model import Deployment, Rendering
 from tuner.errors import BackendFailure, EnvironmentFailure, Problem, TrialFailure
 from tuner.manifests.kinds import WorkloadKind, kind_of

@@ -39,12 +39,12 @@ def cluster(context: str | None = None) -> Cluster:
 
 def rights(namespace: str | None, context: str | None) -> tuple[str, str]:
     """Whether the credentials let trials run in the namespace, and what is missing, in words."""
-    from tuner.backends.kubernetes.access import missing
-    from tuner.backends.kubernetes.access import rights as needed_for
-    from tuner.backends.kubernetes.api import Api, Resource
+    from tuner.backends.kubernetes.client.api import Api, ApiResource
+    from tuner.backends.kubernetes.rights.access import missing
+    from tuner.backends.kubernetes.rights.access import rights as needed_for
 
     api = Api(namespace=namespace, context=context, away_at_most_s=_TIMEOUT_S)
-    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
+    deployments = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
     lacking = missing(api, needed_for([deployments]))
     needed = any(right.needed for right, _ in lacking)
     told = "; ".join(f"may not {verb} {right} ({right.why})" for right, verb in lacking)

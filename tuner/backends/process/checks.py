@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.backends.process.launch import command_of, find_program, image_of, search_path
-from tuner.backends.process.venvs import cache_folder, venv_folder
+from tuner.backends.process.container.launch import command_of, find_program, image_of, search_path
+from tuner.backends.process.container.venvs import cache_folder, venv_folder
 from tuner.errors import Problem, Where
 from tuner.manifests.model import Container
 from tuner.space.model import SearchSpace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tuner.backends.process.cage import Limiter, Limits
 from tuner.backends.process.machine import Machine
+from tuner.backends.process.sandbox.model import Limiter, Limits
 from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage
 from tuner.units import format_bytes, format_cores, quantity

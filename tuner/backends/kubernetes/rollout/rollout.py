@@ -1,0 +1,380 @@
+"""Objects that are to stay: applied, their rollout followed, and taken back to what was there before.
+
+Unlike a trial's they keep their names, belong to nobody's anchor, and are shared with other managers of their fields.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tuner.backends.kubernetes.client.api import (
+    FIELD_MANAGER,
+    PODS,
+    SERVICES,
+    Api,
+    ApiResource,
+    Object,
+    Refused,
+)
+from tuner.backends.kubernetes.pods import diagnosis
+from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
+from tuner.backends.kubernetes.pods.logs import of_fault
+from tuner.backends.kubernetes.pods.watch import Watch
+from tuner.backends.kubernetes.rights import access
+from tuner.backends.kubernetes.rights import table as rights
+from tuner.backends.kubernetes.rights.table import Load
+from tuner.backends.kubernetes.rollout import changes
+from tuner.backends.kubernetes.rollout.changes import Conflict
+from tuner.backends.kubernetes.trial.anchor import Holding
+from tuner.backends.kubernetes.trial.load_job import LoadJob
+from tuner.backends.kubernetes.trial.objects import Identity
+from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
+from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+from tuner.manifests.kinds import kind_of
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
+from tuner.manifests.model import PodSet
+from tuner.units import format_seconds
+
+_AWAY_S = 0.5
+_MAY_PASS_WITHIN_S = 5.0
+"""Room that old pods leave is there a moment after they are gone."""
+_REPLACED = frozenset({"NodeLost", "Evicted", "Removed"})
+"""The cluster makes such pods anew; it comes to an end by the deadline if that does not help."""
+_TRIES = 5
+"""Of a roll back that others' writes come in between of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object of the manifest, and what becomes of the one that is live."""
+
+    resource: ApiResource
+    wanted: Object
+    live: Object | None
+    """None: there is none yet."""
+    after: Object
+    """What the API server's dry run made of it."""
+    conflicts: tuple[Conflict, ...]
+    diff: str
+    """Empty: nothing changes."""
+
+    @property
+    def name(self) -> str:
+        return str(self.wanted["metadata"]["name"])
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.name}"
+
+
+class Rollout:
+    """One workload and what belongs to it, in one namespace."""
+
+    def __init__(
+        self, api: Api, objects: Sequence[Mapping[str, Any]], *, workload: int, ignoring: Sequence[str]
+    ) -> None:
+        """`workload` is the index of the one that is rolled out; `ignoring` are annotations that are no change."""
+        self._api = api
+        self._ignoring = ignoring
+        kind = kind_of(objects[workload])
+        if kind is None:
+            raise ValueError(f"object {workload} of the manifest is no workload")
+        self._kind: WorkloadKind = kind
+        self._main = (str(objects[workload]["kind"]), str(objects[workload]["metadata"]["name"]))
+        self._objects = [copy.deepcopy(dict(obj)) for obj in objects]
+        self._applied: list[Change] = []
+        self._undone: list[str] = []
+        self._old: frozenset[str] = frozenset()
+        self._since = ""
+
+    @property
+    def place(self) -> str:
+        return f"namespace {self._api.namespace} of {self._api.cluster} at {self._api.server}"
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was sent to the cluster that was not taken back."""
+        return bool(self._applied)
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """What became of each object that was taken back, the last applied first."""
+        return tuple(self._undone)
+
+    def missing(self, load: Load | None) -> tuple[str, ...]:
+        """Rights that the credentials lack to apply, to follow and to take back, in words. `load` None: not measured."""
+        needed = [right for right in rights.APPLY if right.needed]
+        needed += [right for right in rights.IN_CLUSTER if load == "cluster"]
+        for resource, obj in self._namespaced():
+            group = resource.api_version.rpartition("/")[0]
+            workload = kind_of(obj) is not None
+            needed += rights.of_applied(group, resource.plural, resource.kind, workload=workload)
+        return tuple(
+            f"you may not {verb} {right} in namespace {self._api.namespace} (needed for {right.why})"
+            for right, verb in access.missing(self._api, tuple(rights.distinct(needed)))
+        )
+
+    @contextmanager
+    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[LoadJob]:
+        """A place for load generators beside the pods. Raises EnvironmentFailure."""
+        with LoadJob(self._api, study=study, image=image, cpus=cpus) as job:
+            yield job
+
+    def plan(self) -> tuple[Change, ...]:
+        """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
+        return tuple(self._change(resource, obj) for resource, obj in self._namespaced())
+
+    def left_out(self) -> tuple[str, ...]:
+        """Objects that are the whole cluster's: they are not ours to change."""
+        return tuple(
+            f"{obj['kind']} {obj['metadata']['name']}"
+            for obj in self._objects
+            if not self._api.resource_of(obj).namespaced
+        )
+
+    def apply(self, planned: Sequence[Change], *, force: bool) -> None:
+        """Send the changes. Raises TrialFailure where one is refused: what was sent before is to be taken back."""
+        self._since = self._now()
+        self._old = frozenset(self._uids(self._live_pods()))
+        for change in planned:
+            if change.diff:
+                self._applied.append(change)  # before it is sent: the answer may be lost
+                self._send(change, force=force)
+
+    def annotate(self, planned: Sequence[Change], annotations: Mapping[str, str], *, force: bool) -> None:
+        """Apply the workloads once more, with these annotations; their pods are not touched by that."""
+        for change in planned:
+            if kind_of(change.wanted) is not None:
+                wanted = copy.deepcopy(change.wanted)
+                wanted["metadata"].setdefault("annotations", {}).update(annotations)
+                self._api.apply(change.resource, wanted, force=force)
+
+    def follow(self, deadline_s: float, *, alone: bool) -> float:
+        """Wait until every replica is new and ready, and with `alone` the old pods are gone; returns the seconds taken.
+
+        Raises TrialFailure as soon as the cluster knows that it will not come to that.
+        """
+        begin = time.monotonic()
+        with self._watch() as watch:
+
+            def rolled_out() -> Literal[True] | None:
+                workload = watch.workload()
+                if workload is None:
+                    reason = f"{' '.join(self._main)} was deleted by somebody else"
+                    raise TrialFailure(stage="ready", kind="Deleted", reason=reason)
+                return True if self._is_out(workload, watch.pods(), alone=alone) else None
+
+            found = watch.wait(rolled_out, begin + deadline_s)
+            if isinstance(found, WorkloadFault):
+                logs = of_fault(self._api, found)
+                raise TrialFailure(stage="ready", kind=found.kind, reason=found.reason, logs=logs)
+            if found is None:
+                watch.raise_if_away(_AWAY_S)
+                why = self._kind.waiting(watch.workload() or {}) or "old pods are still there"
+                reason = f"not rolled out after {format_seconds(deadline_s)}: {why}; the last that was said: {watch.last_words()}"
+                raise TrialFailure(stage="ready", kind="RolloutStuck", reason=reason)
+        return time.monotonic() - begin
+
+    def running(
+        self, pods: PodSet, study_id: str, ready_timeout_s: float, load: LoadJob | None = None
+    ) -> KubernetesRunning:
+        """The rolled-out pods, to be verified and measured. To be closed. `load`: where the load comes from, if not here."""
+        workload, selector = self._workload(), self._selector()
+        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        identity = Identity(study=study_id, trial=0)
+        template = mapping(wanted, ("spec", "template")) if wanted["apiVersion"] == "apps/v1" else None
+        service = self._kind.service(wanted, self._objects) or Service(name=self._main[1], port=pods.load_port)
+        replicas = at(workload, ("spec", "replicas")) if template is not None else pods.replicas
+        placed = Placed(
+            identity=identity,
+            pods=replace(pods, replicas=replicas if isinstance(replicas, int) else pods.replicas),
+            kind=self._kind,
+            workload=workload,
+            service=service,
+            template=template,
+            holding=Holding(
+                anchor="", api_version=wanted["apiVersion"], kind=self._main[0], name=self._main[1], pods=selector
+            ),
+            started_at=time.monotonic(),
+            made_at=self._since or self._now(),
+        )
+        return KubernetesRunning(
+            self._api, placed, ready_timeout_s=ready_timeout_s, load_node=load.node if load else ""
+        )
+
+    def take_back(self) -> None:
+        """Make everything that was sent what it was before. After an interrupt it goes on where it was.
+
+        Raises EnvironmentFailure that says what is back and what is not.
+        """
+        while self._applied:
+            change = self._applied[-1]
+            try:
+                said = self._take_back(change)
+            except EnvironmentFailure as failure:
+                state = "".join(f"{said}; " for said in self._undone)
+                left = ", ".join(map(str, self._applied))
+                raise BackendFailure(f"{state}still as exported: {left} ({failure})") from failure
+            self._undone.append(said)
+            self._applied.pop()
+
+    def _send(self, change: Change, *, force: bool) -> None:
+        try:
+            self._api.apply(change.resource, change.wanted, force=force)
+        except Refused as refused:
+            if refused.status >= 500 and "denied the request" not in refused.message:
+                raise
+            raise TrialFailure(stage="deploy", kind="AdmissionRefused", reason=str(refused)) from None
+
+    # planning
+
+    def _namespaced(self) -> Iterator[tuple[ApiResource, Object]]:
+        """What the workload needs comes before it, what acts on it after."""
+        for obj in sorted(self._objects, key=lambda obj: _ORDER.get(obj["kind"], 2 if kind_of(obj) else 1)):
+            resource = self._api.resource_of(obj)
+            if resource.namespaced:
+                obj["metadata"]["namespace"] = self._api.namespace
+                yield resource, obj
+
+    def _change(self, resource: ApiResource, obj: Object) -> Change:
+        live = self._api.get(resource, obj["metadata"]["name"])
+        found: tuple[Conflict, ...] = ()
+        try:
+            after = self._api.apply(resource, obj, dry_run=True)
+        except Refused as refused:
+            if refused.status != 409 or live is None:
+                raise
+            found = changes.conflicts(refused.message)
+            after = self._api.apply(resource, obj, dry_run=True, force=True)
+        return Change(
+            resource=resource,
+            wanted=obj,
+            live=live,
+            after=after,
+            conflicts=found,
+            diff=changes.unified(live, after, self._ignoring),
+        )
+
+    # following
+
+    def _watch(self) -> Watch:
+        return Watch(
+            self._api,
+            pods=self._selector(),
+            name=self._main[1],
+            workload=self._api.resource_of(self._workload()),
+            since=self._since,
+            counts=self._is_new,
+            excused=lambda fault: fault.kind in _REPLACED,
+            may_pass_within_s=_MAY_PASS_WITHIN_S,
+        )
+
+    def _is_out(self, workload: Object, pods: Sequence[Object], *, alone: bool) -> bool:
+        if self._kind.waiting(workload) is not None:
+            return False
+        return not alone or (bool(pods) and all(diagnosis.is_ready(pod) for pod in pods))
+
+    def _is_new(self, pod: Object) -> bool:
+        return pod["metadata"]["uid"] not in self._old and not pod["metadata"].get("deletionTimestamp")
+
+    def _workload(self) -> Object:
+        api_version = next(obj["apiVersion"] for obj in self._objects if obj["kind"] == self._main[0])
+        found = self._api.get(self._api.resource(api_version, self._main[0]), self._main[1])
+        if found is None:
+            raise BackendFailure(f"{' '.join(self._main)} is not in namespace {self._api.namespace} any more")
+        return {"apiVersion": api_version, "kind": self._main[0], **found}
+
+    def _selector(self) -> str:
+        """Of the workload's pods: its own, the one its operator is known by, or that of the Service in front of them."""
+        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        known = self._kind.selector(wanted)
+        if known is not None:
+            return known
+        own = mapping(wanted, ("spec", "selector"))
+        if wanted["apiVersion"] == "apps/v1" and own:
+            return label_selector(own)
+        service = self._kind.service(wanted, self._objects)
+        there = self._api.get(SERVICES, service.name) if service is not None else None
+        return label_selector({"matchLabels": mapping(there, ("spec", "selector"))}) or _NOTHING
+
+    def _live_pods(self) -> list[Object]:
+        return self._api.items(PODS, labels=self._selector())
+
+    def _uids(self, pods: Sequence[Object]) -> list[str]:
+        return [str(pod["metadata"]["uid"]) for pod in pods]
+
+    def _now(self) -> str:
+        self._api.call("GET", "/version", what="the version")  # its answer carries the API server's clock
+        return self._api.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # going back
+
+    def _take_back(self, change: Change) -> str:
+        if change.live is None:
+            there = self._api.get(change.resource, change.name)
+            if there is None:
+                return f"{change} is not there, as before"
+            if not _applied_by_us(there):
+                return f"{change} was left alone: somebody else made it meanwhile"
+            self._api.delete(change.resource, change.name)
+            return f"{change} was deleted: there was none before"
+        for _ in range(_TRIES):
+            there = self._api.get(change.resource, change.name)
+            if there is None:
+                return f"{change} was deleted by somebody else and stays so; it was saved before"
+            try:
+                self._patch_back(change, there)
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+                continue  # written by somebody else between the two
+            return f"{change} is as it was before"
+        raise BackendFailure(f"{change} is written by others all the time")
+
+    def _patch_back(self, change: Change, there: Object) -> None:
+        """First the values; then who they belong to, which a patch that also changes values would get wrong."""
+        assert change.live is not None  # noqa: S101 - the caller's
+        name, live = change.name, change.live
+        patch = changes.back(there, live)
+        if patch:
+            version = there["metadata"]["resourceVersion"]
+            patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
+            there = self._api.merge(change.resource, name, patch)
+        owners = live["metadata"].get("managedFields")
+        if owners:
+            kept = [e for e in there["metadata"].get("managedFields") or () if e.get("subresource")]
+            restored = [*(e for e in owners if not e.get("subresource")), *kept]
+            version = there["metadata"]["resourceVersion"]
+            self._api.merge(
+                change.resource, name, {"metadata": {"managedFields": restored, "resourceVersion": version}}
+            )
+
+
+_NOTHING = "tuner.dev/none=true"
+"""Before an operator has made its Service there are no pods to select."""
+_ORDER = {"HorizontalPodAutoscaler": 3}
+
+
+def label_selector(selector: Mapping[str, Any]) -> str:
+    """A selector as it stands in an object, as a query for the API (meta/v1 LabelSelector)."""
+    labels = [f"{name}={value}" for name, value in mapping(selector, ("matchLabels",)).items()]
+    return ",".join([*labels, *(_expression(entry) for _, entry in mappings(selector, ("matchExpressions",)))])
+
+
+def _expression(entry: Mapping[str, Any]) -> str:
+    key, values = entry.get("key"), ",".join(entry.get("values") or ())
+    match entry.get("operator"):
+        case "Exists":
+            return str(key)
+        case "DoesNotExist":
+            return f"!{key}"
+        case operator:
+            return f"{key} {str(operator).lower()} ({values})"
+
+
+def _applied_by_us(obj: Mapping[str, Any]) -> bool:
+    return any(entry.get("manager") == FIELD_MANAGER for _, entry in mappings(obj, ("metadata", "managedFields")))
