@@ -15,7 +15,7 @@ from tests.cluster.fixture import Cluster
 from tests.conformance.generator import REQUEST, GeneratorConformance
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import JOBS, PODS, SERVICES, Api
-from tuner.backends.kubernetes.trial import anchor, load_job
+from tuner.backends.kubernetes.trial import liveness, load_job
 from tuner.backends.kubernetes.trial.load_job import LOAD, LoadJob, inside
 from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.errors import BackendFailure, GeneratorFailure
@@ -145,11 +145,6 @@ class TestInCluster(GeneratorConformance):
             assert len(generator.run(stage)) == 100
             away.join()
 
-
-def _away(cluster: Cluster) -> None:
-    with suppress(pytest.skip.Exception), cluster.without("kube-apiserver"):
-        time.sleep(1.0)
-
     def test_several_engines_send_one_window_together(self, urls: tuple[str, ...]) -> None:
         stage = Stage(arrival="constant", rate_rps=100, duration_s=1.0, connections=4)
         with hosted(self.target(*urls), self.job.start, 2) as generator:
@@ -158,6 +153,11 @@ def _away(cluster: Cluster) -> None:
         assert set(samples.status) == {200}
         assert samples.connections == 4
         assert self.left_behind() == []
+
+
+def _away(cluster: Cluster) -> None:
+    with suppress(pytest.skip.Exception), cluster.without("kube-apiserver"):
+        time.sleep(1.0)
 
 
 def test_a_job_is_restricted_and_leaves_nothing(api: Api, image: str) -> None:
@@ -178,8 +178,8 @@ def test_what_a_dead_tuner_left_is_cleaned(api: Api, image: str) -> None:
     with job:
         # as if its process had been another one, of the same machine, that is gone
         there = api.items(JOBS, labels="tuner.dev/study=dead")[0]["metadata"]
-        gone = there["annotations"][anchor._TUNER].replace('"started": "', '"started": "0')
-        api.merge(JOBS, there["name"], {"metadata": {"annotations": {anchor._TUNER: gone}}})
+        gone = there["annotations"][liveness._TUNER].replace('"started": "', '"started": "0')
+        api.merge(JOBS, there["name"], {"metadata": {"annotations": {liveness._TUNER: gone}}})
         (said,) = load_job.clean(api)
         assert there["name"] in said
         assert api.items(PODS, labels="tuner.dev/study=dead") == []

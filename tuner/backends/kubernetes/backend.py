@@ -27,7 +27,8 @@ from tuner.backends.kubernetes.client.api import (
 )
 from tuner.backends.kubernetes.pods import addresses, capacity
 from tuner.backends.kubernetes.trial import load_job, objects, teardown
-from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding, is_dead
+from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
+from tuner.backends.kubernetes.trial.liveness import is_dead
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.kubernetes.trial.preflight import Preflight

@@ -11,11 +11,8 @@ Its pod is Guaranteed with whole CPUs: where the kubelet's CPU manager is static
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import Any, Self
 
 import tuner
@@ -25,9 +22,9 @@ from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.watch import Watch
-from tuner.backends.kubernetes.trial import anchor
+from tuner.backends.kubernetes.trial.liveness import HeldJob, is_dead
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label
-from tuner.errors import BackendFailure, EnvironmentFailure, GeneratorFailure
+from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.manifests.kinds.model import at
 from tuner.units import format_seconds
 
@@ -40,8 +37,6 @@ _CPU_MILLI, _MEMORY_MIB = 1000, 512
 _SLEEP = ["python", "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"]
 _SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
 _VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]
-_LIFE_S = anchor.LIFE_S
-_BEAT_EVERY_S = 20.0
 _READY_WITHIN_S = 120.0
 """The image may have to be pulled."""
 _GONE_WITHIN_S = 20.0
@@ -58,15 +53,12 @@ class LoadJob:
         self._cpus = cpus
         self._image = image
         self._study = study
-        self._stop = threading.Event()
-        self._beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._held: HeldJob | None = None
         self._name = ""
-        self._job: Object = {}
         self._pod = self._node = ""
 
     def __enter__(self) -> Self:
         """Raises BackendFailure when the pod does not start, NotAllowed, Refused."""
-        self._beating.start()
         try:
             self._make()
         except BaseException:
@@ -75,8 +67,6 @@ class LoadJob:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._beating.join(timeout=5.0)
         self._unmake()
 
     @property
@@ -108,20 +98,16 @@ class LoadJob:
     def _make(self) -> None:
         study = label(self._study).lower().replace("_", "-").replace(".", "-")
         self._name = f"tuner-load-{study}-{secrets.token_hex(3)}"
-        try:
-            self._job = self._api.create(JOBS, self._wanted())
-        except Refused as refused:
-            found = self._api.get(JOBS, self._name) if refused.status == 409 else None
-            if found is None:
-                raise
-            self._job = found  # made, and the answer was lost: nobody else uses that name
+        self._held = HeldJob(self._api, lives_by="activeDeadlineSeconds")
+        self._held.make(self._name, labels=self._labels, annotations={}, spec=self._spec())
         pod = self._ready_pod()
         self._pod, self._node = str(at(pod, ("metadata", "name"))), str(at(pod, ("spec", "nodeName")))
         self._check_version()
 
     def _unmake(self) -> None:
-        if self._job:
-            self._job = {}
+        held, self._held = self._held, None
+        if held is not None and held.job:
+            held.let_go()
             _remove(self._api, self._name)
 
     def _ready_pod(self) -> Object:
@@ -167,65 +153,44 @@ class LoadJob:
     def _pod_now(self) -> Object | None:
         return next(iter(self._api.items(PODS, fields=f"metadata.name={self._pod}")), None)
 
-    def _beat(self) -> None:
-        while not self._stop.wait(_BEAT_EVERY_S):
-            job = self._job
-            if not job:
-                continue
-            now, made = self._api.now(), datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-            change: Object = {
-                "metadata": {"annotations": anchor.heartbeat(now)},
-                "spec": {"activeDeadlineSeconds": int((now - made).total_seconds()) + _LIFE_S},
-            }
-            with suppress(EnvironmentFailure):  # the next one may get through
-                self._api.merge(JOBS, job["metadata"]["name"], change)
+    @property
+    def _labels(self) -> dict[str, str]:
+        return {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
 
-    def _wanted(self) -> Object:
-        labels = {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
+    def _spec(self) -> Object:
         resources = {"cpu": f"{_CPU_MILLI * self._cpus}m", "memory": f"{_MEMORY_MIB * self._cpus}Mi"}
         return {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": self._name,
-                "namespace": self._api.namespace,
-                "labels": labels,
-                "annotations": {**anchor.this_tuner(), **anchor.heartbeat(self._api.now())},
-            },
-            "spec": {
-                "backoffLimit": 0,
-                "activeDeadlineSeconds": _LIFE_S,
-                "ttlSecondsAfterFinished": 0,
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "restartPolicy": "Never",
-                        "terminationGracePeriodSeconds": 1,
-                        "automountServiceAccountToken": False,
-                        "affinity": _AFFINITY,
-                        "tolerations": [{"key": LOAD, "operator": "Exists"}],
-                        "securityContext": {
-                            "runAsNonRoot": True,
-                            "runAsUser": 65532,
-                            "runAsGroup": 65532,
-                            "seccompProfile": {"type": "RuntimeDefault"},
-                        },
-                        "containers": [
-                            {
-                                "name": _CONTAINER,
-                                "image": self._image,
-                                "command": _SLEEP,
-                                "resources": {"requests": resources, "limits": resources},
-                                "securityContext": {
-                                    "allowPrivilegeEscalation": False,
-                                    "readOnlyRootFilesystem": True,
-                                    "capabilities": {"drop": ["ALL"]},
-                                },
-                                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
-                            }
-                        ],
-                        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": 0,
+            "template": {
+                "metadata": {"labels": self._labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "terminationGracePeriodSeconds": 1,
+                    "automountServiceAccountToken": False,
+                    "affinity": _AFFINITY,
+                    "tolerations": [{"key": LOAD, "operator": "Exists"}],
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 65532,
+                        "runAsGroup": 65532,
+                        "seccompProfile": {"type": "RuntimeDefault"},
                     },
+                    "containers": [
+                        {
+                            "name": _CONTAINER,
+                            "image": self._image,
+                            "command": _SLEEP,
+                            "resources": {"requests": resources, "limits": resources},
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "readOnlyRootFilesystem": True,
+                                "capabilities": {"drop": ["ALL"]},
+                            },
+                            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+                        }
+                    ],
+                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
                 },
             },
         }
@@ -261,7 +226,7 @@ def clean(api: Api) -> list[str]:
     """Remove the load generators of tuners that are gone; says which."""
     removed = []
     for job in api.items(JOBS, labels=f"{LOAD}=true,{MANAGED_BY}={MANAGER}"):
-        if anchor.is_dead(job, api.now()):
+        if is_dead(job, api.now()):
             name, study = job["metadata"]["name"], job["metadata"]["labels"].get(STUDY)
             _remove(api, name)
             removed.append(f"the load generator of study {study}, Job {name} in namespace {api.namespace}")
