@@ -27,7 +27,8 @@ from tuner.trials.load_source import IMAGE, Place, hosted
 
 if TYPE_CHECKING:
     from tuner.backends.kubernetes.rollout.changes import Conflict
-    from tuner.backends.kubernetes.rollout.rollout import Change, Rollout
+    from tuner.backends.kubernetes.rollout.plan import Change
+    from tuner.backends.kubernetes.rollout.rollout import Rollout
     from tuner.backends.kubernetes.trial.load_job import LoadJob
     from tuner.manifests.model import PodSet
 
@@ -269,7 +270,8 @@ def prepare(
     Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
     it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
     """
-    from tuner.backends.kubernetes.client.api import Api, Refused
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.backends.kubernetes.client.refusals import Refused
     from tuner.backends.kubernetes.rollout.rollout import Rollout
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of

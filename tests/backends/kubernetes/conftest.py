@@ -10,7 +10,8 @@ import pytest
 
 from tests.backends.kubernetes.toys import IMAGE
 from tests.cluster.fixture import Cluster
-from tuner.backends.kubernetes.client.api import NAMESPACES, Api
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import NAMESPACES
 
 
 @pytest.fixture(scope="session")

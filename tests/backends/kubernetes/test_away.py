@@ -14,7 +14,8 @@ from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.conformance.backend import predict
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.client.api import PODS, Api
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import PODS
 from tuner.errors import BackendFailure
 
 pytestmark = pytest.mark.cluster

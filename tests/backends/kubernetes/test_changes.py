@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.backends.kubernetes.client.selector import label_selector
 from tuner.backends.kubernetes.rollout import changes
 from tuner.backends.kubernetes.rollout.changes import Conflict
-from tuner.backends.kubernetes.rollout.rollout import label_selector
 
 OURS = {
     "f:metadata": {"f:annotations": {"f:note": {}}},

@@ -24,13 +24,14 @@ from tests.cluster.places import MACHINE_ADDRESS
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.client.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, ApiResource, NotAllowed
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, ApiResource
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
 
 CONFIG_MAPS = ApiResource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
-DEPLOYMENTS = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 WEBHOOKS = ApiResource(
     api_version="admissionregistration.k8s.io/v1",
     kind="MutatingWebhookConfiguration",
@@ -410,10 +411,9 @@ def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
     """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
     from tuner.backends.kubernetes.rights.access import rights
 
-    deployments = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
     return [
         {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
-        for right in rights([deployments])
+        for right in rights([DEPLOYMENTS])
         if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
     ]
 

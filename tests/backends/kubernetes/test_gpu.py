@@ -22,7 +22,9 @@ from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.conformance.backend import READY_WITHIN_S
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.client.api import NAMESPACES, NODES, PODS, Api, NotAllowed
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed
+from tuner.backends.kubernetes.client.resources import NAMESPACES, NODES, PODS
 from tuner.backends.kubernetes.pods import gpu
 from tuner.backends.kubernetes.pods.diagnosis import is_ready
 from tuner.errors import TrialFailure

@@ -14,7 +14,8 @@ from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.conformance.generator import REQUEST, GeneratorConformance
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.client.api import JOBS, PODS, SERVICES, Api
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import JOBS, PODS, SERVICES
 from tuner.backends.kubernetes.trial import liveness, load_job
 from tuner.backends.kubernetes.trial.load_job import LOAD, LoadJob, inside
 from tuner.backends.kubernetes.trial.running import KubernetesRunning

@@ -14,11 +14,11 @@ from tests.cluster.standin import StandIn, definitions, kserve
 from tests.cluster.standin import seldon as seldon_core
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.client.api import PODS, Api, ApiResource
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS
 from tuner.errors import TrialFailure
 
 pytestmark = pytest.mark.cluster
-DEPLOYMENTS = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.kubernetes.client.api import (
-    JOBS,
-    LIMIT_RANGES,
-    NODES,
-    QUOTAS,
-    Api,
-    NotAllowed,
-    Object,
-    Refused,
-)
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
 from tuner.backends.kubernetes.pods import addresses, capacity
 from tuner.backends.kubernetes.trial import load_job, objects, teardown
 from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding

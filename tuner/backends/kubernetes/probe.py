@@ -39,13 +39,13 @@ def cluster(context: str | None = None) -> Cluster:
 
 def rights(namespace: str | None, context: str | None) -> tuple[str, str]:
     """Whether the credentials let trials run in the namespace, and what is missing, in words."""
-    from tuner.backends.kubernetes.client.api import Api, ApiResource
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.backends.kubernetes.client.resources import DEPLOYMENTS
     from tuner.backends.kubernetes.rights.access import missing
     from tuner.backends.kubernetes.rights.access import rights as needed_for
 
     api = Api(namespace=namespace, context=context, away_at_most_s=_TIMEOUT_S)
-    deployments = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
-    lacking = missing(api, needed_for([deployments]))
+    lacking = missing(api, needed_for([DEPLOYMENTS]))
     needed = any(right.needed for right, _ in lacking)
     told = "; ".join(f"may not {verb} {right} ({right.why})" for right, verb in lacking)
     what = "trials can run" if not needed else "trials cannot run"

@@ -7,11 +7,9 @@ custom resources need nothing of their own. A server that does not answer is ask
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -22,9 +20,9 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import ws_client
 
+from tuner.backends.kubernetes.client.refusals import Refused, handshake, refusal, will_pass
+from tuner.backends.kubernetes.client.resources import PODS, ApiResource, Object
 from tuner.errors import BackendFailure, EnvironmentFailure
-
-Object = dict[str, Any]
 
 FIELD_MANAGER = "tuner"
 AWAY_AT_MOST_S = 60.0
@@ -41,52 +39,7 @@ BEHIND_S = 120.0
 is well all the time may look lost, and what is new may not be begun."""
 _SETTLES_S = 30.0
 """So long after it was away an API server may fail for reasons of its own."""
-_BUSY = frozenset({429, 502, 503, 504})
-_PASSING = (b"etcdserver", b"failed calling webhook", b"connection refused", b"context deadline exceeded")
-"""In an internal error: it will pass. Others, such as a value of the wrong type in an apply, will not."""
-_RBAC = re.compile(
-    r'(?P<who>User "[^"]*") cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
-    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
-)
 _PATCHES = {"apply": "application/apply-patch+yaml", "merge": "application/merge-patch+json"}
-
-
-class NotAllowed(EnvironmentFailure):
-    """The credentials do not carry this request: names the verb and the resource, and how to get the right to it."""
-
-
-class Refused(BackendFailure):
-    """The API server understood a request and refused it (admission, quota, validation, conflict, not found)."""
-
-    def __init__(self, *, what: str, status: int, reason: str, message: str) -> None:
-        self.status, self.reason, self.message = status, reason, message
-        super().__init__(f"{what}: {message}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiResource:
-    """One kind of object, as the API server's discovery names it."""
-
-    api_version: str
-    kind: str
-    plural: str
-    namespaced: bool
-
-    def path(self, namespace: str, name: str = "", sub: str = "") -> str:
-        root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        scope = f"/namespaces/{namespace}" if self.namespaced else ""
-        return "/".join(part for part in (f"{root}{scope}/{self.plural}", name, sub) if part)
-
-
-PODS = ApiResource(api_version="v1", kind="Pod", plural="pods", namespaced=True)
-EVENTS = ApiResource(api_version="v1", kind="Event", plural="events", namespaced=True)
-SERVICES = ApiResource(api_version="v1", kind="Service", plural="services", namespaced=True)
-NODES = ApiResource(api_version="v1", kind="Node", plural="nodes", namespaced=False)
-QUOTAS = ApiResource(api_version="v1", kind="ResourceQuota", plural="resourcequotas", namespaced=True)
-LIMIT_RANGES = ApiResource(api_version="v1", kind="LimitRange", plural="limitranges", namespaced=True)
-NAMESPACES = ApiResource(api_version="v1", kind="Namespace", plural="namespaces", namespaced=False)
-REPLICA_SETS = ApiResource(api_version="apps/v1", kind="ReplicaSet", plural="replicasets", namespaced=True)
-JOBS = ApiResource(api_version="batch/v1", kind="Job", plural="jobs", namespaced=True)
 
 
 class Api:
@@ -239,7 +192,7 @@ class Api:
         """An answer that goes on, to be read and closed by the caller; not asked again when it breaks off."""
         response = self._send("GET", path, query, None, None, (_TIMEOUT_S[0], silent_s))
         if response.status >= 400:
-            raise _refusal(what, response.status, response.read())
+            raise refusal(what, response.status, response.read())
         return response
 
     def execute(
@@ -252,26 +205,16 @@ class Api:
         """
         what = f"running {command[0]} in {pod}"
         query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
-        _, url, headers, _, _ = self._client.param_serialize(
-            "GET", PODS.path(self.namespace, pod, "exec"), query_params=query, auth_settings=["BearerToken"]
-        )
-        headers = {name.lower(): value for name, value in headers.items()}
+        running = self._upgraded(ws_client.websocket_call, pod, "exec", query, what, _preload_content=False)
         try:
-            running = ws_client.websocket_call(  # type: ignore[no-untyped-call]
-                self._configuration, "GET", url, headers=headers, query_params=query, _preload_content=False
-            )
-            try:
-                running.run_forever(timeout=timeout_s)
-                status = _status(running, what)
-                said, complaint = (
-                    str(running.read_channel(channel))
-                    for channel in (ws_client.STDOUT_CHANNEL, ws_client.STDERR_CHANNEL)
-                )  # each for itself: they arrive in pieces, which end anywhere in a line
-            finally:
-                running.close()
-                running.sock.shutdown()  # it leaves the socket open where the other side closed first
-        except ApiException as error:
-            raise _refusal(what, *_handshake(error)) from None
+            running.run_forever(timeout=timeout_s)
+            status = _status(running, what)
+            said, complaint = (
+                str(running.read_channel(channel)) for channel in (ws_client.STDOUT_CHANNEL, ws_client.STDERR_CHANNEL)
+            )  # each for itself: they arrive in pieces, which end anywhere in a line
+        finally:
+            running.close()
+            running.sock.shutdown()  # it leaves the socket open where the other side closed first
         if status is None or not 0 <= status <= (125 if any_status else 0):
             message = f"{said}{complaint}".strip() or f"it ended with status {status}"
             raise Refused(what=what, status=0, reason="CommandFailed", message=message)
@@ -283,33 +226,31 @@ class Api:
         """
         channels = [(channel, "true") for channel in ("stdin", "stdout", "stderr")]
         query = [("container", container), *channels, *(("command", word) for word in command)]
-        _, url, headers, _, _ = self._client.param_serialize(
-            "GET", PODS.path(self.namespace, pod, "exec"), query_params=query, auth_settings=["BearerToken"]
-        )
-        headers = {name.lower(): value for name, value in headers.items()}
-        options: dict[str, Any] = {"headers": headers, "query_params": query, "capture_all": False, "binary": True}
-        try:
-            return ws_client.websocket_call(  # type: ignore[no-untyped-call]
-                self._configuration, "GET", url, _preload_content=False, **options
-            )
-        except ApiException as error:
-            raise _refusal(f"running {command[0]} in {pod}", *_handshake(error)) from None
+        options = {"_preload_content": False, "capture_all": False, "binary": True}
+        what = f"running {command[0]} in {pod}"
+        return self._upgraded(ws_client.websocket_call, pod, "exec", query, what, **options)
 
     def forward(self, pod: str, port: int) -> socket.socket:
         """A connection to a pod's port through the API server. Raises Refused or NotAllowed."""
         query = [("ports", str(port))]
+        what = f"a port-forward to {pod}"
+        connection: socket.socket = self._upgraded(ws_client.portforward_call, pod, "portforward", query, what).socket(
+            port
+        )
+        return connection
+
+    def _upgraded(
+        self, call: Callable[..., Any], pod: str, sub: str, query: list[tuple[str, str]], what: str, **options: Any
+    ) -> Any:
+        """A request to a pod that becomes a stream of its own, by one of the client library's two ways."""
         _, url, headers, _, _ = self._client.param_serialize(
-            "GET", PODS.path(self.namespace, pod, "portforward"), query_params=query, auth_settings=["BearerToken"]
+            "GET", PODS.path(self.namespace, pod, sub), query_params=query, auth_settings=["BearerToken"]
         )
         headers = {name.lower(): value for name, value in headers.items()}
         try:
-            opened = ws_client.portforward_call(  # type: ignore[no-untyped-call]
-                self._configuration, "GET", url, headers=headers, query_params=query
-            )
+            return call(self._configuration, "GET", url, headers=headers, query_params=query, **options)
         except ApiException as error:
-            raise _refusal(f"a port-forward to {pod}", *_handshake(error)) from None
-        connection: socket.socket = opened.socket(port)
-        return connection
+            raise refusal(what, *handshake(error)) from None
 
     def _answer(
         self,
@@ -333,8 +274,8 @@ class Api:
                 self._note_time(response.headers.get("Date"))
                 if response.status < 400:
                     return content
-                problem: Exception = _refusal(what, response.status, content)
-                if _will_pass(response.status, content):
+                problem: Exception = refusal(what, response.status, content)
+                if will_pass(response.status, content):
                     again_s = busy_s
                 else:  # one that has just come back may not find its own parts yet: "range is full", of addresses
                     again_s = _SETTLES_S if response.status >= 500 and self.was_away(_SETTLES_S) else 0.0
@@ -412,24 +353,6 @@ def _configuration(kubeconfig: Path | None, context: str | None) -> tuple[Any, s
     return configuration, name, namespace
 
 
-def _refusal(what: str, status: int, content: bytes) -> EnvironmentFailure:
-    try:
-        answer = json.loads(content)
-        message, reason = str(answer.get("message") or ""), str(answer.get("reason") or "")
-    except (ValueError, AttributeError):
-        message, reason = content.decode(errors="replace").strip()[:500], ""
-    if status == 401:
-        return NotAllowed(f"{what}: the API server does not accept these credentials (401 {message})")
-    if status == 403 and (match := _RBAC.search(message)):
-        group = f" of {match['group']}" if match["group"] else ""
-        scope = f"in namespace {match['namespace']}" if match["namespace"] else "at the cluster scope"
-        return NotAllowed(
-            f"{match['who']} may not {match['verb']} {match['resource']}{group} {scope}; `tune rbac` writes the Role "
-            "that allows it"
-        )
-    return Refused(what=what, status=status, reason=reason, message=message or f"HTTP status {status}")
-
-
 def _status(ended: Any, what: str) -> int | None:
     """A command's status; None: it has not ended. Raises Refused where it was not even started."""
     try:
@@ -437,17 +360,6 @@ def _status(ended: Any, what: str) -> int | None:
     except (ValueError, KeyError, TypeError) as error:  # the library takes any failure for that of a command
         raise Refused(what=what, status=500, reason="InternalError", message=f"the node says: {error}") from None
     return status
-
-
-def _will_pass(status: int, content: bytes) -> bool:
-    return status in _BUSY or (status == 500 and any(words in content for words in _PASSING))
-
-
-def _handshake(error: ApiException) -> tuple[int, bytes]:
-    """Status and body of an upgrade that the API server refused, from the websocket library's text."""
-    text = str(error.reason)
-    match = re.search(r"Handshake status (\d+)", text)
-    return (int(match[1]) if match else 0), text.rpartition("-+-+- ")[2].encode()
 
 
 def _short(error: BaseException) -> str:

@@ -11,7 +11,9 @@ from typing import Self
 
 import urllib3
 
-from tuner.backends.kubernetes.client.api import Api, ApiResource, NotAllowed, Object
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed
+from tuner.backends.kubernetes.client.resources import ApiResource, Object
 from tuner.errors import EnvironmentFailure
 
 _RENEWED_EVERY_S = 60

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuner.backends.kubernetes.client.api import Api, Object
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import Object
 from tuner.errors import EnvironmentFailure
 from tuner.manifests.kinds.model import at, mappings
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import urllib3
 
-from tuner.backends.kubernetes.client.api import PODS, Api, NotAllowed, Object
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed
+from tuner.backends.kubernetes.client.resources import PODS, Object
 from tuner.errors import BackendFailure, EnvironmentFailure
 from tuner.manifests.kinds.model import at, mappings
 from tuner.units import quantity

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.backends.kubernetes.client.api import Api, NotAllowed, Object, Refused
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.resources import Object
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault, in_order
 from tuner.manifests.kinds.model import at, mappings
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self, cast
 
-from tuner.backends.kubernetes.client.api import EVENTS, PODS, Api, ApiResource, Object
+from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.feed import Feed, wait_until
+from tuner.backends.kubernetes.client.resources import EVENTS, PODS, ApiResource, Object
 from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.errors import BackendFailure

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tuner.backends.kubernetes.client.api import Api, ApiResource
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import ApiResource
 from tuner.backends.kubernetes.rights.table import ALWAYS, OPTIONAL, Right, distinct, of_workload
 
 

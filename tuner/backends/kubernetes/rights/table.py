@@ -18,17 +18,14 @@ Load = Literal["here", "cluster"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """Verbs on one resource that are needed for one reason, `why`.
+    """Verbs on one resource that are needed for one reason, `why`; the core group's is empty."""
 
-    `needed` False: it works without, and `lost` says what is then missing.
-    """
-
-    group: str
+    group: str = ""
     resource: str
     verbs: tuple[str, ...]
     why: str
-    needed: bool = True
     lost: str = ""
+    """It works without it, but for this; empty: it does not."""
     cluster: bool = False
     """Held at the cluster scope (a ClusterRole), not in the namespace."""
     spare: bool = False
@@ -38,6 +35,10 @@ class Right:
 
     def __str__(self) -> str:
         return f"{self.resource}.{self.group}" if self.group else self.resource
+
+    @property
+    def needed(self) -> bool:
+        return not self.lost
 
     @property
     def without(self) -> str:
@@ -53,22 +54,17 @@ ALWAYS = (
         group="batch", resource="jobs", verbs=("patch",), why="the heartbeat, without which the cluster ends a trial"
     ),
     Right(group="batch", resource="jobs", verbs=("delete",), why="a trial's end: what the anchor owns goes with it"),
+    Right(resource="pods", verbs=("list", "watch"), why="whether a trial's pods are ready, and what they are"),
+    Right(resource="pods", verbs=("delete",), why="a trial's pods are down in seconds, whatever their grace"),
     Right(
-        group="", resource="pods", verbs=("list", "watch"), why="whether a trial's pods are ready, and what they are"
-    ),
-    Right(group="", resource="pods", verbs=("delete",), why="a trial's pods are down in seconds, whatever their grace"),
-    Right(
-        group="",
         resource="pods",
         verbs=("create",),
         why="a server-side dry run of the pods, which tells beforehand what quotas and admission refuse; none is made",
     ),
-    Right(group="", resource="pods/log", verbs=("get",), why="the log of a server, above all of one that failed"),
-    Right(
-        group="", resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"
-    ),
-    Right(group="", resource="services", verbs=("create", "patch"), why="the Service in front of a trial's pods"),
-    Right(group="", resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
+    Right(resource="pods/log", verbs=("get",), why="the log of a server, above all of one that failed"),
+    Right(resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"),
+    Right(resource="services", verbs=("create", "patch"), why="the Service in front of a trial's pods"),
+    Right(resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
     *(
         Right(
             group="apps",
@@ -88,7 +84,6 @@ IN_CLUSTER = (
         load="cluster",
     ),
     Right(
-        group="",
         resource="pods/exec",
         verbs=("create", "get"),
         why="speaking to the load generator in its pod",
@@ -98,53 +93,41 @@ IN_CLUSTER = (
 """For load from inside the cluster."""
 OPTIONAL = (
     Right(
-        group="",
         resource="pods/exec",
         verbs=("create", "get"),
         why="CPU, memory and throttling of exactly the window that was measured, read inside the containers",
-        needed=False,
         lost="usage is read from the kubelet or the metrics API where that is allowed, less exactly, or not at all",
     ),
     Right(
-        group="",
         resource="pods/portforward",
         verbs=("create", "get"),
         why="load from here where neither pods nor Services can be reached",
-        needed=False,
         lost="the load must run inside the cluster, or where the pods can be reached",
         load="here",
     ),
     Right(
-        group="",
         resource="resourcequotas",
         verbs=("list",),
         why="knowing what the quota can never allow",
-        needed=False,
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
     Right(
-        group="",
         resource="limitranges",
         verbs=("list",),
         why="knowing what a LimitRange can never allow",
-        needed=False,
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
     Right(
-        group="",
         resource="nodes",
         verbs=("get", "list"),
         why="knowing what no node can ever hold, and on which nodes it was measured",
-        needed=False,
         lost="such a configuration is deployed and fails as unschedulable, and the result does not describe the nodes",
         cluster=True,
     ),
     Right(
-        group="",
         resource="nodes/proxy",
         verbs=("get",),
         why="CPU and memory use from the kubelet, where pods/exec is not allowed",
-        needed=False,
         lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that we write holds it",
         cluster=True,
         spare=True,
@@ -154,26 +137,21 @@ OPTIONAL = (
         resource="pods",
         verbs=("get",),
         why="memory use from the metrics API, where pods/exec is not allowed",
-        needed=False,
         lost="nothing where pods/exec is allowed",
         spare=True,
     ),
     Right(
-        group="",
         resource="pods",
         verbs=("list",),
         why="finding the DCGM exporter in another namespace, where GPUs are asked for",
-        needed=False,
         lost="the exporter is looked for in the trials' own namespace alone",
         cluster=True,
         spare=True,
     ),
     Right(
-        group="",
         resource="pods/proxy",
         verbs=("get",),
         why="reading the DCGM exporter through the API server, where GPUs are asked for",
-        needed=False,
         lost="the exporter is read at its own address, where that can be reached",
         cluster=True,
         spare=True,
@@ -184,7 +162,6 @@ OPTIONAL = (
             resource=resource,
             verbs=("list",),
             why="naming what may have changed a pod that is not what was asked for",
-            needed=False,
             lost="such a trial fails all the same, and says less",
             cluster=True,
             spare=True,
@@ -193,26 +170,20 @@ OPTIONAL = (
     ),
 )
 APPLY = (
-    Right(group="", resource="pods", verbs=("list", "watch"), why="whether the new pods are ready, and what they are"),
+    Right(resource="pods", verbs=("list", "watch"), why="whether the new pods are ready, and what they are"),
+    Right(resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"),
+    Right(resource="pods/log", verbs=("get",), why="the log of a server that fails"),
+    Right(resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
     Right(
-        group="", resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"
-    ),
-    Right(group="", resource="pods/log", verbs=("get",), why="the log of a server that fails"),
-    Right(group="", resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
-    Right(
-        group="",
         resource="pods/exec",
         verbs=("create", "get"),
         why="CPU, memory and throttling while it is measured once more, read inside the containers",
-        needed=False,
         lost="bounds on CPU and memory are not looked at once more",
     ),
     Right(
-        group="",
         resource="pods/portforward",
         verbs=("create", "get"),
         why="load from here where neither pods nor Services can be reached",
-        needed=False,
         lost="`tune apply` must run where the pods can be reached, or with --load cluster, or with --no-measure",
         load="here",
     ),
@@ -226,7 +197,6 @@ MADE_BY_OPERATORS = tuple(
         resource=resource,
         verbs=("patch",),
         why="keeping what an operator made from the garbage collector until its pods are told to go",
-        needed=False,
         lost="a trial may take its pods' whole grace period to end",
     )
     for resource in ("deployments", "statefulsets")

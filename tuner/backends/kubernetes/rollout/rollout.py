@@ -9,18 +9,13 @@ import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
-from tuner.backends.kubernetes.client.api import (
-    FIELD_MANAGER,
-    PODS,
-    SERVICES,
-    Api,
-    ApiResource,
-    Object,
-    Refused,
-)
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import Refused
+from tuner.backends.kubernetes.client.resources import PODS, SERVICES, ApiResource, Object
+from tuner.backends.kubernetes.client.selector import label_selector
 from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.logs import of_fault
@@ -28,15 +23,15 @@ from tuner.backends.kubernetes.pods.watch import Watch
 from tuner.backends.kubernetes.rights import access
 from tuner.backends.kubernetes.rights import table as rights
 from tuner.backends.kubernetes.rights.table import Load
-from tuner.backends.kubernetes.rollout import changes
-from tuner.backends.kubernetes.rollout.changes import Conflict
+from tuner.backends.kubernetes.rollout.back import take_back
+from tuner.backends.kubernetes.rollout.plan import Change, planned
 from tuner.backends.kubernetes.trial.anchor import Holding
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.objects import Identity
 from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.manifests.kinds import kind_of
-from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping
 from tuner.manifests.model import PodSet
 from tuner.units import format_seconds
 
@@ -45,30 +40,6 @@ _MAY_PASS_WITHIN_S = 5.0
 """Room that old pods leave is there a moment after they are gone."""
 _REPLACED = frozenset({"NodeLost", "Evicted", "Removed"})
 """The cluster makes such pods anew; it comes to an end by the deadline if that does not help."""
-_TRIES = 5
-"""Of a roll back that others' writes come in between of."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One object of the manifest, and what becomes of the one that is live."""
-
-    resource: ApiResource
-    wanted: Object
-    live: Object | None
-    """None: there is none yet."""
-    after: Object
-    """What the API server's dry run made of it."""
-    conflicts: tuple[Conflict, ...]
-    diff: str
-    """Empty: nothing changes."""
-
-    @property
-    def name(self) -> str:
-        return str(self.wanted["metadata"]["name"])
-
-    def __str__(self) -> str:
-        return f"{self.resource.kind} {self.name}"
 
 
 class Rollout:
@@ -126,7 +97,7 @@ class Rollout:
 
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
-        return tuple(self._change(resource, obj) for resource, obj in self._namespaced())
+        return tuple(planned(self._api, resource, obj, self._ignoring) for resource, obj in self._namespaced())
 
     def left_out(self) -> tuple[str, ...]:
         """Objects that are the whole cluster's: they are not ours to change."""
@@ -214,12 +185,12 @@ class Rollout:
         while self._applied:
             change = self._applied[-1]
             try:
-                said = self._take_back(change)
+                outcome = take_back(self._api, change)
             except EnvironmentFailure as failure:
                 state = "".join(f"{said}; " for said in self._undone)
                 left = ", ".join(map(str, self._applied))
                 raise BackendFailure(f"{state}still as exported: {left} ({failure})") from failure
-            self._undone.append(said)
+            self._undone.append(outcome)
             self._applied.pop()
 
     def _send(self, change: Change, *, force: bool) -> None:
@@ -239,25 +210,6 @@ class Rollout:
             if resource.namespaced:
                 obj["metadata"]["namespace"] = self._api.namespace
                 yield resource, obj
-
-    def _change(self, resource: ApiResource, obj: Object) -> Change:
-        live = self._api.get(resource, obj["metadata"]["name"])
-        found: tuple[Conflict, ...] = ()
-        try:
-            after = self._api.apply(resource, obj, dry_run=True)
-        except Refused as refused:
-            if refused.status != 409 or live is None:
-                raise
-            found = changes.conflicts(refused.message)
-            after = self._api.apply(resource, obj, dry_run=True, force=True)
-        return Change(
-            resource=resource,
-            wanted=obj,
-            live=live,
-            after=after,
-            conflicts=found,
-            diff=changes.unified(live, after, self._ignoring),
-        )
 
     # following
 
@@ -311,70 +263,7 @@ class Rollout:
         self._api.call("GET", "/version", what="the version")  # its answer carries the API server's clock
         return self._api.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    # going back
-
-    def _take_back(self, change: Change) -> str:
-        if change.live is None:
-            there = self._api.get(change.resource, change.name)
-            if there is None:
-                return f"{change} is not there, as before"
-            if not _applied_by_us(there):
-                return f"{change} was left alone: somebody else made it meanwhile"
-            self._api.delete(change.resource, change.name)
-            return f"{change} was deleted: there was none before"
-        for _ in range(_TRIES):
-            there = self._api.get(change.resource, change.name)
-            if there is None:
-                return f"{change} was deleted by somebody else and stays so; it was saved before"
-            try:
-                self._patch_back(change, there)
-            except Refused as refused:
-                if refused.status != 409:
-                    raise
-                continue  # written by somebody else between the two
-            return f"{change} is as it was before"
-        raise BackendFailure(f"{change} is written by others all the time")
-
-    def _patch_back(self, change: Change, there: Object) -> None:
-        """First the values; then who they belong to, which a patch that also changes values would get wrong."""
-        assert change.live is not None  # noqa: S101 - the caller's
-        name, live = change.name, change.live
-        patch = changes.back(there, live)
-        if patch:
-            version = there["metadata"]["resourceVersion"]
-            patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
-            there = self._api.merge(change.resource, name, patch)
-        owners = live["metadata"].get("managedFields")
-        if owners:
-            kept = [e for e in there["metadata"].get("managedFields") or () if e.get("subresource")]
-            restored = [*(e for e in owners if not e.get("subresource")), *kept]
-            version = there["metadata"]["resourceVersion"]
-            self._api.merge(
-                change.resource, name, {"metadata": {"managedFields": restored, "resourceVersion": version}}
-            )
-
 
 _NOTHING = "tuner.dev/none=true"
 """Before an operator has made its Service there are no pods to select."""
 _ORDER = {"HorizontalPodAutoscaler": 3}
-
-
-def label_selector(selector: Mapping[str, Any]) -> str:
-    """A selector as it stands in an object, as a query for the API (meta/v1 LabelSelector)."""
-    labels = [f"{name}={value}" for name, value in mapping(selector, ("matchLabels",)).items()]
-    return ",".join([*labels, *(_expression(entry) for _, entry in mappings(selector, ("matchExpressions",)))])
-
-
-def _expression(entry: Mapping[str, Any]) -> str:
-    key, values = entry.get("key"), ",".join(entry.get("values") or ())
-    match entry.get("operator"):
-        case "Exists":
-            return str(key)
-        case "DoesNotExist":
-            return f"!{key}"
-        case operator:
-            return f"{key} {str(operator).lower()} ({values})"
-
-
-def _applied_by_us(obj: Mapping[str, Any]) -> bool:
-    return any(entry.get("manager") == FIELD_MANAGER for _, entry in mappings(obj, ("metadata", "managedFields")))

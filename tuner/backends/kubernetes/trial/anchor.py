@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tuner.backends.kubernetes.client.api import Api, Object
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import Object
 from tuner.backends.kubernetes.trial.liveness import HeldJob
 from tuner.backends.kubernetes.trial.objects import Identity
 

@@ -16,7 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tuner.backends.kubernetes.client.api import JOBS, Api, Object, Refused
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import Refused
+from tuner.backends.kubernetes.client.resources import JOBS, Object
 from tuner.errors import BackendFailure, EnvironmentFailure
 
 _TUNER, _HEARTBEAT = "tuner.dev/tuner", "tuner.dev/heartbeat"

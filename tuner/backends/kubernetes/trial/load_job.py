@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import tuner
-from tuner.backends.kubernetes.client.api import BEHIND_S, JOBS, PODS, Api, Object, Refused
+from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.exec_pipe import ExecPipe
+from tuner.backends.kubernetes.client.refusals import Refused
+from tuner.backends.kubernetes.client.resources import JOBS, PODS, Object
 from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.backends.kubernetes.client.api import NAMESPACES, PODS, Api, ApiResource, NotAllowed, Object, Refused
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.resources import NAMESPACES, PODS, ApiResource, Object
 from tuner.backends.kubernetes.rights import access
 from tuner.backends.kubernetes.trial import objects
 from tuner.backends.kubernetes.trial.objects import Identity
@@ -41,11 +43,9 @@ class Preflight:
         namespace = self._api.namespace
         try:
             if self._api.get(NAMESPACES, namespace) is None:
-                yield Problem(
-                    where=Where(file="--namespace"),
-                    message=f"the cluster {self._api.cluster} has no namespace {namespace!r}",
-                    fix=f"choose another, or make it: kubectl create namespace {namespace}",
-                )
+                message = f"the cluster {self._api.cluster} has no namespace {namespace!r}"
+                fix = f"choose another, or make it: kubectl create namespace {namespace}"
+                yield Problem.at("--namespace", message, fix)
         except NotAllowed:
             return  # reading namespaces is not needed; what is missing will be told by the first request in it
 
@@ -53,16 +53,13 @@ class Preflight:
         try:
             resources = [self._kind(pods)]
         except Refused as refused:
-            where = Where(file=str(self._space.manifest) if self._space else "--backend")
-            yield Problem(where=where, message=refused.message, fix="or tune a Deployment")
+            place = self._space.manifest if self._space else "--backend"
+            yield Problem.at(place, refused.message, "or tune a Deployment")
             return
         wanted = [right for right in access.rights(resources) if right.needed]
         for right, verb in access.missing(self._api, wanted):
-            yield Problem(
-                where=Where(file=f"cluster {self._api.cluster}"),
-                message=f"you may not {verb} {right} in namespace {self._api.namespace} (needed for {right.why})",
-                fix="have the Role applied that `tune rbac` writes",
-            )
+            message = f"you may not {verb} {right} in namespace {self._api.namespace} (needed for {right.why})"
+            yield Problem.at(f"cluster {self._api.cluster}", message, "have the Role applied that `tune rbac` writes")
 
     def _kind(self, pods: PodSet) -> ApiResource:
         return self._api.resource(pods.api_version, pods.kind)
@@ -103,7 +100,7 @@ class Preflight:
     def _problem(self, rendering: Rendering, message: str) -> Problem:
         named = [p for p in self._parameters(rendering.configuration) if _is_about(message, p)]
         values = ", ".join(f"{p.name} = {rendering.configuration.values[p.name]}" for p in named)
-        where = named[0].where if named else self._manifest()
+        where = named[0].where if named else Where(file=str(self._space.manifest) if self._space else "manifest")
         about = f" ({values})" if values else ""
         fix = "take such values out of the parameter's range" if named else "correct the manifest"
         return Problem(
@@ -114,9 +111,6 @@ class Preflight:
 
     def _parameters(self, configuration: Configuration) -> list[Parameter]:
         return [p for p in self._space.parameters if p.name in configuration.values] if self._space else []
-
-    def _manifest(self) -> Where:
-        return Where(file=str(self._space.manifest) if self._space else "manifest")
 
 
 def _pod(obj: Mapping[str, Any]) -> Object | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tuner.backends.kubernetes.client.api import BEHIND_S, EVENTS, NODES, PODS, SERVICES, Api, Object
+from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
+from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object
 from tuner.backends.kubernetes.pods import addresses, admission, diagnosis, gpu, logs, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.capacity import allocatable, requests_of

@@ -10,18 +10,19 @@ import threading
 import time
 from contextlib import suppress
 
-from tuner.backends.kubernetes.client.api import (
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.feed import Feed, wait_until
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.resources import (
+    DEPLOYMENTS,
     JOBS,
     NODES,
     PODS,
     REPLICA_SETS,
-    Api,
+    STATEFUL_SETS,
     ApiResource,
-    NotAllowed,
     Object,
-    Refused,
 )
-from tuner.backends.kubernetes.client.feed import Feed, wait_until
 from tuner.backends.kubernetes.trial.anchor import Holding, owner_of
 from tuner.errors import BackendFailure, EnvironmentFailure
 from tuner.manifests.kinds.model import at, mappings
@@ -32,11 +33,7 @@ _FORCED_AFTER_S = 10.0
 """For so long a node that does not answer may come back and end its pods itself: it was away for longer before."""
 _GIVEN_UP_AFTER_S = 180.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
-_MAKERS = (
-    ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True),
-    ApiResource(api_version="apps/v1", kind="StatefulSet", plural="statefulsets", namespaced=True),
-    REPLICA_SETS,
-)
+_MAKERS = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS)
 """Whoever would make new pods, from the top down: an operator's own among them."""
 
 
