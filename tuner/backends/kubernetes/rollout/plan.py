@@ -34,7 +34,7 @@ class Change:
         return f"{self.resource.kind} {self.name}"
 
 
-def planned(api: Api, resource: ApiResource, obj: Object, ignoring: Sequence[str]) -> Change:
+def change_of(api: Api, resource: ApiResource, obj: Object, ignoring: Sequence[str]) -> Change:
     """By a server-side dry run; `ignoring` are annotations that are no change. Raises Refused where it would not be taken."""
     live = api.get(resource, obj["metadata"]["name"])
     found: tuple[Conflict, ...] = ()

@@ -24,7 +24,7 @@ from tuner.backends.kubernetes.rights import access
 from tuner.backends.kubernetes.rights import table as rights
 from tuner.backends.kubernetes.rights.table import Load
 from tuner.backends.kubernetes.rollout.back import take_back
-from tuner.backends.kubernetes.rollout.plan import Change, planned
+from tuner.backends.kubernetes.rollout.plan import Change, change_of
 from tuner.backends.kubernetes.trial.anchor import Holding
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.objects import Identity
@@ -36,6 +36,9 @@ from tuner.manifests.model import PodSet
 from tuner.units import format_seconds
 
 _AWAY_S = 0.5
+_NOTHING = "tuner.dev/none=true"
+"""Before an operator has made its Service there are no pods to select."""
+_ORDER = {"HorizontalPodAutoscaler": 3}
 _MAY_PASS_WITHIN_S = 5.0
 """Room that old pods leave is there a moment after they are gone."""
 _REPLACED = frozenset({"NodeLost", "Evicted", "Removed"})
@@ -97,7 +100,7 @@ class Rollout:
 
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
-        return tuple(planned(self._api, resource, obj, self._ignoring) for resource, obj in self._namespaced())
+        return tuple(change_of(self._api, resource, obj, self._ignoring) for resource, obj in self._namespaced())
 
     def left_out(self) -> tuple[str, ...]:
         """Objects that are the whole cluster's: they are not ours to change."""
@@ -110,7 +113,7 @@ class Rollout:
     def apply(self, planned: Sequence[Change], *, force: bool) -> None:
         """Send the changes. Raises TrialFailure where one is refused: what was sent before is to be taken back."""
         self._since = self._now()
-        self._old = frozenset(self._uids(self._live_pods()))
+        self._old = frozenset(str(pod["metadata"]["uid"]) for pod in self._api.items(PODS, labels=self._selector()))
         for change in planned:
             if change.diff:
                 self._applied.append(change)  # before it is sent: the answer may be lost
@@ -253,17 +256,6 @@ class Rollout:
         there = self._api.get(SERVICES, service.name) if service is not None else None
         return label_selector({"matchLabels": mapping(there, ("spec", "selector"))}) or _NOTHING
 
-    def _live_pods(self) -> list[Object]:
-        return self._api.items(PODS, labels=self._selector())
-
-    def _uids(self, pods: Sequence[Object]) -> list[str]:
-        return [str(pod["metadata"]["uid"]) for pod in pods]
-
     def _now(self) -> str:
         self._api.call("GET", "/version", what="the version")  # its answer carries the API server's clock
         return self._api.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_NOTHING = "tuner.dev/none=true"
-"""Before an operator has made its Service there are no pods to select."""
-_ORDER = {"HorizontalPodAutoscaler": 3}
