@@ -28,9 +28,8 @@ pytestmark = pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")  # see test_load_job
 @pytest.mark.parametrize("away_s", [5.0])  # for longer: tests/cli/test_study_cluster.py
 def test_a_trial_survives_the_api_servers_absence(
-    cluster: Cluster, kubeconfig: Path, namespace: str, away_s: float
+    cluster: Cluster, backend: KubernetesBackend, api: Api, away_s: float
 ) -> None:
-    backend = KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
     gone, back = threading.Event(), threading.Event()
 
     def outage() -> None:
@@ -50,7 +49,7 @@ def test_a_trial_survives_the_api_servers_absence(
         assert [predict(url) for url in urls] == [[[13]]]
         assert back.wait(60)
     stopping.join()
-    assert Api(namespace=namespace, kubeconfig=kubeconfig).items(PODS, labels="tuner.dev/study") == []
+    assert api.items(PODS, labels="tuner.dev/study") == []
 
 
 def test_a_server_that_stays_away_is_given_up_in_words(kubeconfig: Path, tmp_path: Path) -> None:

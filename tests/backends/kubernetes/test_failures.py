@@ -42,11 +42,6 @@ PATIENCE_S = 45.0
 """The time-out that a failure must not wait for."""
 
 
-@pytest.fixture
-def backend(kubeconfig: Path, namespace: str) -> KubernetesBackend:
-    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
-
-
 def failure(backend: KubernetesBackend, *objects: Mapping[str, Any]) -> TrialFailure:
     """How it fails, which must be long before the time-out."""
     begin = time.monotonic()

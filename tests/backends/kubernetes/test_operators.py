@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,16 +20,11 @@ from tuner.errors import TrialFailure
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def _operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
     definitions.install(cluster, "seldondeployments", "inferenceservices")
     with StandIn(cluster.kubeconfig, namespace, [seldon_core.operator(images("toy")), kserve.operator()]):
         yield
-
-
-@pytest.fixture
-def backend(kubeconfig: Path, namespace: str, _operators: None) -> KubernetesBackend:
-    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
 
 
 def seldon(replicas: int = 2, **env: str) -> dict[str, Any]:

@@ -68,11 +68,6 @@ def test_a_sum_without_some_of_the_gpus_is_none() -> None:
 
 
 @pytest.fixture
-def backend(kubeconfig: Path, namespace: str) -> KubernetesBackend:
-    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
-
-
-@pytest.fixture
 def node(api: Api) -> Iterator[str]:
     """A node with one GPU, as far as the scheduler knows."""
     name = str(api.items(NODES)[-1]["metadata"]["name"])

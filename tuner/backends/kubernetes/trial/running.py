@@ -134,11 +134,10 @@ class KubernetesRunning:
         return addresses.metrics_urls(own, self._placed.pods.metrics)
 
     def differences(self) -> tuple[Difference, ...]:
-        live = diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
         workload = self._placed.workload
         there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
         suspects = functools.cache(lambda: admission.of_pods(self._api))
-        return tuple(readback.differences(self._placed.pods, self._placed.template, live, there, suspects))
+        return tuple(readback.differences(self._placed.pods, self._placed.template, self._live(), there, suspects))
 
     def check_alive(self) -> None:
         """A node that looks lost right after the API server was away is given time to be heard of again."""
@@ -156,7 +155,7 @@ class KubernetesRunning:
 
     def logs(self, tail: int) -> str:
         try:
-            return logs.of_pods(self._api, self._api.items(PODS, labels=self._placed.holding.pods), tail)
+            return logs.of_pods(self._api, self._live(), tail)
         except EnvironmentFailure as failure:
             return f"the log cannot be read: {failure}"
 
@@ -297,8 +296,11 @@ class KubernetesRunning:
 
     # life after ready
 
+    def _live(self) -> list[Object]:
+        return diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
+
     def _fault_now(self) -> WorkloadFault | None:
-        live = self._api.items(PODS, labels=self._placed.holding.pods)
+        live = self._live()
         found = diagnosis.fault(live, self._events_of_unready(live), None)
         return found or self._missing(live) or self._child_out_of_memory()
 
@@ -319,7 +321,7 @@ class KubernetesRunning:
 
     def _restarts_since_ready(self) -> int:
         before = sum(diagnosis.restarts(pod) for pod in self._ready)
-        return sum(diagnosis.restarts(p) for p in self._api.items(PODS, labels=self._placed.holding.pods)) - before
+        return sum(diagnosis.restarts(p) for p in self._live()) - before
 
     def _child_out_of_memory(self) -> WorkloadFault | None:
         """A process that the kernel ended inside a container that goes on: only the control group's count tells."""
