@@ -106,7 +106,7 @@ class TellsMetrics(Protocol):
     """A `Running` whose servers can be asked for their own metrics from where the load comes from."""
 
     def metrics_urls(self) -> tuple[str, ...]:
-        """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none can be."""
+        """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none."""
         ...
 
 
@@ -155,7 +155,7 @@ class InCluster(Protocol):
 
 @runtime_checkable
 class ChecksRendered(Protocol):
-    """A backend that can be asked beforehand what it thinks of whole configurations, such as a cluster with its rules."""
+    """A backend that says beforehand what it thinks of whole configurations, such as a cluster with its rules."""
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
         """What stands in the way of them; nothing is started."""

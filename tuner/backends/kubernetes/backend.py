@@ -78,7 +78,7 @@ class KubernetesBackend:
         return Preflight(self._api, self._space).access(pods)
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
-        """A server-side dry run of each: what admission, quotas and limit ranges refuse, with the parameters it is about."""
+        """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
         return Preflight(self._api, self._space).dry_run(renderings)
 
     def infeasible(self, pods: PodSet) -> str | None:
@@ -225,7 +225,8 @@ class KubernetesBackend:
 
     def _left_out(self, deployment: Deployment) -> list[str]:
         return [
-            f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} of the manifest is the whole cluster's: a trial does not create it"
+            f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} of the manifest is the whole cluster's: "
+            "a trial does not create it"
             for obj in deployment.rendered.objects
             if not self._is_namespaced(obj)
         ]
@@ -289,8 +290,9 @@ def _same(placed: Sequence[Object], original: Mapping[str, Any], identity: Ident
 
 def _described(node: Mapping[str, Any]) -> str:
     there, info = mapping(node, ("status", "allocatable")), mapping(node, ("status", "nodeInfo"))
+    memory = format_bytes(float(quantity(str(there.get("memory", 0)))))
     extended = ", ".join(f"{amount} {name}" for name, amount in there.items() if "." in name)
     return (
-        f"{at(node, ('metadata', 'name'))}: {there.get('cpu')} CPUs, {format_bytes(float(quantity(str(there.get('memory', 0)))))}"
+        f"{at(node, ('metadata', 'name'))}: {there.get('cpu')} CPUs, {memory}"
         f"{', ' + extended if extended else ''}, {info.get('kubeletVersion')}, {info.get('containerRuntimeVersion')}"
     )

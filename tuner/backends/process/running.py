@@ -1,4 +1,4 @@
-"""A deployed configuration: are its processes ready and alive, are they what was asked for, what do they use and say?"""
+"""A deployed configuration: its processes are ready, alive and what was asked for, or not; what they use and say."""
 
 from __future__ import annotations
 
@@ -178,7 +178,8 @@ class ProcessRunning:
                 yield f"{one.label}: its environment could not be read back, the program wrote over it"
         for name, addresses in exposed.items():
             if addresses:
-                yield f"container {name} listens on {', '.join(sorted(addresses))}, not on loopback alone, as the server itself decides"
+                where = ", ".join(sorted(addresses))
+                yield f"container {name} listens on {where}, not on loopback alone, as the server itself decides"
 
 
 def _listening(one: Contained) -> set[tuple[str, int]]:

@@ -184,7 +184,7 @@ class Api:
         patch: str | None = None,
         what: str,
     ) -> Object:
-        """One request and its JSON answer. Raises NotAllowed, Refused, or BackendFailure when none came for too long."""
+        """One request and its JSON answer. Raises NotAllowed, Refused, or BackendFailure when none comes."""
         answer: Object = json.loads(self._answer(method, path, query=query, body=body, patch=patch, what=what))
         return answer
 
@@ -280,8 +280,10 @@ class Api:
                 else:  # one that has just come back may not find its own parts yet: "range is full", of addresses
                     again_s = _SETTLES_S if response.status >= 500 and self.was_away(_SETTLES_S) else 0.0
             except urllib3.exceptions.SSLError as error:  # asking again does not help
-                message = f"the API server at {self.server} cannot be trusted ({error}); is the kubeconfig that of this cluster?"
-                raise BackendFailure(message) from None
+                raise BackendFailure(
+                    f"the API server at {self.server} cannot be trusted ({error}); "
+                    "is the kubeconfig that of this cluster?"
+                ) from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 self._unanswered_at = time.monotonic()
                 problem = BackendFailure(f"the API server at {self.server} does not answer: {_short(error)}")

@@ -78,8 +78,9 @@ def through_service(service: Object | None, nodes: Sequence[Object]) -> Iterator
 
 def detour(address: str, port: int, what: str) -> Addresses:
     said = (
-        f"the pods' own addresses cannot be reached from here: load goes through {what}, which gives each connection to a "
-        "pod by chance, so that replicas may get uneven shares; run the load inside the cluster to measure several replicas"
+        f"the pods' own addresses cannot be reached from here: load goes through {what}, which gives each connection "
+        "to a pod by chance, so that replicas may get uneven shares; run the load inside the cluster to measure "
+        "several replicas"
     )
     return Addresses(urls=(f"http://{_host(address)}:{port}",), said=(said,))
 
@@ -87,7 +88,8 @@ def detour(address: str, port: int, what: str) -> Addresses:
 def forwarded(urls: tuple[str, ...]) -> Addresses:
     said = (
         "nothing of the cluster's network can be reached from here: load goes through port-forwards of the API server, "
-        "which distort: they add latency and bound the throughput; run the load inside the cluster for numbers to rely on"
+        "which distort: they add latency and bound the throughput; run the load inside the cluster for numbers to rely "
+        "on"
     )
     return Addresses(urls=urls, said=(said,))
 

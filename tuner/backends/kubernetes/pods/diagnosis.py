@@ -22,7 +22,7 @@ _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown",
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 _DISRUPTIONS = {"DeletionByTaintManager": "NodeLost", "TerminationByKubelet": "Evicted"}
-"""A kubelet ends a pod for what the pod took of its node; others (drains, preemption) do it for reasons of their own."""
+"""A kubelet ends a pod for what that took of its node; others (drains, preemption) for reasons of their own."""
 _MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
 """What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
 

@@ -192,7 +192,8 @@ def _culprit(
                 and entry.get("subresource") != "status"
             }
         )
-        return f" (the {mapping(workload, ()).get('kind') or 'workload'} was changed by {', '.join(managers) or 'admission'})"
+        what = mapping(workload, ()).get("kind") or "workload"
+        return f" (the {what} was changed by {', '.join(managers) or 'admission'})"
     named = ", ".join(suspects())
     those = f"; those for pods: {named}" if named else ""
     return f" (changed when the pod was admitted: a mutating webhook or policy of the cluster{those})"

@@ -128,7 +128,8 @@ OPTIONAL = (
         resource="nodes/proxy",
         verbs=("get",),
         why="CPU and memory use from the kubelet, where pods/exec is not allowed",
-        lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that we write holds it",
+        lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that "
+        "we write holds it",
         cluster=True,
         spare=True,
     ),

@@ -45,9 +45,10 @@ def conflicts(message: str) -> tuple[Conflict, ...]:
 
 
 def unified(live: Mapping[str, Any] | None, after: Mapping[str, Any], ignoring: Sequence[str] = ()) -> str:
-    """A unified diff of the fields that we set, or set before; empty: none changes. `ignoring`: annotations of no interest.
+    """A unified diff of the fields that we set, or set before; empty: none changes.
 
-    `after` is the answer to a (dry-run) server-side apply. What a Secret holds is not shown.
+    `ignoring` are annotations of no interest; `after` is the answer to a (dry-run) server-side apply. What a Secret
+    holds is not shown.
     """
     fields = _both(_ours(live or {}), _ours(after))
     old = _shown(live, fields, ignoring) if live is not None else None

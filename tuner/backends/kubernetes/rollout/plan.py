@@ -35,7 +35,7 @@ class Change:
 
 
 def change_of(api: Api, resource: ApiResource, obj: Object, ignoring: Sequence[str]) -> Change:
-    """By a server-side dry run; `ignoring` are annotations that are no change. Raises Refused where it would not be taken."""
+    """By a server-side dry run. Raises Refused where it would be refused. `ignoring`: annotations of no interest."""
     live = api.get(resource, obj["metadata"]["name"])
     found: tuple[Conflict, ...] = ()
     try:

@@ -80,7 +80,7 @@ class Rollout:
         return tuple(self._undone)
 
     def missing(self, load: Load | None) -> tuple[str, ...]:
-        """Rights that the credentials lack to apply, to follow and to take back, in words. `load` None: not measured."""
+        """Rights that the credentials lack, in words. `load`: where it comes from; None: nothing is measured."""
         needed = [right for right in rights.APPLY if right.needed]
         needed += [right for right in rights.IN_CLUSTER if load == "cluster"]
         for resource, obj in self._namespaced():
@@ -149,14 +149,17 @@ class Rollout:
             if found is None:
                 watch.raise_if_away(_AWAY_S)
                 why = self._kind.waiting(watch.workload() or {}) or "old pods are still there"
-                reason = f"not rolled out after {format_seconds(deadline_s)}: {why}; the last that was said: {watch.last_words()}"
+                reason = (
+                    f"not rolled out after {format_seconds(deadline_s)}: {why}; "
+                    f"the last that was said: {watch.last_words()}"
+                )
                 raise TrialFailure(stage="ready", kind="RolloutStuck", reason=reason)
         return time.monotonic() - begin
 
     def running(
         self, pods: PodSet, study_id: str, ready_timeout_s: float, load: LoadJob | None = None
     ) -> KubernetesRunning:
-        """The rolled-out pods, to be verified and measured. To be closed. `load`: where the load comes from, if not here."""
+        """The rolled-out pods, to be verified and measured, then closed. `load`: where it comes from, if not here."""
         workload, selector = self._workload(), self._selector()
         wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
         identity = Identity(study=study_id, trial=0)
@@ -244,7 +247,7 @@ class Rollout:
         return {"apiVersion": api_version, "kind": self._main[0], **found}
 
     def _selector(self) -> str:
-        """Of the workload's pods: its own, the one its operator is known by, or that of the Service in front of them."""
+        """Of its pods: the workload's own, the one its operator is known by, or that of the Service before them."""
         wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
         known = self._kind.selector(wanted)
         if known is not None:

@@ -1,4 +1,4 @@
-"""Whose a Job in the cluster is, and whether that tuner is alive: it signs its Jobs, and keeps them alive by heartbeats.
+"""Whose a Job in the cluster is, and whether that tuner is alive: it signs its Jobs, and its heart beats for them.
 
 A Job whose tuner is gone is ended by the cluster itself: a heartbeat moves on the time that it has left to live.
 """

@@ -35,7 +35,7 @@ LOAD = "tuner.dev/load"
 
 _CONTAINER = "load"
 _CPU_MILLI, _MEMORY_MIB = 1000, 512
-"""For each engine, which is one thread; the samples of a million requests take 50 MB, twice while they are sent here."""
+"""For each engine, which is one thread; samples of a million requests take 50 MB, twice while they are sent."""
 _SLEEP = ["python", "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"]
 _SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
 _VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]

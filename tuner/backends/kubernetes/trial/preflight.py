@@ -127,7 +127,7 @@ def _pod(obj: Mapping[str, Any]) -> Object | None:
 
 
 def _is_about(message: str, parameter: Parameter) -> bool:
-    """The last part of one of its addresses (``cpu``, ``memory``, ``replicas``, a variable's name) is in the message."""
+    """The last part of one of its addresses (``cpu``, ``replicas``, a variable's name) is in the message."""
     names = {target.rpartition("/")[2].lstrip("-") for target in parameter.targets}
     return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message) for name in names if name)
 

@@ -16,7 +16,7 @@ from tuner.backends.process.sandbox.model import Limits, Sandbox
 from tuner.manifests.model import Container
 
 _ENTER_AND_BECOME = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"'
-"""Enters the sandbox before it becomes the server, so that nothing of the server runs outside; arguments are positional."""
+"""Enters the sandbox before it becomes the server: nothing of that runs outside. Arguments are positional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ def _http(url: str) -> str | None:
 
     try:
         # no proxy of the user's stands between this machine and itself; the kubelet verifies no certificates either
-        answer = httpx.get(url, timeout=_TIMEOUT_S, headers={"Connection": "close"}, trust_env=False, verify=False)  # noqa: S501
+        closing = {"Connection": "close"}
+        answer = httpx.get(url, timeout=_TIMEOUT_S, headers=closing, trust_env=False, verify=False)  # noqa: S501
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if 200 <= answer.status_code < 400:

@@ -37,7 +37,7 @@ def _env(one: Contained) -> Iterator[Difference]:
 
 
 def _args(one: Contained) -> Iterator[Difference]:
-    """A script is run as its interpreter with the script before the arguments; a shell may have become another program."""
+    """A script runs as its interpreter with the script before the arguments; a shell may have become another."""
     asked = one.launch.argv[1:]
     found = _words(one.process.pid, "cmdline")
     if not asked or tuple(found[-len(asked) :]) == asked or Path(one.launch.argv[0]).name in _SHELLS:

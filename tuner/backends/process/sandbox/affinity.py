@@ -51,7 +51,7 @@ class Affinity:
     def directories(self, name: str) -> tuple[Path, ...]:  # noqa: ARG002
         return ()
 
-    def create(self, name: str, limits: Limits) -> AffinitySandbox:  # noqa: ARG002  (a sandbox without a place needs no name)
+    def create(self, name: str, limits: Limits) -> AffinitySandbox:  # noqa: ARG002  (it has no place)
         count = len(self.cpus)
         if limits.cpu_cores is not None:
             count = min(count, max(1, math.ceil(limits.cpu_cores)))
