@@ -16,25 +16,19 @@ class Cluster:
 
 def cluster(context: str | None = None) -> Cluster:
     """The cluster of the current kubeconfig context or the one named, or the one this pod runs in."""
-    from kubernetes import client, config
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.errors import EnvironmentFailure
 
     try:
-        try:
-            config.load_kube_config(context=context)  # type: ignore[no-untyped-call]
-            name = context or config.list_kube_config_contexts()[1]["name"]  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-            name = "the cluster this pod runs in"
-    except config.ConfigException:
+        api = Api(context=context, away_at_most_s=_TIMEOUT_S)
+    except EnvironmentFailure:
         return Cluster(reachable=False, text="no kubeconfig", advice="set KUBECONFIG to tune on a cluster")
-    server = client.Configuration.get_default_copy().host
+    place = f"{api.cluster} at {api.server}"
     try:
-        version = client.VersionApi().get_code(_request_timeout=_TIMEOUT_S)
-    except Exception as error:
-        return Cluster(
-            reachable=False, text=f"{name} at {server} does not answer", advice=f"{type(error).__name__}: {error}"[:300]
-        )
-    return Cluster(reachable=True, text=f"{name} at {server}, Kubernetes {version.git_version}")
+        version = api.call("GET", "/version", what="the version")
+    except (EnvironmentFailure, ValueError) as failure:
+        return Cluster(reachable=False, text=f"{place} does not answer", advice=str(failure))
+    return Cluster(reachable=True, text=f"{place}, Kubernetes {version.get('gitVersion')}")
 
 
 def rights(namespace: str | None, context: str | None) -> tuple[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tuner.manifests.kinds.model import at
 
 Object = dict[str, Any]
 """An object as the API server speaks it: JSON."""
@@ -22,6 +25,10 @@ class ApiResource:
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
         scope = f"/namespaces/{namespace}" if self.namespaced else ""
         return "/".join(part for part in (f"{root}{scope}/{self.plural}", name, sub) if part)
+
+
+def name_of(obj: Mapping[str, Any]) -> str:
+    return str(at(obj, ("metadata", "name")))
 
 
 PODS = ApiResource(api_version="v1", kind="Pod", plural="pods", namespaced=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tuner.backends.kubernetes.client.resources import name_of
 from tuner.manifests.kinds import kind_of
 from tuner.manifests.kinds.model import at, mapping, mappings
 from tuner.units import format_bytes, format_seconds, quantity
@@ -49,7 +50,7 @@ class WorkloadFault:
 
 def in_order[P: Object](pods: Sequence[P]) -> list[P]:
     """Replicas in the order they are counted in: as they were made, then by name."""
-    return sorted(pods, key=lambda pod: (str(at(pod, ("metadata", "creationTimestamp"))), _name(pod)))
+    return sorted(pods, key=lambda pod: (str(at(pod, ("metadata", "creationTimestamp"))), name_of(pod)))
 
 
 def is_ready(pod: Object) -> bool:
@@ -71,7 +72,7 @@ def last_words(pods: Sequence[Object], events: Sequence[Object], wanted: int) ->
     waiting = [pod for pod in in_order(pods) if not is_ready(pod)]
     if not waiting:
         return f"{len(pods)} of {wanted} pods exist" if len(pods) < wanted else "all pods are ready"
-    names = {_name(pod) for pod in waiting}
+    names = {name_of(pod) for pod in waiting}
     told = [event for event in events if at(event, ("involvedObject", "name")) in names]
     probes = [event for event in told if event.get("reason") == "Unhealthy"]
     for event in sorted(probes or told, key=_when, reverse=True):
@@ -85,7 +86,7 @@ def about[E: Object](events: Sequence[E], pods: Sequence[Object], *, name: str, 
 
     None from before `since`: a name may have been used before, by the same trial when it was interrupted.
     """
-    names = set(map(_name, pods))
+    names = set(map(name_of, pods))
     return [
         event
         for event in events
@@ -97,7 +98,7 @@ def about[E: Object](events: Sequence[E], pods: Sequence[Object], *, name: str, 
 def nodes_away(nodes: Sequence[Object]) -> list[str]:
     """Nodes that have not been heard of: they take no new pods until they are."""
     return [
-        _name(node)
+        name_of(node)
         for node in nodes
         if any(taint.get("key") in _AWAY for _, taint in mappings(node, ("spec", "taints")))
     ]
@@ -105,10 +106,9 @@ def nodes_away(nodes: Sequence[Object]) -> list[str]:
 
 def child_out_of_memory(label: str, pod: Object, container: str) -> WorkloadFault:
     """The kernel ended a process of a container whose first process goes on."""
-    limit = _memory_limit(pod, container)
-    allowed = f"its limit of {format_bytes(limit)}" if limit is not None else "the memory its node had"
+    allowed = _allowed_memory(pod, container)
     reason = f"{label} needed more than {allowed}; the kernel ended one of its processes"
-    return WorkloadFault(kind="OOMKilled", reason=reason, pod=_name(pod), container=container)
+    return WorkloadFault(kind="OOMKilled", reason=reason, pod=name_of(pod), container=container)
 
 
 def _faults(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> Iterator[WorkloadFault]:
@@ -124,7 +124,7 @@ def _faults(pods: Sequence[Object], events: Sequence[Object], workload: Object |
 
 
 def _of_pod(label: str, pod: Object, events: Sequence[Object]) -> Iterator[WorkloadFault]:
-    name, status = _name(pod), mapping(pod, ("status",))
+    name, status = name_of(pod), mapping(pod, ("status",))
     yield from _lost(label, name, pod, events)
     for _, condition in mappings(status, ("conditions",)):
         scheduled = condition.get("type"), condition.get("status"), condition.get("reason")
@@ -182,8 +182,7 @@ def _of_container(
 def _ended(who: str, pod: Object, container: str, pod_name: str, ended: Object, *, previous: bool) -> WorkloadFault:
     code = int(ended.get("exitCode") or 0)
     if ended.get("reason") == "OOMKilled":
-        limit = _memory_limit(pod, container)
-        allowed = f"its limit of {format_bytes(limit)}" if limit is not None else "the memory its node had"
+        allowed = _allowed_memory(pod, container)
         reason = f"{who} needed more than {allowed} and was ended by the kernel (exit status {code})"
         return WorkloadFault(kind="OOMKilled", reason=reason, pod=pod_name, container=container, previous=previous)
     how = f"was ended by {_signal_name(code - 128)} (status {code})" if code > 128 else f"exited with status {code}"
@@ -229,12 +228,12 @@ def _may_end(pod: Object, container: str) -> bool:
     return any(c.get("name") == container for _, c in mappings(pod, ("spec", "initContainers")))
 
 
-def _memory_limit(pod: Object, container: str) -> float | None:
+def _allowed_memory(pod: Object, container: str) -> str:
     for _, spec in mappings(pod, ("spec", "containers")):
         limit = at(spec, ("resources", "limits", "memory"))
         if spec.get("name") == container and limit is not None:
-            return float(quantity(limit))
-    return None
+            return f"its limit of {format_bytes(float(quantity(limit)))}"
+    return "the memory its node had"
 
 
 def _lived(ended: Object) -> float | None:
@@ -250,10 +249,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _name(obj: Object) -> str:
-    return str(at(obj, ("metadata", "name")))
 
 
 def _when(event: Object) -> str:

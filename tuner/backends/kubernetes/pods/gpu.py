@@ -16,7 +16,7 @@ import urllib3
 
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed
-from tuner.backends.kubernetes.client.resources import PODS, Object
+from tuner.backends.kubernetes.client.resources import PODS, Object, name_of
 from tuner.errors import BackendFailure, EnvironmentFailure
 from tuner.manifests.kinds.model import at, mappings
 from tuner.units import quantity
@@ -46,7 +46,7 @@ class Figures:
 
 def holders(pods: Sequence[Object]) -> dict[str, str]:
     """The pods that ask for GPUs, and their nodes."""
-    return {str(at(pod, ("metadata", "name"))): str(at(pod, ("spec", "nodeName"))) for pod in pods if _gpus_of(pod) > 0}
+    return {name_of(pod): str(at(pod, ("spec", "nodeName"))) for pod in pods if _gpus_of(pod) > 0}
 
 
 def asked(pods: Sequence[Object]) -> int:
@@ -128,7 +128,7 @@ class Gpus:
 
     def _text(self, exporter: Object) -> str:
         """Through the API server; where that is not allowed, from the pod itself."""
-        name, port = str(at(exporter, ("metadata", "name"))), _port(exporter)
+        name, port = name_of(exporter), _port(exporter)
         path = f"/api/v1/namespaces/{at(exporter, ('metadata', 'namespace'))}/pods/{name}:{port}/proxy/metrics"
         try:
             try:

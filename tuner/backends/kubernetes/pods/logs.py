@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
-from tuner.backends.kubernetes.client.resources import Object
+from tuner.backends.kubernetes.client.resources import Object, name_of
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault, in_order
-from tuner.manifests.kinds.model import at, mappings
+from tuner.manifests.kinds.model import mappings
 
 FAILED_LINES = 50
 """So many are kept of a server that failed."""
@@ -17,7 +17,7 @@ FAILED_LINES = 50
 def of_pods(api: Api, pods: Sequence[Object], tail: int) -> str:
     """Lines are prefixed by the replica (and container) where there are several."""
     written = [
-        (index, name, _of_container(api, str(at(pod, ("metadata", "name"))), name, tail))
+        (index, name, _of_container(api, name_of(pod), name, tail))
         for index, pod in enumerate(in_order(pods))
         for _, container in mappings(pod, ("spec", "containers"))
         for name in [str(container["name"])]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Load = Literal["here", "cluster"]
 
@@ -46,123 +46,113 @@ class Right:
         return self.lost or "nothing runs"
 
 
+def _right(resource: str, verbs: str, why: str, **options: Any) -> Right:
+    """`resource` as ``jobs.batch``, `verbs` with blanks between them."""
+    name, _, group = resource.partition(".")
+    return Right(resource=name, group=group, verbs=tuple(verbs.split()), why=why, **options)
+
+
 ALWAYS = (
-    Right(group="batch", resource="jobs", verbs=("create",), why="the anchor that owns all objects of a trial"),
-    Right(group="batch", resource="jobs", verbs=("get",), why="whose trial it is where an anchor is there already"),
-    Right(group="batch", resource="jobs", verbs=("list",), why="finding trials that a killed tuner left behind"),
-    Right(
-        group="batch", resource="jobs", verbs=("patch",), why="the heartbeat, without which the cluster ends a trial"
+    _right("jobs.batch", "create", "the anchor that owns all objects of a trial"),
+    _right("jobs.batch", "get", "whose trial it is where an anchor is there already"),
+    _right("jobs.batch", "list", "finding trials that a killed tuner left behind"),
+    _right("jobs.batch", "patch", "the heartbeat, without which the cluster ends a trial"),
+    _right("jobs.batch", "delete", "a trial's end: what the anchor owns goes with it"),
+    _right("pods", "list watch", "whether a trial's pods are ready, and what they are"),
+    _right("pods", "delete", "a trial's pods are down in seconds, whatever their grace"),
+    _right(
+        "pods",
+        "create",
+        "a server-side dry run of the pods, which tells beforehand what quotas and admission refuse; none is made",
     ),
-    Right(group="batch", resource="jobs", verbs=("delete",), why="a trial's end: what the anchor owns goes with it"),
-    Right(resource="pods", verbs=("list", "watch"), why="whether a trial's pods are ready, and what they are"),
-    Right(resource="pods", verbs=("delete",), why="a trial's pods are down in seconds, whatever their grace"),
-    Right(
-        resource="pods",
-        verbs=("create",),
-        why="a server-side dry run of the pods, which tells beforehand what quotas and admission refuse; none is made",
-    ),
-    Right(resource="pods/log", verbs=("get",), why="the log of a server, above all of one that failed"),
-    Right(resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"),
-    Right(resource="services", verbs=("create", "patch"), why="the Service in front of a trial's pods"),
-    Right(resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
+    _right("pods/log", "get", "the log of a server, above all of one that failed"),
+    _right("events", "list watch", "what the cluster says of a pod that does not start"),
+    _right("services", "create patch", "the Service in front of a trial's pods"),
+    _right("services", "get", "the way to the pods where they are not routable"),
     *(
-        Right(
-            group="apps",
-            resource=resource,
-            verbs=("list", "delete"),
-            why="ending whoever would make a trial's pods anew",
-        )
+        _right(f"{resource}.apps", "list delete", "ending whoever would make a trial's pods anew")
         for resource in ("deployments", "statefulsets", "replicasets")
     ),
 )
 IN_CLUSTER = (
-    Right(
-        group="batch",
-        resource="jobs",
-        verbs=("create", "patch", "delete"),
-        why="the Job that holds the load generator, its heartbeat, and its end",
+    _right(
+        "jobs.batch",
+        "create patch delete",
+        "the Job that holds the load generator, its heartbeat, and its end",
         load="cluster",
     ),
-    Right(
-        resource="pods/exec",
-        verbs=("create", "get"),
-        why="speaking to the load generator in its pod",
-        load="cluster",
-    ),
+    _right("pods/exec", "create get", "speaking to the load generator in its pod", load="cluster"),
 )
 """For load from inside the cluster."""
 OPTIONAL = (
-    Right(
-        resource="pods/exec",
-        verbs=("create", "get"),
-        why="CPU, memory and throttling of exactly the window that was measured, read inside the containers",
+    _right(
+        "pods/exec",
+        "create get",
+        "CPU, memory and throttling of exactly the window that was measured, read inside the containers",
         lost="usage is read from the kubelet or the metrics API where that is allowed, less exactly, or not at all",
     ),
-    Right(
-        resource="pods/portforward",
-        verbs=("create", "get"),
-        why="load from here where neither pods nor Services can be reached",
+    _right(
+        "pods/portforward",
+        "create get",
+        "load from here where neither pods nor Services can be reached",
         lost="the load must run inside the cluster, or where the pods can be reached",
         load="here",
     ),
-    Right(
-        resource="resourcequotas",
-        verbs=("list",),
-        why="knowing what the quota can never allow",
+    _right(
+        "resourcequotas",
+        "list",
+        "knowing what the quota can never allow",
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
-    Right(
-        resource="limitranges",
-        verbs=("list",),
-        why="knowing what a LimitRange can never allow",
+    _right(
+        "limitranges",
+        "list",
+        "knowing what a LimitRange can never allow",
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
-    Right(
-        resource="nodes",
-        verbs=("get", "list"),
-        why="knowing what no node can ever hold, and on which nodes it was measured",
+    _right(
+        "nodes",
+        "get list",
+        "knowing what no node can ever hold, and on which nodes it was measured",
         lost="such a configuration is deployed and fails as unschedulable, and the result does not describe the nodes",
         cluster=True,
     ),
-    Right(
-        resource="nodes/proxy",
-        verbs=("get",),
-        why="CPU and memory use from the kubelet, where pods/exec is not allowed",
-        lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that "
-        "we write holds it",
+    _right(
+        "nodes/proxy",
+        "get",
+        "CPU and memory use from the kubelet, where pods/exec is not allowed",
+        lost="nothing where pods/exec is allowed; it opens the kubelet of every node, so no Role that we write holds it",
         cluster=True,
         spare=True,
     ),
-    Right(
-        group="metrics.k8s.io",
-        resource="pods",
-        verbs=("get",),
-        why="memory use from the metrics API, where pods/exec is not allowed",
+    _right(
+        "pods.metrics.k8s.io",
+        "get",
+        "memory use from the metrics API, where pods/exec is not allowed",
         lost="nothing where pods/exec is allowed",
         spare=True,
     ),
-    Right(
-        resource="pods",
-        verbs=("list",),
-        why="finding the DCGM exporter in another namespace, where GPUs are asked for",
+    _right(
+        "pods",
+        "list",
+        "finding the DCGM exporter in another namespace, where GPUs are asked for",
         lost="the exporter is looked for in the trials' own namespace alone",
         cluster=True,
         spare=True,
     ),
-    Right(
-        resource="pods/proxy",
-        verbs=("get",),
-        why="reading the DCGM exporter through the API server, where GPUs are asked for",
+    _right(
+        "pods/proxy",
+        "get",
+        "reading the DCGM exporter through the API server, where GPUs are asked for",
         lost="the exporter is read at its own address, where that can be reached",
         cluster=True,
         spare=True,
     ),
     *(
-        Right(
-            group="admissionregistration.k8s.io",
-            resource=resource,
-            verbs=("list",),
-            why="naming what may have changed a pod that is not what was asked for",
+        _right(
+            f"{resource}.admissionregistration.k8s.io",
+            "list",
+            "naming what may have changed a pod that is not what was asked for",
             lost="such a trial fails all the same, and says less",
             cluster=True,
             spare=True,
@@ -171,20 +161,20 @@ OPTIONAL = (
     ),
 )
 APPLY = (
-    Right(resource="pods", verbs=("list", "watch"), why="whether the new pods are ready, and what they are"),
-    Right(resource="events", verbs=("list", "watch"), why="what the cluster says of a pod that does not start"),
-    Right(resource="pods/log", verbs=("get",), why="the log of a server that fails"),
-    Right(resource="services", verbs=("get",), why="the way to the pods where they are not routable"),
-    Right(
-        resource="pods/exec",
-        verbs=("create", "get"),
-        why="CPU, memory and throttling while it is measured once more, read inside the containers",
+    _right("pods", "list watch", "whether the new pods are ready, and what they are"),
+    _right("events", "list watch", "what the cluster says of a pod that does not start"),
+    _right("pods/log", "get", "the log of a server that fails"),
+    _right("services", "get", "the way to the pods where they are not routable"),
+    _right(
+        "pods/exec",
+        "create get",
+        "CPU, memory and throttling while it is measured once more, read inside the containers",
         lost="bounds on CPU and memory are not looked at once more",
     ),
-    Right(
-        resource="pods/portforward",
-        verbs=("create", "get"),
-        why="load from here where neither pods nor Services can be reached",
+    _right(
+        "pods/portforward",
+        "create get",
+        "load from here where neither pods nor Services can be reached",
         lost="`tune apply` must run where the pods can be reached, or with --load cluster, or with --no-measure",
         load="here",
     ),
@@ -193,11 +183,10 @@ APPLY = (
 
 
 MADE_BY_OPERATORS = tuple(
-    Right(
-        group="apps",
-        resource=resource,
-        verbs=("patch",),
-        why="keeping what an operator made from the garbage collector until its pods are told to go",
+    _right(
+        f"{resource}.apps",
+        "patch",
+        "keeping what an operator made from the garbage collector until its pods are told to go",
         lost="a trial may take its pods' whole grace period to end",
     )
     for resource in ("deployments", "statefulsets")

@@ -19,13 +19,13 @@ import tuner
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.exec_pipe import ExecPipe
 from tuner.backends.kubernetes.client.refusals import Refused
-from tuner.backends.kubernetes.client.resources import JOBS, PODS, Object
+from tuner.backends.kubernetes.client.resources import JOBS, PODS, Object, name_of
 from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.watch import Watch
 from tuner.backends.kubernetes.trial.liveness import HeldJob, is_dead
-from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label, slug
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.manifests.kinds.model import at
 from tuner.units import format_seconds
@@ -98,12 +98,11 @@ class LoadJob:
     # inside
 
     def _make(self) -> None:
-        study = label(self._study).lower().replace("_", "-").replace(".", "-")
-        self._name = f"tuner-load-{study}-{secrets.token_hex(3)}"
+        self._name = f"tuner-load-{slug(self._study)}-{secrets.token_hex(3)}"
         self._held = HeldJob(self._api, lives_by="activeDeadlineSeconds")
         self._held.make(self._name, labels=self._labels, annotations={}, spec=self._spec())
         pod = self._ready_pod()
-        self._pod, self._node = str(at(pod, ("metadata", "name"))), str(at(pod, ("spec", "nodeName")))
+        self._pod, self._node = name_of(pod), str(at(pod, ("spec", "nodeName")))
         self._check_version()
 
     def _unmake(self) -> None:

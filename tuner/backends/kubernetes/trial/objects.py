@@ -65,7 +65,7 @@ class Identity:
 
     def name(self, base: str) -> str:
         """Fit for every kind; cut, with a hash in it, where it would be too long."""
-        tail = f"-{label(self.study).lower().replace('_', '-').replace('.', '-')}-{self.trial}"
+        tail = f"-{slug(self.study)}-{self.trial}"
         if len(base) + len(tail) > _LONGEST_NAME:
             digest = hashlib.sha256(base.encode()).hexdigest()[:6]
             base = f"{base[: max(1, _LONGEST_NAME - len(tail) - 7)].rstrip('-.')}-{digest}"
@@ -80,6 +80,11 @@ def label(text: str) -> str:
         if len(cleaned) <= 40
         else f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
     )
+
+
+def slug(text: str) -> str:
+    """A text as a part of an object's name."""
+    return label(text).lower().replace("_", "-").replace(".", "-")
 
 
 def of_trial(

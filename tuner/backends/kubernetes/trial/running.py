@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
-from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object
+from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object, name_of
 from tuner.backends.kubernetes.pods import addresses, admission, diagnosis, gpu, logs, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.capacity import allocatable, requests_of
@@ -122,7 +122,7 @@ class KubernetesRunning:
         self._watch.close()
         self._others_are_gone(end)
         self._said.extend(readback.uneven_images(self._ready))
-        self._gauge = Gauge(self._api, self._containers(), {_name(p): str(at(p, _NODE)) for p in self._ready})
+        self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
         self._gpus = Gpus(self._api, self._ready) if gpu.asked(self._ready) else None
         if (found := self._child_out_of_memory()) is not None:
             raise self._failed("ready", found)
@@ -238,10 +238,10 @@ class KubernetesRunning:
     def _others_are_gone(self, end: float) -> None:
         """No measurement starts beside the pods of another trial of this study."""
         study = f"{self._placed.identity.selector.partition(',')[0]},{TRIAL}"
-        mine = {_name(pod) for pod in self._ready}
-        while others := [p for p in self._api.items(PODS, labels=study) if _name(p) not in mine]:
+        mine = {name_of(pod) for pod in self._ready}
+        while others := [p for p in self._api.items(PODS, labels=study) if name_of(p) not in mine]:
             if time.monotonic() > end:
-                names = ", ".join(map(_name, others))
+                names = ", ".join(map(name_of, others))
                 raise BackendFailure(f"pods of another trial of this study are still there: {names}")
             time.sleep(0.1)
 
@@ -261,7 +261,7 @@ class KubernetesRunning:
         for address, number, what in addresses.through_service(service, self._nodes()):
             if self._routable(address, number):
                 return addresses.detour(address, number, what)
-        self._forwards = [PortForward(self._api, _name(pod), port) for pod in pods]
+        self._forwards = [PortForward(self._api, name_of(pod), port) for pod in pods]
         return addresses.forwarded(tuple(forward.url for forward in self._forwards))
 
     def _urls_of_all(self) -> tuple[str, ...] | None:
@@ -316,7 +316,7 @@ class KubernetesRunning:
         there = {at(pod, ("metadata", "uid")) for pod in live}
         for index, pod in enumerate(self._ready):
             if at(pod, ("metadata", "uid")) not in there:
-                return WorkloadFault(kind="Removed", reason=f"replica {index} (pod {_name(pod)}) is gone")
+                return WorkloadFault(kind="Removed", reason=f"replica {index} (pod {name_of(pod)}) is gone")
         return None
 
     def _restarts_since_ready(self) -> int:
@@ -331,7 +331,7 @@ class KubernetesRunning:
         self._note_oom_kills()
         for index, pod in enumerate(self._ready):
             for _, container in mappings(pod, ("spec", "containers")):
-                key = (_name(pod), str(container["name"]))
+                key = (name_of(pod), str(container["name"]))
                 if self._oom_kills.get(key, 0) > before.get(key, 0):
                     return diagnosis.child_out_of_memory(f"replica {index}", pod, key[1])
         return None
@@ -343,7 +343,7 @@ class KubernetesRunning:
             self._counted_at = time.monotonic()
 
     def _containers(self) -> list[tuple[str, str]]:
-        return [(_name(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
+        return [(name_of(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
 
     # failures
 
@@ -362,7 +362,3 @@ _WAYS = {
     "kubelet": "from the kubelet (/stats/summary)",
     "metrics": "from the metrics API",
 }
-
-
-def _name(obj: Mapping[str, Any]) -> str:
-    return str(at(obj, ("metadata", "name")))
