@@ -8,20 +8,24 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict
+from tests.load.grpc_servers import wait_until
 from tests.servers.pods import SERVERS, deployment_of, pods_of, toy_container, toy_space
 from tuner.backends.model import Backend, Deployment
 from tuner.backends.process import ProcessBackend
 from tuner.backends.process import machine as machines
+from tuner.backends.process.container.probe import probe
 from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.backends.process.sandbox.find import find_limiter
 from tuner.backends.process.sandbox.model import Limiter
 from tuner.errors import BackendFailure, TrialFailure
+from tuner.manifests.model import Container, Probe
 from tuner.space.model import LocalImage
 
 MACHINE = machines.look()
@@ -219,3 +223,55 @@ def test_what_a_killed_tuner_left_is_removed_at_the_next_start(tmp_path: Path, m
     assert not [path for path in (*record["groups"], *record["folders"]) if Path(path).exists()]
     assert not list(tmp_path.iterdir())
     assert backend.clean() == ()
+
+
+def test_nobody_listens_where_the_load_goes(tmp_path: Path) -> None:
+    backend = ProcessBackend(toy_space(overcommit=True), tmp_path / "state")
+    with backend.deploy(deployment_of(replace(pods_of(toy_container()), load=5000))) as running:
+        probed = running._containers[0].launch.ports[9000]
+        wait_until(lambda: probe(probed, "/health/status") is None)
+        here = int(running.endpoint.urls[0].rpartition(":")[2])
+        with pytest.raises(TrialFailure, match=rf"not on {here}, which stands here for port 5000.*workload.port"):
+            running.wait_ready(0.2)
+
+
+MODEL = """
+class Doubler:
+    def predict(self, X, names=None, meta=None):
+        return 2 * X
+"""
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="seldon-core needs numpy < 2, which Python 3.13 has no wheel of"
+)
+def test_seldon_core_microservice_is_served_and_taken_down(tmp_path: Path) -> None:
+    (tmp_path / "Doubler.py").write_text(MODEL)
+    image = LocalImage(command=("seldon-core-microservice", "Doubler", "--service-type", "MODEL"), folder=tmp_path)
+    container = Container(
+        name="classifier",
+        image="example/doubler:1",
+        env={"GUNICORN_WORKERS": "2", "SELDON_LOG_LEVEL": "WARNING"},
+        ports=(("http", 9000), ("metrics", 6000)),
+        probe=Probe(http_path="/health/status", port=9000),
+        requests={"cpu": "500m", "memory": "512Mi"},
+        limits={"cpu": "2", "memory": "512Mi"},
+    )
+    backend = ProcessBackend(toy_space(image), tmp_path / "state")
+    pods = pods_of(container)
+    assert backend.check(pods) == ()
+    with backend.deploy(deployment_of(pods)) as running:
+        running.wait_ready(100)
+        assert running.differences() == ()
+        request = urllib.request.Request(
+            f"{running.endpoint.urls[0]}/api/v1.0/predictions",
+            data=b'{"data": {"ndarray": [[1, 2]]}}',
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert json.load(response)["data"]["ndarray"] == [[2, 4]]
+        assert any("listens on" in sentence and "0.0.0.0" in sentence for sentence in running.not_enforced)
+        servers = [psutil.Process(pid) for one in running._containers for pid in one.members()]
+        assert len(servers) > 2
+    assert not any(server.is_running() and server.status() != psutil.STATUS_ZOMBIE for server in servers)
+    assert psutil.Process().children() == []

@@ -137,8 +137,7 @@ class Narrow(Api):
 
 @pytest.mark.cluster
 def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBackend, node: str) -> None:
-    infeasible = backend.infeasible(toys.deployment([manifest(2)]).pods)
-    assert infeasible is not None
+    infeasible = backend.infeasible(toys.deployment([manifest(2)]).pods) or ""
     assert infeasible.startswith(f"Insufficient {GPU}: 0 of 1 pods fit")
     assert "the largest node has 1)" in infeasible
     deployment = toys.deployment([manifest(1)])
