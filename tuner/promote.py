@@ -26,9 +26,10 @@ from tuner.trials.folder import StudyFolder
 from tuner.trials.load_source import IMAGE, Place, hosted
 
 if TYPE_CHECKING:
-    from tuner.backends.kubernetes.changes import Conflict
-    from tuner.backends.kubernetes.load_job import LoadJob
-    from tuner.backends.kubernetes.rollout import Change, Rollout
+    from tuner.backends.kubernetes.rollout.changes import Conflict
+    from tuner.backends.kubernetes.rollout.plan import Change
+    from tuner.backends.kubernetes.rollout.rollout import Rollout
+    from tuner.backends.kubernetes.trial.load_job import LoadJob
     from tuner.manifests.model import PodSet
 
 Stage = Callable[[str], None]
@@ -239,7 +240,7 @@ class Promotion:
 
     def _save(self, planned: Sequence[Change]) -> Path:
         """What is live, and what takes its place; on disk before anything is changed."""
-        from tuner.backends.kubernetes.changes import manifest
+        from tuner.backends.kubernetes.rollout.changes import manifest
 
         folder = self._folder.applied / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         folder.mkdir(parents=True, mode=0o700)
@@ -269,8 +270,9 @@ def prepare(
     Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
     it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
     """
-    from tuner.backends.kubernetes.api import Api, Refused
-    from tuner.backends.kubernetes.rollout import Rollout
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.backends.kubernetes.client.refusals import Refused
+    from tuner.backends.kubernetes.rollout.rollout import Rollout
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.reader import objects_of

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tuner
+from tuner.backends.model import InCluster
 from tuner.errors import InputError, Problem, Where
 from tuner.files import write
 from tuner.inputs import Inputs
@@ -96,8 +97,8 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
             tuner_version=tuner.__version__,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
-            namespace=getattr(inputs.backend, "namespace", None),
-            context=getattr(inputs.backend, "context", None),
+            namespace=inputs.backend.namespace if isinstance(inputs.backend, InCluster) else None,
+            context=inputs.backend.context if isinstance(inputs.backend, InCluster) else None,
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,

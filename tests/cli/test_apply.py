@@ -20,9 +20,10 @@ from tests.cli.study import quick_space
 from tests.cli.tune import Done, Tune
 from tests.cluster.fixture import Cluster
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.access import missing, rights
-from tuner.backends.kubernetes.api import Api, Resource
-from tuner.backends.kubernetes.rights import Right
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, ApiResource
+from tuner.backends.kubernetes.rights.access import missing, rights
+from tuner.backends.kubernetes.rights.table import Right
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.reader import objects_of
@@ -266,15 +267,14 @@ def test_every_verb_of_the_role_that_is_missing_is_named_before_a_study_starts(
     assert space is not None, problems
     text = space.manifest.read_text()
     pods = pods_of(space, Rendered(text=text, objects=objects_of(text)))
-    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
-    needed = [(right, verb) for right in rights([deployments]) if right.needed for verb in right.verbs]
+    needed = [(right, verb) for right in rights([DEPLOYMENTS]) if right.needed for verb in right.verbs]
     role = Tune(studied)("rbac", studied / "toy", "--namespace", serving.name, "--load", "here").out
     kubeconfig = account(serving, tmp_path / "account", role)
     rules = next(document for document in yaml.safe_load_all(role) if document["kind"] == "Role")["rules"]
     api = Api(namespace=serving.name, kubeconfig=kubeconfig)
     backend = KubernetesBackend(space, namespace=serving.name, kubeconfig=kubeconfig)
     assert backend.check(pods) == ()
-    roles = Resource(api_version="rbac.authorization.k8s.io/v1", kind="Role", plural="roles", namespaced=True)
+    roles = ApiResource(api_version="rbac.authorization.k8s.io/v1", kind="Role", plural="roles", namespaced=True)
     owner = Api(namespace=serving.name, kubeconfig=cluster.kubeconfig)
     for right, verb in needed:
         owner.merge(roles, "tuner-trials", {"rules": less(rules, right, verb)})

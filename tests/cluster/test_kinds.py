@@ -22,7 +22,7 @@ from tests.cluster.fixture import Cluster
 from tests.cluster.places import ROOT
 from tests.cluster.standin import StandIn, definitions, kserve, scorer, seldon
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.running import KubernetesRunning
+from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.backends.model import Deployment
 from tuner.errors import Problem, TrialFailure
 from tuner.manifests.check import check

@@ -106,7 +106,7 @@ class TellsMetrics(Protocol):
     """A `Running` whose servers can be asked for their own metrics from where the load comes from."""
 
     def metrics_urls(self) -> tuple[str, ...]:
-        """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none can be."""
+        """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none."""
         ...
 
 
@@ -141,8 +141,21 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class InCluster(Protocol):
+    """A backend whose trials run in one namespace of a cluster."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def context(self) -> str | None:
+        """The kubeconfig's; None: the cluster this pod runs in."""
+        ...
+
+
+@runtime_checkable
 class ChecksRendered(Protocol):
-    """A backend that can be asked beforehand what it thinks of whole configurations, such as a cluster with its rules."""
+    """A backend that says beforehand what it thinks of whole configurations, such as a cluster with its rules."""
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
         """What stands in the way of them; nothing is started."""

@@ -45,8 +45,8 @@ def rbac(space: Path | None, namespace: str, service_account: str, load: str, ap
     tune rbac search_spaces/iris --namespace tuning | kubectl apply -f -
     tune rbac search_spaces/iris --namespace serving --apply-rights | kubectl apply -f -
     """
-    from tuner.backends.kubernetes import rbac as written
-    from tuner.backends.kubernetes.rights import Load
+    from tuner.backends.kubernetes.rights import role as written
+    from tuner.backends.kubernetes.rights.table import Load
 
     objects = _objects(space) if space is not None else ()
     sent_from: Load = "cluster" if load == "cluster" else "here"

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.kubernetes.toys import IMAGE
+from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
-from tuner.backends.kubernetes.api import NAMESPACES, Api
+from tuner.backends.kubernetes import KubernetesBackend
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import NAMESPACES
 
 
 @pytest.fixture(scope="session")
 def kubeconfig(cluster: Cluster, images: Callable[[str], str]) -> Path:
-    assert images("toy") == IMAGE
+    assert images("toy") == toys.IMAGE
     return cluster.kubeconfig
 
 
@@ -31,3 +33,8 @@ def namespace(kubeconfig: Path) -> Iterator[str]:
 @pytest.fixture
 def api(kubeconfig: Path, namespace: str) -> Api:
     return Api(namespace=namespace, kubeconfig=kubeconfig)
+
+
+@pytest.fixture
+def backend(kubeconfig: Path, namespace: str) -> KubernetesBackend:
+    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)

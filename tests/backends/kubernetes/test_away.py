@@ -14,7 +14,8 @@ from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.conformance.backend import predict
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import PODS, Api
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import PODS
 from tuner.errors import BackendFailure
 
 pytestmark = pytest.mark.cluster
@@ -27,9 +28,8 @@ pytestmark = pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")  # see test_load_job
 @pytest.mark.parametrize("away_s", [5.0])  # for longer: tests/cli/test_study_cluster.py
 def test_a_trial_survives_the_api_servers_absence(
-    cluster: Cluster, kubeconfig: Path, namespace: str, away_s: float
+    cluster: Cluster, backend: KubernetesBackend, api: Api, away_s: float
 ) -> None:
-    backend = KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
     gone, back = threading.Event(), threading.Event()
 
     def outage() -> None:
@@ -49,7 +49,7 @@ def test_a_trial_survives_the_api_servers_absence(
         assert [predict(url) for url in urls] == [[[13]]]
         assert back.wait(60)
     stopping.join()
-    assert Api(namespace=namespace, kubeconfig=kubeconfig).items(PODS, labels="tuner.dev/study") == []
+    assert api.items(PODS, labels="tuner.dev/study") == []
 
 
 def test_a_server_that_stays_away_is_given_up_in_words(kubeconfig: Path, tmp_path: Path) -> None:

@@ -10,10 +10,8 @@ import pytest
 from tests.backends.kubernetes import toys
 from tests.conformance.backend import BackendConformance
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import JOBS, PODS, REPLICA_SETS, Resource
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS
 from tuner.backends.model import Backend, Deployment
-
-DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 
 
 @pytest.mark.cluster

@@ -24,14 +24,24 @@ from tests.cluster.places import MACHINE_ADDRESS
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import JOBS, LIMIT_RANGES, NODES, PODS, QUOTAS, Api, NotAllowed, Resource
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed
+from tuner.backends.kubernetes.client.resources import (
+    DEPLOYMENTS,
+    JOBS,
+    LIMIT_RANGES,
+    NODES,
+    PODS,
+    QUOTAS,
+    SERVICES,
+    ApiResource,
+)
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
 
-CONFIG_MAPS = Resource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
-DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
-WEBHOOKS = Resource(
+CONFIG_MAPS = ApiResource(api_version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+WEBHOOKS = ApiResource(
     api_version="admissionregistration.k8s.io/v1",
     kind="MutatingWebhookConfiguration",
     plural="mutatingwebhookconfigurations",
@@ -39,11 +49,6 @@ WEBHOOKS = Resource(
 )
 PATIENCE_S = 45.0
 """The time-out that a failure must not wait for."""
-
-
-@pytest.fixture
-def backend(kubeconfig: Path, namespace: str) -> KubernetesBackend:
-    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
 
 
 def failure(backend: KubernetesBackend, *objects: Mapping[str, Any]) -> TrialFailure:
@@ -56,12 +61,16 @@ def failure(backend: KubernetesBackend, *objects: Mapping[str, Any]) -> TrialFai
 
 
 @contextmanager
-def made(api: Api, resource: Resource, obj: dict[str, Any]) -> Iterator[None]:
-    api.create(resource, obj)
+def made(api: Api, resource: ApiResource, name: str, **content: Any) -> Iterator[None]:
+    api.create(resource, obj(resource, name, **content))
     try:
         yield
     finally:
-        api.delete(resource, obj["metadata"]["name"])
+        api.delete(resource, name)
+
+
+def obj(resource: ApiResource, name: str, **content: Any) -> dict[str, Any]:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, **content}
 
 
 def test_more_than_is_free_is_unschedulable_with_what_there_is(backend: KubernetesBackend) -> None:
@@ -72,12 +81,8 @@ def test_more_than_is_free_is_unschedulable_with_what_there_is(backend: Kubernet
 
 
 def test_an_extended_resource_that_no_node_has(backend: KubernetesBackend) -> None:
-    manifest = toys.manifest()
-    manifest["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["example.com/fpga"] = "1"
-    deployment = toys.deployment([manifest])
-    infeasible = backend.infeasible(deployment.pods)
-    assert infeasible is not None
-    assert "Insufficient example.com/fpga" in infeasible
+    manifest = toys.manifest(container={"resources": {"limits": {"example.com/fpga": "1"}}})
+    assert "Insufficient example.com/fpga" in (backend.infeasible(toys.deployment([manifest]).pods) or "")
     found = failure(backend, manifest)
     assert (found.kind, "example.com/fpga" in found.reason) == ("Unschedulable", True)
 
@@ -119,9 +124,7 @@ def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, ap
 
 
 def test_an_image_that_is_not_there(backend: KubernetesBackend) -> None:
-    manifest = toys.manifest(image="tuner.local/nowhere:9")
-    manifest["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Never"
-    found = failure(backend, manifest)
+    found = failure(backend, toys.manifest(image="tuner.local/nowhere:9", container={"imagePullPolicy": "Never"}))
     assert found.kind == "ErrImagePull"
     assert "tuner.local/nowhere:9" in found.reason
 
@@ -134,64 +137,40 @@ def test_a_crash_is_told_with_its_log(backend: KubernetesBackend) -> None:
 
 
 def test_a_program_that_is_not_in_the_image(backend: KubernetesBackend) -> None:
-    manifest = toys.manifest()
-    manifest["spec"]["template"]["spec"]["containers"][0]["command"] = ["/no/such/program"]
-    found = failure(backend, manifest)
+    found = failure(backend, toys.manifest(container={"command": ["/no/such/program"]}))
     assert found.kind in ("Crashed", "RunContainerError", "CreateContainerError")
     assert "/no/such/program" in found.reason
 
 
 def test_a_config_map_that_is_not_there(backend: KubernetesBackend) -> None:
-    manifest = toys.manifest()
-    manifest["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "nowhere"}}]
-    found = failure(backend, manifest)
+    found = failure(backend, toys.manifest(container={"envFrom": [{"configMapRef": {"name": "nowhere"}}]}))
     assert found.kind == "CreateContainerConfigError"
     assert "nowhere" in found.reason
 
 
 def test_a_quota_that_is_too_small(backend: KubernetesBackend, api: Api) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small"},
-        "spec": {"hard": {"requests.cpu": "300m"}},
-    }
-    with made(api, QUOTAS, quota):
-        infeasible = backend.infeasible(toys.deployment([toys.manifest(replicas=2)]).pods)
-        assert infeasible is not None
-        assert "exceeds quota small" in infeasible
-        found = failure(backend, toys.manifest(replicas=2))
+    manifest = toys.manifest(replicas=2)
+    with made(api, QUOTAS, "small", spec={"hard": {"requests.cpu": "300m"}}):
+        assert "exceeds quota small" in (backend.infeasible(toys.deployment([manifest]).pods) or "")
+        found = failure(backend, manifest)
     assert found.kind == "QuotaExceeded"
     assert "small" in found.reason
 
 
 def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBackend, api: Api) -> None:
-    limit = {
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "narrow"},
-        "spec": {"limits": [{"type": "Container", "max": {"cpu": "280m"}}]},
-    }
-    with made(api, LIMIT_RANGES, limit):
+    with made(api, LIMIT_RANGES, "narrow", spec={"limits": [{"type": "Container", "max": {"cpu": "280m"}}]}):
         manifest = toys.manifest(cpu="300m")
         (problem,) = backend.check_rendered([toys.rendering("the largest configuration", [manifest])])
         assert "maximum cpu usage per Container is 280m" in problem.message
-        infeasible = backend.infeasible(toys.deployment([manifest]).pods)
-        assert infeasible is not None
-        assert "LimitRange narrow" in infeasible
+        assert "LimitRange narrow" in (backend.infeasible(toys.deployment([manifest]).pods) or "")
         found = failure(backend, manifest)
     assert found.kind == "AdmissionRefused"
     assert "maximum cpu usage per Container is 280m" in found.reason
 
 
 def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:
-    limit = {
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "defaults"},
-        "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]},
-    }
-    with made(api, LIMIT_RANGES, limit), backend.deploy(toys.deployment([toys.manifest()])) as running:
+    spec = {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}
+    with made(api, LIMIT_RANGES, "defaults", spec=spec), backend.deploy(toys.deployment([toys.manifest()])) as running:
         running.wait_ready(READY_WITHIN_S)
         found = {difference.what: difference.found for difference in running.differences()}
     assert "replica 0: container toy: limits/ephemeral-storage" in found
@@ -219,24 +198,18 @@ def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
     backend: KubernetesBackend, api: Api, tmp_path: Path
 ) -> None:
     with webhook(tmp_path, [ADDED]) as (url, ca):
-        configuration = {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": f"{api.namespace}-injector"},
-            "webhooks": [
-                {
-                    "name": "injector.example.com",
-                    "clientConfig": {"url": url, "caBundle": ca},
-                    "rules": [
-                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-                    ],
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": api.namespace}},
-                    "admissionReviewVersions": ["v1"],
-                    "sideEffects": "None",
-                }
-            ],
+        injector = {
+            "name": "injector.example.com",
+            "clientConfig": {"url": url, "caBundle": ca},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": api.namespace}},
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
         }
-        with made(api, WEBHOOKS, configuration), backend.deploy(toys.deployment([toys.manifest()])) as running:
+        with (
+            made(api, WEBHOOKS, f"{api.namespace}-injector", webhooks=[injector]),
+            backend.deploy(toys.deployment([toys.manifest()])) as running,
+        ):
             running.wait_ready(READY_WITHIN_S)
             (found,) = running.differences()
     assert (found.what, found.asked) == ("replica 0: container toy: env INJECTED", "not set")
@@ -285,9 +258,7 @@ def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[tuple[str, st
 
 
 def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None:
-    manifest = toys.manifest()
-    manifest["spec"]["template"]["spec"]["restartPolicy"] = "Never"
-    found = failure(backend, manifest)
+    found = failure(backend, toys.manifest(pod={"restartPolicy": "Never"}))
     assert (found.kind, found.stage) == ("AdmissionRefused", "deploy")
     assert "restartPolicy" in found.reason
 
@@ -306,28 +277,22 @@ def test_a_pod_that_others_evict_is_noticed(backend: KubernetesBackend, api: Api
 
 
 def test_a_foreign_object_of_the_same_name_is_left_alone(backend: KubernetesBackend, api: Api) -> None:
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
-    deployment = toys.deployment([config, toys.manifest()])
-    theirs = {**config, "metadata": {"name": f"settings-{deployment.study}-0"}, "data": {"a": "theirs"}}
-    with made(api, CONFIG_MAPS, theirs):
+    deployment = toys.deployment([obj(CONFIG_MAPS, "settings", data={"a": "1"}), toys.manifest()])
+    theirs = f"settings-{deployment.study}-0"
+    with made(api, CONFIG_MAPS, theirs, data={"a": "theirs"}):
         with pytest.raises(BackendFailure, match="not this tuner's"), backend.deploy(deployment):
             pass
-        left = api.get(CONFIG_MAPS, theirs["metadata"]["name"])
+        left = api.get(CONFIG_MAPS, theirs)
         assert left is not None
         assert left["data"] == {"a": "theirs"}
 
 
 def test_several_documents_are_deployed_with_their_references(backend: KubernetesBackend) -> None:
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"TOY_WORKERS": "3"}}
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "front"},
-        "spec": {"selector": {"app": "toy"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
-    }
-    manifest = toys.manifest(kind="StatefulSet")
+    config = obj(CONFIG_MAPS, "settings", data={"TOY_WORKERS": "3"})
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    service = obj(SERVICES, "front", spec={"selector": {"app": "toy"}, "ports": ports})
+    manifest = toys.manifest(kind="StatefulSet", container={"envFrom": [{"configMapRef": {"name": "settings"}}]})
     manifest["spec"]["serviceName"] = "front"
-    manifest["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}]
     with backend.deploy(toys.deployment([config, service, manifest])) as running:
         running.wait_ready(READY_WITHIN_S)
         assert predict(running.endpoint.urls[0]) == [[13]]
@@ -383,18 +348,14 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
 
     def make(rules: list[dict[str, Any]]) -> KubernetesBackend:
         rbac = "rbac.authorization.k8s.io"
-        account = Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
-        role = Resource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
-        binding = Resource(api_version=f"{rbac}/v1", kind="RoleBinding", plural="rolebindings", namespaced=True)
-        meta = {"metadata": {"name": "limited"}}
-        api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", **meta})
-        api.apply(role, {"apiVersion": f"{rbac}/v1", "kind": "Role", **meta, "rules": rules})
+        account = ApiResource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
+        role = ApiResource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
+        binding = ApiResource(api_version=f"{rbac}/v1", kind="RoleBinding", plural="rolebindings", namespaced=True)
+        api.apply(account, obj(account, "limited"))
+        api.apply(role, obj(role, "limited", rules=rules))
         subject = {"kind": "ServiceAccount", "name": "limited", "namespace": api.namespace}
         reference = {"apiGroup": rbac, "kind": "Role", "name": "limited"}
-        api.apply(
-            binding,
-            {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", **meta, "subjects": [subject], "roleRef": reference},
-        )
+        api.apply(binding, obj(binding, "limited", subjects=[subject], roleRef=reference))
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
         answer = api.call("POST", account.path(api.namespace, "limited", "token"), body=asked, what="a token")
         config = yaml.safe_load(kubeconfig.read_text())
@@ -408,12 +369,11 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
 
 def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
     """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
-    from tuner.backends.kubernetes.access import rights
+    from tuner.backends.kubernetes.rights.access import rights
 
-    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
     return [
         {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
-        for right in rights([deployments])
+        for right in rights([DEPLOYMENTS])
         if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
     ]
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from tuner.backends.kubernetes import backend, teardown
-from tuner.backends.kubernetes.anchor import Anchor
-from tuner.backends.kubernetes.api import Api
+from tuner.backends.kubernetes import backend
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.trial import teardown
+from tuner.backends.kubernetes.trial.anchor import Anchor
 from tuner.errors import BackendFailure
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +13,18 @@ from tests.cluster.standin import StandIn, definitions, kserve
 from tests.cluster.standin import seldon as seldon_core
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tuner.backends.kubernetes import KubernetesBackend
-from tuner.backends.kubernetes.api import PODS, Api, Resource
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS
 from tuner.errors import TrialFailure
 
 pytestmark = pytest.mark.cluster
-DEPLOYMENTS = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def _operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
     definitions.install(cluster, "seldondeployments", "inferenceservices")
     with StandIn(cluster.kubeconfig, namespace, [seldon_core.operator(images("toy")), kserve.operator()]):
         yield
-
-
-@pytest.fixture
-def backend(kubeconfig: Path, namespace: str, _operators: None) -> KubernetesBackend:
-    return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
 
 
 def seldon(replicas: int = 2, **env: str) -> dict[str, Any]:

@@ -26,8 +26,10 @@ def manifest(
     image: str = IMAGE,
     pod: Mapping[str, Any] | None = None,
     kind: str = "Deployment",
+    container: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    container = {
+    """`pod` and `container`: what else stands in their specs, or instead."""
+    server = {
         "name": "toy",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
@@ -36,11 +38,12 @@ def manifest(
         "ports": [{"name": "http", "containerPort": 9000}],
         "readinessProbe": {"httpGet": {"path": "/health/status", "port": "http"}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}},
+        **(container or {}),
     }
     spec: dict[str, Any] = {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": "toy"}},
-        "template": {"metadata": {"labels": {"app": "toy"}}, "spec": {"containers": [container], **(pod or {})}},
+        "template": {"metadata": {"labels": {"app": "toy"}}, "spec": {"containers": [server], **(pod or {})}},
     }
     if kind == "StatefulSet":
         spec["serviceName"] = "toy"

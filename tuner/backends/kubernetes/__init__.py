@@ -1,10 +1,9 @@
 """Trials on a Kubernetes cluster. The only room, with the manifest check, that imports the kubernetes client.
 
-Here lives all that turns a rendered manifest into the objects of one trial (`objects`), owned by one (`anchor`), and
-takes them down again (`teardown`); what became of them (`running`, `feed`, `diagnosis`), whether they are what was asked
-for (`readback`, `admission`), where they answer (`addresses`, `forward`) and what they use (`usage`, `counters`, `gpu`); and what is asked of
-the cluster beforehand (`preflight`, `access`, `capacity`). All talk with the API server goes through `api`. How the
-servers are put under load, and which configuration comes next, is none of its business.
+`client` speaks with the API server; `rights` is what that has to allow, `pods` what becomes of a workload's pods;
+`trial` turns a rendered manifest into the objects of one trial and takes them down again; `rollout` applies what is to
+stay. `backend` ties them together, and `probe` is what `tune doctor` asks. How the servers are put under load, and
+which configuration comes next, is none of its business.
 """
 
 from __future__ import annotations

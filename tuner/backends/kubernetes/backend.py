@@ -15,22 +15,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.kubernetes import addresses, capacity, load_job, objects, teardown
-from tuner.backends.kubernetes.anchor import SELECTOR, Anchor, Holding, is_dead
-from tuner.backends.kubernetes.api import (
-    JOBS,
-    LIMIT_RANGES,
-    NODES,
-    QUOTAS,
-    Api,
-    NotAllowed,
-    Object,
-    Refused,
-)
-from tuner.backends.kubernetes.load_job import LoadJob
-from tuner.backends.kubernetes.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
-from tuner.backends.kubernetes.preflight import Preflight
-from tuner.backends.kubernetes.running import KubernetesRunning, Placed
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
+from tuner.backends.kubernetes.pods import addresses, capacity
+from tuner.backends.kubernetes.trial import load_job, objects, teardown
+from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
+from tuner.backends.kubernetes.trial.liveness import is_dead
+from tuner.backends.kubernetes.trial.load_job import LoadJob
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
+from tuner.backends.kubernetes.trial.preflight import Preflight
+from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
 from tuner.backends.model import Deployment, Rendering
 from tuner.errors import BackendFailure, EnvironmentFailure, Problem, TrialFailure
 from tuner.manifests.kinds import WorkloadKind, kind_of
@@ -83,7 +78,7 @@ class KubernetesBackend:
         return Preflight(self._api, self._space).access(pods)
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
-        """A server-side dry run of each: what admission, quotas and limit ranges refuse, with the parameters it is about."""
+        """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
         return Preflight(self._api, self._space).dry_run(renderings)
 
     def infeasible(self, pods: PodSet) -> str | None:
@@ -230,7 +225,8 @@ class KubernetesBackend:
 
     def _left_out(self, deployment: Deployment) -> list[str]:
         return [
-            f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} of the manifest is the whole cluster's: a trial does not create it"
+            f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} of the manifest is the whole cluster's: "
+            "a trial does not create it"
             for obj in deployment.rendered.objects
             if not self._is_namespaced(obj)
         ]
@@ -294,8 +290,9 @@ def _same(placed: Sequence[Object], original: Mapping[str, Any], identity: Ident
 
 def _described(node: Mapping[str, Any]) -> str:
     there, info = mapping(node, ("status", "allocatable")), mapping(node, ("status", "nodeInfo"))
+    memory = format_bytes(float(quantity(str(there.get("memory", 0)))))
     extended = ", ".join(f"{amount} {name}" for name, amount in there.items() if "." in name)
     return (
-        f"{at(node, ('metadata', 'name'))}: {there.get('cpu')} CPUs, {format_bytes(float(quantity(str(there.get('memory', 0)))))}"
+        f"{at(node, ('metadata', 'name'))}: {there.get('cpu')} CPUs, {memory}"
         f"{', ' + extended if extended else ''}, {info.get('kubeletVersion')}, {info.get('containerRuntimeVersion')}"
     )

@@ -16,36 +16,30 @@ class Cluster:
 
 def cluster(context: str | None = None) -> Cluster:
     """The cluster of the current kubeconfig context or the one named, or the one this pod runs in."""
-    from kubernetes import client, config
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.errors import EnvironmentFailure
 
     try:
-        try:
-            config.load_kube_config(context=context)  # type: ignore[no-untyped-call]
-            name = context or config.list_kube_config_contexts()[1]["name"]  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-            name = "the cluster this pod runs in"
-    except config.ConfigException:
+        api = Api(context=context, away_at_most_s=_TIMEOUT_S)
+    except EnvironmentFailure:
         return Cluster(reachable=False, text="no kubeconfig", advice="set KUBECONFIG to tune on a cluster")
-    server = client.Configuration.get_default_copy().host
+    place = f"{api.cluster} at {api.server}"
     try:
-        version = client.VersionApi().get_code(_request_timeout=_TIMEOUT_S)
-    except Exception as error:
-        return Cluster(
-            reachable=False, text=f"{name} at {server} does not answer", advice=f"{type(error).__name__}: {error}"[:300]
-        )
-    return Cluster(reachable=True, text=f"{name} at {server}, Kubernetes {version.git_version}")
+        version = api.call("GET", "/version", what="the version")
+    except (EnvironmentFailure, ValueError) as failure:
+        return Cluster(reachable=False, text=f"{place} does not answer", advice=str(failure))
+    return Cluster(reachable=True, text=f"{place}, Kubernetes {version.get('gitVersion')}")
 
 
 def rights(namespace: str | None, context: str | None) -> tuple[str, str]:
     """Whether the credentials let trials run in the namespace, and what is missing, in words."""
-    from tuner.backends.kubernetes.access import missing
-    from tuner.backends.kubernetes.access import rights as needed_for
-    from tuner.backends.kubernetes.api import Api, Resource
+    from tuner.backends.kubernetes.client.api import Api
+    from tuner.backends.kubernetes.client.resources import DEPLOYMENTS
+    from tuner.backends.kubernetes.rights.access import missing
+    from tuner.backends.kubernetes.rights.access import rights as needed_for
 
     api = Api(namespace=namespace, context=context, away_at_most_s=_TIMEOUT_S)
-    deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
-    lacking = missing(api, needed_for([deployments]))
+    lacking = missing(api, needed_for([DEPLOYMENTS]))
     needed = any(right.needed for right, _ in lacking)
     told = "; ".join(f"may not {verb} {right} ({right.why})" for right, verb in lacking)
     what = "trials can run" if not needed else "trials cannot run"

@@ -1,8 +1,9 @@
 """Runs what a manifest says as processes of this machine.
 
-Here lives all that turns a pod into local processes: what is started (`launch`, `ports`, `venvs`), where it is locked in
-(`cage` and one module a mechanism), what became of it (`running`, `probe`, `readback`, `usage`, `output`), and what an
-earlier crash left behind (`ledger`). Nothing here knows how the servers are put under load, or why.
+A pod becomes local processes: `container` is one of its containers as it is started and watched, `sandbox` what that is
+locked in. `workplace` holds all of a deployment, `running` answers for it, `ledger` finds what an earlier crash left
+behind; `machine`, `enforcement` and `checks` say what this machine can do. Nothing here knows how the servers are put
+under load, or why.
 """
 
 from tuner.backends.process.backend import ProcessBackend

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tuner.backends.model import Deployment
-from tuner.backends.process import cgroup, cgroup1, cgroup2, checks, enforcement, ledger, machine, venvs
-from tuner.backends.process.affinity import Affinity
-from tuner.backends.process.cage import Limiter
-from tuner.backends.process.launch import image_of, map_ports, prepare
+from tuner.backends.process import checks, enforcement, ledger, machine
+from tuner.backends.process.container import venvs
+from tuner.backends.process.container.launch import image_of, map_ports, prepare
+from tuner.backends.process.container.usage import SAMPLED_EVERY_S
 from tuner.backends.process.running import ProcessRunning
-from tuner.backends.process.usage import SAMPLED_EVERY_S
+from tuner.backends.process.sandbox import cgroup
+from tuner.backends.process.sandbox.find import find_limiter
+from tuner.backends.process.sandbox.model import Limiter
 from tuner.backends.process.workplace import Workplace
 from tuner.errors import Problem
 from tuner.manifests.model import PodSet
@@ -113,22 +115,6 @@ class ProcessBackend:
             "limits": self._limiter.name,
             "memory_measured_as": f"working set, sampled every {SAMPLED_EVERY_S * 1000:.0f} ms",
         }
-
-
-def find_limiter(cpus: tuple[int, ...]) -> Limiter:
-    """The best mechanism that works here: control groups for CPU and memory, for one of them, or affinity alone.
-
-    Version 2 is found unusable where its controllers are bound to version 1, and the other way round.
-    """
-    try:
-        mountinfo = Path("/proc/self/mountinfo").read_text()
-        own_groups = Path("/proc/self/cgroup").read_text()
-    except OSError:
-        return Affinity(cpus=cpus)
-    found = (cgroup2.find(mountinfo, own_groups, cpus), cgroup1.find(mountinfo, own_groups, cpus))
-    usable: list[Limiter] = [limiter for limiter in found if limiter is not None]
-    usable.sort(key=lambda limiter: limiter.enforces_cpu + limiter.enforces_memory)
-    return usable[-1] if usable else Affinity(cpus=cpus)
 
 
 def _listed(cpus: tuple[int, ...]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.backends.process.launch import command_of, find_program, image_of, search_path
-from tuner.backends.process.venvs import cache_folder, venv_folder
-from tuner.errors import Problem, Where
+from tuner.backends.process.container.launch import command_of, find_program, image_of, search_path
+from tuner.backends.process.container.venvs import cache_folder, venv_folder
+from tuner.errors import Mistake, Problem, Where
 from tuner.manifests.model import Container
 from tuner.space.model import SearchSpace
 
@@ -18,25 +18,22 @@ def problems(container: Container, space: SearchSpace) -> Iterator[Problem]:
     local = _line(space.file, "local:")
     folder = image.folder or space.file.parent
     if not folder.is_dir():
-        yield Problem(
-            where=local,
-            message=f"the folder {folder} of image {container.image!r} does not exist",
-            fix="set local.folder to an existing folder, relative to the search space's own",
-        )
+        yield Mistake(
+            f"the folder {folder} of image {container.image!r} does not exist",
+            "set local.folder to an existing folder, relative to the search space's own",
+        ).at(local)
     if image.requirements is not None and not image.requirements.is_file():
-        yield Problem(
-            where=local,
-            message=f"the requirements file {image.requirements} of image {container.image!r} does not exist",
-            fix="set local.requirements to an existing file, relative to the search space's own folder",
-        )
+        yield Mistake(
+            f"the requirements file {image.requirements} of image {container.image!r} does not exist",
+            "set local.requirements to an existing file, relative to the search space's own folder",
+        ).at(local)
         return
     command = command_of(container, image)
     if not command:
-        yield Problem(
-            where=_line(space.manifest, f"image: {container.image}"),
-            message=f"nothing says how image {container.image!r} of container {container.name!r} runs on this machine",
-            fix=f"give its program in {space.file.name}, for example `local: {{command: [python, server.py]}}`",
-        )
+        yield Mistake(
+            f"nothing says how image {container.image!r} of container {container.name!r} runs on this machine",
+            f"give its program in {space.file.name}, for example `local: {{command: [python, server.py]}}`",
+        ).at(_line(space.manifest, f"image: {container.image}"))
         return
     venv = venv_folder(image.requirements, cache_folder()) if image.requirements is not None else None
     if venv is not None and not venv.is_dir():
@@ -44,11 +41,10 @@ def problems(container: Container, space: SearchSpace) -> Iterator[Problem]:
     path = container.env.get("PATH") or image.env.get("PATH") or search_path(venv)
     if find_program(command[0], folder, path) is None:
         place = f"in {folder}" if "/" in command[0] else f"on PATH ({path})"
-        yield Problem(
-            where=_line(space.manifest, f"name: {container.name}") if container.command else local,
-            message=f"the program {command[0]!r} of container {container.name!r} is not found {place}",
-            fix="install it, or give another in local.command or the container's command",
-        )
+        yield Mistake(
+            f"the program {command[0]!r} of container {container.name!r} is not found {place}",
+            "install it, or give another in local.command or the container's command",
+        ).at(_line(space.manifest, f"name: {container.name}") if container.command else local)
 
 
 def _line(file: Path, text: str) -> Where:

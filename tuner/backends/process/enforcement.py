@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tuner.backends.process.cage import Limiter, Limits
 from tuner.backends.process.machine import Machine
+from tuner.backends.process.sandbox.model import Limiter, Limits
 from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage
 from tuner.units import format_bytes, format_cores, quantity
@@ -40,7 +40,8 @@ def insufficient(pods: PodSet, machine: Machine) -> str | None:
         )
     memory = _total(pods, "memory")
     if memory > machine.memory_bytes:
-        return f"Insufficient memory: {format_bytes(memory)} requested, this machine has {format_bytes(machine.memory_bytes)}"
+        there = format_bytes(machine.memory_bytes)
+        return f"Insufficient memory: {format_bytes(memory)} requested, this machine has {there}"
     extended = {name for container in pods.containers for name in container.requests if name not in _STANDARD}
     for name in sorted(extended):
         present = machine.gpus if name == _GPU else 0
@@ -59,7 +60,8 @@ def not_enforced(
         yield "the load generator and the servers share the only CPU this machine has"
     total = sum(limits_of(container).cpu_cores or 0.0 for container in pods.containers) * pods.replicas
     if total > len(machine.server_cpus):
-        yield f"the CPU limits of all replicas add up to {format_cores(total)}, but the servers have {_cpus(len(machine.server_cpus))} here"
+        there = _cpus(len(machine.server_cpus))
+        yield f"the CPU limits of all replicas add up to {format_cores(total)}, but the servers have {there} here"
     for container in pods.containers:
         yield from _of_container(container, images[container.name], machine, limiter)
 
@@ -69,15 +71,16 @@ def _of_container(container: Container, image: LocalImage, machine: Machine, lim
     if limits.cpu_cores is not None and not limiter.enforces_cpu:
         pinned = min(len(machine.server_cpus), max(1, math.ceil(limits.cpu_cores)))
         yield (
-            f"{who}: the CPU limit of {format_cores(limits.cpu_cores)} is not enforced, no control group for CPU can be "
-            f"written here; each replica is pinned to {_cpus(pinned)} instead"
+            f"{who}: the CPU limit of {format_cores(limits.cpu_cores)} is not enforced, no control group for CPU can "
+            f"be written here; each replica is pinned to {_cpus(pinned)} instead"
         )
     elif limits.cpu_cores is not None and limits.cpu_cores < _MIN_CORES:
-        yield f"{who}: the CPU limit of {limits.cpu_cores:.3g} cores is raised to {_MIN_CORES}, the least the kernel takes"
+        asked = f"the CPU limit of {limits.cpu_cores:.3g} cores"
+        yield f"{who}: {asked} is raised to {_MIN_CORES}, the least the kernel takes"
     if limits.memory_bytes is not None and not limiter.enforces_memory:
         yield (
-            f"{who}: the memory limit of {format_bytes(limits.memory_bytes)} is not enforced, no control group for memory "
-            "can be written here"
+            f"{who}: the memory limit of {format_bytes(limits.memory_bytes)} is not enforced, no control group for "
+            "memory can be written here"
         )
     for name, amount in container.limits.items():
         if name not in ("cpu", "memory"):
@@ -85,8 +88,8 @@ def _of_container(container: Container, image: LocalImage, machine: Machine, lim
     missing = [name for name in container.unresolved_env if name not in image.env]
     if missing:
         yield (
-            f"{who}: {', '.join(missing)} come{'s' if len(missing) == 1 else ''} from a secret, config map or field and "
-            "is not set here; give it in local.env"
+            f"{who}: {', '.join(missing)} come{'s' if len(missing) == 1 else ''} from a secret, config map or field "
+            "and is not set here; give it in local.env"
         )
 
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.process import cgroup
-from tuner.backends.process.processes import ProcessId, boot_id, identify, kill_all, session_members, tree
+from tuner.backends.process.container.processes import ProcessId, boot_id, identify, kill_all, session_members, tree
+from tuner.backends.process.sandbox import cgroup
 
 
 def default_folder() -> Path:

@@ -59,7 +59,7 @@ def cpu_model() -> str:
 
 
 def _place(cpu: int) -> tuple[int, int, int]:
-    """Sorts the threads of one core next to each other, so that a generator of two CPUs does not share with a server."""
+    """Sorts the threads of one core next to each other: a generator of two CPUs does not share with a server."""
     topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
     return _number(topology / "physical_package_id"), _number(topology / "core_id"), cpu
 

@@ -1,4 +1,4 @@
-"""A deployed configuration: are its processes ready and alive, are they what was asked for, what do they use and say?"""
+"""A deployed configuration: its processes are ready, alive and what was asked for, or not; what they use and say."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ipaddress import ip_address
 import psutil
 
 from tuner.backends.model import Difference, Endpoint
-from tuner.backends.process import readback
-from tuner.backends.process.contained import Contained
-from tuner.backends.process.ports import LOOPBACK
-from tuner.backends.process.probe import probe
-from tuner.backends.process.usage import CageMeter
+from tuner.backends.process.container import readback
+from tuner.backends.process.container.contained import Contained
+from tuner.backends.process.container.ports import LOOPBACK
+from tuner.backends.process.container.probe import probe
+from tuner.backends.process.container.usage import SandboxMeter
 from tuner.errors import TrialFailure
 from tuner.manifests.model import PodSet
 from tuner.units import format_bytes, format_seconds
@@ -81,8 +81,8 @@ class ProcessRunning:
     def check_alive(self) -> None:
         self._raise_if_dead("measure")
 
-    def meter(self) -> CageMeter:
-        return CageMeter(self._containers, self._cpus)
+    def meter(self) -> SandboxMeter:
+        return SandboxMeter(self._containers, self._cpus)
 
     def logs(self, tail: int) -> str:
         """Lines are prefixed by the replica (and container) where there are several."""
@@ -101,13 +101,13 @@ class ProcessRunning:
     def _raise_if_dead(self, stage: str) -> None:
         for one in self._containers:
             ended = one.process.poll()
-            if one.cage.oom_kills():
+            if one.sandbox.oom_kills():
                 raise self._out_of_memory(one, stage)
             if ended is not None:
                 raise self._crashed(one, stage, ended)
 
     def _out_of_memory(self, one: Contained, stage: str) -> TrialFailure:
-        peak = one.cage.memory_peak_bytes()
+        peak = one.sandbox.memory_peak_bytes()
         limit = one.limits.memory_bytes
         allowed = f"its limit of {format_bytes(limit)}" if limit is not None else "the memory there is"
         reached = f" (peak {format_bytes(peak)})" if peak is not None else ""
@@ -178,7 +178,8 @@ class ProcessRunning:
                 yield f"{one.label}: its environment could not be read back, the program wrote over it"
         for name, addresses in exposed.items():
             if addresses:
-                yield f"container {name} listens on {', '.join(sorted(addresses))}, not on loopback alone, as the server itself decides"
+                where = ", ".join(sorted(addresses))
+                yield f"container {name} listens on {where}, not on loopback alone, as the server itself decides"
 
 
 def _listening(one: Contained) -> set[tuple[str, int]]:

@@ -14,12 +14,12 @@ from typing import Self
 
 from tuner.backends.model import Deployment
 from tuner.backends.process import ledger
-from tuner.backends.process.cage import Cage, Limiter
-from tuner.backends.process.contained import Contained, start, terminate
+from tuner.backends.process.container.contained import Contained, start, terminate
+from tuner.backends.process.container.launch import Launch
+from tuner.backends.process.container.output import Output, OutputPump
+from tuner.backends.process.container.processes import identify, kill_all
 from tuner.backends.process.enforcement import limits_of
-from tuner.backends.process.launch import Launch
-from tuner.backends.process.output import Output, OutputPump
-from tuner.backends.process.processes import identify, kill_all
+from tuner.backends.process.sandbox.model import Limiter, Sandbox
 from tuner.errors import BackendFailure
 from tuner.manifests.model import Container
 
@@ -36,7 +36,7 @@ class Workplace:
         self._deployment = deployment
         self._limiter = limiter
         self._grace_s = grace_s
-        self._cages: list[Cage] = []
+        self._sandboxes: list[Sandbox] = []
         self._outputs: list[Output] = []
         self._pump: OutputPump | None = None
         try:
@@ -73,12 +73,12 @@ class Workplace:
         name = f"tuner-{study}-{self._deployment.trial}-{replica}{suffix}.{os.getpid()}"
         limits = limits_of(container)
         self._entry.add(groups=self._limiter.directories(name))
-        cage = self._limiter.create(name, limits)
-        self._cages.append(cage)
+        sandbox = self._limiter.create(name, limits)
+        self._sandboxes.append(sandbox)
         try:
             output = Output(folder / "output.log")
             self._outputs.append(output)
-            process = start(launch, cage, output)
+            process = start(launch, sandbox, output)
         except OSError as error:
             raise BackendFailure(f"container {container.name} could not be started: {error}") from error
         self._entry.add(process=identify(process.pid))
@@ -89,7 +89,7 @@ class Workplace:
                 label=f"replica {replica}, container {container.name}" if several else f"replica {replica}",
                 launch=launch,
                 limits=limits,
-                cage=cage,
+                sandbox=sandbox,
                 process=process,
                 output=output,
             )
@@ -120,8 +120,8 @@ class Workplace:
         for output in self._outputs:
             output.close()
         try:
-            for cage in self._cages:
-                cage.remove()
+            for sandbox in self._sandboxes:
+                sandbox.remove()
         except OSError as error:
             raise BackendFailure(f"a control group could not be removed: {error}") from error
         ledger.remove_folder(self._scratch)

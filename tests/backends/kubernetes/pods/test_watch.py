@@ -1,0 +1,81 @@
+"""When what the cluster says of a workload is certain."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+
+from tests.backends.kubernetes.pods.test_diagnosis import UNSCHEDULABLE, ended, event, pod
+from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.resources import ApiResource, Object
+from tuner.backends.kubernetes.pods import watch
+from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
+from tuner.backends.kubernetes.pods.watch import Watch
+
+THERE: dict[str, list[Object]] = {}
+LEAVING = {**pod(), "metadata": {"name": "old", "uid": "2", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
+class Cluster:
+    """A feed of what `THERE` holds of its kind."""
+
+    away_s = 0.0
+
+    def __init__(self, _api: object, resource: ApiResource, *_: object, **__: object) -> None:
+        self.kind = resource.kind
+
+    def objects(self) -> list[Object]:
+        return THERE.get(self.kind, [])
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "Feed", Cluster)
+    THERE.clear()
+
+
+def watched(**options: Any) -> Watch:
+    return Watch(cast("Api", None), pods="app=toy", name="toy", **options)
+
+
+def kind(found: object) -> str:
+    return found.kind if isinstance(found, WorkloadFault) else ""
+
+
+def test_a_crash_is_certain_at_once_what_may_pass_after_a_while() -> None:
+    THERE["Pod"] = [pod(container=ended(1))]
+    assert kind(watched().certain_fault()) == "Crashed"
+    THERE["Pod"] = [pod(conditions=[UNSCHEDULABLE])]
+    seen = watched(may_pass_within_s=0.05)
+    assert (kind(seen.fault()), seen.certain_fault()) == ("Unschedulable", None)
+    assert kind(seen.wait(lambda: None, time.monotonic() + 30.0)) == "Unschedulable"
+
+
+def test_pods_on_their_way_out_may_make_room() -> None:
+    THERE["Pod"] = [pod(conditions=[UNSCHEDULABLE]), LEAVING]
+    seen = watched(may_pass_within_s=0.0, counts=lambda found: "deletionTimestamp" not in found["metadata"])
+    assert seen.certain_fault() is None
+    THERE["Pod"].remove(LEAVING)
+    assert kind(seen.certain_fault()) == "Unschedulable"
+
+
+def test_what_others_put_right_and_what_is_found_in_time_is_no_fault() -> None:
+    THERE["Pod"] = [pod(container=ended(1))]
+    assert watched(excused=lambda fault: fault.kind == "Crashed").certain_fault() is None
+    assert watched().wait(lambda: "found", time.monotonic()) == "found"
+
+
+def test_events_of_another_workload_or_from_before_are_not_its_own() -> None:
+    mine, before, others = event("Failed", "mine"), event("Failed", "before"), event("Failed", "others", name="other")
+    for one, at in ((mine, "2026-01-02T00:00:00Z"), (before, "2026-01-01T00:00:00Z"), (others, "2026-01-02T00:00:00Z")):
+        one["metadata"] = {"creationTimestamp": at}
+    THERE["Event"] = [before, others, mine]
+    assert watched(since="2026-01-02T00:00:00Z").events() == [mine]

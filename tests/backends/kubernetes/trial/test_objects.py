@@ -1,0 +1,141 @@
+"""A manifest as the objects of one trial: names, references, labels, selectors and owners, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.backends.kubernetes import toys
+from tuner.backends.kubernetes.trial import objects
+from tuner.backends.kubernetes.trial.objects import Identity
+
+WHO = Identity(study="ab12cd34", trial=7)
+OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "tuner-ab12cd34-7", "uid": "u"}
+MINE = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7", "app.kubernetes.io/managed-by": "tuner"}
+
+
+def placed(*manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = objects.of_trial(manifest, WHO, namespace="lab", owner=OWNER)
+    return {obj["kind"]: obj for obj in found}
+
+
+def test_everything_is_named_labelled_owned_and_in_the_chosen_namespace() -> None:
+    manifest = toys.manifest()
+    manifest["metadata"]["namespace"] = "production"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"team": "a"}}}
+    found = placed(manifest, config)
+    for kind, name in (("Deployment", "toy-ab12cd34-7"), ("ConfigMap", "settings-ab12cd34-7")):
+        metadata = found[kind]["metadata"]
+        assert (metadata["name"], metadata["namespace"]) == (name, "lab")
+        assert metadata["labels"].items() >= MINE.items()
+        assert metadata["ownerReferences"] == [OWNER]
+    assert found["ConfigMap"]["metadata"]["labels"]["team"] == "a"
+    assert list(found) == ["ConfigMap", "Deployment"]  # what it needs comes first
+
+
+def test_nothing_that_is_measured_changes() -> None:
+    manifest = toys.manifest(env={"A": "1", "B": "toy"}, replicas=3)
+    before = copy.deepcopy(manifest)
+    found = placed(manifest)["Deployment"]
+    assert manifest == before
+    assert found["spec"]["replicas"] == 3
+    assert found["spec"]["template"]["spec"] == before["spec"]["template"]["spec"]
+
+
+def test_pods_and_every_selector_of_them_carry_the_trial() -> None:
+    service = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"app": "toy"}}}
+    other = {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "p"},
+        "spec": {"selector": {"matchLabels": {"app": "x"}}},
+    }
+    found = placed(toys.manifest(), service, other)
+    trial = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == {"app": "toy", **trial}
+    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"] == {"app": "toy", **MINE}
+    assert found["Service"]["spec"]["selector"] == {"app": "toy", **trial}
+    assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == {"app": "x"}
+
+
+def test_references_inside_the_manifest_follow_the_names_and_others_stay() -> None:
+    manifest = toys.manifest(kind="StatefulSet")
+    manifest["spec"]["serviceName"] = "front"
+    pod = manifest["spec"]["template"]["spec"]
+    pod["serviceAccountName"] = "default"
+    pod["volumes"] = [
+        {"name": "settings", "configMap": {"name": "settings"}},
+        {"name": "outside", "configMap": {"name": "outside"}},
+        {"name": "key", "secret": {"secretName": "key"}},
+        {"name": "both", "projected": {"sources": [{"configMap": {"name": "settings"}}, {"secret": {"name": "key"}}]}},
+        {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}},
+    ]
+    pod["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "key"}}]
+    pod["containers"][0]["env"] = [
+        {"name": "settings", "value": "settings"},
+        {"name": "K", "valueFrom": {"secretKeyRef": {"name": "key", "key": "key"}}},
+    ]
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": {"kind": "StatefulSet", "name": "toy"}},
+    }
+    others = [
+        {"kind": kind, "metadata": {"name": name}}
+        for kind, name in (
+            ("ConfigMap", "settings"),
+            ("Secret", "key"),
+            ("PersistentVolumeClaim", "disk"),
+            ("Service", "front"),
+        )
+    ]
+    found = placed(manifest, scaler, *others)
+    spec = found["StatefulSet"]["spec"]
+    pod = spec["template"]["spec"]
+    assert spec["serviceName"] == "front-ab12cd34-7"
+    assert pod["serviceAccountName"] == "default"
+    settings, outside, key, both, disk = pod["volumes"]
+    assert settings == {"name": "settings", "configMap": {"name": "settings-ab12cd34-7"}}
+    assert outside["configMap"] == {"name": "outside"}
+    assert key["secret"] == {"secretName": "key-ab12cd34-7"}
+    assert [next(iter(s.values()))["name"] for s in both["projected"]["sources"]] == [
+        "settings-ab12cd34-7",
+        "key-ab12cd34-7",
+    ]
+    assert disk["persistentVolumeClaim"] == {"claimName": "disk-ab12cd34-7"}
+    (container,) = pod["containers"]
+    assert [next(iter(s.values()))["name"] for s in container["envFrom"]] == ["settings-ab12cd34-7", "key-ab12cd34-7"]
+    assert container["env"][0] == {"name": "settings", "value": "settings"}
+    assert container["env"][1]["valueFrom"]["secretKeyRef"] == {"name": "key-ab12cd34-7", "key": "key"}
+    assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "toy-ab12cd34-7"
+
+
+def test_a_value_that_names_a_service_is_found() -> None:
+    manifest = toys.manifest(env={"REDIS": "redis://redis:6379/0", "NAME": "redis-like", "HOST": "redis"})
+    service = {"kind": "Service", "metadata": {"name": "redis"}, "spec": {}}
+    assert list(objects.by_host_name([manifest, service])) == [("env REDIS", "redis"), ("env HOST", "redis")]
+
+
+def test_a_service_of_ours_selects_the_trials_pods() -> None:
+    service = objects.service_for("toy", WHO, namespace="lab", port=9000, owner=OWNER)
+    assert service["spec"]["selector"].items() <= MINE.items()
+    assert service["metadata"]["ownerReferences"] == [OWNER]
+
+
+@given(
+    base=st.from_regex(r"[a-z]([a-z0-9-]{0,80}[a-z0-9])?", fullmatch=True),
+    trial=st.integers(0, 99999),
+    study=st.text(max_size=60),
+)
+def test_names_and_labels_are_always_valid(base: str, trial: int, study: str) -> None:
+    who = Identity(study=study or "x", trial=trial)
+    name = who.name(base)
+    assert len(name) <= 63
+    assert name[-1].isalnum()
+    assert len(who.labels["tuner.dev/study"]) <= 63
+
+
+def test_long_names_stay_different() -> None:
+    assert WHO.name("a" * 60 + "-one") != WHO.name("a" * 60 + "-two")

@@ -1,0 +1,233 @@
+"""A manifest as the objects of one trial.
+
+What is changed, so that trials cannot mix and one deletion removes all of them; nothing else is:
+
+- ``metadata.name``: NAME-STUDY-TRIAL, and the references to it inside the manifest (config maps, secrets, volume
+  claims, service accounts, Services of a StatefulSet or an Ingress, scale targets, roles)
+- ``metadata.namespace``: the one chosen
+- ``metadata.labels``: study, trial and managed-by, also on pod templates; and the trial's in every selector that
+  selects those pods (of the workload itself, Services, disruption budgets, network policies)
+- ``metadata.ownerReferences``: the trial's anchor
+
+Env, args, images, resources, replicas, probes and volumes are what the manifest says. Objects without a namespace are
+not created: they are the whole cluster's.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.manifests.kinds import kind_of
+
+Object = dict[str, Any]
+
+STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes.io/managed-by"
+MANAGER = "tuner"
+
+_LONGEST_NAME = 50
+"""A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
+_NAMED_BY_KEY = {"serviceAccountName": "ServiceAccount", "serviceAccount": "ServiceAccount", "serviceName": "Service"}
+_NAMED_INSIDE = {
+    ("configMap", "name"): "ConfigMap",
+    ("configMapRef", "name"): "ConfigMap",
+    ("configMapKeyRef", "name"): "ConfigMap",
+    ("secret", "name"): "Secret",
+    ("secret", "secretName"): "Secret",
+    ("secretRef", "name"): "Secret",
+    ("secretKeyRef", "name"): "Secret",
+    ("persistentVolumeClaim", "claimName"): "PersistentVolumeClaim",
+    ("service", "name"): "Service",
+    ("imagePullSecrets", "name"): "Secret",
+    ("secrets", "name"): "Secret",
+}
+_NAMED_WITH_KIND = frozenset({"scaleTargetRef", "targetRef", "roleRef", "subjects"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose objects they are."""
+
+    study: str
+    trial: int
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {STUDY: label(self.study), TRIAL: str(self.trial), MANAGED_BY: MANAGER}
+
+    @property
+    def selector(self) -> str:
+        return f"{STUDY}={label(self.study)},{TRIAL}={self.trial}"
+
+    def name(self, base: str) -> str:
+        """Fit for every kind; cut, with a hash in it, where it would be too long."""
+        tail = f"-{slug(self.study)}-{self.trial}"
+        if len(base) + len(tail) > _LONGEST_NAME:
+            digest = hashlib.sha256(base.encode()).hexdigest()[:6]
+            base = f"{base[: max(1, _LONGEST_NAME - len(tail) - 7)].rstrip('-.')}-{digest}"
+        return base + tail
+
+
+def label(text: str) -> str:
+    """A text as a label's value."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]", "-", text).strip("-_.")
+    return (
+        cleaned
+        if len(cleaned) <= 40
+        else f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
+    )
+
+
+def slug(text: str) -> str:
+    """A text as a part of an object's name."""
+    return label(text).lower().replace("_", "-").replace(".", "-")
+
+
+def of_trial(
+    manifest: Sequence[Mapping[str, Any]],
+    identity: Identity,
+    *,
+    namespace: str,
+    owner: Mapping[str, Any] | None = None,
+    namespaced: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+) -> tuple[Object, ...]:
+    """The objects to create, in an order in which each finds what it needs. `owner`: an owner reference."""
+    objects = [copy.deepcopy(dict(obj)) for obj in manifest if namespaced(obj)]
+    renamed = {(str(obj.get("kind")), _name(obj)): identity.name(_name(obj)) for obj in objects}
+    templates = [labels for obj in objects if (labels := _template_labels(obj)) is not None]
+    before = [dict(labels) for labels in templates]
+    for obj in objects:
+        _rewrite(obj, renamed)
+        metadata = obj.setdefault("metadata", {})
+        metadata["name"] = renamed[str(obj.get("kind")), _name(obj)]
+        metadata["namespace"] = namespace
+        metadata["labels"] = {**(metadata.get("labels") or {}), **identity.labels}
+        if owner is not None:
+            metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), dict(owner)]
+        obj.pop("status", None)
+    for obj in objects:
+        for selector in _selectors(obj, before):
+            selector.update({STUDY: identity.labels[STUDY], TRIAL: identity.labels[TRIAL]})
+    for labels in templates:
+        labels.update(identity.labels)
+    return tuple(sorted(objects, key=_turn))
+
+
+def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(variable or argument, Service) where a plain value names a Service of the manifest, which each trial renames."""
+    services = [_name(obj) for obj in manifest if obj.get("kind") == "Service"]
+    patterns = {name: re.compile(rf"(?:^|//|@|\s|,){re.escape(name)}(?=[.:/,\s]|$)") for name in services if name}
+    for obj in manifest:
+        for where, value in _plain_values(obj):
+            for name, pattern in patterns.items():
+                if pattern.search(value):
+                    yield where, name
+
+
+def service_for(
+    name: str, identity: Identity, *, namespace: str, port: int, owner: Mapping[str, Any] | None = None
+) -> Object:
+    """The Service of a trial whose manifest has none: in front of the pods that carry its labels."""
+    labels = identity.labels
+    metadata: Object = {"name": identity.name(name), "namespace": namespace, "labels": labels}
+    if owner is not None:
+        metadata["ownerReferences"] = [dict(owner)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "selector": {STUDY: labels[STUDY], TRIAL: labels[TRIAL]},
+            "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
+        },
+    }
+
+
+def _turn(obj: Mapping[str, Any]) -> int:
+    """What the others need comes first."""
+    if obj.get("kind") == "HorizontalPodAutoscaler":
+        return 2
+    return 0 if kind_of(obj) is None else 1
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    return str((obj.get("metadata") or {}).get("name") or "")
+
+
+def _template_labels(obj: Object) -> Object | None:
+    """The labels of the pod template of a Deployment, StatefulSet or the like; made where there are none."""
+    spec = obj.get("spec")
+    template = spec.get("template") if isinstance(spec, dict) else None
+    if not isinstance(template, dict) or not str(obj.get("apiVersion", "")).startswith(("apps/", "batch/")):
+        return None
+    metadata = template.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = template["metadata"] = {}
+    if not isinstance(metadata.get("labels"), dict):
+        metadata["labels"] = {}
+    labels: Object = metadata["labels"]
+    return labels
+
+
+def _selectors(obj: Object, templates: Sequence[Mapping[str, Any]]) -> Iterator[Object]:
+    """Selectors of pods that one of the templates makes."""
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return
+    kind = obj.get("kind")
+    if kind in ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"):
+        yield spec.setdefault("selector", {}).setdefault("matchLabels", {})
+        return
+    selector = {
+        "Service": spec.get("selector"),
+        "PodDisruptionBudget": (spec.get("selector") or {}).get("matchLabels"),
+        "NetworkPolicy": (spec.get("podSelector") or {}).get("matchLabels"),
+    }.get(str(kind))
+    if isinstance(selector, dict) and selector and any(selector.items() <= labels.items() for labels in templates):
+        yield selector
+
+
+def _rewrite(value: Any, renamed: Mapping[tuple[str, str], str], key: str = "") -> None:
+    """References to objects of the manifest, below `value`; `key` is the one it stands under."""
+    if isinstance(value, list):
+        for item in value:
+            _rewrite(item, renamed, key)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str):
+                value[name] = renamed.get((_kind_named(key, name, value), inner), inner)
+            elif name != "metadata":
+                _rewrite(inner, renamed, name)
+            elif isinstance(inner, dict) and key:
+                continue  # a template's own labels and annotations name nothing
+
+
+def _kind_named(key: str, name: str, beside: Mapping[str, Any]) -> str:
+    """The kind of object that the string at `name`, in a mapping under `key`, names; empty: none."""
+    if name in _NAMED_BY_KEY:
+        return _NAMED_BY_KEY[name]
+    if name == "name" and key in _NAMED_WITH_KIND:
+        return str(beside.get("kind"))
+    return _NAMED_INSIDE.get((key, name), "")
+
+
+def _plain_values(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Literal env values and arguments of every container below."""
+    if isinstance(value, dict):
+        for entry in value.get("env") or () if isinstance(value.get("env"), list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("value"), str):
+                yield f"env {entry.get('name')}", entry["value"]
+        for section in ("args", "command"):
+            for word in value.get(section) or () if isinstance(value.get(section), list) else ():
+                if isinstance(word, str):
+                    yield section, word
+        for name, inner in value.items():
+            if name not in ("env", "args", "command"):
+                yield from _plain_values(inner, where)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _plain_values(item, where)

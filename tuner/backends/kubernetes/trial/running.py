@@ -1,0 +1,364 @@
+"""A deployed trial: are its pods ready and alive, are they what was asked for, what do they use and say?"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tuner.backends.kubernetes.client.api import BEHIND_S, Api
+from tuner.backends.kubernetes.client.forward import PortForward
+from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object, name_of
+from tuner.backends.kubernetes.pods import addresses, admission, diagnosis, gpu, logs, readback
+from tuner.backends.kubernetes.pods.addresses import Addresses
+from tuner.backends.kubernetes.pods.capacity import allocatable, requests_of
+from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
+from tuner.backends.kubernetes.pods.gpu import Gpus
+from tuner.backends.kubernetes.pods.usage import Gauge, PodMeter
+from tuner.backends.kubernetes.pods.watch import Watch
+from tuner.backends.kubernetes.trial.anchor import Holding
+from tuner.backends.kubernetes.trial.load_job import inside
+from tuner.backends.kubernetes.trial.objects import TRIAL, Identity
+from tuner.backends.model import Difference, Endpoint
+from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mappings
+from tuner.manifests.model import PodSet
+from tuner.units import format_seconds
+
+_ASKED_AGAIN_AFTER_S = 0.5
+_COUNTED_EVERY_S = 1.0
+_AWAY_S = 5.0
+_NODES_SEEN_EVERY_S = 1.0
+_UNHURRIED_KINDS = ("Deployment", "StatefulSet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A trial's workload as it was put into the cluster."""
+
+    identity: Identity
+    pods: PodSet
+    kind: WorkloadKind
+    workload: Mapping[str, Any]
+    service: Service
+    """In front of the pods: the manifest's, an operator's, or ours."""
+    template: Mapping[str, Any] | None
+    """The pod template; None where an operator makes the pods."""
+    holding: Holding
+    started_at: float
+    """Monotonic clock, when the first object was made."""
+    made_at: str
+    """The anchor's creation, on the API server's clock."""
+
+
+class KubernetesRunning:
+    """Implements `tuner.backends.model.Running`."""
+
+    def __init__(
+        self,
+        api: Api,
+        placed: Placed,
+        *,
+        ready_timeout_s: float,
+        said: Sequence[str] = (),
+        load_node: str = "",
+        routable: Callable[[str, int], bool] = addresses.routable,
+    ) -> None:
+        """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
+        `routable`: whether packets from here get to an address and port.
+        """
+        self._routable = routable
+        self._api = api
+        self._load_node = load_node
+        self._placed = placed
+        self._ready_timeout_s = ready_timeout_s
+        self._said = list(said)
+        self._addresses: Addresses | None = None
+        self._forwards: list[PortForward] = []
+        self._ready: list[Object] = []
+        self._gauge: Gauge | None = None
+        self._gpus: Gpus | None = None
+        self._oom_kills: dict[tuple[str, str], int] = {}
+        self._counted_at = 0.0
+        self._nodes_seen: tuple[float, list[str]] = (-math.inf, [])
+        self._watch = Watch(
+            api,
+            pods=placed.holding.pods,
+            name=placed.holding.name,
+            workload=api.resource_of(placed.workload),
+            since=placed.made_at,
+            excused=lambda fault: bool(self._nodes_away(fault)),
+        )
+
+    @property
+    def not_enforced(self) -> tuple[str, ...]:
+        notes = self._gauge.notes if self._gauge is not None else {}
+        used = [f"usage was not read {_WAYS[way]}: {why}" for way, why in notes.items()]
+        if self._gpus is not None and self._gpus.note:
+            used.append(f"the usage of the GPUs was not read: {self._gpus.note}")
+        return (*self._said, *used)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Known once every pod has an address: asking for it waits for that, and raises what `wait_ready` does."""
+        if self._addresses is None:
+            self._addresses = self._find_addresses()
+            self._said.extend(self._addresses.said)
+        return Endpoint(urls=self._addresses.urls, load_from=self._addresses.load_from)
+
+    def wait_ready(self, deadline_s: float) -> float:
+        end = time.monotonic() + deadline_s
+        self._wait(lambda: self._all_ready() or None, end, deadline_s)
+        startup_s = time.monotonic() - self._placed.started_at
+        self._ready = self._watch.pods()
+        urls = self.endpoint.urls
+        if self._at_own_addresses() and urls != self._pod_urls(self._ready):
+            raise self._failed(
+                "ready", WorkloadFault(kind="Removed", reason="a pod was replaced by another while it started")
+            )
+        self._watch.close()
+        self._others_are_gone(end)
+        self._said.extend(readback.uneven_images(self._ready))
+        self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
+        self._gpus = Gpus(self._api, self._ready) if gpu.asked(self._ready) else None
+        if (found := self._child_out_of_memory()) is not None:
+            raise self._failed("ready", found)
+        return startup_s
+
+    def metrics_urls(self) -> tuple[str, ...]:
+        """Of the pods' own addresses alone: through a Service or a port-forward another pod, or none, would answer."""
+        own = self._ready if self._at_own_addresses() else []
+        return addresses.metrics_urls(own, self._placed.pods.metrics)
+
+    def differences(self) -> tuple[Difference, ...]:
+        workload = self._placed.workload
+        there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
+        suspects = functools.cache(lambda: admission.of_pods(self._api))
+        return tuple(readback.differences(self._placed.pods, self._placed.template, self._live(), there, suspects))
+
+    def check_alive(self) -> None:
+        """A node that looks lost right after the API server was away is given time to be heard of again."""
+        end = time.monotonic() + BEHIND_S
+        while (found := self._fault_now()) is not None:
+            only_unheard = found.kind == "NodeLost" and self._api.was_away(BEHIND_S)
+            if not only_unheard or time.monotonic() > end:
+                raise self._failed("measure", found)
+            time.sleep(_ASKED_AGAIN_AFTER_S)
+
+    def meter(self) -> PodMeter:
+        if self._gauge is None:
+            raise ValueError("there is nothing to measure before `wait_ready` has returned")
+        return PodMeter(self._gauge, self._restarts_since_ready, self._gpus)
+
+    def logs(self, tail: int) -> str:
+        try:
+            return logs.of_pods(self._api, self._live(), tail)
+        except EnvironmentFailure as failure:
+            return f"the log cannot be read: {failure}"
+
+    def images(self) -> tuple[str, ...]:
+        """Implements `tuner.backends.model.NamesImages`."""
+        return readback.images(self._ready)
+
+    def pod_urls(self) -> tuple[str, ...]:
+        """The pods' own addresses, one a replica: for whoever sends load from inside the cluster."""
+        return self._pod_urls(self._ready or self._watch.pods())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._watch.close()
+        for forward in self._forwards:
+            forward.close()
+
+    # waiting
+
+    def _wait[T](self, look: Callable[[], T | None], end: float, deadline_s: float) -> T:
+        """What `look` finds. Raises TrialFailure as soon as a fault is certain, or when it is not found in time."""
+        while True:
+            found = self._watch.wait(look, end)
+            if found is not None or not self._cluster_is_behind():
+                break
+            end = time.monotonic() + deadline_s  # the servers have not had it yet
+        if isinstance(found, WorkloadFault):
+            raise self._failed("ready", found)
+        if found is None:
+            raise self._too_late(deadline_s)
+        return found
+
+    def _cluster_is_behind(self) -> bool:
+        """Its controllers have not made all pods, or nodes have not begun with them: they may still not have found the
+        API server again.
+        """
+        begun = [pod for pod in self._watch.pods() if mappings(pod, ("status", "containerStatuses"))]
+        return self._api.was_away(BEHIND_S) and len(begun) < self._placed.pods.replicas
+
+    def _nodes_away(self, fault: WorkloadFault) -> list[str]:
+        """Those for which the pods may be waiting, which is not their fault."""
+        if not fault.may_be_the_nodes:
+            return []
+        if time.monotonic() - self._nodes_seen[0] > _NODES_SEEN_EVERY_S:
+            self._nodes_seen = (time.monotonic(), diagnosis.nodes_away(self._nodes()))
+        return self._nodes_seen[1]
+
+    def _all_ready(self) -> bool:
+        pods = self._watch.pods()
+        ready = len(pods) == self._placed.pods.replicas and all(diagnosis.is_ready(pod) for pod in pods)
+        if not ready or self._placed.kind.kind in _UNHURRIED_KINDS:
+            return ready  # their own status only repeats later what the pods say now
+        workload = self._watch.workload()
+        return workload is not None and self._placed.kind.waiting(workload) is None
+
+    def _too_late(self, deadline_s: float) -> Exception:
+        self._watch.raise_if_away(_AWAY_S)
+        pods, workload, fault = self._watch.pods(), self._watch.workload(), self._watch.fault()
+        if fault is not None and (away := self._nodes_away(fault)):
+            return BackendFailure(f"away for {format_seconds(deadline_s)}: {', '.join(away)}; {fault.reason}")
+        said = self._watch.last_words(self._placed.pods.replicas)
+        if workload is not None and (why := self._placed.kind.waiting(workload)) is not None:
+            said = f"{said} ({self._placed.kind.kind}: {why})"
+        if not self._has_service():
+            said = f"{said}; the operator has made no Service {self._placed.service.name}"
+        ready = sum(diagnosis.is_ready(pod) for pod in pods)
+        reason = (
+            f"{ready} of {self._placed.pods.replicas} replicas were ready after {format_seconds(deadline_s)}; "
+            f"the last that was said: {said}"
+        )
+        if self._api.was_away(deadline_s + BEHIND_S):
+            return BackendFailure(f"{reason}; the API server was away meanwhile")
+        return TrialFailure(stage="ready", kind="NotReady", reason=reason, logs=self.logs(logs.FAILED_LINES))
+
+    def _others_are_gone(self, end: float) -> None:
+        """No measurement starts beside the pods of another trial of this study."""
+        study = f"{self._placed.identity.selector.partition(',')[0]},{TRIAL}"
+        mine = {name_of(pod) for pod in self._ready}
+        while others := [p for p in self._api.items(PODS, labels=study) if name_of(p) not in mine]:
+            if time.monotonic() > end:
+                names = ", ".join(map(name_of, others))
+                raise BackendFailure(f"pods of another trial of this study are still there: {names}")
+            time.sleep(0.1)
+
+    # addresses
+
+    def _find_addresses(self) -> Addresses:
+        end = time.monotonic() + self._ready_timeout_s
+        urls = self._wait(self._urls_of_all, end, self._ready_timeout_s)
+        pods = self._watch.pods()
+        if self._load_node:
+            return inside(urls, self._load_node, [str(at(pod, _NODE)) for pod in pods])
+        port = self._port(pods)
+        first = str(at(pods[0], ("status", "podIP")))
+        if self._routable(first, port):
+            return Addresses(urls=urls)
+        service = self._api.get(SERVICES, self._placed.service.name)
+        for address, number, what in addresses.through_service(service, self._nodes()):
+            if self._routable(address, number):
+                return addresses.detour(address, number, what)
+        self._forwards = [PortForward(self._api, name_of(pod), port) for pod in pods]
+        return addresses.forwarded(tuple(forward.url for forward in self._forwards))
+
+    def _urls_of_all(self) -> tuple[str, ...] | None:
+        pods = self._watch.pods()
+        all_there = len(pods) == self._placed.pods.replicas and self._has_service()
+        return (self._pod_urls(pods) or None) if all_there else None
+
+    def _has_service(self) -> bool:
+        """An operator may make its Service after the pods, and the Service alone tells which port is asked."""
+        return self._placed.template is not None or self._api.get(SERVICES, self._placed.service.name) is not None
+
+    def _pod_urls(self, pods: Sequence[Object]) -> tuple[str, ...]:
+        return addresses.pod_urls(pods, self._port(pods)) if pods else ()
+
+    def _port(self, pods: Sequence[Object]) -> int:
+        """Behind an operator's Service there may be an orchestrator, on a port that the manifest does not name."""
+        if self._placed.template is not None or self._placed.pods.load is not None:
+            return self._placed.pods.load_port
+        service = self._placed.service
+        there = self._api.get(SERVICES, service.name)
+        return addresses.target_port(there, service.port, pods[0]) or self._placed.pods.port
+
+    def _at_own_addresses(self) -> bool:
+        detour = self._forwards or (self._addresses is not None and self._addresses.said)
+        return bool(self._load_node) or not detour
+
+    def _nodes(self) -> list[Object]:
+        try:
+            return self._api.items(NODES)
+        except EnvironmentFailure:
+            return []
+
+    # life after ready
+
+    def _live(self) -> list[Object]:
+        return diagnosis.in_order(self._api.items(PODS, labels=self._placed.holding.pods))
+
+    def _fault_now(self) -> WorkloadFault | None:
+        live = self._live()
+        found = diagnosis.fault(live, self._events_of_unready(live), None)
+        return found or self._missing(live) or self._child_out_of_memory()
+
+    def _events_of_unready(self, live: Sequence[Object]) -> list[Object]:
+        """Events of pods that are not ready any more: a lost node's pods look as if they ran on."""
+        if all(map(diagnosis.is_ready, live)):
+            return []
+        return diagnosis.about(
+            self._api.items(EVENTS), live, name=self._placed.holding.name, since=self._placed.made_at
+        )
+
+    def _missing(self, live: Sequence[Object]) -> WorkloadFault | None:
+        there = {at(pod, ("metadata", "uid")) for pod in live}
+        for index, pod in enumerate(self._ready):
+            if at(pod, ("metadata", "uid")) not in there:
+                return WorkloadFault(kind="Removed", reason=f"replica {index} (pod {name_of(pod)}) is gone")
+        return None
+
+    def _restarts_since_ready(self) -> int:
+        before = sum(diagnosis.restarts(pod) for pod in self._ready)
+        return sum(diagnosis.restarts(p) for p in self._live()) - before
+
+    def _child_out_of_memory(self) -> WorkloadFault | None:
+        """A process that the kernel ended inside a container that goes on: only the control group's count tells."""
+        if self._gauge is None or not self._gauge.exact or time.monotonic() - self._counted_at < _COUNTED_EVERY_S:
+            return None
+        before = dict(self._oom_kills)
+        self._note_oom_kills()
+        for index, pod in enumerate(self._ready):
+            for _, container in mappings(pod, ("spec", "containers")):
+                key = (name_of(pod), str(container["name"]))
+                if self._oom_kills.get(key, 0) > before.get(key, 0):
+                    return diagnosis.child_out_of_memory(f"replica {index}", pod, key[1])
+        return None
+
+    def _note_oom_kills(self) -> None:
+        if self._gauge is not None:
+            found = self._gauge.read().counters
+            self._oom_kills.update({key: one.oom_kills for key, one in found.items() if one.oom_kills is not None})
+            self._counted_at = time.monotonic()
+
+    def _containers(self) -> list[tuple[str, str]]:
+        return [(name_of(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
+
+    # failures
+
+    def _failed(self, stage: str, fault: WorkloadFault) -> TrialFailure:
+        reason = fault.reason
+        if fault.kind == "Unschedulable":
+            names = [name for name in requests_of(self._placed.pods) if f"Insufficient {name}" in reason]
+            told = allocatable(self._nodes(), names) if names else ""
+            reason = f"{reason} ({told})" if told else reason
+        return TrialFailure(stage=stage, kind=fault.kind, reason=reason, logs=logs.of_fault(self._api, fault))
+
+
+_NODE = ("spec", "nodeName")
+_WAYS = {
+    "inside": "inside the containers",
+    "kubelet": "from the kubelet (/stats/summary)",
+    "metrics": "from the metrics API",
+}

@@ -1,0 +1,1 @@
+"""One container as local processes: what is started, on which ports, what it writes and uses, what really runs."""
