@@ -25,8 +25,8 @@ from tuner.backends.kubernetes.api import Api, Resource
 from tuner.backends.kubernetes.rights import Right
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods as pods_of
-from tuner.manifests.reader import objects_of
 from tuner.space.reader import read as read_space
+from tuner.yaml.tree import load_all
 
 SERVICE = """
 ---
@@ -265,7 +265,7 @@ def test_every_verb_of_the_role_that_is_missing_is_named_before_a_study_starts(
     space, problems = read_space(studied / "toy" / "space.yaml")
     assert space is not None, problems
     text = space.manifest.read_text()
-    pods = pods_of(space, Rendered(text=text, objects=objects_of(text)))
+    pods = pods_of(space, Rendered(text=text, objects=load_all(text)))
     deployments = Resource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
     needed = [(right, verb) for right in rights([deployments]) if right.needed for verb in right.verbs]
     role = Tune(studied)("rbac", studied / "toy", "--namespace", serving.name, "--load", "here").out

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
 from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace, Value
+from tuner.yaml import tree
 
 
 def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:

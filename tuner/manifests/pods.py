@@ -9,9 +9,9 @@ from typing import Any
 from tuner.errors import InputError, Problem, Where
 from tuner.manifests.kinds.model import Place, at, mapping, mappings
 from tuner.manifests.knobs import text
-from tuner.manifests.load_port import load_port
-from tuner.manifests.metrics_ports import metrics_ports
 from tuner.manifests.model import Container, PodSet, Probe, Rendered
+from tuner.manifests.servers.load_port import load_port
+from tuner.manifests.servers.metrics_ports import metrics_ports
 from tuner.manifests.workload import NoWorkload, Workload, find
 from tuner.space.model import SearchSpace
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest, Rendered
-from tuner.manifests.splice import Unwritable, splice
 from tuner.manifests.workload import NoWorkload, container_of, find
 from tuner.space.model import Configuration, SearchSpace
+from tuner.yaml import tree
+from tuner.yaml.splice import Unwritable, splice
 
 
 def render(space: SearchSpace, manifest: Manifest, configuration: Configuration) -> Rendered:

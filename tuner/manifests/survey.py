@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest
-from tuner.manifests.scalars import ambiguity, flow, resolve
-from tuner.manifests.servers import LIBRARIES, SAMPLE_REQUESTS, Knob, Server, recognize
+from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS, Knob, Server, recognize
 from tuner.manifests.workload import Workload, workloads
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
 from tuner.units import quantity
+from tuner.yaml import tree
+from tuner.yaml.scalars import ambiguity, flow, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tuner.errors import InputError, Problem, Where
 from tuner.inputs import complete, inputs_of
-from tuner.manifests import tree
 from tuner.manifests.settings import with_settings
 from tuner.space.model import SearchSpace
 from tuner.space.reader import FILE_NAME, read
@@ -16,6 +15,7 @@ from tuner.subjects.deployed import Deployed
 from tuner.subjects.model import Subject, SubjectOptions
 from tuner.subjects.workload import plain_http, with_options
 from tuner.trials.clock import Clock, RealClock
+from tuner.yaml import tree
 
 _STUDY = "study:"
 

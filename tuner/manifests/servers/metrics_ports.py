@@ -8,7 +8,7 @@ from typing import Any
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.kinds.seldon_deployment import ENGINE
 from tuner.manifests.model import Container, MetricsPort
-from tuner.manifests.servers import recognize
+from tuner.manifests.servers.known import recognize
 from tuner.manifests.workload import Workload
 
 _USUAL_PATH = "/metrics"

@@ -7,16 +7,17 @@ from itertools import combinations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
-from tuner.manifests.check_resources import Knob, amount_problems, resource_problems, values
+from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
 from tuner.manifests.kinds.model import Path, mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
-from tuner.manifests.splice import Unwritable, splice
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
 from tuner.space.model import FloatRange, Parameter, SearchSpace, Value
 from tuner.space.nearest import nearest
+from tuner.yaml import tree
+from tuner.yaml.splice import Unwritable, splice
 
 
 def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
@@ -188,13 +189,13 @@ class _Check:
 
     def _refused(self, objects: list[Any]) -> str | None:
         """What the kubernetes client's models refuse of the objects, and did not refuse of the base."""
-        from tuner.manifests import validate
+        from tuner.manifests.check import fields
 
         for old, new in zip(self.objects, objects, strict=True):
             try:
-                known = {refusal.path for refusal in validate.refusals(old) or ()} if old != new else set()
-                refused = validate.refusals(new) or () if old != new else ()
-            except (validate.UnknownKind, KeyError):
+                known = {refusal.path for refusal in fields.refusals(old) or ()} if old != new else set()
+                refused = fields.refusals(new) or () if old != new else ()
+            except (fields.UnknownKind, KeyError):
                 continue
             for refusal in refused:
                 if refusal.path not in known:
