@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.manifests.model import Container, Probe
+from tuner.manifests.model import Container, ReadinessProbe
 from tuner.space.model import LocalImage
 
 MODEL = """
@@ -33,7 +33,7 @@ def test_seldon_core_microservice_is_served_and_taken_down(tmp_path: Path) -> No
         image="example/doubler:1",
         env={"GUNICORN_WORKERS": "2", "SELDON_LOG_LEVEL": "WARNING"},
         ports=(("http", 9000), ("metrics", 6000)),
-        probe=Probe(http_path="/health/status", port=9000),
+        probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests={"cpu": "500m", "memory": "512Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )

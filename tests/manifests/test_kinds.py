@@ -42,7 +42,7 @@ def test_every_kind_keeps_the_seams_promises(kind: Any) -> None:
     assert places
     assert all(isinstance(at(obj, place.path), dict) or place.injected for place in places)
     assert [at(obj, path) for path in kind.replicas(obj)] == [1]
-    assert kind.faults(obj) == ()
+    assert kind.obstacles(obj) == ()
     assert kind.autoscaler(obj) is None
     assert kind.pod_annotations(obj, places[0].path)[-1] == "annotations"
     assert isinstance(kind.waiting(obj), str)

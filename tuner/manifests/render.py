@@ -21,11 +21,10 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
     """
     documents = tree.parse(manifest.text)
     objects: list[Any] = [tree.data(document.root) for document in documents]
-    where = Where(file=str(manifest.file))
     try:
         workload = find(space, objects)
     except NoWorkload as error:
-        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+        raise InputError([error.at(Where(file=str(manifest.file)))]) from error
     for parameter in space.parameters:
         if parameter.name not in configuration.values:
             continue
@@ -39,6 +38,5 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
     try:
         text = splice(manifest.text, list(zip(documents, objects, strict=True)))
     except Unwritable as error:
-        where = Where(file=str(manifest.file), line=error.line)
-        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+        raise InputError([error.at(Where(file=str(manifest.file), line=error.line))]) from error
     return Rendered(text=text, objects=tuple(objects))
