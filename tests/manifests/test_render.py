@@ -261,7 +261,8 @@ def test_a_tcp_probe_and_its_period() -> None:
 
 
 def test_no_port_at_all() -> None:
-    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: c}]}}}\n"
+    spec = "{template: {spec: {containers: [{name: c}]}}}"
+    text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: x}}\nspec: {spec}\n"
     with pytest.raises(InputError, match="container c names no port"):
         pods(space(), rendered(text))
 

@@ -1,8 +1,9 @@
 """The addresses that a knob can be set on, as a search space spells them.
 
 ``env/NAME``, ``args/--flag``, ``limits/RESOURCE`` and ``requests/RESOURCE`` belong to a container; ``replicas`` and
-``annotations/KEY`` (of the workload object, where its operator reads that key: see the kinds) to the workload; ``pod-annotations/KEY`` to its pod template; ``path:/json/pointer`` to anything in the workload object
-and ``path:Kind/name:/json/pointer`` to anything in another document of the manifest.
+``annotations/KEY`` (of the workload object, where its operator reads that key: see the kinds) to the workload;
+``pod-annotations/KEY`` to its pod template; ``path:/json/pointer`` to anything in the workload object and
+``path:Kind/name:/json/pointer`` to anything in another document of the manifest.
 """
 
 from __future__ import annotations

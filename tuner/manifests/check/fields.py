@@ -1,8 +1,8 @@
 """A manifest's object against what the kubernetes client knows: every field of every built-in kind, and its type.
 
 The client is read, not imported: its models are one text a class, a field a line, and an object has to do with a dozen
-of them, while importing one brings a hundred others and pydantic: a quarter of a second. `tests/manifests/check/test_fields.py`
-holds what is read here against the models themselves, all of them.
+of them, while importing one brings a hundred others and pydantic: a quarter of a second. A test holds what is read here
+against the models themselves, all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ContainerResource quantities, of the base and of the knobs: are they quantities, and is no request above its limit?"""
+"""Resource quantities, of the base and of the knobs: are they quantities, and is no request above its limit?"""
 
 from __future__ import annotations
 

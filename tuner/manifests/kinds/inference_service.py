@@ -67,7 +67,7 @@ class InferenceServiceKind:
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
-        """In its standard mode, KServe's observedGeneration is that of the Deployment it made, and compares with nothing."""
+        """In its standard mode, KServe's observedGeneration is its Deployment's, and compares with nothing."""
         return condition(live, "Ready")
 
     def failed(self, live: Mapping[str, Any]) -> str | None:
@@ -76,8 +76,8 @@ class InferenceServiceKind:
         if model.get("transitionStatus") not in ("InvalidSpec", "BlockedByFailedLoad"):
             return None
         why = mapping(model, ("lastFailureInfo",))
-        told = ": ".join(str(why[part]) for part in ("reason", "message") if why.get(part))
-        return told or str(model["transitionStatus"])
+        reason = ": ".join(str(why[part]) for part in ("reason", "message") if why.get(part))
+        return reason or str(model["transitionStatus"])
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)

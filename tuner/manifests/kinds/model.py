@@ -79,7 +79,7 @@ class WorkloadKind(Protocol):
         ...
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
-        """The label selector of the pods that an operator makes; None: they carry the labels of a pod template in it."""
+        """The label selector of the pods that an operator makes; None: they carry a pod template's labels."""
         ...
 
 

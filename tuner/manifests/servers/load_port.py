@@ -9,7 +9,7 @@ from tuner.space.model import WorkloadSpec
 
 _NAMES = ("grpc", "h2c")
 """Names by which manifests tell a gRPC port; h2c is Knative's."""
-_TOLD = {
+_PORT_VARIABLES = {
     "seldon-grpc": ("PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000),
     "v2-grpc": ("MLSERVER_GRPC_PORT", None),
 }
@@ -38,9 +38,9 @@ def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: b
     for name in _NAMES:
         if name in ports:
             return ports[name]
-    variable, usual = _TOLD.get(workload.protocol, ("", None))
-    told = serving.env.get(variable, "")
-    port = int(told) if told.isdigit() else usual
+    variable, usual = _PORT_VARIABLES.get(workload.protocol, ("", None))
+    number = serving.env.get(variable, "")
+    port = int(number) if number.isdigit() else usual
     if port is None:
         fix = "name it so, or write workload.port: NAME or NUMBER"
         raise Mistake(f"container {serving.name} has no port named grpc", fix)
