@@ -18,7 +18,7 @@ def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
     A parameter has no value here where the manifest has none, where its addresses hold different values, and where its
     `when` does not hold. Values outside the parameter's domain are given as they stand.
     """
-    objects: list[Any] = [tree.data(document.root) for document in tree.parse(manifest.text)]
+    objects: list[Any] = list(tree.load_all(manifest.text))
     workload = find(space, objects)
     found = {parameter.name: _present(space, objects, workload, parameter) for parameter in space.parameters}
     values = {name: value for name, value in found.items() if value is not None}

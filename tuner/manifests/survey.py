@@ -94,7 +94,7 @@ class _Look:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.objects: list[Any] = [tree.data(document.root) for document in tree.parse(manifest.text)]
+        self.objects: list[Any] = list(tree.load_all(manifest.text))
         self.workload = self._workload()
         own = [place for place in self.workload.places() if not place.injected]
         ranked = sorted(own, key=lambda place: not mapping(self.workload.obj, place.path).get("ports"))

@@ -164,7 +164,7 @@ class _Check:
     def _trial_write(self, knob: Knob) -> Iterator[Problem]:
         """The surest check is to do it: each outermost value is written, and the outcome looked at."""
         for value in values(knob.parameter):
-            objects: list[Any] = [tree.data(document.root) for document in self.documents]
+            objects: list[Any] = list(tree.load_all(self.manifest.text))
             try:
                 knobs.write(objects, self.workload, knob.place, knob.address, value)
                 splice(self.manifest.text, list(zip(self.documents, objects, strict=True)))
