@@ -15,7 +15,7 @@ from tuner.errors import TunerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Capability:
     """`ok`; `limited`: works, with a consequence told in `advice`; `missing`: trials cannot run without it."""
 
     what: str
@@ -24,25 +24,25 @@ class Finding:
     advice: str = ""
 
 
-def examine(namespace: str | None = None, context: str | None = None) -> tuple[Finding, ...]:
+def examine(namespace: str | None = None, context: str | None = None) -> tuple[Capability, ...]:
     """Look at this machine and, where there is one, the cluster; changes nothing."""
     machine = (_python(), _seldon(), _uvloop(), *_process_backend(), _ports(), _disk())
     return (*machine, *_cluster(namespace, context))
 
 
-def _python() -> Finding:
+def _python() -> Capability:
     version = sys.version.split()[0]
     if sys.version_info[:2] == (3, 12):
-        return Finding(what="Python", state="ok", found=version)
-    return Finding(
+        return Capability(what="Python", state="ok", found=version)
+    return Capability(
         what="Python", state="limited", found=version, advice="seldon-core needs Python 3.12; all else works here"
     )
 
 
-def _seldon() -> Finding:
+def _seldon() -> Capability:
     if importlib.util.find_spec("seldon_core") is not None:
-        return Finding(what="seldon-core", state="ok", found="installed")
-    return Finding(
+        return Capability(what="seldon-core", state="ok", found="installed")
+    return Capability(
         what="seldon-core",
         state="limited",
         found="not installed",
@@ -50,18 +50,14 @@ def _seldon() -> Finding:
     )
 
 
-def _uvloop() -> Finding:
+def _uvloop() -> Capability:
     if importlib.util.find_spec("uvloop") is not None:
-        return Finding(what="load engine", state="ok", found="uvloop")
-    return Finding(
-        what="load engine",
-        state="limited",
-        found="asyncio without uvloop",
-        advice="install uvloop: it takes less CPU a request",
-    )
+        return Capability(what="load engine", state="ok", found="uvloop")
+    advice = "the load generator runs on uvloop alone: install it"
+    return Capability(what="load engine", state="missing", found="no uvloop", advice=advice)
 
 
-def _process_backend() -> tuple[Finding, ...]:
+def _process_backend() -> tuple[Capability, ...]:
     from tuner.inputs import backend_of
 
     try:
@@ -69,10 +65,10 @@ def _process_backend() -> tuple[Finding, ...]:
         facts = dict(backend.describe())
         cpus = backend.generator_cpus()
     except TunerError as error:
-        return (Finding(what="process backend", state="missing", found=str(error)),)
+        return (Capability(what="process backend", state="missing", found=str(error)),)
     count = len(os.sched_getaffinity(0))
     split = f"{count}: {len(cpus)} for the load generator, {count - len(cpus)} for servers"
-    one = Finding(
+    one = Capability(
         what="CPUs",
         state="limited",
         found=str(count),
@@ -80,32 +76,32 @@ def _process_backend() -> tuple[Finding, ...]:
     )
     limits = facts.pop("limits", "unknown")
     return (
-        Finding(what="CPUs", state="ok", found=split) if count > 1 else one,
-        Finding(
+        Capability(what="CPUs", state="ok", found=split) if count > 1 else one,
+        Capability(
             what="CPU, memory limits",
             state="ok" if "cgroup" in limits else "limited",
             found=limits,
             advice="" if "cgroup" in limits else "memory limits are not enforced, CPU limits by whole cores only",
         ),
-        Finding(what="machine", state="ok", found=", ".join(f"{name} {value}" for name, value in facts.items())),
+        Capability(what="machine", state="ok", found=", ".join(f"{name} {value}" for name, value in facts.items())),
     )
 
 
-def _ports() -> Finding:
+def _ports() -> Capability:
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            return Finding(what="loopback ports", state="ok", found=f"free, for example {server.getsockname()[1]}")
+            return Capability(what="loopback ports", state="ok", found=f"free, for example {server.getsockname()[1]}")
     except OSError as error:
-        return Finding(
+        return Capability(
             what="loopback ports", state="missing", found=str(error), advice="servers need a port each on 127.0.0.1"
         )
 
 
-def _disk() -> Finding:
+def _disk() -> Capability:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
     if not os.access(here, os.W_OK):
-        return Finding(
+        return Capability(
             what="working folder",
             state="missing",
             found=f"{here} is not writable",
@@ -113,20 +109,20 @@ def _disk() -> Finding:
         )
     state: Literal["ok", "limited"] = "ok" if free > 1 << 30 else "limited"
     advice = "" if state == "ok" else "a study of 100 trials with MLflow takes about 100 MB"
-    return Finding(what="working folder", state=state, found=f"writable, {free / 2**30:.1f} GiB free", advice=advice)
+    return Capability(what="working folder", state=state, found=f"writable, {free / 2**30:.1f} GiB free", advice=advice)
 
 
-def _cluster(namespace: str | None, context: str | None) -> tuple[Finding, ...]:
+def _cluster(namespace: str | None, context: str | None) -> tuple[Capability, ...]:
     from tuner.backends.kubernetes.probe import cluster, rights
 
     found = cluster(context)
     state: Literal["ok", "limited"] = "ok" if found.reachable else "limited"
-    reached = Finding(what="cluster", state=state, found=found.text, advice=found.advice)
+    reached = Capability(what="cluster", state=state, found=found.text, advice=found.advice)
     if not found.reachable:
         return (reached,)
     try:
         text, lacking = rights(namespace, context)
     except TunerError as error:
-        return (reached, Finding(what="cluster rights", state="limited", found="not known", advice=str(error)))
+        return (reached, Capability(what="cluster rights", state="limited", found="not known", advice=str(error)))
     advice = f"{lacking}; `tune rbac` writes the Role" if lacking else ""
-    return (reached, Finding(what="cluster rights", state="limited" if lacking else "ok", found=text, advice=advice))
+    return (reached, Capability(what="cluster rights", state="limited" if lacking else "ok", found=text, advice=advice))

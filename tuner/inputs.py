@@ -77,7 +77,7 @@ def complete(
     from tuner.load.requests import protocol_of
     from tuner.load.requests import requests as read_requests
     from tuner.manifests.baseline import baseline as baseline_of
-    from tuner.manifests.check import check
+    from tuner.manifests.check.knobs import check
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.reader import read as read_manifest
     from tuner.manifests.render import render

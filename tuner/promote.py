@@ -275,16 +275,16 @@ def prepare(
     from tuner.backends.kubernetes.rollout.rollout import Rollout
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.reader import objects_of
     from tuner.manifests.workload import find
     from tuner.report.provenance import export
+    from tuner.yaml.tree import load_all
 
     if summary.choice is None:
         message = "no configuration meets the SLO, so there is nothing to apply"
         raise InputError([_problem(f"study {summary.start.name}", message, "choose one with --trial, or search on")])
     space = _space(folder, summary, measure=measure)
     text = export(folder, summary, summary.choice.candidate.trial)
-    objects = [json.loads(json.dumps(obj)) for obj in objects_of(text)]
+    objects = [json.loads(json.dumps(obj)) for obj in load_all(text)]
     place = load or summary.start.load
     promise = promised(summary, place) if measure else None
     index = find(space, objects).index

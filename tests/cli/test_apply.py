@@ -26,8 +26,8 @@ from tuner.backends.kubernetes.rights.access import missing, rights
 from tuner.backends.kubernetes.rights.table import Right
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods as pods_of
-from tuner.manifests.reader import objects_of
 from tuner.space.reader import read as read_space
+from tuner.yaml.tree import load_all
 
 SERVICE = """
 ---
@@ -266,7 +266,7 @@ def test_every_verb_of_the_role_that_is_missing_is_named_before_a_study_starts(
     space, problems = read_space(studied / "toy" / "space.yaml")
     assert space is not None, problems
     text = space.manifest.read_text()
-    pods = pods_of(space, Rendered(text=text, objects=objects_of(text)))
+    pods = pods_of(space, Rendered(text=text, objects=load_all(text)))
     needed = [(right, verb) for right in rights([DEPLOYMENTS]) if right.needed for verb in right.verbs]
     role = Tune(studied)("rbac", studied / "toy", "--namespace", serving.name, "--load", "here").out
     kubeconfig = account(serving, tmp_path / "account", role)

@@ -25,7 +25,7 @@ from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.backends.model import Deployment
 from tuner.errors import Problem, TrialFailure
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.manifests.model import Manifest
 from tuner.manifests.pods import pods
 from tuner.manifests.reader import read

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.manifests.address import Annotation, Env, Flag, Pointer, Replicas, Resource, parse
+from tuner.manifests.address import Annotation, ContainerResource, Env, Flag, Pointer, Replicas, parse
 
 
 @pytest.mark.parametrize(
@@ -14,9 +14,9 @@ from tuner.manifests.address import Annotation, Env, Flag, Pointer, Replicas, Re
         ("args/--max-num-seqs", Flag("--max-num-seqs")),
         ("args/-w", Flag("-w")),
         ("replicas", Replicas()),
-        ("limits/cpu", Resource("limits", "cpu")),
-        ("requests/nvidia.com/gpu", Resource("requests", "nvidia.com/gpu")),
-        ("limits/hugepages-2Mi", Resource("limits", "hugepages-2Mi")),
+        ("limits/cpu", ContainerResource("limits", "cpu")),
+        ("requests/nvidia.com/gpu", ContainerResource("requests", "nvidia.com/gpu")),
+        ("limits/hugepages-2Mi", ContainerResource("limits", "hugepages-2Mi")),
         ("annotations/seldon.io/no-engine", Annotation("seldon.io/no-engine")),
         ("pod-annotations/a", Annotation("a", of_pod=True)),
         (

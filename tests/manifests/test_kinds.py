@@ -6,14 +6,14 @@ import pytest
 
 from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, space
 from tuner.manifests.baseline import baseline
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.manifests.kinds import KINDS, Place, Service, kind_of
 from tuner.manifests.kinds.model import at
 from tuner.manifests.pods import pods
-from tuner.manifests.reader import objects_of
 from tuner.manifests.render import render
 from tuner.space.model import Configuration, Parameter, Value
 from tuner.trials.resources import requested
+from tuner.yaml.tree import load_all
 
 STATEFUL = DEPLOYMENT.replace("kind: Deployment", "kind: StatefulSet").replace(
     "spec:\n", "spec:\n  serviceName: iris\n", 1
@@ -22,14 +22,14 @@ TEXTS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL, "SeldonDeployment": 
 
 
 def first(text: str) -> Any:
-    return objects_of(text)[0]
+    return load_all(text)[0]
 
 
 def lines(text: str, *parameters: Parameter, **values: Value) -> list[str]:
     """The lines that differ from the base."""
     assert check(space(*parameters), manifest(text)) == ()
     out = render(space(*parameters), manifest(text), Configuration(values=values))
-    assert out.objects == objects_of(out.text)
+    assert out.objects == load_all(out.text)
     assert dict(baseline(space(*parameters), manifest(out.text)).values) == values
     return [line.strip() for line in out.text.splitlines() if line not in text.splitlines()]
 
@@ -42,11 +42,11 @@ def test_every_kind_keeps_the_seams_promises(kind: Any) -> None:
     assert places
     assert all(isinstance(at(obj, place.path), dict) or place.injected for place in places)
     assert [at(obj, path) for path in kind.replicas(obj)] == [1]
-    assert kind.faults(obj) == ()
+    assert kind.obstacles(obj) == ()
     assert kind.autoscaler(obj) is None
     assert kind.pod_annotations(obj, places[0].path)[-1] == "annotations"
     assert isinstance(kind.waiting(obj), str)
-    assert kind.service(obj, objects_of(TEXTS[kind.kind])) is not None
+    assert kind.service(obj, load_all(TEXTS[kind.kind])) is not None
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -124,9 +124,9 @@ def test_readiness_of_custom_resources() -> None:
 def test_the_service_in_front(kind: str, service: Service) -> None:
     found = kind_of(first(TEXTS[kind]))
     assert found is not None
-    assert found.service(first(TEXTS[kind]), objects_of(TEXTS[kind])) == service
+    assert found.service(first(TEXTS[kind]), load_all(TEXTS[kind])) == service
     if kind == "Deployment":
-        assert found.service(first(DEPLOYMENT), objects_of(DEPLOYMENT)[:1]) is None
+        assert found.service(first(DEPLOYMENT), load_all(DEPLOYMENT)[:1]) is None
 
 
 def test_seldons_orchestrator_is_tuned_by_its_containers_name() -> None:

@@ -14,13 +14,13 @@ from ruamel.yaml import YAML
 from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, parameter, space
 from tuner.errors import InputError
 from tuner.manifests.baseline import baseline
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
-from tuner.manifests.reader import objects_of
 from tuner.manifests.render import render
 from tuner.space.model import Configuration, FloatRange, Parameter, Value
+from tuner.yaml.tree import load_all
 
 
 def rendered(text: str, *parameters: Parameter, **values: Value) -> Rendered:
@@ -111,7 +111,7 @@ def test_the_same_configuration_gives_the_same_bytes_and_rendering_twice_changes
 def test_without_values_the_base_stays_byte_for_byte(text: str) -> None:
     out = rendered(text, integer("replicas", "replicas"))
     assert out.text == text
-    assert out.objects == objects_of(text)
+    assert out.objects == load_all(text)
 
 
 @pytest.mark.parametrize("line", ["GUNICORN_WORKERS", "cpu", "memory", "--log-level"])
@@ -261,7 +261,8 @@ def test_a_tcp_probe_and_its_period() -> None:
 
 
 def test_no_port_at_all() -> None:
-    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: c}]}}}\n"
+    spec = "{template: {spec: {containers: [{name: c}]}}}"
+    text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: x}}\nspec: {spec}\n"
     with pytest.raises(InputError, match="container c names no port"):
         pods(space(), rendered(text))
 
@@ -289,7 +290,7 @@ NOTES = {
 def test_the_export_is_the_deployed_text_and_annotations(text: str) -> None:
     deployed = rendered(text, integer("replicas", "replicas"), replicas=2)
     exported = annotate(deployed, NOTES)
-    objects = list(objects_of(exported))
+    objects = list(load_all(exported))
     assert objects == list(yaml.safe_load_all(exported)) == list(YAML(typ="safe", pure=True).load_all(exported))
     found = objects[0]["metadata"]["annotations"]
     assert {name: found.pop(name) for name in NOTES} == NOTES
@@ -305,8 +306,8 @@ def test_the_export_is_the_deployed_text_and_annotations(text: str) -> None:
 
 def test_the_export_is_valid_for_kubernetes_and_replaces_an_earlier_ones_annotations() -> None:
     once = annotate(rendered(DEPLOYMENT), NOTES)
-    V1Deployment.model_validate(objects_of(once)[0])
-    again = annotate(Rendered(text=once, objects=objects_of(once)), {**NOTES, "tuner.dev/trial": "8"})
+    V1Deployment.model_validate(load_all(once)[0])
+    again = annotate(Rendered(text=once, objects=load_all(once)), {**NOTES, "tuner.dev/trial": "8"})
     assert difference(once, again) == ['    tuner.dev/trial: "8"']
 
 

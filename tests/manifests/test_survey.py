@@ -9,10 +9,10 @@ from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON
 from tuner.errors import InputError
 from tuner.load.protocols import protocol
 from tuner.manifests.baseline import baseline
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
-from tuner.manifests.servers import SERVERS
+from tuner.manifests.servers.known import SERVERS
 from tuner.manifests.survey import propose, sample_request
 from tuner.space.model import SearchSpace
 from tuner.space.reader import read as read_space

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository.checkout import ROOT
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.manifests.reader import read as read_manifest
 from tuner.space.reader import read as read_space
 

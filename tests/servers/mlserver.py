@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.manifests.model import Container, Probe
+from tuner.manifests.model import Container, ReadinessProbe
 from tuner.space.model import LocalImage
 
 _BIN = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
@@ -36,7 +36,7 @@ def twice(folder: Path, **port: int) -> tuple[LocalImage, Container]:
         image="example/mlserver:1",
         env={"MLSERVER_PARALLEL_WORKERS": "0", "PYTHONPATH": str(folder)},
         ports=(("http", 8080), *port.items()),
-        probe=Probe(http_path="/v2/models/twice/ready", port=8080),
+        probe=ReadinessProbe(http_path="/v2/models/twice/ready", port=8080),
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
     )

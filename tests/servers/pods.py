@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tuner.backends.model import Deployment
-from tuner.manifests.model import Container, PodSet, Probe, Rendered
+from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
 from tuner.space.model import LocalImage, LocalSpec, RequestSource, SearchSpace, WorkloadSpec
 
 SERVERS = Path(__file__).parent
@@ -43,7 +43,7 @@ def toy_container(
         args=args,
         env=env or {},
         ports=(("http", 9000),),
-        probe=Probe(http_path="/health/status", port=9000),
+        probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests=resources,
         limits=resources,
     )

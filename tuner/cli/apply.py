@@ -59,13 +59,12 @@ def apply(
     tune apply iris --pick cost --where "latency_p99 <= 50ms" --context staging --yes
     """
     from tuner.cli import FINE, ROLLED_BACK
-    from tuner.cli.options import bounds, study_root
+    from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
     from tuner.promote import prepare
     from tuner.session import summary_of
-    from tuner.trials.folder import StudyFolder
 
-    folder = StudyFolder(study_root(study, studies))
+    folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)
     promotion = prepare(
         folder,
@@ -90,13 +89,13 @@ def apply(
 
 def _confirm(promotion: Promotion, *, yes: bool) -> None:
     """Raises InputError where nobody can be asked, Abort where the answer is no."""
-    from tuner.errors import InputError, Problem, Where
+    from tuner.errors import InputError
 
     if yes:
         return
     if not sys.stdin.isatty():
         fix = "answer beforehand with --yes, or run it in a terminal"
-        raise InputError([Problem(where=Where(file="--yes"), message="there is no terminal to ask in", fix=fix)])
+        raise InputError.at("--yes", "there is no terminal to ask in", fix)
     do = "Apply this" if promotion.diff else "Nothing changes. Go on"
     load = f" and put it under {promotion.promise.rate_rps:.4g}/s" if promotion.promise is not None else ""
     click.confirm(f"{do} in {promotion.place}{load}?", abort=True, err=True)

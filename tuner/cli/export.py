@@ -35,14 +35,13 @@ def export(
     tune export iris --trial 7 | kubectl apply -f -
     """
     from tuner.cli import FINE, NOTHING_FEASIBLE
-    from tuner.cli.options import bounds, study_root
+    from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
     from tuner.files import write
     from tuner.report.provenance import export as export_text
     from tuner.session import summary_of
-    from tuner.trials.folder import StudyFolder
 
-    folder = StudyFolder(study_root(study, studies))
+    folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)
     if summary.choice is None:
         notice(f"nothing to export: no configuration of study {summary.start.name} meets the SLO{_and(where)}")

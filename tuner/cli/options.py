@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Mistake, Problem, Where
 
 if TYPE_CHECKING:
     from tuner.space.model import Bearer, Constraint, TlsSpec
+    from tuner.trials.folder import StudyFolder
 
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
@@ -79,8 +80,7 @@ def bounds(where: Sequence[str], option: str = "--where") -> tuple[Constraint, .
         try:
             found.append(parse_bound(text))
         except ValueError as error:
-            fix = 'write it like "latency_p99 <= 50ms"'
-            problems.append(Problem(where=Where(file=option), message=str(error), fix=fix))
+            problems.append(Problem.at(option, str(error), 'write it like "latency_p99 <= 50ms"'))
     if problems:
         raise InputError(problems)
     return tuple(found)
@@ -96,25 +96,24 @@ class StudyName(click.ParamType[str]):
     name = "study"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from tuner.trials.folder import known
+
         root = Path(ctx.params.get("studies") or "studies")
-        journals = sorted(root.glob(f"{incomplete}*/journal.jsonl"))
-        return [CompletionItem(journal.parent.name) for journal in journals]
+        return [CompletionItem(name) for name in known(root, incomplete)]
 
 
 def study_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("study", type=StudyName())(command)
 
 
-def study_root(study: str, studies: Path) -> Path:
-    """The folder of a study given by name or path. Raises InputError that lists the studies there are."""
-    for root in (studies / study, Path(study)):
-        if (root / "journal.jsonl").is_file():
-            return root
-    known = sorted(journal.parent.name for journal in studies.glob("*/journal.jsonl"))
-    there = f"there are: {', '.join(known)}" if known else f"{studies}/ holds none; `tune run` makes one"
-    raise InputError(
-        [Problem(where=Where(file=str(studies / study)), message=f"no study {study!r} is here", fix=there)]
-    )
+def study_folder(study: str, studies: Path) -> StudyFolder:
+    """A study given by name or path. Raises InputError that lists the studies there are."""
+    from tuner.trials.folder import find
+
+    try:
+        return find(study, studies)
+    except Mistake as error:
+        raise InputError([error.at(Where(file=str(studies / study)))]) from None
 
 
 def duration(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
@@ -267,8 +266,7 @@ def _token(env: str | None, file: Path | None) -> Bearer | None:
     from tuner.space.model import Bearer
 
     if env is not None and file is not None:
-        problem = Problem(where=Where(file="--token-file"), message="there are two tokens", fix="leave --token-env out")
-        raise InputError([problem])
+        raise InputError.at("--token-file", "there are two tokens", "leave --token-env out")
     if env is None and file is None:
         return None
     return Bearer(env=env, file=file, where=Where(file="--token-file" if env is None else "--token-env"))
@@ -285,8 +283,8 @@ def _headers(lines: Sequence[str]) -> Mapping[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            where, fix = Where(file="--header"), "write it like 'Accept: application/json'"
-            problems.append(Problem(where=where, message=f"no header of the form NAME: VALUE: {name!r}", fix=fix))
+            message = f"no header of the form NAME: VALUE: {name!r}"
+            problems.append(Problem.at("--header", message, "write it like 'Accept: application/json'"))
         found[name.strip()] = value.strip()
     if problems:
         raise InputError(problems)

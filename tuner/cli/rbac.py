@@ -64,9 +64,9 @@ _FROM = {"cluster": "inside the cluster", "here": "where tune runs"}
 def _objects(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Of the search space's manifest. Raises InputError for a file that cannot be read."""
     from tuner.errors import InputError
-    from tuner.manifests.reader import objects_of
     from tuner.manifests.reader import read as read_manifest
     from tuner.space.reader import read as read_space
+    from tuner.yaml.tree import load_all
 
     space, problems = read_space(path)
     if space is None:
@@ -74,4 +74,4 @@ def _objects(path: Path) -> tuple[Mapping[str, Any], ...]:
     manifest, problems = read_manifest(space.manifest)
     if manifest is None:
         raise InputError(problems)
-    return objects_of(manifest.text)
+    return load_all(manifest.text)

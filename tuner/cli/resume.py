@@ -39,15 +39,14 @@ def resume(
     tune resume iris
     tune resume iris --trials 60
     """
-    from tuner.cli.options import study_root
+    from tuner.cli.options import study_folder
     from tuner.cli.output import progress
     from tuner.cli.result import finish
     from tuner.inputs import inputs_of
     from tuner.session import Settings
     from tuner.session import resume as resume_study
-    from tuner.trials.folder import StudyFolder
 
-    folder = StudyFolder(study_root(study, studies))
+    folder = study_folder(study, studies)
     inputs = inputs_of(folder)
     settings = Settings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
     with progress(inputs.space, quiet=as_json) as (console, notice):

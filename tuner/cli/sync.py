@@ -23,13 +23,12 @@ def sync(study: str, tracking_uri: str | None, studies: Path, as_json: bool) -> 
     tune sync iris
     tune sync iris --tracking-uri http://127.0.0.1:5000
     """
-    from tuner.cli.options import study_root
+    from tuner.cli.options import study_folder
     from tuner.cli.output import print_json
     from tuner.session import sync_study
-    from tuner.trials.folder import StudyFolder
     from tuner.uri import masked
 
-    uri, written = sync_study(StudyFolder(study_root(study, studies)), tracking_uri)
+    uri, written = sync_study(study_folder(study, studies), tracking_uri)
     if as_json:
         print_json({"tracking_uri": masked(uri), "trials_written": written})
     else:

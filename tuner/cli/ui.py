@@ -28,21 +28,20 @@ def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path
     tune ui
     tune ui iris --port 5001
     """
-    from tuner.cli.options import study_root
-    from tuner.errors import InputError, Problem, Where
+    from tuner.cli.options import study_folder
+    from tuner.errors import InputError
     from tuner.record.uri import absolute, sqlite_file
 
     uri = absolute(tracking_uri)
     store = sqlite_file(uri)
     if store is not None and not store.is_file():
         fix = "run a study first, or change to the folder you ran it in"
-        raise InputError([Problem(where=Where(file=str(store)), message="no MLflow store is here", fix=fix)])
+        raise InputError.at(store, "no MLflow store is here", fix)
     page = ""
     if study is not None:
         from tuner.session import page_of
-        from tuner.trials.folder import StudyFolder
 
-        page = page_of(StudyFolder(study_root(study, studies)), uri)
+        page = page_of(study_folder(study, studies), uri)
     click.echo(f"http://{host}:{port}{page}   (Ctrl-C ends it)", err=True)
     sys.stderr.flush()
     arguments = ["ui", "--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]

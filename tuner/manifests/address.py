@@ -1,8 +1,9 @@
 """The addresses that a knob can be set on, as a search space spells them.
 
 ``env/NAME``, ``args/--flag``, ``limits/RESOURCE`` and ``requests/RESOURCE`` belong to a container; ``replicas`` and
-``annotations/KEY`` (of the workload object, where its operator reads that key: see the kinds) to the workload; ``pod-annotations/KEY`` to its pod template; ``path:/json/pointer`` to anything in the workload object
-and ``path:Kind/name:/json/pointer`` to anything in another document of the manifest.
+``annotations/KEY`` (of the workload object, where its operator reads that key: see the kinds) to the workload;
+``pod-annotations/KEY`` to its pod template; ``path:/json/pointer`` to anything in the workload object and
+``path:Kind/name:/json/pointer`` to anything in another document of the manifest.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Replicas:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ContainerResource:
     section: Literal["limits", "requests"]
     name: str
 
@@ -54,8 +55,8 @@ class Pointer:
     document: tuple[str, str] | None = None
 
 
-Address = Env | Flag | Replicas | Resource | Annotation | Pointer
-OfContainer = Env | Flag | Resource
+Address = Env | Flag | Replicas | ContainerResource | Annotation | Pointer
+OfContainer = Env | Flag | ContainerResource
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _FLAG = re.compile(r"--?[A-Za-z0-9][^\s=]*")
@@ -76,7 +77,7 @@ def parse(text: str) -> Address:
             return Flag(_matching(_FLAG, rest, "a flag such as --workers or -w"))
         if form in ("limits", "requests"):
             section: Literal["limits", "requests"] = "limits" if form == "limits" else "requests"
-            return Resource(
+            return ContainerResource(
                 section, _matching(_QUALIFIED, rest, "the name of a resource such as cpu or nvidia.com/gpu")
             )
         if form in ("annotations", "pod-annotations"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
 from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace, Value
+from tuner.yaml import tree
 
 
 def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
@@ -17,7 +18,7 @@ def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
     A parameter has no value here where the manifest has none, where its addresses hold different values, and where its
     `when` does not hold. Values outside the parameter's domain are given as they stand.
     """
-    objects: list[Any] = [tree.data(document.root) for document in tree.parse(manifest.text)]
+    objects: list[Any] = list(tree.load_all(manifest.text))
     workload = find(space, objects)
     found = {parameter.name: _present(space, objects, workload, parameter) for parameter in space.parameters}
     values = {name: value for name, value in found.items() if value is not None}

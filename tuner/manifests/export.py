@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuner.manifests import tree
 from tuner.manifests.model import Rendered
-from tuner.manifests.splice import splice
 from tuner.manifests.workload import workloads
+from tuner.yaml import tree
+from tuner.yaml.splice import splice
 
 
 def annotate(rendered: Rendered, annotations: Mapping[str, str]) -> str:

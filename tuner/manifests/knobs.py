@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuner.manifests.address import Address, Annotation, Env, Flag, Pointer, Replicas, Resource
-from tuner.manifests.kinds.model import Path, Place, at, mappings
+from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, Pointer, Replicas
+from tuner.manifests.kinds.model import Place, at, mappings
 from tuner.manifests.workload import Workload
 from tuner.space.model import Value
+from tuner.yaml.tree import Path
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -93,7 +94,7 @@ def paths(workload: Workload, place: Place | None, address: Address) -> tuple[Pa
     match address:
         case Replicas():
             return workload.kind.replicas(workload.obj)
-        case Resource(section, name):
+        case ContainerResource(section, name):
             return ((*_of(place).path, "resources", section, name),)
         case Annotation(key, of_pod=True):
             return ((*workload.kind.pod_annotations(workload.obj, _of(place).path), key),)

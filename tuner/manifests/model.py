@@ -33,7 +33,7 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class ReadinessProbe:
     """A readiness probe. `http_path` None: a TCP connect is the probe."""
 
     http_path: str | None
@@ -56,7 +56,7 @@ class Container:
     unresolved_env: tuple[str, ...] = ()
     ports: tuple[tuple[str, int], ...] = ()
     """(name, number) in the manifest's order; the name may be empty."""
-    probe: Probe | None = None
+    probe: ReadinessProbe | None = None
     requests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Effective requests: a resource with a limit and no request requests its limit, as Kubernetes does."""
     limits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

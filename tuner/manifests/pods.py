@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Mistake, Where
 from tuner.manifests.kinds.model import Place, at, mapping, mappings
 from tuner.manifests.knobs import text
-from tuner.manifests.load_port import load_port
-from tuner.manifests.metrics_ports import metrics_ports
-from tuner.manifests.model import Container, PodSet, Probe, Rendered
+from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
+from tuner.manifests.servers.load_port import load_port
+from tuner.manifests.servers.metrics_ports import metrics_ports
 from tuner.manifests.workload import NoWorkload, Workload, find
 from tuner.space.model import SearchSpace
 
@@ -20,34 +20,29 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
     """The tuned workload's pods.
 
     The serving container is the search space's if it has a port, else the one with a port named http, with a readiness
-    probe, or the first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one. Raises
-    InputError where there is none.
+    probe, or the first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one.
+    Raises InputError where there is none.
     """
     where = Where(file=str(space.manifest))
     try:
         workload = find(space, rendered.objects)
     except NoWorkload as error:
-        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+        raise InputError([error.at(where)]) from error
     containers = tuple(_container(workload, place) for place in workload.places() if not place.injected)
     if not containers:
-        problem = Problem(
-            where=where,
-            message=f"{workload.kind.kind} {workload.name} has no container",
-            fix="give it one, with an image",
-        )
-        raise InputError([problem])
+        message = f"{workload.kind.kind} {workload.name} has no container"
+        raise InputError.at(space.manifest, message, "give it one, with an image")
     serving = _serving(space, containers)
     port = _port(serving) or workload.kind.default_port
     if port is None:
         message = f"container {serving.name} names no port"
         fix = "give it the port that answers HTTP requests: ports: [{name: http, containerPort: ...}]"
-        raise InputError([Problem(where=where, message=message, fix=fix)])
+        raise InputError.at(space.manifest, message, fix)
     added = tuple(_container(workload, place) for place in workload.places() if place.injected)
     try:
         load = load_port(space.workload, serving, has_orchestrator=bool(added))
-    except ValueError as error:
-        message, _, fix = str(error).partition("; ")
-        raise InputError([Problem(where=where, message=message, fix=fix)]) from None
+    except Mistake as error:
+        raise InputError([error.at(where)]) from None
     return PodSet(
         kind=workload.kind.kind,
         name=workload.name,
@@ -125,7 +120,7 @@ def _quantities(spec: Mapping[str, Any], section: str) -> dict[str, str]:
     return {name: str(amount) for name, amount in mapping(spec, ("resources", section)).items() if amount is not None}
 
 
-def _probe(spec: Mapping[str, Any], ports: Mapping[str, int]) -> Probe | None:
+def _probe(spec: Mapping[str, Any], ports: Mapping[str, int]) -> ReadinessProbe | None:
     probe = mapping(spec, ("readinessProbe",))
     for handler in ("httpGet", "tcpSocket", "grpc"):
         action = mapping(probe, (handler,))
@@ -134,7 +129,7 @@ def _probe(spec: Mapping[str, Any], ports: Mapping[str, int]) -> Probe | None:
         if isinstance(port, int):
             path = str(action.get("path") or "/") if handler == "httpGet" else None
             period = probe.get("periodSeconds")
-            return Probe(
+            return ReadinessProbe(
                 http_path=path,
                 port=port,
                 tls=action.get("scheme") == "HTTPS",

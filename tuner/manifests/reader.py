@@ -2,148 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path as FilePath
-from typing import Any
+from pathlib import Path
 
-from tuner.errors import Problem, Where
-from tuner.manifests import scalars, tree
-from tuner.manifests.kinds.model import Path
+from tuner.errors import Problem
+from tuner.manifests.check import document
 from tuner.manifests.model import Manifest
+from tuner.yaml import tree
 
 
-def read(path: FilePath) -> tuple[Manifest | None, tuple[Problem, ...]]:
+def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
     """The manifest (None: it cannot be read as YAML) and its problems, each with its line.
 
-    Checked are the YAML itself, what YAML 1.1 and 1.2 would read differently, and built-in kinds against the
-    kubernetes client's models. Custom resources are checked only for what all objects have in common.
+    Checked are the YAML itself, what YAML 1.1 and 1.2 would read differently, and built-in kinds against what the
+    kubernetes client knows of them. Custom resources are checked only for what all objects have in common.
     """
-    file = str(path)
-    whole = Where(file=file)
     try:
         content = path.read_bytes()
+        text = content.decode("utf-8")
+        documents = tree.parse(text)
     except OSError as error:
         message = f"the manifest cannot be read: {error.strerror}"
-        return None, (Problem(where=whole, message=message, fix="name a YAML file that can be read"),)
-    try:
-        text = content.decode("utf-8")
+        return None, (Problem.at(path, message, "name a YAML file that can be read"),)
     except UnicodeDecodeError as error:
-        where = Where(file=file, line=content.count(b"\n", 0, error.start) + 1)
+        line = content.count(b"\n", 0, error.start) + 1
         message = f"byte {content[error.start]:#04x} is not UTF-8"
-        return None, (Problem(where=where, message=message, fix="save the file as UTF-8"),)
-    try:
-        documents = tree.parse(text)
+        return None, (Problem.at(path, message, "save the file as UTF-8", line=line),)
     except tree.Malformed as error:
-        return None, (Problem(where=Where(file=file, line=error.line), message=error.message, fix=error.fix),)
+        return None, (Problem.at(path, error.message, error.fix, line=error.line),)
     if not documents:
-        return None, (Problem(where=whole, message="no document in it", fix="write a Kubernetes manifest into it"),)
-    problems = [problem for document in documents for problem in _Checked(file, document).problems()]
+        return None, (Problem.at(path, "no document in it", "write a Kubernetes manifest into it"),)
+    problems = [problem for one in documents for problem in document.problems(str(path), one)]
     return Manifest(file=path, text=text), tuple(problems)
-
-
-def objects_of(text: str) -> tuple[Mapping[str, Any], ...]:
-    """The objects of a manifest's text, as `Rendered.objects` holds them. Raises tree.Malformed."""
-    return tuple(tree.data(document.root) for document in tree.parse(text))
-
-
-class _Checked:
-    """One document. A value with a problem is not reported again by a later check."""
-
-    def __init__(self, file: str, document: tree.Document) -> None:
-        self.file, self.root = file, document.root
-        self.reported: set[Path] = set()
-
-    def problems(self) -> Iterator[Problem]:
-        yield from self._duplicates()
-        yield from self._ambiguities()
-        obj = tree.data(self.root)
-        if not isinstance(obj, Mapping):
-            yield self._problem((), "a document that is not an object", "write apiVersion, kind, metadata and spec")
-            return
-        yield from self._env_values()
-        missing = [name for name in ("apiVersion", "kind") if not (isinstance(obj.get(name), str) and obj[name])]
-        for name in missing:
-            fix = "say what the object is, for example apiVersion: apps/v1 and kind: Deployment"
-            yield self._problem((), f"a document without {name}", fix)
-        metadata = obj.get("metadata")
-        if not missing and not (isinstance(metadata, Mapping) and metadata.get("name")):
-            yield self._problem(("metadata",), f"{obj['kind']} without metadata.name", "give it a name")
-        if not missing:
-            yield from self._refusals(obj)
-
-    def _problem(self, path: Path, message: str, fix: str) -> Problem:
-        self.reported.add(path)
-        return self._at(tree.line(self.root, path), message, fix)
-
-    def _at(self, line: int, message: str, fix: str) -> Problem:
-        return Problem(where=Where(file=self.file, line=line), message=message, fix=fix)
-
-    def _duplicates(self) -> Iterator[Problem]:
-        for _, mapping in tree.mappings(self.root):
-            first: dict[str, int] = {}
-            for key, _ in mapping.entries:
-                if key.text in first:
-                    message = f"the key {key.text!r} stands already on line {first[key.text]}"
-                    yield self._at(key.line, message, "remove one of the two")
-                first.setdefault(key.text, key.line)
-
-    def _ambiguities(self) -> Iterator[Problem]:
-        for path, node in tree.walk(self.root):
-            if isinstance(node, tree.Scalar) and (problem := self._ambiguity(node)):
-                self.reported.add(path)
-                yield problem
-            for key, _ in node.entries if isinstance(node, tree.Mapping) else ():
-                if problem := self._ambiguity(key):
-                    yield problem
-                elif not isinstance(key.value, str):
-                    fix = f"put it in quotes: {scalars.quoted(key.text)}"
-                    yield self._at(key.line, f"the key {key.text or '(empty)'} is not text", fix)
-
-    def _ambiguity(self, node: tree.Scalar) -> Problem | None:
-        reading = None if node.style else scalars.ambiguity(node.text)
-        if reading is None:
-            return None
-        message = f"{node.text} is read as {reading} by YAML 1.1 (so by kubectl), but not by YAML 1.2"
-        return self._at(node.line, message, _unambiguous(node.text))
-
-    def _env_values(self) -> Iterator[Problem]:
-        for path, node in tree.walk(self.root):
-            if path[-1:] != ("env",) or not isinstance(node, tree.Sequence):
-                continue
-            for index, item in enumerate(node.items):
-                value = tree.child(item, "value")
-                if not isinstance(value, tree.Scalar) or isinstance(value.value, str | None):
-                    continue
-                if (*path, index, "value") not in self.reported:
-                    name = tree.child(item, "name")
-                    shown = name.text if isinstance(name, tree.Scalar) else index
-                    message = f"env {shown}: {value.text} is not text, and Kubernetes takes nothing else"
-                    yield self._problem(
-                        (*path, index, "value"), message, f"put it in quotes: {scalars.quoted(value.text)}"
-                    )
-
-    def _refusals(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
-        from tuner.manifests import validate
-
-        if obj["kind"] == "List" and obj["apiVersion"] == "v1":
-            yield self._problem(
-                ("kind",), "a List of objects", "write each of its items as a document of its own (---)"
-            )
-            return
-        try:
-            refusals = validate.refusals(obj) or ()
-        except validate.UnknownKind as error:
-            yield self._problem(("kind",), error.message, error.fix)
-            return
-        for refusal in refusals:
-            if refusal.path not in self.reported:
-                yield self._problem(refusal.path, refusal.message, refusal.fix)
-
-
-def _unambiguous(text: str) -> str:
-    if re.fullmatch(r"0[0-7]+", text):
-        return f"write {int(text, 8)}, which is what kubectl reads, or put it in quotes"
-    if text == "<<":
-        return "write the merged keys out"
-    return f"put it in quotes: {scalars.quoted(text)}"

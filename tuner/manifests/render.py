@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest, Rendered
-from tuner.manifests.splice import Unwritable, splice
 from tuner.manifests.workload import NoWorkload, container_of, find
 from tuner.space.model import Configuration, SearchSpace
+from tuner.yaml import tree
+from tuner.yaml.splice import Unwritable, splice
 
 
 def render(space: SearchSpace, manifest: Manifest, configuration: Configuration) -> Rendered:
@@ -20,11 +21,10 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
     """
     documents = tree.parse(manifest.text)
     objects: list[Any] = [tree.data(document.root) for document in documents]
-    where = Where(file=str(manifest.file))
     try:
         workload = find(space, objects)
     except NoWorkload as error:
-        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+        raise InputError([error.at(Where(file=str(manifest.file)))]) from error
     for parameter in space.parameters:
         if parameter.name not in configuration.values:
             continue
@@ -38,6 +38,5 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
     try:
         text = splice(manifest.text, list(zip(documents, objects, strict=True)))
     except Unwritable as error:
-        where = Where(file=str(manifest.file), line=error.line)
-        raise InputError([Problem(where=where, message=error.message, fix=error.fix)]) from error
+        raise InputError([error.at(Where(file=str(manifest.file), line=error.line))]) from error
     return Rendered(text=text, objects=tuple(objects))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Problem
 from tuner.manifests.baseline import value_of
 from tuner.space.active import active
 from tuner.space.domain import contains
@@ -16,31 +16,28 @@ def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: 
     domain; together they meet the rules. `said` is where the user wrote it. Raises InputError with every problem."""
     values: dict[str, Value] = dict(baseline.values)
     problems: list[Problem] = []
-    where = Where(file=said)
     known = {parameter.name: parameter for parameter in space.parameters}
     for part in text.split(","):
         name, equals, written = (piece.strip() for piece in part.partition("="))
         if not equals or name not in known:
             message = f"{name!r} is no parameter of {space.name}" if equals else f"{part!r} is not NAME=VALUE"
-            problems.append(Problem(where=where, message=message, fix=nearest(name, known)))
+            problems.append(Problem.at(said, message, nearest(name, known)))
             continue
         domain = known[name].domain
         value = _value(domain, written)
         if not contains(domain, value):
             message = f"{name} cannot be {written!r}"
-            problems.append(Problem(where=where, message=message, fix=f"it is {_described(domain)}"))
+            problems.append(Problem.at(said, message, f"it is {_described(domain)}"))
             continue
         values[name] = value
     configuration = Configuration(values=active(space.parameters, values))
     lost = [name for name in values if name not in configuration.values and name not in baseline.values]
     problems.extend(
-        Problem(
-            where=where, message=f"{name} does not exist in this configuration", fix="give what its `when` asks for"
-        )
+        Problem.at(said, f"{name} does not exist in this configuration", "give what its `when` asks for")
         for name in lost
     )
     problems.extend(
-        Problem(where=where, message=f"the rule {rule.text!r} forbids it", fix=f"see {rule.where}")
+        Problem.at(said, f"the rule {rule.text!r} forbids it", f"see {rule.where}")
         for rule in space.rules
         if not rule.holds(configuration.values)
     )

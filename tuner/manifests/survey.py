@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.errors import InputError
+from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest
-from tuner.manifests.scalars import ambiguity, flow, resolve
-from tuner.manifests.servers import LIBRARIES, SAMPLE_REQUESTS, Knob, Server, recognize
+from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS, Server, ServerKnob, recognize
 from tuner.manifests.workload import Workload, workloads
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
 from tuner.units import quantity
+from tuner.yaml import tree
+from tuner.yaml.scalars import ambiguity, flow, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,8 @@ def propose(manifest: Manifest, *, relative_to: Path | None = None) -> str:
     look = _Look(manifest)
     lines = list(look.parameters())
     if not any(line.proposed for line in lines):
-        raise InputError([look.problem("nothing in it that could be tuned", "give its container resources or env")])
+        message = "nothing in it that could be tuned"
+        raise InputError.at(manifest.file, message, "give its container resources or env")
     path = manifest.file.name if relative_to is None else os.path.relpath(manifest.file, relative_to)
     width = max(len(str(line)) for line in lines) + 2
     container = [f"container: {_plain(look.place.name)}"] if look.place else []
@@ -92,7 +94,7 @@ class _Look:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.objects: list[Any] = [tree.data(document.root) for document in tree.parse(manifest.text)]
+        self.objects: list[Any] = list(tree.load_all(manifest.text))
         self.workload = self._workload()
         own = [place for place in self.workload.places() if not place.injected]
         ranked = sorted(own, key=lambda place: not mapping(self.workload.obj, place.path).get("ports"))
@@ -107,10 +109,8 @@ class _Look:
             if len(found) == 1 or any(names.count(place.name) == 1 for place in workload.places()):
                 return workload
         what = "workloads whose containers have the same names" if found else "workload that can be tuned"
-        raise InputError([self.problem(f"{len(found) or 'no'} {what}", "leave the one that is to be tuned")])
-
-    def problem(self, message: str, fix: str) -> Problem:
-        return Problem(where=Where(file=str(self.manifest.file)), message=message, fix=fix)
+        message = f"{len(found) or 'no'} {what}"
+        raise InputError.at(self.manifest.file, message, "leave the one that is to be tuned")
 
     def recognized(self) -> str:
         server = self.server.name if self.server else "no server whose knobs are known"
@@ -168,7 +168,7 @@ class _Look:
             if self._present(knob.targets[0]) is not None:
                 yield self._knob(knob, knob.targets[0])
 
-    def _target(self, knob: Knob) -> str | None:
+    def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
         there = [target for target in knob.targets if self._present(target) is not None]
         return next(iter([*there, *(target for target in knob.targets if self._usable(target))]), None)
@@ -182,7 +182,7 @@ class _Look:
             return takes_args and self.place is not None and not knobs.runs_a_shell(self.workload.obj, self.place)
         return not any(entry.get("name") == target.removeprefix("env/") for entry in spec.get("env") or [])
 
-    def _knob(self, knob: Knob, target: str) -> Line:
+    def _knob(self, knob: ServerKnob, target: str) -> Line:
         present = self._present(target)
         domain = _around(knob.domain, knobs.text(present)) if present is not None else knob.domain
         now = f"; now {knobs.text(present)}" if present is not None else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.errors import Mistake
 from tuner.manifests.kinds import KINDS, Place, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at
 from tuner.space.model import Parameter, SearchSpace
@@ -34,12 +35,8 @@ class Workload:
         return own[0] if len(own) == 1 else None
 
 
-class NoWorkload(Exception):
+class NoWorkload(Mistake):
     """The manifest holds no workload, or several and nothing tells which is meant."""
-
-    def __init__(self, message: str, fix: str) -> None:
-        self.message, self.fix = message, fix
-        super().__init__(f"{message}; {fix}")
 
 
 def workloads(objects: Sequence[Mapping[str, Any]]) -> tuple[Workload, ...]:

@@ -6,6 +6,6 @@ about the SLO (`slo`), the search for the highest rate that still meets it (`cap
 `components` says where a request's latency went as the client saw it, `counters` and `known_metrics` what servers counted
 meanwhile, and `waterfall` lays both side by side.
 
-Pure arithmetic on numpy arrays: no clock, no file, no socket, no process, and no randomness. Whoever sends the load
-or decides what to try next belongs elsewhere.
+Pure arithmetic on numpy arrays: no clock, no socket, no process, no randomness, and no file but the histogram log that
+`hdr` writes. Whoever sends the load or decides what to try next belongs elsewhere.
 """

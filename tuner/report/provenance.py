@@ -5,13 +5,13 @@ from __future__ import annotations
 from tuner.errors import StoreFailure
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
-from tuner.manifests.reader import objects_of
 from tuner.measure.model import Estimate, Measurement
 from tuner.space.metrics import METRICS
 from tuner.study.model import Comparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
 from tuner.units import format_metric, format_rate
+from tuner.yaml.tree import load_all
 
 PREFIX = "tuner.dev/"
 
@@ -27,7 +27,7 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
         text = path.read_bytes().decode()
     except OSError as error:
         raise StoreFailure(f"{path}: the manifest of trial {number} cannot be read ({error.strerror})") from error
-    rendered = Rendered(text=text, objects=objects_of(text))
+    rendered = Rendered(text=text, objects=load_all(text))
     if rendered.digest != trial.manifest_digest:
         raise StoreFailure(
             f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.inputs import complete, inputs_of
-from tuner.manifests import tree
 from tuner.manifests.settings import with_settings
 from tuner.space.model import SearchSpace
 from tuner.space.reader import FILE_NAME, read
@@ -16,6 +15,7 @@ from tuner.subjects.deployed import Deployed
 from tuner.subjects.model import Subject, SubjectOptions
 from tuner.subjects.workload import plain_http, with_options
 from tuner.trials.clock import Clock, RealClock
+from tuner.yaml import tree
 
 _STUDY = "study:"
 
@@ -56,16 +56,13 @@ def subject(
 
 def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None]) -> Deployed:
     from tuner.study.summary import summarize
-    from tuner.trials.folder import StudyFolder
+    from tuner.trials.folder import find
     from tuner.trials.journal import read as read_journal
 
-    name = text.removeprefix(_STUDY)
-    folder = next((f for f in (options.studies / name, Path(name)) if (f / "journal.jsonl").is_file()), None)
-    if not name or folder is None:
-        known = sorted(journal.parent.name for journal in options.studies.glob("*/journal.jsonl"))
-        there = f"there are: {', '.join(known)}" if known else f"{options.studies}/ holds none; `tune run` makes one"
-        raise InputError([Problem(where=Where(file=text), message="no such study", fix=there)])
-    study = StudyFolder(folder)
+    try:
+        study = find(text.removeprefix(_STUDY), options.studies)
+    except Mistake as error:
+        raise InputError.at(text, "no such study", error.fix) from None
     summary = summarize(read_journal(study.journal), trial=options.trial)
     if summary.choice is None:
         fix = "name a trial that was measured with --trial"
@@ -95,7 +92,7 @@ def _is_manifest(path: Path) -> bool:
     """Whether a YAML file holds Kubernetes objects; what cannot be told is left to the reader of search spaces."""
     try:
         documents = tree.parse(path.read_text())
-    except (OSError, ValueError, tree.Malformed):
+    except (OSError, ValueError):
         return False
     first = tree.data(documents[0].root) if documents else None
     return isinstance(first, Mapping) and "kind" in first and "parameters" not in first

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner.errors import Mistake
+
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
@@ -68,3 +70,18 @@ class StudyFolder:
 
     def log(self, number: int) -> Path:
         return self.trial(number) / "server.log"
+
+
+def known(studies: Path, start: str = "") -> list[str]:
+    """The names of the studies in a folder, of those that begin with `start`."""
+    return sorted(folder.name for folder in studies.glob(f"{start}*/") if StudyFolder(folder).journal.exists())
+
+
+def find(name: str, studies: Path) -> StudyFolder:
+    """A study by its name among `studies`, or by the path of its folder. Raises Mistake that lists those there are."""
+    for folder in (StudyFolder(studies / name), StudyFolder(Path(name))):
+        if name and folder.journal.is_file():
+            return folder
+    there = ", ".join(known(studies))
+    fix = f"there are: {there}" if there else f"{studies}/ holds none; `tune run` makes one"
+    raise Mistake(f"no study {name!r} is here", fix)

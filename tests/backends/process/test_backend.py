@@ -25,7 +25,7 @@ from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.backends.process.sandbox.find import find_limiter
 from tuner.backends.process.sandbox.model import Limiter
 from tuner.errors import BackendFailure, TrialFailure
-from tuner.manifests.model import Container, Probe
+from tuner.manifests.model import Container, ReadinessProbe
 from tuner.space.model import LocalImage
 
 MACHINE = machines.look()
@@ -253,7 +253,7 @@ def test_seldon_core_microservice_is_served_and_taken_down(tmp_path: Path) -> No
         image="example/doubler:1",
         env={"GUNICORN_WORKERS": "2", "SELDON_LOG_LEVEL": "WARNING"},
         ports=(("http", 9000), ("metrics", 6000)),
-        probe=Probe(http_path="/health/status", port=9000),
+        probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests={"cpu": "500m", "memory": "512Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )

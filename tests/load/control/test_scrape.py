@@ -21,7 +21,7 @@ from tuner.errors import InputError
 from tuner.load.control.scrape import addresses, scrape
 from tuner.load.model import Answer, LoadWindow, Request, Target, Unanswered
 from tuner.load.process.local import LocalGenerator
-from tuner.manifests.model import Container, MetricsPort, Probe
+from tuner.manifests.model import Container, MetricsPort, ReadinessProbe
 from tuner.measure.counters import difference
 from tuner.measure.known_metrics import recognize
 from tuner.measure.waterfall import waterfall
@@ -123,7 +123,7 @@ def _seldon(folder: Path, replicas: int, model: str) -> Iterator[Running]:
         image="example/doubler:1",
         env={"GUNICORN_WORKERS": "1", "GUNICORN_THREADS": "2", "SELDON_LOG_LEVEL": "WARNING"},
         ports=(("http", 9000), ("metrics", 6000)),
-        probe=Probe(http_path="/health/status", port=9000),
+        probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )

@@ -23,7 +23,7 @@ from tuner.load.model import Target
 from tuner.load.protocols import protocol
 from tuner.load.protocols.descriptors import compiled
 from tuner.load.protocols.grpc_method import GrpcMethod
-from tuner.manifests.model import Container, PodSet, Probe
+from tuner.manifests.model import Container, PodSet, ReadinessProbe
 from tuner.measure.status import word
 from tuner.space.model import LocalImage
 
@@ -72,7 +72,7 @@ def test_seldon_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
         image="example/doubler:1",
         env={"GUNICORN_WORKERS": "1", "GUNICORN_THREADS": "2", "GRPC_WORKERS": "1", "SELDON_LOG_LEVEL": "WARNING"},
         ports=(("http", 9000),),
-        probe=Probe(http_path="/health/status", port=9000),
+        probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )

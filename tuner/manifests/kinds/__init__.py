@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.manifests.kinds.custom import SERVICE, CustomResource
-from tuner.manifests.kinds.deployment import Deployment
-from tuner.manifests.kinds.inference_service import InferenceService
+from tuner.manifests.kinds.deployment import DeploymentKind
+from tuner.manifests.kinds.inference_service import InferenceServiceKind
 from tuner.manifests.kinds.model import Place, Service, WorkloadKind, mapping
-from tuner.manifests.kinds.seldon_deployment import SeldonDeployment
-from tuner.manifests.kinds.stateful_set import StatefulSet
+from tuner.manifests.kinds.seldon_deployment import SeldonDeploymentKind
+from tuner.manifests.kinds.stateful_set import StatefulSetKind
 
-KINDS: tuple[WorkloadKind, ...] = (Deployment(), StatefulSet(), SeldonDeployment(), InferenceService())
+KINDS: tuple[WorkloadKind, ...] = (DeploymentKind(), StatefulSetKind(), SeldonDeploymentKind(), InferenceServiceKind())
 
 __all__ = ["KINDS", "Place", "Service", "WorkloadKind", "kind_of"]
 

@@ -18,7 +18,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places, unseen
+from tuner.manifests.kinds.model import Obstacle, Place, Service, at, condition, mapping, places, unseen
+from tuner.yaml.tree import Path
 
 SERVICE = "tuner.dev/service"
 _PODS, _CONTAINERS, _REPLICAS = "tuner.dev/pods", "tuner.dev/containers", "tuner.dev/replicas"
@@ -58,8 +59,8 @@ class CustomResource:
     def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
         return (*_NOTES, key)
 
-    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
-        return tuple(self._faults(obj))
+    def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
+        return tuple(self._obstacles(obj))
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
         return None
@@ -71,28 +72,30 @@ class CustomResource:
         return None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
-        found = _SERVICE.fullmatch(self._said(obj, SERVICE))
+        found = _SERVICE.fullmatch(self._annotation(obj, SERVICE))
         return Service(name=found["name"], port=int(found["port"])) if found else None
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
-        return self._said(obj, _PODS)
+        return self._annotation(obj, _PODS)
 
-    def _faults(self, obj: Mapping[str, Any]) -> Iterator[Fault]:
+    def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
         notes = mapping(obj, _NOTES)
-        if not _SERVICE.fullmatch(self._said(obj, SERVICE)):
+        if not _SERVICE.fullmatch(self._annotation(obj, SERVICE)):
             message = f"{SERVICE} is {notes.get(SERVICE)!r}, which names no Service with its port"
-            yield Fault(path=(*_NOTES, SERVICE), message=message, fix='write NAME:PORT, such as "{name}-predictor:80"')
-        if "=" not in self._said(obj, _PODS):
+            yield Obstacle(
+                path=(*_NOTES, SERVICE), message=message, fix='write NAME:PORT, such as "{name}-predictor:80"'
+            )
+        if "=" not in self._annotation(obj, _PODS):
             message = f"nothing tells which pods its operator makes for this {self.kind}"
             fix = f'add the annotation {_PODS} with their label selector, such as "app={{name}}"'
-            yield Fault(path=(*_NOTES, _PODS if _PODS in notes else SERVICE), message=message, fix=fix)
+            yield Obstacle(path=(*_NOTES, _PODS if _PODS in notes else SERVICE), message=message, fix=fix)
         for key in (_CONTAINERS, _REPLICAS):
             if key in notes and not str(notes[key]).startswith("/"):
                 message = f"{key} is {notes[key]!r}, which is no JSON pointer"
                 fix = f"write a path such as /{'/'.join(map(str, _DEFAULTS[key]))}"
-                yield Fault(path=(*_NOTES, key), message=message, fix=fix)
+                yield Obstacle(path=(*_NOTES, key), message=message, fix=fix)
 
-    def _said(self, obj: Mapping[str, Any], key: str) -> str:
+    def _annotation(self, obj: Mapping[str, Any], key: str) -> str:
         return str(mapping(obj, _NOTES).get(key, "")).replace("{name}", str(at(obj, ("metadata", "name"))))
 
     def _path(self, obj: Mapping[str, Any], key: str) -> Path:

@@ -5,5 +5,5 @@ from __future__ import annotations
 from tuner.manifests.kinds.pod_template import PodTemplate
 
 
-class Deployment(PodTemplate):
+class DeploymentKind(PodTemplate):
     kind = "Deployment"

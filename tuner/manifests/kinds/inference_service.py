@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, condition, mapping, places
+from tuner.manifests.kinds.model import Obstacle, Place, Service, at, condition, mapping, places
+from tuner.yaml.tree import Path
 
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
@@ -24,7 +25,7 @@ _FRAMEWORKS = (
 """The older spelling of `model`, still served: one key for each framework, the same fields below."""
 
 
-class InferenceService:
+class InferenceServiceKind:
     group = "serving.kserve.io"
     kind = "InferenceService"
     default_port: int | None = 8080
@@ -51,10 +52,10 @@ class InferenceService:
         """All of KServe's own switches are read here."""
         return ("metadata", "annotations", key)
 
-    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
+    def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         fix = "leave the predictor alone, or tune the transformer as a Deployment of its own"
         return tuple(
-            Fault(path=("spec", part), message=f"a {part} stands before the predictor", fix=fix)
+            Obstacle(path=("spec", part), message=f"a {part} stands before the predictor", fix=fix)
             for part in ("transformer", "explainer")
             if mapping(obj, ("spec", part))
         )
@@ -66,7 +67,7 @@ class InferenceService:
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
-        """In its standard mode, KServe's observedGeneration is that of the Deployment it made, and compares with nothing."""
+        """In its standard mode, KServe's observedGeneration is its Deployment's, and compares with nothing."""
         return condition(live, "Ready")
 
     def failed(self, live: Mapping[str, Any]) -> str | None:
@@ -75,8 +76,8 @@ class InferenceService:
         if model.get("transitionStatus") not in ("InvalidSpec", "BlockedByFailedLoad"):
             return None
         why = mapping(model, ("lastFailureInfo",))
-        told = ": ".join(str(why[part]) for part in ("reason", "message") if why.get(part))
-        return told or str(model["transitionStatus"])
+        reason = ": ".join(str(why[part]) for part in ("reason", "message") if why.get(part))
+        return reason or str(model["transitionStatus"])
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         return Service(name=f"{at(obj, ('metadata', 'name'))}-predictor", port=80)

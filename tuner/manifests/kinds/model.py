@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-Path = tuple[str | int, ...]
-"""The way from an object's root to a value: keys of mappings, indices of sequences."""
+from tuner.yaml.tree import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Obstacle:
     """Something about an object that stands in the way of tuning it."""
 
     path: Path
@@ -61,7 +60,7 @@ class WorkloadKind(Protocol):
         """Where an annotation of the object has to be for whoever reads that key."""
         ...
 
-    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]: ...
+    def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]: ...
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
         """Where the object itself asks for its replicas to be scaled."""
@@ -80,7 +79,7 @@ class WorkloadKind(Protocol):
         ...
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
-        """The label selector of the pods that an operator makes; None: they carry the labels of a pod template in it."""
+        """The label selector of the pods that an operator makes; None: they carry a pod template's labels."""
         ...
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, mapping, mappings, places
+from tuner.manifests.kinds.model import Obstacle, Place, Service, at, mapping, mappings, places
+from tuner.yaml.tree import Path
 
 
 class PodTemplate:
@@ -24,11 +25,11 @@ class PodTemplate:
     def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
         return ("metadata", "annotations", key)
 
-    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
+    def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         labels = mapping(obj, ("spec", "template", "metadata", "labels"))
         path: Path = ("spec", "selector", "matchLabels")
         return tuple(
-            Fault(
+            Obstacle(
                 path=(*path, name),
                 message=f"the selector wants {name}={wanted}, the pod template has {labels.get(name, 'no such label')}",
                 fix="give the pod template the labels that the selector asks for",

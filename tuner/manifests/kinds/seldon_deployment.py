@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Fault, Path, Place, Service, at, mapping, mappings, places, unseen
+from tuner.manifests.kinds.model import Obstacle, Place, Service, at, mapping, mappings, places, unseen
+from tuner.yaml.tree import Path
 
 ENGINE = "seldon-container-engine"
 """The orchestrator's container, as the operator names it; its env and resources stand under svcOrchSpec."""
@@ -25,7 +26,7 @@ _ENGINE_PORT = 8000
 _LONGEST_NAME = 63
 
 
-class SeldonDeployment:
+class SeldonDeploymentKind:
     group = "machinelearning.seldon.io"
     kind = "SeldonDeployment"
     default_port: int | None = 9000
@@ -64,8 +65,8 @@ class SeldonDeployment:
             return (*_ANNOTATIONS, key)
         return ("spec", "annotations", key) if key.startswith("seldon.io/") else ("metadata", "annotations", key)
 
-    def faults(self, obj: Mapping[str, Any]) -> tuple[Fault, ...]:
-        return tuple(self._faults(obj))
+    def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
+        return tuple(self._obstacles(obj))
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
         for index, component in mappings(obj, (*_PREDICTOR, "componentSpecs")):
@@ -97,40 +98,40 @@ class SeldonDeployment:
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         return f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
 
-    def _faults(self, obj: Mapping[str, Any]) -> Iterator[Fault]:
+    def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
         predictors = mappings(obj, ("spec", "predictors"))
         if len(predictors) != 1:
             names = ", ".join(str(predictor.get("name")) for _, predictor in predictors)
             message = f"{len(predictors)} predictors ({names})" if predictors else "no predictor"
-            yield Fault(path=("spec", "predictors"), message=message, fix="leave the one that is to be tuned")
+            yield Obstacle(path=("spec", "predictors"), message=message, fix="leave the one that is to be tuned")
             return
         if len(mappings(obj, (*_PREDICTOR, "componentSpecs"))) > 1:
-            yield Fault(
+            yield Obstacle(
                 path=(*_PREDICTOR, "componentSpecs"),
                 message="several componentSpecs: each becomes a Deployment with pods of its own",
                 fix="put the containers into one componentSpec, or tune one component at a time",
             )
         if mapping(obj, (*_PREDICTOR, "explainer")):
-            yield Fault(
+            yield Obstacle(
                 path=(*_PREDICTOR, "explainer"),
                 message="an explainer becomes a Deployment with pods of its own",
                 fix="leave it out while the model is tuned",
             )
         if mapping(obj, _ANNOTATIONS).get(_SERVICE_NAME):
-            yield Fault(
+            yield Obstacle(
                 path=(*_ANNOTATIONS, _SERVICE_NAME),
                 message=f"{_SERVICE_NAME} gives the Service of every trial one name, perhaps that of a Service in use",
                 fix="leave it out here, and add it to the exported manifest",
             )
         if _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE)):
-            yield Fault(
+            yield Obstacle(
                 path=("spec", "annotations", _SEPARATE_ENGINE),
                 message=f"{_SEPARATE_ENGINE} puts the orchestrator into pods of its own",
                 fix="leave it out: the orchestrator then stands beside the model",
             )
         for path in (("metadata", "annotations"), ("spec", "annotations")):
             if _NO_ENGINE in mapping(obj, path):
-                yield Fault(
+                yield Obstacle(
                     path=(*path, _NO_ENGINE),
                     message=f"the operator does not read {_NO_ENGINE} here, so there would be an orchestrator",
                     fix="move it to spec.predictors[0].annotations",

@@ -5,5 +5,5 @@ from __future__ import annotations
 from tuner.manifests.kinds.pod_template import PodTemplate
 
 
-class StatefulSet(PodTemplate):
+class StatefulSetKind(PodTemplate):
     kind = "StatefulSet"

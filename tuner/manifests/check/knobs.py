@@ -7,16 +7,19 @@ from itertools import combinations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
-from tuner.manifests import address, knobs, tree
+from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
-from tuner.manifests.check_resources import Knob, amount_problems, resource_problems, values
-from tuner.manifests.kinds.model import Path, mapping
+from tuner.manifests.check import fields
+from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
+from tuner.manifests.kinds.model import mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
-from tuner.manifests.splice import Unwritable, splice
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
 from tuner.space.model import FloatRange, Parameter, SearchSpace, Value
 from tuner.space.nearest import nearest
+from tuner.yaml import tree
+from tuner.yaml.splice import Unwritable, splice
+from tuner.yaml.tree import Path
 
 
 def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
@@ -34,8 +37,7 @@ def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
     try:
         workload = find(space, objects)
     except NoWorkload as error:
-        problem = Problem(where=Where(file=str(manifest.file)), message=error.message, fix=error.fix)
-        return (problem, *_misspelt(space))
+        return (error.at(Where(file=str(manifest.file))), *_misspelt(space))
     return tuple(_Check(space, manifest, documents, objects, workload).problems())
 
 
@@ -64,7 +66,7 @@ class _Check:
 
     def problems(self) -> Iterator[Problem]:
         yield from (
-            self._at(fault.path, fault.message, fault.fix) for fault in self.workload.kind.faults(self.workload.obj)
+            self._at(found.path, found.message, found.fix) for found in self.workload.kind.obstacles(self.workload.obj)
         )
         yield from _misspelt(self.space)
         yield from self._containers()
@@ -77,7 +79,7 @@ class _Check:
 
     def _at(self, path: Path, message: str, fix: str, document: int | None = None) -> Problem:
         root = self.documents[self.workload.index if document is None else document].root
-        return Problem(where=Where(file=str(self.manifest.file), line=tree.line(root, path)), message=message, fix=fix)
+        return Problem.at(self.manifest.file, message, fix, line=tree.line(root, path))
 
     # containers
 
@@ -85,8 +87,8 @@ class _Check:
         """Each name that is not there once; and once that a name is needed."""
         name = f"{self.workload.kind.kind} {self.workload.name}"
         if self.space.container is not None and self.space.container not in self.names:
-            where = Where(file=str(self.space.file), line=_line_of_key(self.space, "container"))
-            yield Problem(where=where, message=f"{name} has no container {self.space.container!r}", fix=self._which())
+            message = f"{name} has no container {self.space.container!r}"
+            yield Problem.at(self.space.file, message, self._which(), line=_line_of_key(self.space, "container"))
         for parameter in self.space.parameters:
             if parameter.container is not None and parameter.container not in self.names:
                 message = f"{parameter.name}: {name} has no container {parameter.container!r}"
@@ -104,8 +106,6 @@ class _Check:
 
     def _which(self, wrong: str | None = None) -> str:
         wrong = wrong if wrong is not None else str(self.space.container)
-        if not self.names:
-            return "give it a container"
         return f"{nearest(wrong, self.names)} (there: {', '.join(self.names)})" if self.names else "give it a container"
 
     # one knob
@@ -162,9 +162,9 @@ class _Check:
                 yield self._at(("spec", "scaleTargetRef"), message, fix, index)
 
     def _trial_write(self, knob: Knob) -> Iterator[Problem]:
-        """The surest check is to do it: each outermost value is written, and what it would be deployed as is looked at."""
+        """The surest check is to do it: each outermost value is written, and the outcome looked at."""
         for value in values(knob.parameter):
-            objects: list[Any] = [tree.data(document.root) for document in self.documents]
+            objects: list[Any] = list(tree.load_all(self.manifest.text))
             try:
                 knobs.write(objects, self.workload, knob.place, knob.address, value)
                 splice(self.manifest.text, list(zip(self.documents, objects, strict=True)))
@@ -187,14 +187,12 @@ class _Check:
         return "correct the address, or the manifest there"
 
     def _refused(self, objects: list[Any]) -> str | None:
-        """What the kubernetes client's models refuse of the objects, and did not refuse of the base."""
-        from tuner.manifests import validate
-
+        """What is wrong with the fields of the objects, and was not with those of the base."""
         for old, new in zip(self.objects, objects, strict=True):
             try:
-                known = {refusal.path for refusal in validate.refusals(old) or ()} if old != new else set()
-                refused = validate.refusals(new) or () if old != new else ()
-            except (validate.UnknownKind, KeyError):
+                known = {refusal.path for refusal in fields.refusals(old) or ()} if old != new else set()
+                refused = fields.refusals(new) or () if old != new else ()
+            except (fields.UnknownKind, KeyError):
                 continue
             for refusal in refused:
                 if refusal.path not in known:

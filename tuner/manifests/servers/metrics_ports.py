@@ -8,7 +8,7 @@ from typing import Any
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.kinds.seldon_deployment import ENGINE
 from tuner.manifests.model import Container, MetricsPort
-from tuner.manifests.servers import recognize
+from tuner.manifests.servers.known import recognize
 from tuner.manifests.workload import Workload
 
 _USUAL_PATH = "/metrics"
@@ -51,23 +51,23 @@ def _annotated(workload: Workload, containers: tuple[Container, ...], serving: s
     for place in workload.places():
         if place.injected or place.name != serving:
             continue
-        said: Mapping[str, Any] = mapping(workload.obj, workload.kind.pod_annotations(workload.obj, place.path))
+        notes: Mapping[str, Any] = mapping(workload.obj, workload.kind.pod_annotations(workload.obj, place.path))
         for prefix in _ANNOTATIONS:
-            port = str(said.get(f"{prefix}/port") or "")
+            port = str(notes.get(f"{prefix}/port") or "")
             if port.isdigit():
                 owners = (one.name for one in containers if int(port) in dict(one.ports).values())
-                path = str(said.get(f"{prefix}/path") or _USUAL_PATH)
+                path = str(notes.get(f"{prefix}/path") or _USUAL_PATH)
                 yield MetricsPort(container=next(owners, serving), port=int(port), path="/" + path.lstrip("/"))
 
 
 def _set_by_operator(
-    containers: tuple[Container, ...], added: tuple[Container, ...], told: Set[str]
+    containers: tuple[Container, ...], added: tuple[Container, ...], declaring: Set[str]
 ) -> Iterator[MetricsPort]:
-    """Of the orchestrator, and of the containers that declare none (those in `told` do): each gets the next number."""
+    """Of the orchestrator, and of the containers that declare none (those in `declaring` do): each gets the next number."""
     for one in added:
         if one.name == ENGINE:
             yield MetricsPort(container=one.name, port=_SELDON_ENGINE_PORT, path=_SELDON_PATH)
-    for place, one in enumerate(container for container in containers if container.name not in told):
+    for place, one in enumerate(container for container in containers if container.name not in declaring):
         yield MetricsPort(container=one.name, port=_SELDON_MODEL_PORT + place, path=_SELDON_PATH)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML, error, events
 
-from tuner.manifests import scalars
+from tuner.errors import Mistake
+from tuner.yaml import scalars
 
 Path = tuple[str | int, ...]
 """The way from a document's root to a value: keys of mappings, indices of sequences."""
@@ -28,7 +29,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scalar(Node):
+class ScalarNode(Node):
     text: str
     """The scalar's content, unquoted and unfolded."""
     value: Any
@@ -37,19 +38,19 @@ class Scalar(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mapping(Node):
-    entries: tuple[tuple[Scalar, Node], ...]
+class MappingNode(Node):
+    entries: tuple[tuple[ScalarNode, Node], ...]
     flow: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sequence(Node):
+class SequenceNode(Node):
     items: tuple[Node, ...]
     flow: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Alias(Node):
+class AliasNode(Node):
     """``*name``: stands for `node`, which is written elsewhere."""
 
     node: Node
@@ -64,15 +65,15 @@ class Document:
     @property
     def empty(self) -> bool:
         """Nothing but comments, as before a leading or after a trailing ``---``."""
-        return isinstance(self.root, Scalar) and self.root.value is None
+        return isinstance(self.root, ScalarNode) and self.root.value is None
 
 
-class Malformed(Exception):
-    """The text is not YAML, or uses a part of YAML that manifests have no use for."""
+class Malformed(Mistake):
+    """The text is not YAML, or uses a part of it that readers differ on. `line` counts from 1; 0: the whole text."""
 
     def __init__(self, line: int, message: str, fix: str) -> None:
-        self.line, self.message, self.fix = line, message, fix
-        super().__init__(f"line {line}: {message}; {fix}")
+        self.line = line
+        super().__init__(message, fix)
 
 
 @lru_cache(maxsize=32)
@@ -81,6 +82,8 @@ def parse(text: str) -> tuple[Document, ...]:
     reader = YAML(typ="safe", pure=True)
     try:
         documents = tuple(_documents(text, iter(reader.parse(text))))
+    except Malformed:
+        raise
     except error.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         what = " ".join(part for part in (problem.context, problem.problem) if part)
@@ -155,22 +158,23 @@ class _Builder:
         if _TABBED.match(self.text, end) or "\t" in _blanks_before(self.text, start):
             raise Malformed(line, "a tab between values, which YAML 1.1 does not allow", "use spaces")
 
-    def _alias(self, event: Any, line: int) -> Alias:
+    def _alias(self, event: Any, line: int) -> AliasNode:
         if event.anchor not in self.anchors:
             fix = "define it above, or write the value out"
             raise Malformed(line, f"the alias *{event.anchor} names no anchor", fix)
         self.aliased.add(event.anchor)
         self._count(self.weights[event.anchor], line)
         start, end = event.start_mark, event.end_mark
-        return Alias(start=start.index, end=end.index, line=line, column=start.column, node=self.anchors[event.anchor])
+        node, column = self.anchors[event.anchor], start.column
+        return AliasNode(start=start.index, end=end.index, line=line, column=column, node=node)
 
-    def _scalar(self, event: Any, empty_at: int | None) -> Scalar:
+    def _scalar(self, event: Any, empty_at: int | None) -> ScalarNode:
         start, end, line = event.start_mark.index, event.end_mark.index, event.start_mark.line + 1
         if start == end and empty_at is not None:
             start = end = empty_at
             line = self.text.count("\n", 0, start) + 1
         style = str(event.style or "")
-        return Scalar(
+        return ScalarNode(
             start=start,
             end=end,
             line=line,
@@ -181,14 +185,14 @@ class _Builder:
             style=style,
         )
 
-    def _collection(self, event: Any) -> Mapping | Sequence:
+    def _collection(self, event: Any) -> MappingNode | SequenceNode:
         mark, anchor, flow = event.start_mark, event.anchor, bool(event.flow_style)
         start, line, column = mark.index, mark.line + 1, mark.column
         if isinstance(event, events.SequenceStartEvent):
             items, end = self._items(start)
-            return Sequence(start=start, end=end, line=line, column=column, anchor=anchor, items=items, flow=flow)
+            return SequenceNode(start=start, end=end, line=line, column=column, anchor=anchor, items=items, flow=flow)
         entries, end = self._entries()
-        return Mapping(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
+        return MappingNode(start=start, end=end, line=line, column=column, anchor=anchor, entries=entries, flow=flow)
 
     def _count(self, values: int, line: int) -> None:
         """Aliases of aliases grow without bound when they are written out."""
@@ -204,11 +208,11 @@ class _Builder:
             position = items[-1].end
         return tuple(items), event.end_mark.index
 
-    def _entries(self) -> tuple[tuple[tuple[Scalar, Node], ...], int]:
-        entries: list[tuple[Scalar, Node]] = []
+    def _entries(self) -> tuple[tuple[tuple[ScalarNode, Node], ...], int]:
+        entries: list[tuple[ScalarNode, Node]] = []
         while not isinstance(event := next(self.stream), events.MappingEndEvent):
             key = self.node(event)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, ScalarNode):
                 raise Malformed(key.line, "a key that is not a word", "write the key as text")
             colon = _TO_VALUE.match(self.text, key.end)
             entries.append((key, self.node(next(self.stream), colon and colon.end())))
@@ -231,7 +235,7 @@ def _value(event: Any, style: str) -> Any:
     if not tag or tag == "!":
         return event.value if style or tag else scalars.resolve(event.value)
     if name not in _TAGS:
-        raise Malformed(event.start_mark.line + 1, f"the tag {tag}", "manifests need none: write the value plainly")
+        raise Malformed(event.start_mark.line + 1, f"the tag {tag}", "remove it: write the value plainly")
     value = event.value if name == "str" else scalars.resolve(event.value)
     if not isinstance(value, _TAGS[name]):
         raise Malformed(event.start_mark.line + 1, f"{event.value!r} is no {name}, as its tag says", "remove the tag")
@@ -240,23 +244,28 @@ def _value(event: Any, style: str) -> Any:
 
 def data(node: Node) -> Any:
     """The node as fresh dicts, lists and scalars. Keys are text, as in JSON; of equal keys the last one counts."""
-    if isinstance(node, Alias):
+    if isinstance(node, AliasNode):
         return data(node.node)
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return {key.text: data(value) for key, value in node.entries}
-    if isinstance(node, Sequence):
+    if isinstance(node, SequenceNode):
         return [data(item) for item in node.items]
-    assert isinstance(node, Scalar)  # noqa: S101 - the four kinds of node
+    assert isinstance(node, ScalarNode)  # noqa: S101 - the four kinds of node
     return node.value
+
+
+def load_all(text: str) -> tuple[Any, ...]:
+    """Every document of a YAML text as plain data, as `data` gives it. Raises Malformed."""
+    return tuple(data(document.root) for document in parse(text))
 
 
 def child(node: Node, step: str | int) -> Node | None:
     """The value under a key or index."""
-    if isinstance(node, Alias):
+    if isinstance(node, AliasNode):
         return child(node.node, step)
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return next((value for key, value in reversed(node.entries) if key.text == step), None)
-    if isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items):
+    if isinstance(node, SequenceNode) and isinstance(step, int) and 0 <= step < len(node.items):
         return node.items[step]
     return None
 
@@ -279,15 +288,15 @@ def line(node: Node, path: Path) -> int:
 def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Every node with its path, parents first; aliases are not followed."""
     yield path, node
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         for key, value in node.entries:
             yield from walk(value, (*path, key.text))
-    elif isinstance(node, Sequence):
+    elif isinstance(node, SequenceNode):
         for index, item in enumerate(node.items):
             yield from walk(item, (*path, index))
 
 
-def mappings(node: Node) -> Iterator[tuple[Path, Mapping]]:
+def mappings(node: Node) -> Iterator[tuple[Path, MappingNode]]:
     for path, found in walk(node):
-        if isinstance(found, Mapping):
+        if isinstance(found, MappingNode):
             yield path, found

@@ -80,5 +80,5 @@ def test_nothing_is_guessed_of_others() -> None:
 def test_the_shipped_search_space_says_where() -> None:
     from tuner.inputs import read_inputs
 
-    root = Path(__file__).parents[2] / "search_spaces" / "iris"
+    root = Path(__file__).parents[3] / "search_spaces" / "iris"
     assert read_inputs(root, "process").pods.metrics == (port(6000, "/metrics"),)

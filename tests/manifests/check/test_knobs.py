@@ -8,7 +8,7 @@ import pytest
 
 from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, parameter, space
 from tuner.errors import Where
-from tuner.manifests.check import check
+from tuner.manifests.check.knobs import check
 from tuner.space.model import Condition, FloatRange, Parameter
 from tuner.space.rules import Rule
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tuner.errors import Mistake
 from tuner.manifests.model import Container
 from tuner.space.grpc import GRPC_PROTOCOLS
 from tuner.space.model import WorkloadSpec
 
 _NAMES = ("grpc", "h2c")
 """Names by which manifests tell a gRPC port; h2c is Knative's."""
-_TOLD = {
+_PORT_VARIABLES = {
     "seldon-grpc": ("PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000),
     "v2-grpc": ("MLSERVER_GRPC_PORT", None),
 }
@@ -16,34 +17,33 @@ _TOLD = {
 
 
 def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: bool) -> int | None:
-    """None: the HTTP port. Raises ValueError saying what is wrong and, after a semicolon, what to do."""
+    """None: the HTTP port. Raises Mistake."""
     ports = dict(serving.ports)
     if isinstance(workload.port, int):
         return workload.port
     if workload.port is not None:
         if workload.port not in ports:
-            raise ValueError(
-                f"container {serving.name} has no port named {workload.port!r}; "
-                f"{_listed(ports) or 'write its number as workload.port'}"
+            raise Mistake(
+                f"container {serving.name} has no port named {workload.port!r}",
+                _listed(ports) or "write its number as workload.port",
             )
         return ports[workload.port]
     if workload.protocol not in GRPC_PROTOCOLS:
         return None
     if has_orchestrator:
-        raise ValueError(
-            "an orchestrator stands before the model, and workload.port does not say which of them takes the calls; "
-            "write port: 5001 for the orchestrator (on a cluster), or port: 5000 for the model alone"
+        raise Mistake(
+            "an orchestrator stands before the model, and workload.port does not say which of them takes the calls",
+            "write port: 5001 for the orchestrator (on a cluster), or port: 5000 for the model alone",
         )
     for name in _NAMES:
         if name in ports:
             return ports[name]
-    variable, usual = _TOLD.get(workload.protocol, ("", None))
-    told = serving.env.get(variable, "")
-    port = int(told) if told.isdigit() else usual
+    variable, usual = _PORT_VARIABLES.get(workload.protocol, ("", None))
+    number = serving.env.get(variable, "")
+    port = int(number) if number.isdigit() else usual
     if port is None:
-        raise ValueError(
-            f"container {serving.name} has no port named grpc; name it so, or write workload.port: NAME or NUMBER"
-        )
+        fix = "name it so, or write workload.port: NAME or NUMBER"
+        raise Mistake(f"container {serving.name} has no port named grpc", fix)
     return port
 
 

@@ -18,7 +18,7 @@ from tuner.space.model import Choices, Domain, FloatRange, IntRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knob:
+class ServerKnob:
     """`targets`: the addresses it can be set on, the usual one first; one of them is proposed."""
 
     name: str
@@ -35,7 +35,7 @@ class Server:
     signs: re.Pattern[str]
     """Found in the image, the command, the arguments, the names of env variables or the runtime."""
     protocol: Literal["seldon", "v2", "tensorflow", "http"]
-    knobs: tuple[Knob, ...]
+    knobs: tuple[ServerKnob, ...]
     path: str | None = None
     model_names: tuple[str, ...] = ()
     """Addresses where the name of the model may stand."""
@@ -49,8 +49,8 @@ class Server:
     """A request body; empty: the protocol's usual one."""
 
 
-def _threads(name: str, target: str, meaning: str, *, most: int = 16) -> Knob:
-    return Knob(name=name, targets=(target,), domain=IntRange(low=1, high=most, log=True), meaning=meaning)
+def _threads(name: str, target: str, meaning: str, *, most: int = 16) -> ServerKnob:
+    return ServerKnob(name=name, targets=(target,), domain=IntRange(low=1, high=most, log=True), meaning=meaning)
 
 
 SERVERS: tuple[Server, ...] = (
@@ -65,19 +65,19 @@ SERVERS: tuple[Server, ...] = (
         timeout="60s",
         request=MappingProxyType({"model": "MODEL", "prompt": "Once upon a time", "max_tokens": 64, "temperature": 0}),
         knobs=(
-            Knob(
+            ServerKnob(
                 name="sequences",
                 targets=("args/--max-num-seqs",),
                 domain=IntRange(low=16, high=512, log=True),
                 meaning="most sequences in one batch: more for throughput, fewer for latency",
             ),
-            Knob(
+            ServerKnob(
                 name="batched_tokens",
                 targets=("args/--max-num-batched-tokens",),
                 domain=Choices(values=(2048, 4096, 8192, 16384)),
                 meaning="most tokens in one step: small for time between tokens, large for time to the first",
             ),
-            Knob(
+            ServerKnob(
                 name="gpu_memory",
                 targets=("args/--gpu-memory-utilization",),
                 domain=FloatRange(low=0.7, high=0.95, step=0.05),
@@ -94,7 +94,7 @@ SERVERS: tuple[Server, ...] = (
             _threads(
                 "http_threads", "args/--http-thread-count", "threads that handle HTTP requests (default 8)", most=32
             ),
-            Knob(
+            ServerKnob(
                 name="buffer_threads",
                 targets=("args/--buffer-manager-thread-count",),
                 domain=IntRange(low=0, high=8),
@@ -109,20 +109,20 @@ SERVERS: tuple[Server, ...] = (
         protocol="v2",
         model_names=("env/MLSERVER_MODEL_NAME",),
         knobs=(
-            Knob(
+            ServerKnob(
                 name="parallel_workers",
                 targets=("env/MLSERVER_PARALLEL_WORKERS",),
                 domain=IntRange(low=0, high=4),
                 meaning="processes that run inference beside the server; 0: the server's own (default 1)",
             ),
-            Knob(
+            ServerKnob(
                 name="batch_size",
                 targets=("env/MLSERVER_MODEL_MAX_BATCH_SIZE",),
                 domain=Choices(values=(1, 4, 16, 64)),
                 meaning="most requests joined into one batch; takes effect only with a batch time above 0",
                 proposed=False,
             ),
-            Knob(
+            ServerKnob(
                 name="batch_time",
                 targets=("env/MLSERVER_MODEL_MAX_BATCH_TIME",),
                 domain=Choices(values=(0.001, 0.005, 0.02)),
@@ -137,14 +137,14 @@ SERVERS: tuple[Server, ...] = (
         protocol="http",
         path="/predictions/MODEL",
         knobs=(
-            Knob(
+            ServerKnob(
                 name="model_workers",
                 targets=("env/TS_DEFAULT_WORKERS_PER_MODEL",),
                 domain=IntRange(low=1, high=4),
                 meaning="processes for each model; read only with enable_envvars_config=true in config.properties",
             ),
             _threads("netty_threads", "env/TS_NUMBER_OF_NETTY_THREADS", "threads of the front end (default: CPUs)"),
-            Knob(
+            ServerKnob(
                 name="queue",
                 targets=("env/TS_JOB_QUEUE_SIZE",),
                 domain=Choices(values=(10, 100, 1000)),
@@ -174,7 +174,7 @@ SERVERS: tuple[Server, ...] = (
                 "threads that handle REST requests (default: 4 a CPU)",
                 most=64,
             ),
-            Knob(
+            ServerKnob(
                 name="batching",
                 targets=("args/--enable_batching",),
                 domain=Choices(values=(False, True)),
@@ -188,7 +188,7 @@ SERVERS: tuple[Server, ...] = (
         signs=re.compile(r"seldon-core-microservice|seldonio/|PREDICTIVE_UNIT_|GUNICORN_WORKERS|GUNICORN_THREADS"),
         protocol="seldon",
         knobs=(
-            Knob(
+            ServerKnob(
                 name="workers",
                 targets=("env/GUNICORN_WORKERS",),
                 domain=IntRange(low=1, high=4),
@@ -197,14 +197,14 @@ SERVERS: tuple[Server, ...] = (
             _threads(
                 "threads", "env/GUNICORN_THREADS", "threads in each process; from 2 on, connections are kept", most=8
             ),
-            Knob(
+            ServerKnob(
                 name="grpc_workers",
                 targets=("env/GRPC_WORKERS",),
                 domain=IntRange(low=1, high=4),
                 meaning="processes that answer gRPC requests (default 1); of use under gRPC load only",
                 proposed=False,
             ),
-            Knob(
+            ServerKnob(
                 name="grpc_threads",
                 targets=("env/GRPC_THREADS",),
                 domain=IntRange(low=1, high=8, log=True),
@@ -219,7 +219,7 @@ SERVERS: tuple[Server, ...] = (
         protocol="http",
         path="/predict",
         knobs=(
-            Knob(
+            ServerKnob(
                 name="workers",
                 targets=("args/--workers", "args/-w", "env/WEB_CONCURRENCY"),
                 domain=IntRange(low=1, high=4),
@@ -234,13 +234,13 @@ SERVERS: tuple[Server, ...] = (
         protocol="http",
         path="/predict",
         knobs=(
-            Knob(
+            ServerKnob(
                 name="workers",
                 targets=("args/--workers", "env/WEB_CONCURRENCY"),
                 domain=IntRange(low=1, high=4),
                 meaning="processes (default 1, or $WEB_CONCURRENCY)",
             ),
-            Knob(
+            ServerKnob(
                 name="http_parser",
                 targets=("args/--http",),
                 domain=Choices(values=("h11", "httptools")),
@@ -251,7 +251,7 @@ SERVERS: tuple[Server, ...] = (
     ),
 )
 
-LIBRARIES: tuple[Knob, ...] = tuple(
+LIBRARIES: tuple[ServerKnob, ...] = tuple(
     _threads(name.lower(), f"env/{name}", meaning)
     for name, meaning in (
         ("OMP_NUM_THREADS", "threads of OpenMP; by default one for each CPU of the node, whatever the limit"),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.manifests.spaces import DEPLOYMENT
-from tuner.manifests import tree
-from tuner.manifests.splice import Unwritable, same, splice
+from tuner.yaml import tree
+from tuner.yaml.splice import Unwritable, same, splice
 
 KEYS = st.text(alphabet="abcxyz", min_size=1, max_size=3).filter(lambda text: text not in "yn")
 LEAVES = (

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tuner.manifests.scalars import flow, key
-from tuner.manifests.tree import Alias, Document, Mapping, Node, Scalar, Sequence, data
+from tuner.errors import Mistake
+from tuner.yaml.scalars import flow, key
+from tuner.yaml.tree import AliasNode, Document, MappingNode, Node, ScalarNode, SequenceNode, data
 
 Edit = tuple[int, int, str]
 """Start, end and the text that takes their place."""
 
 
-class Unwritable(Exception):
-    """The text cannot be made to read as the new values by changing values in place."""
+class Unwritable(Mistake):
+    """The text cannot be made to read as the new values by changing values in place. `line` counts from 1."""
 
     def __init__(self, line: int, message: str, fix: str) -> None:
-        self.line, self.message, self.fix = line, message, fix
-        super().__init__(f"line {line}: {message}; {fix}")
+        self.line = line
+        super().__init__(message, fix)
 
 
 def splice(text: str, changes: list[tuple[Document, Any]]) -> str:
@@ -58,13 +59,13 @@ class _Splicer:
         """Changes within come before what is added after them: at one offset, edits apply in this order."""
         if same(data(node), new):
             return
-        if isinstance(node, Alias) or node.anchor in self.document.aliased:
+        if isinstance(node, AliasNode) or node.anchor in self.document.aliased:
             raise Unwritable(node.line, "this value is shared through a YAML alias", "write it out in each place")
-        if isinstance(node, Mapping) and isinstance(new, dict):
+        if isinstance(node, MappingNode) and isinstance(new, dict):
             yield from self._mapping(node, new)
-        elif isinstance(node, Sequence) and isinstance(new, list):
+        elif isinstance(node, SequenceNode) and isinstance(new, list):
             yield from self._sequence(node, new)
-        elif isinstance(node, Scalar):
+        elif isinstance(node, ScalarNode):
             start, end = node.start, self._end(node)
             gap = " " if start == end and self.text[start - 1 : start].strip() else ""
             yield start, end, gap + flow(new)
@@ -73,7 +74,7 @@ class _Splicer:
                 node.line, "a list or mapping stands where a value would be written", "address a value in it"
             )
 
-    def _mapping(self, node: Mapping, new: dict[str, Any]) -> Iterator[Edit]:
+    def _mapping(self, node: MappingNode, new: dict[str, Any]) -> Iterator[Edit]:
         names = [name.text for name, _ in node.entries]
         if not new.keys() >= set(names):
             raise Unwritable(node.line, "an entry would be removed", "address a value in it")
@@ -89,7 +90,7 @@ class _Splicer:
             column = node.entries[0][0].column
             yield self._after(node, [line for name, value in added.items() for line in _entry(name, value, column)])
 
-    def _sequence(self, node: Sequence, new: list[Any]) -> Iterator[Edit]:
+    def _sequence(self, node: SequenceNode, new: list[Any]) -> Iterator[Edit]:
         if len(new) < len(node.items):
             raise Unwritable(node.line, "an item would be removed", "address a value in it")
         for item, value in zip(node.items, new, strict=False):
@@ -114,7 +115,7 @@ class _Splicer:
         """On new lines after the line (or block scalar) that the collection ends with."""
         last = _last(node)
         position = self._end(last)
-        if not (isinstance(last, Scalar) and last.style in ("|", ">")):
+        if not (isinstance(last, ScalarNode) and last.style in ("|", ">")):
             line_end = self.text.find("\n", position)
             position = len(self.text) if line_end < 0 else line_end
             if self.text[position - 1 : position] == "\r":
@@ -124,7 +125,7 @@ class _Splicer:
     def _end(self, node: Node) -> int:
         """A block scalar's mark stands at the start of the next line; its own last line break stays where it is."""
         end = node.end
-        if isinstance(node, Scalar) and node.style in ("|", ">"):
+        if isinstance(node, ScalarNode) and node.style in ("|", ">"):
             for newline in ("\r\n", "\n"):
                 if self.text[:end].endswith(newline):
                     return end - len(newline)
@@ -132,9 +133,9 @@ class _Splicer:
 
 
 def _last(node: Node) -> Node:
-    if isinstance(node, Mapping) and not node.flow:
+    if isinstance(node, MappingNode) and not node.flow:
         return _last(node.entries[-1][1])
-    if isinstance(node, Sequence) and not node.flow:
+    if isinstance(node, SequenceNode) and not node.flow:
         return _last(node.items[-1])
     return node
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tuner.manifests.scalars import ambiguity, flow, key, quoted, resolve
+from tuner.yaml.scalars import ambiguity, flow, key, quoted, resolve
 
 PLAIN = st.text(alphabet="0123456789abefinoxyEFNTY.+-_:~=", min_size=1, max_size=8)
 DATA = st.recursive(

@@ -9,12 +9,13 @@ from typing import Any
 
 from tuner.errors import Problem
 from tuner.manifests import knobs
-from tuner.manifests.address import Address, OfContainer, Resource
+from tuner.manifests.address import Address, ContainerResource, OfContainer
 from tuner.manifests.kinds import Place
-from tuner.manifests.kinds.model import Path, at, mapping
+from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.workload import Workload
 from tuner.space.model import Choices, Parameter, SearchSpace, Value
 from tuner.units import quantity
+from tuner.yaml.tree import Path
 
 AtManifest = Callable[[Path, str, str], Problem]
 """Makes a problem of the tuned object: where in it, what is wrong, what to do."""
@@ -43,7 +44,7 @@ def values(parameter: Parameter) -> tuple[Value, ...]:
 
 def amount_problems(knob: Knob) -> Iterator[Problem]:
     """What a knob on a resource would set that is no amount of it."""
-    if not isinstance(knob.address, Resource):
+    if not isinstance(knob.address, ContainerResource):
         return
     for value in values(knob.parameter):
         amount = _amount(value)
@@ -66,8 +67,8 @@ def resource_problems(
         wrong = list(_base_problems(workload, place, at_manifest))
         yield from wrong
         if not wrong:
-            here = [knob for knob in found if isinstance(knob.address, Resource) and knob.place == place]
-            resources = {knob.address.name for knob in here if isinstance(knob.address, Resource)}
+            here = [knob for knob in found if isinstance(knob.address, ContainerResource) and knob.place == place]
+            resources = {knob.address.name for knob in here if isinstance(knob.address, ContainerResource)}
             resources |= set(mapping(workload.obj, (*place.path, "resources", "requests")))
             for resource in sorted(resources):
                 yield from _Pair(workload, place, resource, here).problems(space, at_manifest)
@@ -87,7 +88,9 @@ class _Pair:
 
     def __init__(self, workload: Workload, place: Place, resource: str, found: list[Knob]) -> None:
         setting = {
-            k.address.section: k for k in found if isinstance(k.address, Resource) and k.address.name == resource
+            k.address.section: k
+            for k in found
+            if isinstance(k.address, ContainerResource) and k.address.name == resource
         }
         self.resource, self.limit, self.request = resource, setting.get("limits"), setting.get("requests")
         self.paths: dict[str, Path] = {

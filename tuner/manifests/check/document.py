@@ -1,0 +1,117 @@
+"""One document of a manifest: keys, what readers of YAML differ on, and whether it is a right object of its kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tuner.errors import Problem
+from tuner.manifests.check import fields
+from tuner.yaml import scalars, tree
+from tuner.yaml.tree import Path
+
+
+def problems(file: str, document: tree.Document) -> Iterator[Problem]:
+    """Every problem, each with its line."""
+    return _Checked(file, document).problems()
+
+
+class _Checked:
+    """A value with a problem is not reported again by a later check."""
+
+    def __init__(self, file: str, document: tree.Document) -> None:
+        self.file, self.root = file, document.root
+        self.reported: set[Path] = set()
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._duplicates()
+        yield from self._ambiguities()
+        obj = tree.data(self.root)
+        if not isinstance(obj, Mapping):
+            yield self._problem((), "a document that is not an object", "write apiVersion, kind, metadata and spec")
+            return
+        yield from self._env_values()
+        missing = [name for name in ("apiVersion", "kind") if not (isinstance(obj.get(name), str) and obj[name])]
+        for name in missing:
+            fix = "say what the object is, for example apiVersion: apps/v1 and kind: Deployment"
+            yield self._problem((), f"a document without {name}", fix)
+        metadata = obj.get("metadata")
+        if not missing and not (isinstance(metadata, Mapping) and metadata.get("name")):
+            yield self._problem(("metadata",), f"{obj['kind']} without metadata.name", "give it a name")
+        if not missing:
+            yield from self._refusals(obj)
+
+    def _problem(self, path: Path, message: str, fix: str) -> Problem:
+        self.reported.add(path)
+        return self._at(tree.line(self.root, path), message, fix)
+
+    def _at(self, line: int, message: str, fix: str) -> Problem:
+        return Problem.at(self.file, message, fix, line=line)
+
+    def _duplicates(self) -> Iterator[Problem]:
+        for _, mapping in tree.mappings(self.root):
+            first: dict[str, int] = {}
+            for key, _ in mapping.entries:
+                if key.text in first:
+                    message = f"the key {key.text!r} stands already on line {first[key.text]}"
+                    yield self._at(key.line, message, "remove one of the two")
+                first.setdefault(key.text, key.line)
+
+    def _ambiguities(self) -> Iterator[Problem]:
+        for path, node in tree.walk(self.root):
+            if isinstance(node, tree.ScalarNode) and (problem := self._ambiguity(node)):
+                self.reported.add(path)
+                yield problem
+            for key, _ in node.entries if isinstance(node, tree.MappingNode) else ():
+                if problem := self._ambiguity(key):
+                    yield problem
+                elif not isinstance(key.value, str):
+                    fix = f"put it in quotes: {scalars.quoted(key.text)}"
+                    yield self._at(key.line, f"the key {key.text or '(empty)'} is not text", fix)
+
+    def _ambiguity(self, node: tree.ScalarNode) -> Problem | None:
+        reading = None if node.style else scalars.ambiguity(node.text)
+        if reading is None:
+            return None
+        message = f"{node.text} is read as {reading} by YAML 1.1 (so by kubectl), but not by YAML 1.2"
+        return self._at(node.line, message, _unambiguous(node.text))
+
+    def _env_values(self) -> Iterator[Problem]:
+        for path, node in tree.walk(self.root):
+            if path[-1:] != ("env",) or not isinstance(node, tree.SequenceNode):
+                continue
+            for index, item in enumerate(node.items):
+                value = tree.child(item, "value")
+                if not isinstance(value, tree.ScalarNode) or isinstance(value.value, str | None):
+                    continue
+                if (*path, index, "value") not in self.reported:
+                    name = tree.child(item, "name")
+                    shown = name.text if isinstance(name, tree.ScalarNode) else index
+                    message = f"env {shown}: {value.text} is not text, and Kubernetes takes nothing else"
+                    yield self._problem(
+                        (*path, index, "value"), message, f"put it in quotes: {scalars.quoted(value.text)}"
+                    )
+
+    def _refusals(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
+        if obj["kind"] == "List" and obj["apiVersion"] == "v1":
+            yield self._problem(
+                ("kind",), "a List of objects", "write each of its items as a document of its own (---)"
+            )
+            return
+        try:
+            refusals = fields.refusals(obj) or ()
+        except fields.UnknownKind as error:
+            yield self._problem(("kind",), error.message, error.fix)
+            return
+        for refusal in refusals:
+            if refusal.path not in self.reported:
+                yield self._problem(refusal.path, refusal.message, refusal.fix)
+
+
+def _unambiguous(text: str) -> str:
+    if re.fullmatch(r"0[0-7]+", text):
+        return f"write {int(text, 8)}, which is what kubectl reads, or put it in quotes"
+    if text == "<<":
+        return "write the merged keys out"
+    return f"put it in quotes: {scalars.quoted(text)}"
