@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.front import pareto
+from tuner.front.model import Candidate
 from tuner.measure.model import Estimate, Measurement, Window
 from tuner.record.wording import constraint_text, objective_text, outcome_text
 from tuner.space.arrivals import described
@@ -143,18 +145,12 @@ def undominated(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set
 
     The study's verdict at its end (`tuner.front`) also knows about restarts and replaces this one.
     """
-    costs: dict[int, tuple[float, ...]] = {}
-    for trial in trials:
-        metrics = trial.measurement.metrics() if trial.feasible and trial.measurement else {}
-        if metrics and all(objective.metric in metrics for objective in objectives):
-            costs[trial.number] = tuple(
-                -metrics[o.metric] if o.direction == "maximize" else metrics[o.metric] for o in objectives
-            )
-    return {number for number, cost in costs.items() if not any(_beats(other, cost) for other in costs.values())}
-
-
-def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
-    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+    candidates = [
+        Candidate(trial=trial.number, metrics=trial.measurement.metrics(), feasible=trial.feasible)
+        for trial in trials
+        if trial.measurement
+    ]
+    return {candidate.trial for candidate in pareto.undominated(candidates, objectives)}
 
 
 def digest_of(trials: Sequence[Trial], number: int) -> str | None:
