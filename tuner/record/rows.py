@@ -21,13 +21,13 @@ from tuner.space.model import Objective, SearchSpace
 from tuner.study.model import StudyStart, Summary, display
 from tuner.trials.model import Measured, Trial
 
-_SUFFIX: Mapping[Unit, tuple[str, float]] = {
-    "rate": ("_rps", 1.0),
-    "seconds": ("_ms", 1000.0),
-    "ratio": ("", 1.0),
-    "money_per_hour": ("_per_hour", 1.0),
-    "cores": ("_cores", 1.0),
-    "bytes": ("_bytes", 1.0),
+_SUFFIX: Mapping[Unit, str] = {
+    "rate": "_rps",
+    "seconds": "_s",
+    "ratio": "",
+    "money_per_hour": "_per_hour",
+    "cores": "_cores",
+    "bytes": "_bytes",
 }
 _UNSAFE = re.compile(r"[^\w.\-]")
 
@@ -48,12 +48,17 @@ def safe(name: str) -> str:
 
 def metric_name(metric: str) -> str:
     """The MLflow name of a metric: ``latency_p99`` becomes ``latency_p99_ms``."""
-    return metric + _SUFFIX[METRICS[metric].unit][0]
+    return f"{metric}_ms" if METRICS[metric].unit == "seconds" else _column(metric)
+
+
+def _column(metric: str) -> str:
+    """Its name in a table, whose values are in SI units."""
+    return metric + _SUFFIX[METRICS[metric].unit]
 
 
 def _points(metric: str, estimate: Estimate, step: int = 0, prefix: str = "") -> Iterable[Point]:
-    suffix, scale = _SUFFIX[METRICS[metric].unit]
-    name = f"{prefix}{metric}{suffix}"
+    scale = 1000.0 if METRICS[metric].unit == "seconds" else 1.0
+    name = prefix + metric_name(metric)
     for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
         if value is not None:
             yield Point(name=name + end, value=value * scale, step=step)
@@ -168,7 +173,7 @@ def curve_table(measurement: Measurement) -> dict[str, Any]:
     latencies = [metric for metric in METRICS if metric.startswith("latency_")]
     columns = ["offered_rps", "achieved_rps", "requests", "error_ratio"]
     for metric in latencies:
-        columns += [f"{metric}_s", f"{metric}_s_low", f"{metric}_s_high"]
+        columns += [_column(metric) + end for end in ("", "_low", "_high")]
     rows = []
     for window in measurement.curve:
         row: list[Any] = [window.offered_rps, window.achieved_rps, window.requests, window.error_ratio.value]
@@ -193,9 +198,7 @@ def front_table(summary: Summary) -> dict[str, Any]:
             + [values.get(knob) for knob in knobs]
             + [member.metrics.get(metric) for metric in metrics]
         )
-    units = {"rate": "_rps", "seconds": "_s", "money_per_hour": "_per_hour", "cores": "_cores", "bytes": "_bytes"}
-    named = [metric + units.get(METRICS[metric].unit, "") for metric in metrics]
-    return {"columns": ["trial", "chosen", "restarts", *knobs, *named], "data": rows}
+    return {"columns": ["trial", "chosen", "restarts", *knobs, *map(_column, metrics)], "data": rows}
 
 
 def comparison_table(summary: Summary) -> dict[str, Any]:
