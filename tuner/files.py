@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files that are on the disk when their writer returns. A journal's lines, which are added, are `tuner.trials.journal`'s."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ def write(path: Path, content: bytes) -> None:
         raise StoreFailure(
             f"{path}: {len(content)} bytes could not be written ({error.strerror}); make room there, or write elsewhere"
         ) from error
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read, for it may hold Secrets. Raises OSError; no file is replaced."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in a folder, too, reach the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

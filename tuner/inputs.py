@@ -163,9 +163,10 @@ def _samples(space: SearchSpace, manifest: Manifest, baseline: Configuration) ->
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.render import render
     from tuner.space.active import active
-    from tuner.space.extremes import extremes
+    from tuner.space.domain import extremes
 
-    smallest, largest = extremes(space.parameters)
+    ends = {parameter.name: extremes(parameter.domain) for parameter in space.parameters}
+    smallest, largest = ({name: both[end] for name, both in ends.items()} for end in (0, 1))
     named = {
         "the baseline": baseline,
         "the smallest configuration": Configuration(values=active(space.parameters, {**baseline.values, **smallest})),

@@ -7,7 +7,6 @@ Kubernetes backend, what is measured from trials.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import tuner
 from tuner.errors import BackendFailure, EnvironmentFailure, InputError, Problem, TrialFailure, Where
+from tuner.files import create, sync_folder
 from tuner.measure.model import Estimate
 from tuner.measure.promise import Finding, Promise
 from tuner.space.model import SearchSpace
@@ -249,9 +249,9 @@ class Promotion:
         head += "".join(f"# {name} was not there: delete it to go back.\n" for name in new)
         parts = [manifest(change.live) for change in planned if change.live is not None]
         saved = folder / "before.yaml"
-        _write(folder / "manifest.yaml", self._text)
-        _write(saved, head + "---\n".join(parts))
-        _sync(folder)
+        create(folder / "manifest.yaml", self._text.encode())
+        create(saved, (head + "---\n".join(parts)).encode())
+        sync_folder(folder)
         return saved
 
 
@@ -408,19 +408,3 @@ def _problem(where: str, message: str, fix: str) -> Problem:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _write(path: Path, text: str) -> None:
-    """Only its owner may read it: it may hold Secrets."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

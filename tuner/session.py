@@ -19,9 +19,8 @@ from tuner.backends.model import InCluster
 from tuner.errors import InputError, Problem, Where
 from tuner.files import write
 from tuner.inputs import Inputs
-from tuner.record.model import Recorder
 from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
-from tuner.study.model import Proposal, Summary
+from tuner.study.model import Proposal, Recorder, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import StudyStart, Trial
 from tuner.uri import masked

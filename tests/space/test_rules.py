@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import Where
-from tuner.space.rules import parse_rule, same
+from tuner.space.rules import parse_rule
+from tuner.space.values import same
 
 HERE = Where(file="space.yaml", line=3)
 VALUES = {"workers": 4, "threads": 5, "cpu": "500m", "memory": "2Gi", "mode": "fast", "on": True, "share": 0.1}

@@ -97,6 +97,11 @@ def test_extremes_of_choices_compare_as_quantities() -> None:
     assert extremes(FloatRange(low=0.1, high=0.9)) == (0.1, 0.9)
 
 
+def test_the_ends_of_a_range_whose_last_step_ends_before_its_high_are_in_it() -> None:
+    assert extremes(FloatRange(low=0, high=1, step=0.3)) == (0, 0.9)
+    assert extremes(IntRange(low=1, high=10, step=4)) == (1, 9)
+
+
 A = parameter("a", IntRange(low=1, high=2), Condition(parameter="b", values=(True,)))
 B = parameter("b", Choices(values=(True, False)))
 C = parameter("c", IntRange(low=1, high=3), Condition(parameter="a", values=(2,)))

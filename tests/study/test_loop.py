@@ -26,8 +26,8 @@ from tests.study.world import (
 from tuner.errors import EnvironmentFailure
 from tuner.space.model import Budget, Configuration, IntRange, SearchSpace
 from tuner.study.advisor import OptunaAdvisor
-from tuner.study.loop import Recorder, RunTrial, Study
-from tuner.study.model import Proposal, StudyStart, Summary
+from tuner.study.loop import RunTrial, Study
+from tuner.study.model import Proposal, Recorder, StudyStart, Summary
 from tuner.study.summary import summarize
 from tuner.trials.clock import Clock, FakeClock
 from tuner.trials.journal import Journal, read

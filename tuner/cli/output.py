@@ -16,8 +16,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from tuner.record.model import Recorder
     from tuner.space.model import SearchSpace
+    from tuner.study.model import Recorder
 
 
 def print_json(value: Any) -> None:

@@ -1,9 +1,10 @@
-"""The Pareto front: every feasible candidate that no other beats in all objectives."""
+"""The Pareto front, by moocore: every feasible candidate that no other beats in all objectives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def front(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -> F
     equal in every objective, the first (the earliest trial) stays. Members come best first in the first objective,
     ties by the following ones.
 
-    The hypervolume (Zitzler & Thiele 1998; computed by moocore) is taken against `reference`, the worst value of each
+    The hypervolume (Zitzler & Thiele 1998) is taken against `reference`, the worst value of each
     objective among the same candidates: it needs no scale from the user, 0 for a lone candidate. It compares fronts
     of one reference only. None: no such candidate, or the volume is not a finite number.
     """
@@ -45,6 +46,14 @@ def front(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -> F
     )
 
 
+def undominated(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -> tuple[Candidate, ...]:
+    """Like the members of `front`, but with all that equal each other, and in the order given."""
+    complete = [candidate for candidate in candidates if candidate.feasible and _complete(candidate, objectives)]
+    if not complete or not objectives:
+        return tuple(complete)
+    return tuple(complete[row] for row in _non_dominated(as_losses(complete, objectives), equals=True))
+
+
 def as_losses(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -> FloatArray:
     """Objective values, (candidates, objectives), with the sign turned where more is better: less is better."""
     signs = np.array([1.0 if objective.direction == "minimize" else -1.0 for objective in objectives])
@@ -57,20 +66,18 @@ def _complete(candidate: Candidate, objectives: Sequence[Objective]) -> bool:
     return all(math.isfinite(candidate.metrics.get(objective.metric, math.nan)) for objective in objectives)
 
 
-def _non_dominated(losses: FloatArray) -> list[int]:
-    kept = []
-    for row, loss in enumerate(losses):
-        no_worse = (losses <= loss).all(axis=1)
-        better = (losses < loss).any(axis=1)
-        equal_before = no_worse[:row] & ~better[:row]
-        if not (no_worse & better).any() and not equal_before.any():
-            kept.append(row)
-    return kept
+def _non_dominated(losses: FloatArray, *, equals: bool = False) -> list[int]:
+    """Rows that no other dominates; of rows that equal each other the first alone, or with `equals` all."""
+    return [int(row) for row in np.flatnonzero(_moocore().is_nondominated(losses, keep_weakly=equals))]
 
 
 def _hypervolume(losses: FloatArray, reference: FloatArray) -> float | None:
+    volume = float(_moocore().hypervolume(losses, ref=reference))
+    return volume if math.isfinite(volume) else None
+
+
+def _moocore() -> Any:
     # Imported here: loading it takes longer than the rest of this room. It ships no types.
     import moocore  # type: ignore[import-untyped]
 
-    volume = float(moocore.hypervolume(losses, ref=reference))
-    return volume if math.isfinite(volume) else None
+    return moocore

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tuner.errors import InputError, Problem
 from tuner.manifests.baseline import value_of
 from tuner.space.active import active
-from tuner.space.domain import contains
-from tuner.space.model import Choices, Configuration, Domain, IntRange, SearchSpace, Value
+from tuner.space.domain import contains, in_words
+from tuner.space.model import Choices, Configuration, Domain, SearchSpace, Value
 from tuner.space.nearest import nearest
-from tuner.space.rules import same
+from tuner.space.values import same
 
 
 def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: str) -> Configuration:
@@ -27,7 +27,7 @@ def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: 
         value = _value(domain, written)
         if not contains(domain, value):
             message = f"{name} cannot be {written!r}"
-            problems.append(Problem.at(said, message, f"it is {_described(domain)}"))
+            problems.append(Problem.at(said, message, f"it is {in_words(domain)}"))
             continue
         values[name] = value
     configuration = Configuration(values=active(space.parameters, values))
@@ -51,11 +51,3 @@ def _value(domain: Domain, text: str) -> Value:
     if isinstance(domain, Choices):
         return next((value for value in domain.values if same(value, text)), value_of(domain, text))
     return value_of(domain, text)
-
-
-def _described(domain: Domain) -> str:
-    if isinstance(domain, Choices):
-        return f"one of {', '.join(str(value) for value in domain.values)}"
-    kind = "a whole number" if isinstance(domain, IntRange) else "a number"
-    step = "" if domain.step in (None, 1) else f" in steps of {domain.step}"
-    return f"{kind} from {domain.low} to {domain.high}{step}"

@@ -7,9 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from tuner.record.model import Recorder
 from tuner.record.uri import masked
-from tuner.study.model import Proposal, StudyStart, Summary
+from tuner.study.model import Proposal, Recorder, StudyStart, Summary
 from tuner.trials.model import Trial
 
 _LONGEST_PAUSE_S = 60.0

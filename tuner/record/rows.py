@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.front import pareto
+from tuner.front.model import Candidate
 from tuner.measure.model import Estimate, Measurement, Window
 from tuner.record.wording import constraint_text, objective_text, outcome_text
 from tuner.space.arrivals import described
@@ -19,13 +21,13 @@ from tuner.space.model import Objective, SearchSpace
 from tuner.study.model import StudyStart, Summary, display
 from tuner.trials.model import Measured, Trial
 
-_SUFFIX: Mapping[Unit, tuple[str, float]] = {
-    "rate": ("_rps", 1.0),
-    "seconds": ("_ms", 1000.0),
-    "ratio": ("", 1.0),
-    "money_per_hour": ("_per_hour", 1.0),
-    "cores": ("_cores", 1.0),
-    "bytes": ("_bytes", 1.0),
+_SUFFIX: Mapping[Unit, str] = {
+    "rate": "_rps",
+    "seconds": "_s",
+    "ratio": "",
+    "money_per_hour": "_per_hour",
+    "cores": "_cores",
+    "bytes": "_bytes",
 }
 _UNSAFE = re.compile(r"[^\w.\-]")
 
@@ -46,12 +48,17 @@ def safe(name: str) -> str:
 
 def metric_name(metric: str) -> str:
     """The MLflow name of a metric: ``latency_p99`` becomes ``latency_p99_ms``."""
-    return metric + _SUFFIX[METRICS[metric].unit][0]
+    return f"{metric}_ms" if METRICS[metric].unit == "seconds" else _column(metric)
+
+
+def _column(metric: str) -> str:
+    """Its name in a table, whose values are in SI units."""
+    return metric + _SUFFIX[METRICS[metric].unit]
 
 
 def _points(metric: str, estimate: Estimate, step: int = 0, prefix: str = "") -> Iterable[Point]:
-    suffix, scale = _SUFFIX[METRICS[metric].unit]
-    name = f"{prefix}{metric}{suffix}"
+    scale = 1000.0 if METRICS[metric].unit == "seconds" else 1.0
+    name = prefix + metric_name(metric)
     for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
         if value is not None:
             yield Point(name=name + end, value=value * scale, step=step)
@@ -143,18 +150,12 @@ def undominated(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set
 
     The study's verdict at its end (`tuner.front`) also knows about restarts and replaces this one.
     """
-    costs: dict[int, tuple[float, ...]] = {}
-    for trial in trials:
-        metrics = trial.measurement.metrics() if trial.feasible and trial.measurement else {}
-        if metrics and all(objective.metric in metrics for objective in objectives):
-            costs[trial.number] = tuple(
-                -metrics[o.metric] if o.direction == "maximize" else metrics[o.metric] for o in objectives
-            )
-    return {number for number, cost in costs.items() if not any(_beats(other, cost) for other in costs.values())}
-
-
-def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
-    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+    candidates = [
+        Candidate(trial=trial.number, metrics=trial.measurement.metrics(), feasible=trial.feasible)
+        for trial in trials
+        if trial.measurement
+    ]
+    return {candidate.trial for candidate in pareto.undominated(candidates, objectives)}
 
 
 def digest_of(trials: Sequence[Trial], number: int) -> str | None:
@@ -172,7 +173,7 @@ def curve_table(measurement: Measurement) -> dict[str, Any]:
     latencies = [metric for metric in METRICS if metric.startswith("latency_")]
     columns = ["offered_rps", "achieved_rps", "requests", "error_ratio"]
     for metric in latencies:
-        columns += [f"{metric}_s", f"{metric}_s_low", f"{metric}_s_high"]
+        columns += [_column(metric) + end for end in ("", "_low", "_high")]
     rows = []
     for window in measurement.curve:
         row: list[Any] = [window.offered_rps, window.achieved_rps, window.requests, window.error_ratio.value]
@@ -197,9 +198,7 @@ def front_table(summary: Summary) -> dict[str, Any]:
             + [values.get(knob) for knob in knobs]
             + [member.metrics.get(metric) for metric in metrics]
         )
-    units = {"rate": "_rps", "seconds": "_s", "money_per_hour": "_per_hour", "cores": "_cores", "bytes": "_bytes"}
-    named = [metric + units.get(METRICS[metric].unit, "") for metric in metrics]
-    return {"columns": ["trial", "chosen", "restarts", *knobs, *named], "data": rows}
+    return {"columns": ["trial", "chosen", "restarts", *knobs, *map(_column, metrics)], "data": rows}
 
 
 def comparison_table(summary: Summary) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tuner.space.model import Parameter, Value
+from tuner.space.model import Parameter
+from tuner.space.values import Value
 
 
 def in_order(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:

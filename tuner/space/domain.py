@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
-from tuner.space.model import Choices, Domain, FloatRange, IntRange, Value
-from tuner.space.rules import operand
+from tuner.space.model import Choices, Domain, FloatRange, IntRange
+from tuner.space.values import Value, operand
 
 
 def contains(domain: Domain, value: Value) -> bool:
@@ -61,6 +61,20 @@ def extremes(domain: Domain) -> tuple[Value, Value]:
         return domain.low, domain.low + (domain.high - domain.low) // domain.step * domain.step
     number = count(domain)
     return domain.low, domain.high if number is None else _step(domain, number - 1)
+
+
+def in_words(domain: Domain) -> str:
+    """``one of 1, 2``, ``a whole number from 1 to 4``."""
+    if isinstance(domain, Choices):
+        return "one of " + ", ".join("true" if v is True else "false" if v is False else str(v) for v in domain.values)
+    noun = "a whole number" if isinstance(domain, IntRange) else "a number"
+    steps = f" in steps of {number_text(domain.step)}" if domain.step is not None and domain.step != 1 else ""
+    return f"{noun} from {number_text(domain.low)} to {number_text(domain.high)}{steps}"
+
+
+def number_text(number: float) -> str:
+    """``3``, ``0.1``, ``1e+20``."""
+    return str(number) if isinstance(number, int) else f"{number:.10g}"
 
 
 def _step(domain: FloatRange, index: int) -> float:

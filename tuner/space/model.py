@@ -14,9 +14,7 @@ from tuner.errors import Where
 from tuner.space.metrics import Direction
 from tuner.space.rules import Rule
 from tuner.space.shapes import Arrival, Rated, Trace
-
-Value = bool | int | float | str
-"""What a knob may be set to. Quantities such as ``500m`` are strings and keep their spelling."""
+from tuner.space.values import Value as Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

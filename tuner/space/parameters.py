@@ -10,12 +10,13 @@ from math import prod
 from tuner.errors import Where
 from tuner.space.active import in_order
 from tuner.space.document import Mapping, Node, Scalar, Sequence, quoted
-from tuner.space.domain import contains, count
+from tuner.space.domain import contains, count, in_words, number_text
 from tuner.space.fields import LARGEST, Fields, Report, finite, is_whole, items
 from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter, Value
 from tuner.space.nearest import nearest
-from tuner.space.rules import KEYWORDS, Rule, parse_rule, same
+from tuner.space.rules import KEYWORDS, Rule, parse_rule
 from tuner.space.size import assignments, groups
+from tuner.space.values import same
 from tuner.units import quantity
 
 KEYS = ("int", "float", "choices", "log", "step", "set", "when", "container")
@@ -138,15 +139,15 @@ def _range(name: str, kind: str, fields: Fields) -> Domain | None:
     low, high = bounds
     where, problems = fields.where(kind), len(fields.report.problems)
     if low > high:
-        fix = f"write {kind}: [{_plain(high)}, {_plain(low)}]"
-        fields.report.add(where, f"the range of {name} is empty: {_plain(low)} is above {_plain(high)}", fix)
+        fix = f"write {kind}: [{number_text(high)}, {number_text(low)}]"
+        fields.report.add(where, f"the range of {name} is empty: {number_text(low)} is above {number_text(high)}", fix)
     elif step is not None and low < high and step > high - low:
-        fix = f"use a step of at most {_plain(high - low)}"
-        fields.report.add(fields.where("step"), f"the step {_plain(step)} of {name} is larger than its range", fix)
+        fix = f"use a step of at most {number_text(high - low)}"
+        fields.report.add(fields.where("step"), f"the step {number_text(step)} of {name} is larger than its range", fix)
     if log and low <= 0:
         fix = "begin above 0, or remove log"
         fields.report.add(
-            where, f"{name} has log: true and begins at {_plain(low)}; a logarithm needs more than 0", fix
+            where, f"{name} has log: true and begins at {number_text(low)}; a logarithm needs more than 0", fix
         )
     if log and step is not None:
         fields.report.add(fields.where("step"), f"{name} has both log and step", "remove one of them")
@@ -283,21 +284,8 @@ def _own_spelling(name: str, other: str, domain: Domain, value: Scalar, report: 
         found = int(number) if number is not None and isinstance(domain, IntRange) and number.is_integer() else number
         found = found if found is not None and contains(domain, found) else None
     if found is None:
-        report.add(value.where, f"when of {name}: {value} is not a value of {other}", f"use {described(domain)}")
+        report.add(value.where, f"when of {name}: {value} is not a value of {other}", f"use {in_words(domain)}")
     return found
-
-
-def described(domain: Domain) -> str:
-    """A domain in words: ``one of 1, 2``, ``a whole number from 1 to 4``."""
-    if isinstance(domain, Choices):
-        return "one of " + ", ".join("true" if v is True else "false" if v is False else str(v) for v in domain.values)
-    noun = "a whole number" if isinstance(domain, IntRange) else "a number"
-    steps = f" in steps of {_plain(domain.step)}" if domain.step is not None and domain.step != 1 else ""
-    return f"{noun} from {_plain(domain.low)} to {_plain(domain.high)}{steps}"
-
-
-def _plain(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:.10g}"
 
 
 def _cycles(conditions: dict[str, Condition]) -> list[tuple[str, ...]]:
@@ -375,7 +363,7 @@ def _rule(item: Node, parameters: SequenceOf[Parameter], declared: list[str], re
         return None
     alone = [replace(parameter, when=None) for parameter in parameters if parameter.name in rule.names]
     if not _satisfiable(alone, [rule]):
-        domains = ", ".join(f"{parameter.name} is {described(parameter.domain)}" for parameter in alone)
+        domains = ", ".join(f"{parameter.name} is {in_words(parameter.domain)}" for parameter in alone)
         report.add(
             item.where, f"rule {quoted(item.text)}: no configuration meets it ({domains})", "correct or remove it"
         )

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuner.errors import Mistake
 from tuner.space.active import exists, in_order
 from tuner.space.domain import count, grid
-from tuner.space.model import Configuration, Parameter, SearchSpace, Value
+from tuner.space.model import Configuration, Parameter, SearchSpace
 from tuner.space.rules import Rule
+from tuner.space.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Size:
 def configurations(space: SearchSpace) -> Iterator[Configuration]:
     """Every configuration that meets the rules, the last parameter varying fastest.
 
-    Raises ValueError when a parameter is continuous.
+    Raises Mistake when a parameter is continuous.
     """
     for values in assignments(in_order(space.parameters), space.rules):
         yield Configuration(values=values)
@@ -79,7 +81,7 @@ def assignments(parameters: Sequence[Parameter], rules: Sequence[Rule]) -> Itera
 def _finite_grid(parameter: Parameter) -> Sequence[Value]:
     values = grid(parameter.domain)
     if values is None:
-        raise ValueError(f"{parameter.name!r} is continuous; give it a step to enumerate its values")
+        raise Mistake(f"{parameter.name!r} is continuous", "give it a step to enumerate its values")
     return values
 
 

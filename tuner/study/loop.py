@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Protocol
 
 from tuner.errors import EnvironmentFailure
 from tuner.front.choose import choose
@@ -28,7 +27,7 @@ from tuner.study.events import (
     last,
     since,
 )
-from tuner.study.model import Advisor, Proposal, StudyStart, Summary
+from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
 from tuner.study.resume import reconcile
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
@@ -44,18 +43,6 @@ _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
 _CHOICES = 2
 """The choice and one runner-up are measured again; what is chosen after both fell is not."""
-
-
-class Recorder(Protocol):
-    """Who is told as the study goes on. One that raises is told no more (`tuner.record.model.Recorder`)."""
-
-    def started(self, start: StudyStart) -> None: ...
-
-    def proposed(self, proposal: Proposal) -> None: ...
-
-    def finished(self, trial: Trial) -> None: ...
-
-    def closed(self, summary: Summary) -> None: ...
 
 
 class Study:

@@ -1,4 +1,4 @@
-"""The nouns and the seam of a study: what to try next, and what the whole study found."""
+"""The nouns and the seams of a study: what to try next, what the whole study found, and who is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.front.model import Choice, Front
 from tuner.space.model import Configuration
 from tuner.trials.model import Event, Outcome, Purpose, StudyStart, Trial
 
-__all__ = ["Advisor", "Comparison", "Event", "Proposal", "StudyStart", "Summary", "display"]
+__all__ = ["Advisor", "Comparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,26 @@ class Summary:
     rate_rps: float | None
     """The common rate."""
     ended_because: str
+
+
+class Recorder(Protocol):
+    """Who is told as a study goes on. It may fail: one that raises is told no more, and the study goes on."""
+
+    def started(self, start: StudyStart) -> None: ...
+
+    def proposed(self, proposal: Proposal) -> None:
+        """A trial begins."""
+        ...
+
+    def stage(self, number: int, stage: str) -> None:
+        """Trial `number` entered a stage of its life (`deploy`, `ready`, `verify`, `warm-up`, `measure`, ...)."""
+        ...
+
+    def finished(self, trial: Trial) -> None:
+        """The trial is in the journal."""
+        ...
+
+    def closed(self, summary: Summary) -> None: ...
 
 
 def display(configuration: Configuration) -> str:

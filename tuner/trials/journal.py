@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from tuner.errors import InputError, Problem, StoreFailure, Where
+from tuner.files import sync_folder
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.model import Event, StudyStart, Trial
 
@@ -77,7 +78,7 @@ class Journal:
                 file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
                 try:
                     if created:
-                        _sync_folder(path.parent)
+                        sync_folder(path.parent)
                     replay = _Replay(path, path.read_bytes())
                     _cut(path, file, replay)
                 except BaseException:
@@ -254,7 +255,7 @@ def _cut(path: Path, file: int, replay: _Replay) -> None:
         os.fsync(aside.fileno())
     os.ftruncate(file, replay.end)
     os.fsync(file)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _lock(path: Path) -> int:
@@ -280,16 +281,8 @@ def _make_folder(folder: Path) -> bool:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
     return bool(missing)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refuse(path: Path, message: str, fix: str) -> NoReturn:
