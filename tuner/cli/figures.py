@@ -10,8 +10,9 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.benchmark import Benchmark, Start
+    from tuner.benchmark import Benchmark
     from tuner.measure.model import Estimate
+    from tuner.measure.starts import Start
 
 
 def print_benchmark(result: Benchmark) -> None:
