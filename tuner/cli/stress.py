@@ -13,8 +13,9 @@ import click
 from tuner.cli.options import as_json, duration, load_rate, subject
 
 if TYPE_CHECKING:
+    from tuner.measure.runs import Run
     from tuner.space.shapes import Rated, Trace
-    from tuner.stress import Run, Stress
+    from tuner.stress import Stress
     from tuner.subjects.model import Subject, SubjectOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)

@@ -35,6 +35,10 @@ class Untrusted(Exception):
     """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
 
 
+class NoAnswers(TrialFailure):
+    """A closed loop got not one good answer."""
+
+
 class LoadWindows:
     """Puts one server under load, window by window. `on_stage` hears what is being done, in a few words."""
 
@@ -90,13 +94,13 @@ class LoadWindows:
     def closed_loop(self) -> float:
         """Good answers a second that a closed loop of all connections gets, probed for one step of the workload.
 
-        Raises TrialFailure where it gets none.
+        Raises NoAnswers where it gets none.
         """
         self._on_stage("probe with a closed loop")
         window = summarize(self.send(closed(self._workload, self._workload.step_s, seed=self.next_seed())))
         if window.achieved_rps <= 0.0:
             reason = f"a closed loop got not one good answer: {window.failures or 'no answer'}"
-            raise TrialFailure(stage="measure", kind="NoAnswers", reason=reason)
+            raise NoAnswers(stage="measure", kind="NoAnswers", reason=reason)
         return window.achieved_rps
 
     def of_closed_loop(self) -> LoadWindows:
