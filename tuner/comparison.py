@@ -11,13 +11,16 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tuner.errors import EnvironmentFailure, InputError, Mistake, TrialFailure
 from tuner.load.stages import one_rate
 from tuner.measure.common_rate import derive
+from tuner.measure.comparison_text import headline
 from tuner.measure.model import Window
 from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
+from tuner.report.data import plain
 from tuner.space.model import WorkloadSpec
 from tuner.subjects.model import Served, Subject
 from tuner.subjects.remote import Remote
@@ -25,6 +28,7 @@ from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows
 from tuner.units import format_rate, format_ratio, format_seconds
 
+SCHEMA = 1
 OnStage = Callable[[str], None]
 OnAssessment = Callable[[Assessment], None]
 
@@ -117,6 +121,12 @@ def compare(
             raise EnvironmentFailure(str(mistake)) from None
         raise InputError.at("--time", mistake.message, mistake.fix) from None
     return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """The result as plain JSON; the verdict is of B, what was not measured is null. `schema` counts up when a field
+    changes its meaning or goes."""
+    return {"schema": SCHEMA, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
 
 
 class _Match:

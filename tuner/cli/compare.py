@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -91,7 +91,7 @@ def compare(
     """
     from tuner.cli import CANNOT_TELL, FINE, WORSE
     from tuner.cli.output import command_line, deliver, writable
-    from tuner.comparison import Settings
+    from tuner.comparison import Settings, document
     from tuner.comparison import compare as measure
     from tuner.report.page import compare_page
 
@@ -103,18 +103,10 @@ def compare(
             found = measure(*sides, settings, on_stage=on_stage, on_assessment=on_assessment)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
-    document = {**data(found), "command": command_line()}
-    deliver(document, lambda: compare_page(found), html, lambda: _print(found), as_json=as_json)
+    result = {**document(found), "command": command_line()}
+    deliver(result, lambda: compare_page(found), html, lambda: _print(found), as_json=as_json)
     status = {"better": FINE, "no difference": FINE, "worse": WORSE, "cannot tell": CANNOT_TELL}
     sys.exit(status[found.assessment.verdict])
-
-
-def data(found: Comparison) -> dict[str, Any]:
-    """The result as JSON; the verdict is of B. Units are the SI units of the nouns; what was not measured is null."""
-    from tuner.measure.comparison_text import headline
-    from tuner.report.data import plain
-
-    return {"schema": 1, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
 
 
 def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject]:

@@ -42,12 +42,10 @@ def deliver(
 
 def writable(*paths: Path | None) -> None:
     """Raises InputError before the costly part for files that cannot be written after it."""
-    from tuner.errors import InputError, Problem, Where
+    from tuner.errors import InputError, Problem
 
     problems = [
-        Problem(
-            where=Where(file=str(path)), message="its folder is not there, or not writable", fix="name another file"
-        )
+        Problem.at(path, "its folder is not there, or not writable", "name another file")
         for path in paths
         if path is not None and not os.access(path.parent, os.W_OK | os.X_OK)
     ]
