@@ -15,10 +15,11 @@ from typing import Any
 
 from tuner.errors import EnvironmentFailure, InputError, Mistake, TrialFailure
 from tuner.load.stages import one_rate
+from tuner.measure.budget import divide
 from tuner.measure.common_rate import derive
 from tuner.measure.comparison_text import headline
 from tuner.measure.model import Window
-from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
+from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
 from tuner.report.data import plain
 from tuner.space.model import WorkloadSpec
@@ -48,14 +49,6 @@ OF_THE_MACHINE = ("cpu", "memory", "startup")
 """Metrics that are not known of a URL."""
 DEFAULT_METRIC = "latency_p50"
 """Where no latency is bounded: it takes least load to tell."""
-_NEEDED = {"latency_p95": 250.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
-_NEEDED_ELSE = 200.0
-"""Requests in a window: some five beyond the quantile, and enough that a steady window is rarely taken for none."""
-_LEAST_WINDOW_S = 0.5
-_LEAST_CLOSED_S = 2.0
-"""A closed loop begins with a burst of all its connections, which has to be a small part of the window."""
-_MOST_WINDOWS = 3
-"""In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
 _ATTEMPTS = 3
 """A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
 _OTHER_ARRIVALS = 1_000_003
@@ -312,28 +305,18 @@ def _order(seed: int) -> Iterator[Side]:
 def _terms(
     a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, *, spent_s: float
 ) -> Terms:
-    """How what is left of the load budget is divided. Raises Mistake where it carries too few pairs."""
+    """Raises Mistake where what is left of the load carries too few pairs."""
     workload = a.workload
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
-    if rate_rps is None:
-        least_s = _LEAST_CLOSED_S
-    else:
-        least_s = max(_LEAST_WINDOW_S, _NEEDED.get(metric, _NEEDED_ELSE) / rate_rps)
-    warm_up_s = workload.warm_up_s
-    every_s, once_s = (warm_up_s, 0.0) if restarted else (0.0, warm_up_s)
-    budget_s = settings.time_s - spent_s
-    pairs = min(settings.pairs, int((budget_s - once_s) / (every_s + least_s)))
-    wanted = min(settings.pairs, FIRST_LOOK)
-    if pairs < wanted:
-        needed_s = wanted * (every_s + least_s) + once_s + spent_s
-        at = "" if rate_rps is None else f" at {format_rate(rate_rps)}"
-        raise Mistake(
-            f"{format_seconds(settings.time_s)} of load for each side carry {max(pairs, 0)} pairs{at}, and {wanted} are "
-            f"needed: {metric} takes windows of {format_seconds(least_s)}, warm-ups {format_seconds(warm_up_s)} each",
-            f"give --time of at least {format_seconds(needed_s)}, a higher --rate or another --metric",
-        )
-    measured_s = (budget_s - once_s) / pairs - every_s
-    windows = min(_MOST_WINDOWS, int(measured_s / least_s)) if restarted else 1
+    division = divide(
+        settings.time_s,
+        spent_s,
+        pairs=settings.pairs,
+        metric=metric,
+        rate_rps=rate_rps,
+        warm_up_s=workload.warm_up_s,
+        restarted=restarted,
+    )
     return Terms(
         metric=metric,
         smallest=settings.smallest,
@@ -341,10 +324,10 @@ def _terms(
         rate_from=rate_from,
         arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
         connections=workload.connections,
-        pairs=pairs,
-        windows=windows,
-        window_s=measured_s / windows,
-        warm_up_s=warm_up_s,
+        pairs=division.pairs,
+        windows=division.windows,
+        window_s=division.window_s,
+        warm_up_s=workload.warm_up_s,
         load_s=settings.time_s,
         seed=workload.seed,
         restarted=restarted,
