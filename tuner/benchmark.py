@@ -19,6 +19,7 @@ from tuner.measure.joined import join
 from tuner.measure.model import Estimate, Samples, Window
 from tuner.measure.slo import judge
 from tuner.measure.starts import Bound, Start, Throughput, bounds, doubts, floors, pooled
+from tuner.measure.status import failures
 from tuner.measure.waterfall import waterfall
 from tuner.report.data import plain
 from tuner.space.arrivals import described
@@ -220,7 +221,7 @@ def _usual_metrics(served: Served) -> tuple[str, ...]:
 def _require_answers(window: Window) -> None:
     """Raises Untrusted where not one was good."""
     if window.achieved_rps <= 0.0:
-        raise Untrusted(f"not one good answer came: {window.failures or 'no answer at all'}")
+        raise Untrusted(f"not one good answer came: {failures(window) or 'no answer at all'}")
 
 
 def _settings(workload: WorkloadSpec, rate_rps: float | None, restarts: int) -> Mapping[str, str]:

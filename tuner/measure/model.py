@@ -158,11 +158,6 @@ class Window:
     ended: str = ""
     """Why a measurement of open length ended when it did; empty: its length was fixed."""
 
-    @property
-    def failures(self) -> str:
-        """``http 503 12x, timed out 3x``; empty: none failed."""
-        return ", ".join(f"{kind} {count}x" for kind, count in self.errors.items())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

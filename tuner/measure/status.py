@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from tuner.measure.model import Status
+from tuner.measure.model import Status, Window
 
 GRPC: Final = 1000
 """Added to the code of a gRPC status, so that it is told apart from HTTP's."""
@@ -42,3 +43,11 @@ def word(status: int) -> str:
     if status >= GRPC:
         return f"grpc {_CODES[status - GRPC]}"
     return f"http {status}" if status >= 100 else _WORDS.get(status, Status(status).name.lower().replace("_", " "))
+
+
+def failures(*windows: Window) -> str:
+    """What requests of these windows failed of: ``http 503 12x, timed out 3x``; empty: none failed."""
+    counts = Counter[str]()
+    for window in windows:
+        counts.update(window.errors)
+    return ", ".join(f"{kind} {count}x" for kind, count in counts.items())

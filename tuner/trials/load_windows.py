@@ -17,6 +17,7 @@ from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
 from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Estimate, Samples, Usage, Window
+from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
 from tuner.space.arrivals import described
@@ -99,7 +100,7 @@ class LoadWindows:
         self._on_stage("probe with a closed loop")
         window = summarize(self.send(closed(self._workload, self._workload.step_s, seed=self.next_seed())))
         if window.achieved_rps <= 0.0:
-            reason = f"a closed loop got not one good answer: {window.failures or 'no answer'}"
+            reason = f"a closed loop got not one good answer: {failures(window) or 'no answer'}"
             raise NoAnswers(stage="measure", kind="NoAnswers", reason=reason)
         return window.achieved_rps
 
