@@ -308,7 +308,7 @@ def _terms(
     """Raises Mistake where what is left of the load carries too few pairs."""
     workload = a.workload
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
-    division = divide(
+    pairs, windows, window_s = divide(
         settings.time_s,
         spent_s,
         pairs=settings.pairs,
@@ -324,9 +324,9 @@ def _terms(
         rate_from=rate_from,
         arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
         connections=workload.connections,
-        pairs=division.pairs,
-        windows=division.windows,
-        window_s=division.window_s,
+        pairs=pairs,
+        windows=windows,
+        window_s=window_s,
         warm_up_s=workload.warm_up_s,
         load_s=settings.time_s,
         seed=workload.seed,

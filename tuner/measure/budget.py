@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tuner.errors import Mistake
 from tuner.measure.paired import FIRST_LOOK
 from tuner.units import format_rate, format_seconds
@@ -18,15 +16,6 @@ _MOST_WINDOWS = 3
 """In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Division:
-    pairs: int
-    """At most."""
-    windows: int
-    """In each start."""
-    window_s: float
-
-
 def divide(
     load_s: float,
     spent_s: float,
@@ -36,10 +25,10 @@ def divide(
     rate_rps: float | None,
     warm_up_s: float,
     restarted: bool,
-) -> Division:
-    """What is left of `load_s`, warm-ups included, over at most so many pairs. `rate_rps` None: a closed loop.
+) -> tuple[int, int, float]:
+    """What is left of `load_s`, warm-ups included: pairs (at most so many), windows in each start, and their length.
 
-    Raises Mistake where it carries too few pairs to tell by.
+    `rate_rps` None: a closed loop. Raises Mistake where it carries too few pairs to tell by.
     """
     least_s = _LEAST_CLOSED_S
     if rate_rps is not None:
@@ -58,4 +47,4 @@ def divide(
         )
     measured_s = left_s / pairs - every_s
     windows = min(_MOST_WINDOWS, int(measured_s / least_s)) if restarted else 1
-    return Division(pairs=pairs, windows=windows, window_s=measured_s / windows)
+    return pairs, windows, measured_s / windows
