@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, constant
-from tuner.backends.model import Difference, Endpoint
+from tests.simulated import SimulatedGenerator, SimulatedRunning
 from tuner.comparison import Settings, compare
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure
-from tuner.load.model import Answer, LoadWindow, Request
+from tuner.load.model import LoadWindow
 from tuner.measure.comparison_text import headline
 from tuner.measure.model import Samples, Usage
 from tuner.measure.paired import Assessment, Comparison
@@ -25,51 +25,15 @@ from tuner.subjects.model import Served
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), rate_rps=200.0, warm_up_s=0.5, step_s=2.0, connections=8)
 
 
-class Idle:
-    """A `Running` that uses half a core."""
+class Queue(SimulatedGenerator):
+    """What it measured can be spoilt."""
 
-    endpoint = Endpoint(urls=("http://127.0.0.1:1",))
-    not_enforced: tuple[str, ...] = ()
-
-    def wait_ready(self, deadline_s: float) -> float:
-        return 1.0
-
-    def differences(self) -> tuple[Difference, ...]:
-        return ()
-
-    def check_alive(self) -> None:
-        return
-
-    def meter(self) -> Idle:
-        return self
-
-    def stop(self) -> Usage:
-        return Usage(cpu_cores=0.5)
-
-    def logs(self, tail: int) -> str:
-        return ""
-
-
-@dataclass
-class Queue:
-    """A `Generator` whose requests are served by a simulated queue."""
-
-    server: Server
-    stages: list[LoadWindow]
-    spoil: Callable[[Samples], Samples]
+    def __init__(self, server: Server, spoil: Callable[[Samples], Samples]) -> None:
+        super().__init__(server)
+        self._spoil = spoil
 
     def run(self, stage: LoadWindow) -> Samples:
-        self.stages.append(stage)
-        rng = np.random.default_rng(stage.seed)
-        if stage.arrival == "closed":
-            return self.spoil(self.server.closed_loop(rng, stage.connections, stage.duration_s))
-        return self.spoil(self.server.open_loop(rng, stage.rate_rps, stage.duration_s))
-
-    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
-        raise AssertionError(url)
-
-    def close(self) -> None:
-        return
+        return self._spoil(super().run(stage))
 
 
 @dataclass
@@ -95,10 +59,11 @@ class Simulated:
         self.up.append(self.name)
         rng = np.random.default_rng([len(self.stages), *self.name.encode()])
         service_s = self.service_s * float(np.exp(rng.normal(0.0, self.starts_differ)))
-        self.stages.append([])
+        generator = Queue(Server(constant(service_s), overhead_s=0.0002), self.spoil)
+        self.stages.append(generator.stages)
         try:
-            generator = Queue(Server(constant(service_s), overhead_s=0.0002), self.stages[-1], self.spoil)
-            yield Served(running=Idle(), generator=generator, startup_s=1.0)
+            running = SimulatedRunning(Usage(cpu_cores=0.5))
+            yield Served(running=running, generator=generator, startup_s=1.0)
         finally:
             self.up.remove(self.name)
 

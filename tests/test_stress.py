@@ -17,10 +17,11 @@ from tuner.errors import InputError, TrialFailure
 from tuner.load.arrivals import schedule
 from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.model import Samples, Status, Usage
+from tuner.measure.runs import Run
 from tuner.report.page import stress_page
 from tuner.space.model import Constraint, WorkloadSpec
 from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace
-from tuner.stress import Plan, Run, Stress, check, document, stress
+from tuner.stress import Plan, Stress, check, document, stress
 from tuner.subjects.model import Served
 
 CAPACITY = 400.0

@@ -9,21 +9,27 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from tuner.errors import EnvironmentFailure, InputError, Problem, TrialFailure, Where
-from tuner.load.model import Generator, LoadWindow
-from tuner.load.windows import closed, steady
+from tuner.errors import EnvironmentFailure, InputError, Mistake, TrialFailure
+from tuner.load.windows import one_rate
+from tuner.measure.budget import divide
 from tuner.measure.common_rate import derive
+from tuner.measure.comparison_text import headline
 from tuner.measure.model import Window
-from tuner.measure.paired import FIRST_LOOK, Assessment, Comparison, Pair, Side, Terms, Visit, assess
+from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
+from tuner.report.data import plain
 from tuner.space.model import WorkloadSpec
 from tuner.subjects.model import Served, Subject
 from tuner.subjects.remote import Remote
 from tuner.trials.caveats import caveats
+from tuner.trials.load_windows import LoadWindows
 from tuner.units import format_rate, format_ratio, format_seconds
 
+SCHEMA = 1
 OnStage = Callable[[str], None]
 OnAssessment = Callable[[Assessment], None]
 
@@ -43,14 +49,6 @@ OF_THE_MACHINE = ("cpu", "memory", "startup")
 """Metrics that are not known of a URL."""
 DEFAULT_METRIC = "latency_p50"
 """Where no latency is bounded: it takes least load to tell."""
-_NEEDED = {"latency_p95": 250.0, "latency_p99": 500.0, "latency_p99.9": 5000.0}
-_NEEDED_ELSE = 200.0
-"""Requests in a window: some five beyond the quantile, and enough that a steady window is rarely taken for none."""
-_LEAST_WINDOW_S = 0.5
-_LEAST_CLOSED_S = 2.0
-"""A closed loop begins with a burst of all its connections, which has to be a small part of the window."""
-_MOST_WINDOWS = 3
-"""In one start: their median forgives one that was disturbed; more starts tell more than more windows."""
 _ATTEMPTS = 3
 """A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
 _OTHER_ARRIVALS = 1_000_003
@@ -60,7 +58,6 @@ _REFUSALS = 3
 """Pairs in vain before all is given up, if there are far fewer others."""
 _IN_VAIN = 2
 """As many times more pairs in vain than others as are put up with."""
-_WARM_UP_CONNECTIONS = 4
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
 """In a sentence: what differs from start to start where the sentence is the same."""
 _LOG_LINES = 20
@@ -107,18 +104,22 @@ def compare(
     _check(a, b, metric, settings)
     sides = _Sides(a, b, on_stage)
     rate_rps, rate_from = _rate(a, b) if metric != "throughput" else (None, "a closed loop has none")
-    if rate_rps is None and metric != "throughput":
+    derived = rate_rps is None and metric != "throughput"
+    if derived:
         rate_rps, rate_from = sides.derived_rate()
-        try:
-            terms = _terms(a, b, settings, metric, rate_rps, rate_from, settings.time_s - max(sides.load_s))
-        except ValueError as error:
-            raise EnvironmentFailure(str(error)) from None
-    else:
-        try:
-            terms = _terms(a, b, settings, metric, rate_rps, rate_from, settings.time_s)
-        except ValueError as error:
-            raise _bad("--time", str(error)) from None
+    try:
+        terms = _terms(a, b, settings, metric, rate_rps, rate_from, spent_s=max(sides.load_s))
+    except Mistake as mistake:
+        if derived:
+            raise EnvironmentFailure(str(mistake)) from None
+        raise InputError.at("--time", mistake.message, mistake.fix) from None
     return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """The result as plain JSON; the verdict is of B, what was not measured is null. `schema` counts up when a field
+    changes its meaning or goes."""
+    return {"schema": SCHEMA, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
 
 
 class _Match:
@@ -190,6 +191,8 @@ class _Sides:
 
     def __init__(self, a: Subject, b: Subject, on_stage: OnStage) -> None:
         self.subjects: dict[Side, Subject] = {"A": a, "B": b}
+        self._workload = a.workload
+        """Its connections and time-outs hold for both."""
         self._on_stage = on_stage
         self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
         self._warm: set[Side] = set()
@@ -220,43 +223,37 @@ class _Sides:
         return Pair(a=visits["A"], b=visits["B"], first=first)
 
     def _capacity(self, side: Side) -> float:
-        workload = self.subjects["A"].workload  # whose connections and time-outs hold for both
-
-        def measure(served: Served) -> float:
-            self._warm_up(side, served, workload, None)
-            stage = closed(workload, workload.step_s, seed=workload.seed)
-            window = self._run(side, served.generator, stage)
-            if window.achieved_rps <= 0.0:
-                errors = ", ".join(f"{count} {kind}" for kind, count in window.errors.items())
-                raise EnvironmentFailure(
-                    f"{side} ({self.subjects[side].name}) answered nothing rightly under load: {errors or 'no answers'}"
-                )
-            return window.achieved_rps
-
-        return self._served(side, "to derive a rate", measure)
+        with self._serving(side, "to derive a rate") as (served, loads):
+            self._warm_up(side, served, loads, None)
+            self._load_s[side] += self._workload.step_s
+            return loads.closed_loop()
 
     def _visit(self, side: Side, number: int, terms: Terms, seeds: dict[int, int]) -> Visit:
         """`seeds`: of the pair's windows, by their number in it; the side that comes first fills it."""
-        workload = self.subjects["A"].workload
-
-        def measure(served: Served) -> Visit:
-            self._warm_up(side, served, workload, terms.rate_rps)
+        with self._serving(side, f"pair {number + 1}") as (served, loads):
+            self._warm_up(side, served, loads, terms.rate_rps)
             rate = "closed loop" if terms.rate_rps is None else f"measure at {format_rate(terms.rate_rps)}"
             self._on_stage(f"pair {number + 1}, {side}: {rate}")
             meter = served.running.meter()
             first = number * terms.windows
-            windows = tuple(
-                self._window(side, served, workload, terms, first + index, seeds) for index in range(terms.windows)
-            )
+            windows = tuple(self._window(side, loads, terms, first + index, seeds) for index in range(terms.windows))
             return Visit(windows=windows, usage=meter.stop(), startup_s=served.startup_s)
 
-        return self._served(side, f"pair {number + 1}", measure)
-
-    def _served[T](self, side: Side, what: str, measure: Callable[[Served], T]) -> T:
+    @contextmanager
+    def _serving(self, side: Side, what: str) -> Iterator[tuple[Served, LoadWindows]]:
+        """A start of the side. Raises EnvironmentFailure where it fails, or what is done meanwhile."""
         subject = self.subjects[side]
+
+        def on_stage(stage: str) -> None:
+            self._on_stage(f"{what}, {side}: {stage}")
+
         try:
-            with subject.serve(lambda stage: self._on_stage(f"{what}, {side}: {stage}")) as served:
-                return measure(served)
+            with subject.serve(on_stage) as served:
+                running, generator = served.running, served.generator
+                yield (
+                    served,
+                    LoadWindows(running=running, generator=generator, workload=self._workload, on_stage=on_stage),
+                )
         except TrialFailure as failure:
             logs = "\n".join(failure.logs.splitlines()[-_LOG_LINES:])
             raise EnvironmentFailure(
@@ -264,35 +261,24 @@ class _Sides:
                 + (f"\n{logs}" if logs else "")
             ) from None
 
-    def _warm_up(self, side: Side, served: Served, workload: WorkloadSpec, rate_rps: float | None) -> None:
+    def _warm_up(self, side: Side, served: Served, loads: LoadWindows, rate_rps: float | None) -> None:
         """Load that nobody looks at; a server that is not restarted needs it once."""
-        if workload.warm_up_s <= 0.0 or side in self._warm:
+        if side in self._warm:
             return
         if served.startup_s is None:
             self._warm.add(side)
-        connections = min(_WARM_UP_CONNECTIONS, workload.connections)
-        if rate_rps is None:
-            stage = closed(workload, workload.warm_up_s, connections=connections, seed=workload.seed)
-        else:
-            stage = steady(workload, rate_rps, workload.warm_up_s, seed=workload.seed)
-        served.generator.run(stage)
-        self._load_s[side] += workload.warm_up_s
+        loads.warm_up(rate_rps)
+        self._load_s[side] += self._workload.warm_up_s
 
-    def _window(
-        self, side: Side, served: Served, workload: WorkloadSpec, terms: Terms, index: int, seeds: dict[int, int]
-    ) -> Window:
+    def _window(self, side: Side, loads: LoadWindows, terms: Terms, index: int, seeds: dict[int, int]) -> Window:
         """One window that can be trusted, under the arrivals that the other side met, if it came first."""
         reasons: tuple[str, ...] = ()
         for attempt in range(_ATTEMPTS):
-            seed = seeds.get(index, terms.seed + index + attempt * _OTHER_ARRIVALS)
-            if terms.rate_rps is None:
-                stage = closed(workload, terms.window_s, seed=seed)
-            else:
-                stage = steady(workload, terms.rate_rps, terms.window_s, seed=seed)
-            if self._left_s(side, terms) < stage.duration_s:
+            if self._left_s(side, terms) < terms.window_s:
                 raise Spent(self._why(side, reasons) if reasons else "")
-            window = self._run(side, served.generator, stage)
-            served.running.check_alive()
+            seed = seeds.get(index, terms.seed + index + attempt * _OTHER_ARRIVALS)
+            self._load_s[side] += terms.window_s
+            window = summarize(loads.send(one_rate(self._workload, terms.rate_rps, terms.window_s, seed=seed)))
             if not window.untrusted:
                 seeds[index] = seed
                 return window
@@ -306,11 +292,6 @@ class _Sides:
         """A hair more than nothing is left where sums of floats come out above their budget."""
         return terms.load_s * (1.0 + 1e-9) - self._load_s[side]
 
-    def _run(self, side: Side, generator: Generator, stage: LoadWindow) -> Window:
-        samples = generator.run(stage)
-        self._load_s[side] += stage.duration_s
-        return summarize(samples)
-
 
 def _order(seed: int) -> Iterator[Side]:
     """Who comes first: blocks of two (ABBA or BAAB), each drawn, so that neither a drift nor a habit favours a side."""
@@ -322,42 +303,31 @@ def _order(seed: int) -> Iterator[Side]:
 
 
 def _terms(
-    a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, budget_s: float
+    a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, *, spent_s: float
 ) -> Terms:
-    """How the load budget is divided. Raises ValueError where it carries too few pairs."""
+    """Raises Mistake where what is left of the load carries too few pairs."""
     workload = a.workload
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
-    if rate_rps is None:
-        least_s = _LEAST_CLOSED_S
-    else:
-        least_s = max(_LEAST_WINDOW_S, _NEEDED.get(metric, _NEEDED_ELSE) / rate_rps)
-    warm_up_s = workload.warm_up_s
-    every_s, once_s = (warm_up_s, 0.0) if restarted else (0.0, warm_up_s)
-    pairs = min(settings.pairs, int((budget_s - once_s) / (every_s + least_s)))
-    wanted = min(settings.pairs, FIRST_LOOK)
-    if pairs < wanted:
-        needed_s = wanted * (every_s + least_s) + once_s + settings.time_s - budget_s
-        at = "" if rate_rps is None else f" at {format_rate(rate_rps)}"
-        raise ValueError(
-            f"{format_seconds(settings.time_s)} of load for each side carry {max(pairs, 0)} pairs{at}, and {wanted} are "
-            f"needed: {metric} takes windows of {format_seconds(least_s)}, warm-ups {format_seconds(warm_up_s)} each; "
-            f"give --time of at least {format_seconds(needed_s)}, a higher --rate or another --metric"
-        )
-    measured_s = (budget_s - once_s) / pairs - every_s
-    windows = min(_MOST_WINDOWS, int(measured_s / least_s)) if restarted else 1
+    pairs, windows, window_s = divide(
+        settings.time_s,
+        spent_s,
+        pairs=settings.pairs,
+        metric=metric,
+        rate_rps=rate_rps,
+        warm_up_s=workload.warm_up_s,
+        restarted=restarted,
+    )
     return Terms(
         metric=metric,
         smallest=settings.smallest,
         rate_rps=rate_rps,
         rate_from=rate_from,
-        arrival=(
-            closed(workload, 1.0, seed=0) if rate_rps is None else steady(workload, rate_rps, 1.0, seed=0)
-        ).arrival,
+        arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
         connections=workload.connections,
         pairs=pairs,
         windows=windows,
-        window_s=measured_s / windows,
-        warm_up_s=warm_up_s,
+        window_s=window_s,
+        warm_up_s=workload.warm_up_s,
         load_s=settings.time_s,
         seed=workload.seed,
         restarted=restarted,
@@ -369,8 +339,10 @@ def _rate(a: Subject, b: Subject) -> tuple[float | None, str]:
     rates = {side.name: side.workload.rate_rps for side in (a, b) if side.workload.rate_rps is not None}
     named = set(rates.values())
     if len(named) > 1:
-        said = " and ".join(f"{format_rate(rate)} ({name})" for name, rate in rates.items())
-        raise _bad("--rate", f"the sides name different rates, {said}", "say at which one they are compared: --rate")
+        words = " and ".join(f"{format_rate(rate)} ({name})" for name, rate in rates.items())
+        raise InputError.at(
+            "--rate", f"the sides name different rates, {words}", "say at which one they are compared: --rate"
+        )
     return (named.pop(), "as asked") if named else (None, "")
 
 
@@ -382,12 +354,14 @@ def _bounded(a: Subject, b: Subject) -> str | None:
 
 def _check(a: Subject, b: Subject, metric: str, settings: Settings) -> None:
     if metric not in COMPARED:
-        raise _bad("--metric", f"{metric!r} cannot decide a comparison", f"choose one of {', '.join(COMPARED)}")
+        raise InputError.at(
+            "--metric", f"{metric!r} cannot decide a comparison", f"choose one of {', '.join(COMPARED)}"
+        )
     if metric in OF_THE_MACHINE and any(isinstance(side, Remote) for side in (a, b)):
-        raise _bad("--metric", f"{metric} of a URL is not known", "compare manifests, or by a latency")
+        raise InputError.at("--metric", f"{metric} of a URL is not known", "compare manifests, or by a latency")
     if not 0.0 < settings.smallest < 1.0:
         message = f"the smallest difference of interest is {format_ratio(settings.smallest)}"
-        raise _bad("--smallest", message, "write a share above 0 and below 100 %, such as 5%")
+        raise InputError.at("--smallest", message, "write a share above 0 and below 100 %, such as 5%")
 
 
 def _unequal(a: WorkloadSpec, b: WorkloadSpec) -> list[str]:
@@ -410,14 +384,8 @@ def _warnings(pairs: list[Pair], terms: Terms) -> Iterator[str]:
     for side, visits in (("A", [pair.a for pair in pairs]), ("B", [pair.b for pair in pairs])):
         kinds: dict[str, list[str]] = {}
         for visit in visits:
-            said = {caveat for window in visit.windows for caveat in caveats(window, visit.usage)}
-            for kind, caveat in {_NUMBER.sub("#", caveat): caveat for caveat in sorted(said)}.items():
+            found = {caveat for window in visit.windows for caveat in caveats(window, visit.usage)}
+            for kind, caveat in {_NUMBER.sub("#", caveat): caveat for caveat in sorted(found)}.items():
                 kinds.setdefault(kind, []).append(caveat)
         for of_kind in kinds.values():
             yield f"{side}, in {len(of_kind)} of {len(visits)}: {of_kind[0]}"
-
-
-def _bad(where: str, message: str, fix: str = "") -> InputError:
-    if not fix:
-        message, _, fix = message.partition("; ")
-    return InputError([Problem(where=Where(file=where), message=message, fix=fix)])

@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import tuner
 from tuner.errors import BackendFailure, EnvironmentFailure, InputError, Problem, TrialFailure, Where
 from tuner.files import create, sync_folder
-from tuner.measure.model import Estimate
+from tuner.measure.noise import pool
 from tuner.measure.promise import Finding, Promise
 from tuner.space.model import SearchSpace
 from tuner.study.model import Summary
@@ -147,7 +146,7 @@ class Promotion:
         from tuner.load.requests import protocol_of, target
         from tuner.load.requests import requests as read_requests
         from tuner.measure.promise import findings, short
-        from tuner.trials.bench import Bench, Untrusted
+        from tuner.trials.load_windows import LoadWindows, Untrusted
         from tuner.trials.quiet import NoQuiet
         from tuner.trials.verify import ExpectedAnswers, verify_configuration
 
@@ -164,7 +163,7 @@ class Promotion:
                 ExpectedAnswers(self._folder.answers).verify(
                     to.urls, requests, protocol, workload.timeout_s, generator.ask
                 )
-                bench = Bench(
+                loads = LoadWindows(
                     running=running,
                     generator=generator,
                     workload=workload,
@@ -172,8 +171,8 @@ class Promotion:
                     quiet=NoQuiet(),
                     on_stage=on_stage,
                 )
-                bench.warm_up(promise.rate_rps)
-                window, usage = bench.at_rate(promise.rate_rps)
+                loads.warm_up(promise.rate_rps)
+                window, usage = loads.at_rate(promise.rate_rps)
         except Untrusted as untrusted:
             reason = f"it could not be measured, so nobody knows whether it keeps its promise: {untrusted}"
             return Result(kept=False, reason=reason)
@@ -336,7 +335,7 @@ def promised(summary: Summary, load: Place) -> Promise:
         if trial.measurement is not None
     ]
     metrics = {
-        name: _range([estimates[name] for estimates in restarts if name in estimates])
+        name: pool([estimates[name] for estimates in restarts if name in estimates])
         for name in compared(start)
         if name.startswith("latency_") or name == "error_ratio"
         if any(name in estimates for estimates in restarts)
@@ -347,12 +346,6 @@ def promised(summary: Summary, load: Place) -> Promise:
         metrics=metrics if start.backend == "kubernetes" and load == start.load else {},
         noise_floor=summary.noise_floor,
     )
-
-
-def _range(estimates: Sequence[Estimate]) -> Estimate:
-    """The median of the restarts, and all that their intervals cover."""
-    ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
-    return Estimate(value=median(one.value for one in estimates), low=min(ends), high=max(ends))
 
 
 def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpace:

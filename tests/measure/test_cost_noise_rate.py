@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
-from tuner.measure.noise import compare, noise_floor
+from tuner.measure.model import Estimate
+from tuner.measure.noise import compare, noise_floor, pool
 from tuner.space.model import Prices
 
 
@@ -29,6 +30,12 @@ def test_the_common_rate_is_half_in_two_digits(capacity: float, rate: float) -> 
 def test_no_common_rate_without_a_capacity(capacity: float) -> None:
     with pytest.raises(ValueError, match="capacity above 0/s"):
         derive(capacity)
+
+
+def test_restarts_are_pooled_to_their_median_with_all_that_their_intervals_cover() -> None:
+    one, two, three = Estimate(value=1.0, low=0.5, high=1.1), Estimate(value=2.0, high=9.0), Estimate(value=4.0)
+    assert pool([one]) == one
+    assert pool([one, three, two]) == Estimate(value=2.0, low=0.5, high=9.0)
 
 
 def test_the_noise_floor_is_the_largest_ratio_within_one_configuration() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.measure import windows
 from tuner.errors import Where
-from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.model import Estimate, Measurement, Usage
 from tuner.space.model import (
     Budget,
     Choices,
@@ -91,35 +92,19 @@ def start_of(
 
 def measurement(**metrics: float) -> Measurement:
     """A measurement of these metrics; a latency, throughput or cost that is not given was not measured, or is 1."""
-    window = Window(
-        offered_rps=100.0,
-        achieved_rps=99.5,
-        latency_s={
-            name: Estimate(value=value, low=value * 0.9, high=value * 1.1)
-            for name, value in metrics.items()
-            if name.startswith("latency")
-        },
-        error_ratio=Estimate(value=metrics.get("error_ratio", 0.0), low=0.0, high=0.01),
-        errors={},
-        requests=500,
-        warm_up_s=0.5,
-        lateness_p99_s=0.0002,
-        generator_cpu_ratio=0.2,
-        replica_share=(0.5, 0.5),
-    )
+    latency_s = {
+        name: Estimate(value=value, low=value * 0.9, high=value * 1.1)
+        for name, value in metrics.items()
+        if name.startswith("latency")
+    }
+    errors = Estimate(value=metrics.get("error_ratio", 0.0), low=0.0, high=0.01)
     throughput = metrics.get("throughput")
-    return Measurement(
-        at_rate=window,
-        curve=(window,),
+    return windows.measurement(
+        windows.window(latency_s=latency_s, error_ratio=errors, requests=500, replica_share=(0.5, 0.5)),
         throughput_rps=None if throughput is None else Estimate(value=throughput),
         throughput_note="bounded by latency_p99",
         usage=Usage(cpu_cores=0.7),
-        startup_s=2.0,
-        requested_cores=1.0,
-        requested_memory_bytes=2.0**28,
-        requested_gpus=0.0,
         cost_per_hour=metrics.get("cost", 1.0),
-        currency="USD",
         cost_per_million=None,
     )
 

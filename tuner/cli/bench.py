@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, load_rate, subject
+from tuner.cli.options import amount, as_json, html_page, load_rate, subject
 
 if TYPE_CHECKING:
     from tuner.benchmark import Benchmark
@@ -18,16 +18,11 @@ if TYPE_CHECKING:
     from tuner.space.length import Length
     from tuner.subjects.model import SubjectOptions
 
-_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
-
-def _length(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Length | None:
+def _length(text: str) -> Length:
     from tuner.space.length import parse_length
 
-    try:
-        return None if text is None else parse_length(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    return parse_length(text)
 
 
 @click.command()
@@ -39,7 +34,7 @@ def _length(_ctx: click.Context, _param: click.Parameter, text: str | None) -> L
 @click.option(
     "--duration",
     metavar="DURATION",
-    callback=_length,
+    callback=amount(_length),
     help="How long to measure: 5s, or 3s..30s, then until the SLO's verdict is certain or the intervals are tight.  "
     "[default: the space's, or 5s]",
 )
@@ -56,8 +51,12 @@ def _length(_ctx: click.Context, _param: click.Parameter, text: str | None) -> L
     metavar="URL",
     help="The server's own metrics (Prometheus text); may be repeated.  [default: where the manifest says, else /metrics]",
 )
-@click.option("--html", type=_FILE, help="Write a page with the result here.")
-@click.option("--hdr", type=_FILE, help="Write the latencies here, as an HdrHistogram log; one file a start.")
+@html_page
+@click.option(
+    "--hdr",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write the latencies here, as an HdrHistogram log; one file a start.",
+)
 @subject
 @as_json
 def bench(
@@ -92,9 +91,9 @@ def bench(
     tune bench deployment.yaml --slo "latency_p99 <= 50ms" --restarts 3 --html bench.html
     """
     from tuner.benchmark import benchmark, document
-    from tuner.cli.figures import print_benchmark
-    from tuner.cli.output import command_line, notice, print_json, stages, writable
+    from tuner.cli.output import command_line, deliver, notice, stages, writable
     from tuner.load.control.scrape import addresses
+    from tuner.report.page import bench_page
     from tuner.subjects.named import subject as subject_of
 
     if closed and arrival is not None:
@@ -108,29 +107,27 @@ def bench(
         most_s=None if duration is None else duration.most_s,
     )
     metrics = addresses(metrics, "--metrics")
-    found = subject_of(target, options=asked, notice=notice)
+    server = subject_of(target, options=asked, notice=notice)
     writable(html, hdr)
     try:
         with stages(quiet=as_json) as on_stage:
             result = benchmark(
-                found, restarts=restarts, metrics=metrics, on_stage=on_stage, on_samples=_histograms(hdr)
+                server, restarts=restarts, metrics=metrics, on_stage=on_stage, on_samples=_histograms(hdr)
             )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; there is no result") from stop
-    told = {**document(result), "command": command_line()}
-    if html is not None:
-        from tuner.files import write
-        from tuner.report.page import bench_page
-
-        write(html, bench_page(told).encode())
-    if as_json:
-        print_json(told)
-    else:
-        print_benchmark(result)
-        files = [] if hdr is None else [_of_start(hdr, number) for number in range(len(result.starts))]
-        for path in (*files, *([] if html is None else [html])):
-            click.echo(f"written: {path}")
+    found = {**document(result), "command": command_line()}
+    deliver(found, lambda: bench_page(found), html, lambda: _print(result, hdr), as_json=as_json)
     sys.exit(_status(result))
+
+
+def _print(result: Benchmark, hdr: Path | None) -> None:
+    from tuner.cli.figures import print_benchmark
+
+    print_benchmark(result)
+    if hdr is not None:
+        for number in range(len(result.starts)):
+            click.echo(f"written: {_of_start(hdr, number)}")
 
 
 def _histograms(path: Path | None) -> Callable[[int, Samples, Window], None]:

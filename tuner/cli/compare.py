@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import amount, as_json, duration, load_rate, subject
+from tuner.cli.options import amount, as_json, duration, html_page, load_rate, subject
 
 if TYPE_CHECKING:
     from tuner.measure.paired import Assessment, Comparison, Effect
@@ -57,9 +57,7 @@ def _ratio(text: str) -> float:
     callback=duration,
     help="Load at most, for each side.",
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write a page with the result here."
-)
+@html_page
 @subject
 @as_json
 def compare(
@@ -92,9 +90,10 @@ def compare(
     tune compare search_spaces/iris study:iris --smallest 10% --time 2m --json
     """
     from tuner.cli import CANNOT_TELL, FINE, WORSE
-    from tuner.cli.output import command_line, print_json, writable
-    from tuner.comparison import Settings
+    from tuner.cli.output import command_line, deliver, writable
+    from tuner.comparison import Settings, document
     from tuner.comparison import compare as measure
+    from tuner.report.page import compare_page
 
     sides = _subjects(a, b, replace(options, rate_rps=rate_rps))
     settings = Settings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest)
@@ -104,27 +103,10 @@ def compare(
             found = measure(*sides, settings, on_stage=on_stage, on_assessment=on_assessment)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
-    if html is not None:
-        from tuner.files import write
-        from tuner.report.page import compare_page
-
-        write(html, compare_page(found).encode())
-    if as_json:
-        print_json({**data(found), "command": command_line()})
-    else:
-        _print(found)
-        if html is not None:
-            click.echo(f"written: {html}")
+    result = {**document(found), "command": command_line()}
+    deliver(result, lambda: compare_page(found), html, lambda: _print(found), as_json=as_json)
     status = {"better": FINE, "no difference": FINE, "worse": WORSE, "cannot tell": CANNOT_TELL}
     sys.exit(status[found.assessment.verdict])
-
-
-def data(found: Comparison) -> dict[str, Any]:
-    """The result as JSON; the verdict is of B. Units are the SI units of the nouns; what was not measured is null."""
-    from tuner.measure.comparison_text import headline
-    from tuner.report.data import plain
-
-    return {"schema": 1, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
 
 
 def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject]:
@@ -133,12 +115,12 @@ def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject
     from tuner.errors import InputError, Problem
     from tuner.subjects.named import subject
 
-    said: set[str] = set()
+    heard: set[str] = set()
 
     def once(text: str) -> None:
         """Every start would say it again."""
-        if text not in said:
-            said.add(text)
+        if text not in heard:
+            heard.add(text)
             notice(text)
 
     studies = [text for text in (a, b) if text.startswith("study:")]
@@ -162,15 +144,15 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[
 
     to = console(stderr=True)
 
-    def told(assessment: Assessment) -> None:
+    def tell(assessment: Assessment) -> None:
         text = _so_far(assessment)
         notice(text) if quiet or not to.is_terminal else to.print(text, markup=False)
 
     if quiet or not to.is_terminal:
-        yield lambda _: None, told
+        yield lambda _: None, tell
         return
     with to.status("") as status:
-        yield status.update, told
+        yield status.update, tell
 
 
 def _so_far(assessment: Assessment) -> str:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.benchmark import Benchmark, Start
+    from tuner.benchmark import Benchmark
     from tuner.measure.model import Estimate
 
 
@@ -79,24 +79,16 @@ def _rows(result: Benchmark) -> Iterator[tuple[str, str, str, str]]:
 
 def _says(result: Benchmark, name: str) -> str:
     """What a row needs beside its figures."""
-    first = result.starts[0]
+    from tuner.measure.status import failures
+
+    parts = []
     if name == "throughput":
-        said = first.throughput.what
+        parts.append(result.starts[0].throughput.what)
     elif name == "error_ratio":
-        said = ", ".join(f"{kind} {count}x" for kind, count in _errors(result.starts).items())
-    else:
-        said = ""
-    floor = result.noise_floor.get(name)
-    differ = f"starts differ by {floor:.3g}x" if floor is not None and floor > 1.0 else ""
-    return "; ".join(filter(None, (said, differ)))
-
-
-def _errors(starts: tuple[Start, ...]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for start in starts:
-        for kind, count in start.window.errors.items():
-            counts[kind] = counts.get(kind, 0) + count
-    return counts
+        parts.append(failures(*(start.window for start in result.starts)))
+    if (floor := result.noise_floor.get(name, 1.0)) > 1.0:
+        parts.append(f"starts differ by {floor:.3g}x")
+    return "; ".join(filter(None, parts))
 
 
 def _interval(unit: str, estimate: Estimate) -> str:

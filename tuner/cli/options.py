@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
+html_page = click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write a page with the result here."
+)
 pick_again = click.option(
     "--pick", type=_PICKS, help="Choose again from the Pareto front by this.  [default: the study's own choice]"
 )
@@ -116,28 +119,26 @@ def study_folder(study: str, studies: Path) -> StudyFolder:
         raise InputError([error.at(Where(file=str(studies / study)))]) from None
 
 
-def duration(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
-    """Callback of options that take a duration such as ``10m``."""
-    from tuner.units import seconds
+def amount[T](read: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """Callback of options that take a quantity with a unit, read by a function that raises ValueError."""
 
-    if text is None:
-        return None
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def amount(read: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
-    """Callback of options that take a quantity with a unit, read by a function of `tuner.units`."""
-
-    def callback(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
+    def callback(_ctx: click.Context, _param: click.Parameter, text: str | None) -> T | None:
         try:
             return None if text is None else read(text)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
 
     return callback
+
+
+def _seconds(text: str) -> float:
+    from tuner.units import seconds
+
+    return seconds(text)
+
+
+duration = amount(_seconds)
+"""Callback of options that take a duration such as ``10m``."""
 
 
 def _rate(text: str) -> float:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def deliver(
+    result: Mapping[str, Any], page: Callable[[], str], html: Path | None, text: Callable[[], None], *, as_json: bool
+) -> None:
+    """Write the page where one is asked for, and print the result: as JSON, or as `text` does."""
+    from tuner.files import write
+
+    if html is not None:
+        write(html, page().encode())
+    if as_json:
+        print_json(result)
+        return
+    text()
+    if html is not None:
+        click.echo(f"written: {html}")
 
 
 def writable(*paths: Path | None) -> None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, duration, load_rate, subject
+from tuner.cli.options import as_json, duration, html_page, load_rate, subject
 
 if TYPE_CHECKING:
+    from tuner.measure.runs import Run
     from tuner.space.shapes import Rated, Trace
-    from tuner.stress import Run, Stress
+    from tuner.stress import Stress
     from tuner.subjects.model import Subject, SubjectOptions
 
-_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
 
 
@@ -37,7 +37,7 @@ _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
     callback=duration,
     help="Then a steady load for so long: do latency and memory grow?",
 )
-@click.option("--html", type=_FILE, help="Write a page with the result here.")
+@html_page
 @subject
 @as_json
 def stress(
@@ -70,32 +70,23 @@ def stress(
     tune stress search_spaces/iris --spike --soak 10m --html stress.html
     tune stress deployment.yaml --shape on_off:200/s..20/s,on_for=2s,off_for=3s --json
     """
-    from tuner.cli.output import command_line, notice, print_json, stages, writable
+    from tuner.cli.output import command_line, deliver, notice, stages, writable
+    from tuner.report.page import stress_page
     from tuner.stress import Plan, check, document
     from tuner.stress import stress as run
 
     asked = replace(options, rate_rps=rate_rps, arrival=arrival)
-    found, load = _subject_and_shape(target, asked, shape, notice)
+    server, load = _subject_and_shape(target, asked, shape, notice)
     plan = Plan(shape=load, spike=spike, soak_s=soak_s)
     check(plan)
     writable(html)
     try:
         with stages(quiet=as_json) as on_stage:
-            result = run(found, plan, on_stage=on_stage)
+            result = run(server, plan, on_stage=on_stage)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
-    told = {**document(result), "command": command_line()}
-    if html is not None:
-        from tuner.files import write
-        from tuner.report.page import stress_page
-
-        write(html, stress_page(told).encode())
-    if as_json:
-        print_json(told)
-    else:
-        _print(result)
-        if html is not None:
-            click.echo(f"written: {html}")
+    found = {**document(result), "command": command_line()}
+    deliver(found, lambda: stress_page(found), html, lambda: _print(result), as_json=as_json)
     sys.exit(_status(result))
 
 
@@ -103,7 +94,7 @@ def _subject_and_shape(
     target: str, options: SubjectOptions, shape: str | None, notice: Callable[[str], None]
 ) -> tuple[Subject, Rated | Trace | None]:
     """Raises InputError with the problems of both."""
-    from tuner.errors import InputError, Problem, Where
+    from tuner.errors import InputError, Problem
     from tuner.space.shapes import ShapeError, parse_shape
     from tuner.space.trace import read_trace
     from tuner.subjects.named import subject
@@ -120,8 +111,7 @@ def _subject_and_shape(
         if shape is not None:
             load = parse_shape(shape, lambda file: read_trace(Path(file), [source.path.name for source in sources]))
     except ShapeError as error:
-        where = Where(file="--shape")
-        problems += [Problem(where=where, message=mistake.message, fix=mistake.fix) for mistake in error.mistakes]
+        problems += [Problem.at("--shape", mistake.message, mistake.fix) for mistake in error.mistakes]
     except InputError as error:
         problems += error.problems if found is not None else ()
     if problems or found is None:

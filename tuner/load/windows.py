@@ -35,6 +35,13 @@ def closed(
     )
 
 
+def one_rate(workload: WorkloadSpec, rate_rps: float | None, duration_s: float, *, seed: int) -> LoadWindow:
+    """Open loop at the rate; None: closed loop of all connections."""
+    if rate_rps is None:
+        return closed(workload, duration_s, seed=seed)
+    return steady(workload, rate_rps, duration_s, seed=seed)
+
+
 def as_asked(workload: WorkloadSpec, rate_rps: float, duration_s: float, *, seed: int) -> LoadWindow:
     """The window that the workload describes: its shape, its trace or its closed loop, else one rate.
 

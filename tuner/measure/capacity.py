@@ -28,9 +28,9 @@ DEPTH = 16.0
 STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
 
-Verdict = Literal["passed", "failed", "generator", "unknown"]
-_SURE: tuple[Verdict, ...] = ("passed", "failed")
-_VERDICTS: dict[State, Verdict | None] = {"met": "passed", "broken": "failed", "uncertain": None}
+_Verdict = Literal["passed", "failed", "generator", "uncertain"]
+_SURE: tuple[_Verdict, ...] = ("passed", "failed")
+_VERDICTS: dict[State, _Verdict | None] = {"met": "passed", "broken": "failed", "uncertain": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,8 @@ class _Seen:
     """Worst metric over its bound; None: not known."""
     over: tuple[Exceeded, ...]
     """How many requests were beyond each bound; empty: not told."""
-    verdict: Verdict | None
-    """None: uncertain, decided by the fit."""
+    verdict: _Verdict | None
+    """None: left to the fit."""
     reason: str
 
 
@@ -174,12 +174,12 @@ class CapacitySearch:
             return not (seen.factor >= NEAR and self._closed_rps and seen.rate_rps >= self._closed_rps)
         return (self._verdict(seen) == "passed") != (seen.factor <= 1.0)
 
-    def _verdict(self, seen: _Seen) -> Verdict:
+    def _verdict(self, seen: _Seen) -> _Verdict:
         if seen.verdict is not None:
             return seen.verdict
         factors = [other.factor for other in self._seen if other.rate_rps == seen.rate_rps and other.factor is not None]
         if not factors:
-            return "unknown"
+            return "uncertain"
         factor = math.exp(sum(math.log(_cut(one)) for one in factors) / len(factors))
         crossing = self._crossing()
         if crossing is None or not 1.0 / NEAR < factor < NEAR:
@@ -294,7 +294,7 @@ class CapacitySearch:
         at = format_rate(above.rate_rps)
         if above.verdict == "generator":
             return f"the load generator's limit was reached before the server's, at {at}: {above.reason}"
-        if self._verdict(above) == "unknown":
+        if self._verdict(above) == "uncertain":
             return f"the knee was not reached: at {at} nothing can be said: {above.reason}"
         wide = (
             ""

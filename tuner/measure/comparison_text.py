@@ -29,12 +29,12 @@ def headline(comparison: Comparison) -> str:
     effect = assessment.effect(terms.metric)
     if effect is None or effect.ratio.low is None:
         return f"cannot tell: {why_not(comparison)}"
-    said = f"{difference(effect)} than A{_at(terms.metric)} ({_range(effect)}, {pairs(assessment.pairs, terms)})"
+    found = f"{difference(effect)} than A{_at(terms.metric)} ({_range(effect)}, {pairs(assessment.pairs, terms)})"
     if assessment.verdict == "no difference":
-        return f"no difference: B {said}; the smallest difference of interest is {format_ratio(terms.smallest)}"
+        return f"no difference: B {found}; the smallest difference of interest is {format_ratio(terms.smallest)}"
     if assessment.verdict == "cannot tell":
-        return f"cannot tell: B {said}; {why_not(comparison)}"
-    return f"B {said}"
+        return f"cannot tell: B {found}; {why_not(comparison)}"
+    return f"B {found}"
 
 
 def why_not(comparison: Comparison) -> str:

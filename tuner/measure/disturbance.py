@@ -72,7 +72,7 @@ def disturbances(samples: Samples, usage: Usage | None = None, *, from_s: float 
     if len(latency_s) < DRIFT_LEAST:
         return _restarts(usage)
     bursts = _bursts(samples, from_s, latency_s)
-    return (*_drift(at_s, latency_s), *_told(bursts, latency_s, usage), *_restarts(usage))
+    return (*_drift(at_s, latency_s), *_warnings(bursts, latency_s, usage), *_restarts(usage))
 
 
 def _drift(at_s: FloatArray, latency_s: FloatArray) -> tuple[str, ...]:
@@ -151,19 +151,19 @@ def _burst(samples: Samples, rows: IntArray) -> _Burst:
     )
 
 
-def _told(bursts: Sequence[_Burst], latency_s: FloatArray, usage: Usage | None) -> tuple[str, ...]:
+def _warnings(bursts: Sequence[_Burst], latency_s: FloatArray, usage: Usage | None) -> tuple[str, ...]:
     ours = [burst for burst in bursts if burst.generator]
     theirs = [burst for burst in bursts if not burst.generator]
-    said: list[str] = []
+    found: list[str] = []
     if ours:
         worst = format_seconds(max(burst.worst_s for burst in ours))
-        said.append(
+        found.append(
             f"the load generator itself was held up {_times(len(ours))}, for up to {worst}: not the server's doing"
         )
     stalls = [burst for burst in theirs if burst.at_once]
     period_s = _period(stalls)
     if period_s is not None:
-        said.append(_periodic(stalls, period_s, usage))
+        found.append(_periodic(stalls, period_s, usage))
         theirs = [burst for burst in theirs if not burst.at_once]
     theirs = [burst for burst in theirs if burst.requests >= BURST]
     if theirs:
@@ -172,11 +172,11 @@ def _told(bursts: Sequence[_Burst], latency_s: FloatArray, usage: Usage | None) 
             format_seconds(value) for value in (max(b.worst_s for b in theirs), float(np.median(latency_s)))
         )
         what = "the server stood still" if all(burst.at_once for burst in theirs) else "answers were slow"
-        said.append(
+        found.append(
             f"{what} {_times(len(theirs))}, up to {worst} where the median is {median}, which hit {share} of the "
             f"requests: {_cause(theirs, usage)}"
         )
-    return tuple(said)
+    return tuple(found)
 
 
 def _period(stalls: Sequence[_Burst]) -> float | None:

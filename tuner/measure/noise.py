@@ -1,14 +1,23 @@
-"""How far restarts of one configuration differ, and whether two configurations differ by more."""
+"""Restarts of one configuration as one, how far they differ, and whether two configurations differ by more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Literal
 
+from tuner.measure.model import Estimate
 from tuner.space.metrics import Direction
 
 Verdict = Literal["better", "worse", "no difference", "unknown"]
+
+
+def pool(restarts: Sequence[Estimate]) -> Estimate:
+    """Of one restart as it was measured; of several the median, with the range over all of them and their intervals."""
+    if len(restarts) == 1:
+        return restarts[0]
+    ends = [end for one in restarts for end in (one.low, one.value, one.high) if end is not None]
+    return Estimate(value=median(one.value for one in restarts), low=min(ends), high=max(ends))
 
 
 def noise_floor(replicates: Iterable[Sequence[float]]) -> float | None:
@@ -27,6 +36,12 @@ def noise_floor(replicates: Iterable[Sequence[float]]) -> float | None:
         ratio = 1.0 if low == high else high / low
         largest = ratio if largest is None else max(largest, ratio)
     return largest
+
+
+def noise_floors(replicates: Sequence[Mapping[str, Sequence[float]]], metrics: Iterable[str]) -> dict[str, float]:
+    """`noise_floor` by metric, of one mapping a configuration; absent where there is none."""
+    floors = {metric: noise_floor([values.get(metric, ()) for values in replicates]) for metric in metrics}
+    return {metric: floor for metric, floor in floors.items() if floor is not None}
 
 
 def compare(baseline: Sequence[float], chosen: Sequence[float], better: Direction, floor: float | None) -> Verdict:

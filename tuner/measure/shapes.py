@@ -68,7 +68,7 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     found = estimate_quantiles(before, (BAND,)).get(BAND)
     if found is None or not math.isfinite(found.value) or len(before) < GROUP:
         reason = f"too few good answers before to compare with ({len(before)} requests)"
-        return _unknown(reason, watched, None, _quantile(during))
+        return _uncertain(reason, watched, None, _quantile(during))
     band = TOLERANCE * (found.high if found.high is not None else found.value)
     size = math.ceil(GROUP * correlation_time((before > band).astype(np.float64)).time)
     groups = len(after) // size
@@ -76,7 +76,7 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
         reason = (
             f"{len(after)} requests afterwards are too few, {2 * size} are needed: watch longer, or at a higher rate"
         )
-        return _unknown(reason, watched, band, _quantile(during))
+        return _uncertain(reason, watched, band, _quantile(during))
     above = (after > band).astype(np.float64)
     shares = above[: groups * size].reshape(groups, size).mean(axis=1)
     is_out, is_back = shares >= _out_from(groups), shares <= _back_to(groups)
@@ -105,7 +105,7 @@ def _judged(
             return Recovery(
                 state="not recovered", after_s=None, watched_s=watched, band_s=band, during_s=during_s, text=text
             )
-        return _unknown("latency was neither certainly back nor certainly not", watched, band, during_s)
+        return _uncertain("latency was neither certainly back nor certainly not", watched, band, during_s)
     low, high = float(starts[last]) if last > 0 else 0.0, float(ends[back[0]])
     if last < 0:
         felt = during_s is None or during_s > band
@@ -130,7 +130,7 @@ def _judged(
     return Recovery(state="recovered", after_s=estimate, watched_s=watched, band_s=band, during_s=during_s, text=text)
 
 
-def _unknown(reason: str, watched: float, band: float | None, during_s: float | None) -> Recovery:
+def _uncertain(reason: str, watched: float, band: float | None, during_s: float | None) -> Recovery:
     return Recovery(
         state="uncertain",
         after_s=None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from tuner.measure.model import GOOD, IntArray, Status
+from tuner.measure.model import GOOD, IntArray, Status, Window
 
 GRPC: Final = 1000
 """Added to the code of a gRPC status, so that it is told apart from HTTP's."""
@@ -50,3 +51,11 @@ def errors(status: IntArray) -> Mapping[str, int]:
     """How many of these are not good, by the word for it."""
     kinds, counts = np.unique(status[status != GOOD], return_counts=True)
     return {word(int(kind)): int(count) for kind, count in zip(kinds, counts, strict=True)}
+
+
+def failures(*windows: Window) -> str:
+    """What requests of these windows failed of: ``http 503 12x, timed out 3x``; empty: none failed."""
+    counts = Counter[str]()
+    for window in windows:
+        counts.update(window.errors)
+    return ", ".join(f"{kind} {count}x" for kind, count in counts.items())

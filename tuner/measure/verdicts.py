@@ -1,4 +1,4 @@
-"""What a load that changes proved, in words: fine, bad, or not told."""
+"""What a load that changes proved, in words: fine, bad, or open."""
 
 from __future__ import annotations
 

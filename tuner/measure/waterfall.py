@@ -161,7 +161,7 @@ class _Drawing:
             rest_s = self._rest(what, depth, span_s, own_s, outer, _title(side))
             begin_s += (rest_s or 0.0) / 2
             if total is not None:
-                self._told(_title(side), depth, total, side, begin_s)
+                self._add(_title(side), depth, total, side, begin_s)
                 depth += 1
             behind = self._within(side, depth, begin_s, own_s, is_last=place + 1 == len(chain))
             if behind is None:
@@ -184,7 +184,7 @@ class _Drawing:
                 if side.part("total") is not None:  # what the proxy itself does comes before and after the call
                     at_s += self._itself(side, depth, own_s - (at_s - begin_s), mean_s) / 2
                 behind = (at_s, mean_s)
-            self._told(_name(side, part), depth, part, side, at_s)
+            self._add(_name(side, part), depth, part, side, at_s)
             at_s += mean_s
         if behind is None and at_s > begin_s and is_last and side.part("total") is not None:
             self._itself(side, depth, own_s, at_s - begin_s)
@@ -199,7 +199,7 @@ class _Drawing:
         for part in side.parts:
             if part.role in ("milestone", "timer"):
                 begins = begin_s if part.role == "milestone" else None
-                self._told(_name(side, part), depth, part, side, begins, adds_up=False)
+                self._add(_name(side, part), depth, part, side, begins, adds_up=False)
             elif part.role == "length":
                 self.lengths.append(Length(server=side.server, name=part.name, mean=part.mean, told_by=part.metric))
 
@@ -233,10 +233,10 @@ class _Drawing:
         for side in sides:
             total = side.part("total")
             if total is not None:
-                self._told(_title(side), 1, total, side, None, adds_up=False)
+                self._add(_title(side), 1, total, side, None, adds_up=False)
             for part in side.parts:
                 if part.role in ("stage", "downstream"):
-                    self._told(_name(side, part), 1 + int(total is not None), part, side, None, adds_up=False)
+                    self._add(_name(side, part), 1 + int(total is not None), part, side, None, adds_up=False)
             self._beside(side, 1 + int(total is not None), None)
 
     def match(self, chain: Sequence[ServerSide], sent: int) -> None:
@@ -255,7 +255,7 @@ class _Drawing:
             )
             self.notes.append(f"{_title(side)} counted {side.requests:.0f} requests where {sent} were sent: {why}")
 
-    def _told(
+    def _add(
         self, name: str, depth: int, part: Part, side: ServerSide, begin_s: float | None, *, adds_up: bool = True
     ) -> None:
         mean_s = side.per_request(part) if adds_up else part.mean

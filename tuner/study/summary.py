@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tuner.errors import InputError, Problem, Where
 from tuner.front.choose import by_trial, choose, satisfying
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
-from tuner.measure.noise import compare, noise_floor
+from tuner.measure.noise import compare, noise_floors
 from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
 from tuner.study.candidates import baseline, candidates, replicates, values
@@ -37,7 +37,7 @@ def summarize(
     front = pareto(found, start.objectives)
     groups = replicates(contents.trials)
     base = baseline(contents.trials, found)
-    floor = _noise_floor(groups.values(), compared(start))
+    floor = noise_floors([values(group) for group in groups.values()], compared(start))
     if trial is not None:
         choice: Choice | None = _asked_for(trial, contents.trials, found)
     elif pick is not None or where:
@@ -99,12 +99,6 @@ def _asked_for(trial: int, trials: Sequence[Trial], found: Sequence[Candidate]) 
     raise InputError(
         [Problem(where=where, message=f"trial {trial} was not measured", fix=f"those that were: {measured}")]
     )
-
-
-def _noise_floor(groups: Iterable[Sequence[Trial]], metrics: Iterable[str]) -> Mapping[str, float]:
-    measured = [values(group) for group in groups]
-    floors = {metric: noise_floor([found.get(metric, ()) for found in measured]) for metric in metrics}
-    return {metric: floor for metric, floor in floors.items() if floor is not None}
 
 
 def _comparisons(

@@ -24,10 +24,10 @@ from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
 from tuner.space.model import Configuration, SearchSpace
-from tuner.trials.bench import Bench, Untrusted
 from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
+from tuner.trials.load_windows import LoadWindows, Untrusted
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
 from tuner.trials.quiet import Quiet
 from tuner.trials.ready import ready
@@ -169,7 +169,7 @@ class TrialRunner:
                 startup_s = ready(
                     running, generator, workload, self._protocol, self._requests, self._expected, on_stage
                 )
-                bench = Bench(
+                loads = LoadWindows(
                     running=running,
                     generator=generator,
                     workload=workload,
@@ -178,16 +178,18 @@ class TrialRunner:
                     on_stage=on_stage,
                     tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
                 )
-                bench.warm_up(self._rate_rps)
-            return self._measure(deployment.pods, running, bench, watch, startup_s)
+                loads.warm_up(self._rate_rps)
+            return self._measure(deployment.pods, running, loads, watch, startup_s)
 
-    def _measure(self, pods: PodSet, running: Running, bench: Bench, watch: _Stopwatch, startup_s: float) -> Outcome:
+    def _measure(
+        self, pods: PodSet, running: Running, loads: LoadWindows, watch: _Stopwatch, startup_s: float
+    ) -> Outcome:
         slo = self._space.slo
         capacity: Estimate | None = None
         note = ""
         if self._rate_rps is None and self._space.workload.arrival != "closed":  # whose rate follows from the answers
             with watch:
-                capacity, note = bench.capacity(None)
+                capacity, note = loads.capacity(None)
             if capacity is None:
                 raise TrialFailure(
                     stage="measure",
@@ -197,15 +199,15 @@ class TrialRunner:
             self._rate_rps = derive(capacity.value)
             self._on_rate(self._rate_rps)
         with watch:
-            at_rate, usage = bench.at_rate(self._rate_rps)
+            at_rate, usage = loads.at_rate(self._rate_rps)
         judgement = judge(at_rate, slo)
         lost = judgement.state == "broken"
         if lost:
             note = f"not searched: {judgement.reason}"
         elif capacity is None:
             with watch:
-                capacity, note = bench.capacity(at_rate)
-        measurement = self._measurement(pods, running, bench, startup_s, at_rate, usage, capacity, note)
+                capacity, note = loads.capacity(at_rate)
+        measurement = self._measurement(pods, running, loads, startup_s, at_rate, usage, capacity, note)
         broken = judge_measurement(measurement, slo)
         if lost:
             return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
@@ -215,7 +217,7 @@ class TrialRunner:
         self,
         pods: PodSet,
         running: Running,
-        bench: Bench,
+        loads: LoadWindows,
         startup_s: float,
         at_rate: Window,
         usage: Usage,
@@ -228,7 +230,7 @@ class TrialRunner:
         warnings = [*caveats(at_rate, usage), *asked.warnings]
         measurement = Measurement(
             at_rate=at_rate,
-            curve=bench.curve,
+            curve=loads.curve,
             throughput_rps=capacity,
             throughput_note=note,
             usage=usage,

@@ -1,4 +1,4 @@
-"""The load windows of one trial, and the curve they draw: warm-up, the common rate, the capacity search."""
+"""The load windows of one start, and the curve they draw: warm-up, the common rate, closed loop, capacity search."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from dataclasses import replace
 from itertools import count
 
 from tuner.backends.model import Running
+from tuner.errors import TrialFailure
+from tuner.load.control.scrape import scrape
 from tuner.load.model import Generator, LoadWindow
-from tuner.load.windows import as_asked, closed, steady
+from tuner.load.windows import as_asked, closed, one_rate, steady
 from tuner.measure.capacity import CapacitySearch
+from tuner.measure.counters import Increase, difference, together
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
 from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Estimate, Samples, Usage, Window
+from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
 from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
-from tuner.trials.quiet import Quiet, silence
+from tuner.trials.quiet import NoQuiet, Quiet, silence
 
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_WARM_UP_CONNECTIONS = 4
+"""Of a closed loop that warms up: enough to reach every worker of most servers, too few to flood one."""
 _USUAL = ("latency_p99",)
 """What an open duration is measured for where neither an SLO nor an objective says."""
 
@@ -30,8 +36,12 @@ class Untrusted(Exception):
     """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
 
 
-class Bench:
-    """Puts one deployed configuration under load. `on_stage` hears what is being done, in a few words."""
+class NoAnswers(TrialFailure):
+    """A closed loop got not one good answer."""
+
+
+class LoadWindows:
+    """Puts one server under load, window by window. `on_stage` hears what is being done, in a few words."""
 
     def __init__(
         self,
@@ -39,25 +49,31 @@ class Bench:
         running: Running,
         generator: Generator,
         workload: WorkloadSpec,
-        slo: tuple[Constraint, ...],
-        quiet: Quiet,
+        slo: tuple[Constraint, ...] = (),
+        quiet: Quiet | None = None,
         on_stage: Callable[[str], None],
         tight: tuple[str, ...] = (),
+        metrics: tuple[str, ...] = (),
     ) -> None:
-        """`tight`: latencies whose value at the common rate matters beyond the verdict, where its duration is open."""
+        """`tight`: latencies whose value at the common rate matters beyond the verdict, where its duration is open.
+        `metrics`: addresses of the servers' own, read before and after each window at the common rate.
+        """
         self._running = running
         self._generator = generator
         self._workload = workload
         self._slo = slo
-        self._quiet = quiet
+        self._quiet = quiet or NoQuiet()
         self._on_stage = on_stage
         self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
+        self._metrics = metrics
         self._seeds = count(workload.seed)
         self._curve: list[Window] = []
         self._over: tuple[Exceeded, ...] = ()
         """What of the last window at the common rate was beyond each bound."""
         self.parts: tuple[Samples, ...] = ()
         """The load windows of the last measurement at a rate that was trusted."""
+        self.counted: Increase | None = None
+        """What the servers counted meanwhile; None: nobody knows where they tell it."""
 
     @property
     def curve(self) -> tuple[Window, ...]:
@@ -69,10 +85,34 @@ class Bench:
         if self._workload.warm_up_s <= 0:
             return
         self._on_stage("warm-up")
+        workload, length_s, seed = self._workload, self._workload.warm_up_s, self.next_seed()
         if rate_rps is None:
-            self._window(self._closed(self._workload.warm_up_s, min(4, self._workload.connections)))
+            few = min(_WARM_UP_CONNECTIONS, workload.connections)
+            self.send(closed(workload, length_s, connections=few, seed=seed))
         else:
-            self._window(steady(self._workload, rate_rps, self._workload.warm_up_s, seed=next(self._seeds)))
+            self.send(steady(workload, rate_rps, length_s, seed=seed))
+
+    def closed_loop(self) -> float:
+        """Good answers a second that a closed loop of all connections gets, probed for one step of the workload.
+
+        Raises NoAnswers where it gets none.
+        """
+        self._on_stage("probe with a closed loop")
+        window = summarize(self.send(closed(self._workload, self._workload.step_s, seed=self.next_seed())))
+        if window.achieved_rps <= 0.0:
+            reason = f"a closed loop got not one good answer: {failures(window) or 'no answer'}"
+            raise NoAnswers(stage="measure", kind="NoAnswers", reason=reason)
+        return window.achieved_rps
+
+    def of_closed_loop(self) -> LoadWindows:
+        """Windows of the same server in a closed loop that does not think, judged by no SLO."""
+        return LoadWindows(
+            running=self._running,
+            generator=self._generator,
+            workload=replace(self._workload, arrival="closed", think_s=0.0, shape=None),
+            quiet=self._quiet,
+            on_stage=self._on_stage,
+        )
 
     def at_rate(self, rate_rps: float | None) -> tuple[Window, Usage]:
         """The window at the common rate and what the server used in it. Raises Untrusted.
@@ -83,14 +123,15 @@ class Bench:
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
-            settled = self._measured(rate_rps)
+            settled, increases = self._measured(rate_rps)
             usage = meter.stop()
-            window = self._told(settled, usage)
+            window = self._window(settled, usage)
             if window.ended:
                 self._on_stage(window.ended)
             self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
             if not window.untrusted:
                 self.parts = settled.parts
+                self.counted = together(increases) if self._metrics else None
                 if self._one_rate:
                     self._curve.append(window)
                 return window, usage
@@ -106,16 +147,40 @@ class Bench:
         while (probe := search.next()) is not None:
             if probe.rate_rps is None:
                 self._on_stage("probe the capacity")
-                stage = self._closed(self._workload.step_s, probe.connections)
             else:
                 self._on_stage(f"search at {probe.rate_rps:.4g}/s")
-                stage = steady(self._workload, probe.rate_rps, self._workload.step_s, seed=next(self._seeds))
-            samples = self._samples(stage)
+            workload = self._workload
+            samples = self.send(one_rate(workload, probe.rate_rps, workload.step_s, seed=self.next_seed()))
             window = summarize(samples)
             search.observe(window, exceeded(samples, self._slo, window.warm_up_s))
             if not window.untrusted:
                 self._curve.append(window)
         return search.result()
+
+    def next_seed(self) -> int:
+        """Of arrivals that no window has met yet."""
+        return next(self._seeds)
+
+    def send(self, stage: LoadWindow) -> Samples:
+        """One window, in silence. Raises TrialFailure where the server did not survive it."""
+        samples = self._quietly(stage)
+        self._running.check_alive()
+        return samples
+
+    def watch(self, stage: LoadWindow) -> tuple[Samples, Usage, TrialFailure | None]:
+        """One window, what the server used in it, and how it died of it; None: it is alive."""
+        meter = self._running.meter()
+        samples = self._quietly(stage)
+        usage = meter.stop()
+        try:
+            self._running.check_alive()
+        except TrialFailure as death:
+            return samples, usage, death
+        return samples, usage, None
+
+    def _quietly(self, stage: LoadWindow) -> Samples:
+        with silence(self._quiet):
+            return self._generator.run(stage)
 
     @property
     def _one_rate(self) -> bool:
@@ -126,20 +191,21 @@ class Bench:
         one_rate = self._one_rate and rate_rps is not None
         return f"the common rate of {rate_rps:.4g}/s" if one_rate else described(self._workload)
 
-    def _closed(self, duration_s: float, connections: int) -> LoadWindow:
-        return closed(self._workload, duration_s, connections=connections, seed=next(self._seeds))
-
-    def _measured(self, rate_rps: float | None) -> Settled:
+    def _measured(self, rate_rps: float | None) -> tuple[Settled, list[Increase]]:
         """The window that the workload describes, or as many of them as its open duration takes."""
         workload = self._workload
+        increases: list[Increase] = []
 
         def run(seconds: float) -> Samples:
-            return self._samples(as_asked(workload, rate_rps or 0.0, seconds, seed=next(self._seeds)))
+            before = scrape(self._metrics, ask=self._generator.ask)
+            samples = self.send(as_asked(workload, rate_rps or 0.0, seconds, seed=self.next_seed()))
+            increases.append(difference(before, scrape(self._metrics, ask=self._generator.ask)))
+            return samples
 
         plan = looks(workload.duration_s, workload.most_s or workload.duration_s)
-        return measure(run, plan, self._goal)
+        return measure(run, plan, self._goal), increases
 
-    def _told(self, settled: Settled, usage: Usage) -> Window:
+    def _window(self, settled: Settled, usage: Usage) -> Window:
         """The window, with what disturbed it; of a load that changes, or overwhelms, that is no disturbance."""
         window = settled.window
         if self._workload.shape is not None:
@@ -149,15 +215,6 @@ class Bench:
             return window
         found = disturbances(join(settled.parts), usage, from_s=window.warm_up_s)
         return replace(window, warnings=(*window.warnings, *found))
-
-    def _window(self, stage: LoadWindow) -> Window:
-        return summarize(self._samples(stage))
-
-    def _samples(self, stage: LoadWindow) -> Samples:
-        with silence(self._quiet):
-            samples = self._generator.run(stage)
-        self._running.check_alive()
-        return samples
 
 
 def _grows(window: Window) -> bool:
