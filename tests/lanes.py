@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import PurePath
 
 import pytest
 
 from tests.cluster.places import NUMBER
 
 SECONDS = {
-    "tests/cli/test_study_cluster.py": 224,
-    "tests/cli/test_killed.py": 73,
+    "test_study_cluster.py": 224,
+    "test_kinds.py": 130,
+    "test_failures.py": 100,
+    "test_load_job.py": 90,
+    "test_bench_cluster.py": 75,
+    "test_killed.py": 75,
+    "test_readme_cluster.py": 75,
+    "test_apply.py": 60,
+    "test_cluster.py": 60,
+    "test_conformance.py": 50,
+    "test_images.py": 40,
+    "test_operators.py": 40,
+    "test_addresses.py": 25,
+    "test_away.py": 20,
+    "test_gpu.py": 20,
 }
-"""How long the tests of a file take, roughly, where that is more than a moment."""
+"""How long the tests on a cluster take, roughly, by file; others are dealt out by their number of files."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,13 +55,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shares(files: Iterable[str], lanes: int) -> list[set[str]]:
     """The files of each lane; the same for any order of `files`."""
     dealt: list[set[str]] = [set() for _ in range(lanes)]
-    for file in sorted(files, key=lambda file: (-_seconds(file), file)):
-        min(dealt, key=lambda lane: sum(map(_seconds, lane))).add(file)
+    for file in sorted(files, key=lambda file: (-seconds(file), file)):
+        min(dealt, key=lambda lane: sum(map(seconds, lane))).add(file)
     return dealt
 
 
-def _seconds(file: str) -> int:
-    return SECONDS.get(file, 1)
+def seconds(file: str) -> int:
+    return SECONDS.get(PurePath(file).name, 1)
 
 
 def _file(item: pytest.Item) -> str:

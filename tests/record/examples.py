@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests import builders
 from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
 from tuner.measure.model import Estimate, Measurement, Usage, Window
@@ -64,7 +65,7 @@ def space(folder: Path = Path("/spaces/iris")) -> SearchSpace:
 
 
 def window(offered_rps: float, p99_s: float, *, errors: float = 0.0) -> Window:
-    return Window(
+    return builders.window(
         offered_rps=offered_rps,
         achieved_rps=offered_rps * (1 - errors),
         latency_s={
@@ -76,9 +77,6 @@ def window(offered_rps: float, p99_s: float, *, errors: float = 0.0) -> Window:
         errors={"http 503": 3} if errors else {},
         requests=round(offered_rps * 5),
         warm_up_s=0.5,
-        lateness_p99_s=0.0002,
-        generator_cpu_ratio=0.12,
-        replica_share=(1.0,),
     )
 
 
@@ -88,8 +86,8 @@ def measurement(throughput_rps: float | None, p99_s: float, cost: float, *, erro
     throughput = None
     if throughput_rps is not None:
         throughput = Estimate(value=throughput_rps, low=throughput_rps, high=throughput_rps * 1.1)
-    return Measurement(
-        at_rate=at_rate,
+    return builders.measurement(
+        at_rate,
         curve=rising,
         throughput_rps=throughput,
         throughput_note="latency_p99 breaks the SLO above" if throughput_rps else "cut short",
@@ -97,9 +95,7 @@ def measurement(throughput_rps: float | None, p99_s: float, cost: float, *, erro
         startup_s=1.9,
         requested_cores=0.5,
         requested_memory_bytes=256 * MIB,
-        requested_gpus=0.0,
         cost_per_hour=cost,
-        currency="USD",
         cost_per_million=None if throughput_rps is None else cost / throughput_rps / 3600 * 1e6,
         not_enforced=("memory limit: no right to write cgroups",),
         warnings=("few samples beyond p99.9",),

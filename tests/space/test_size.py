@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.errors import Where
+from tests.builders import parameter, space_of
 from tuner.space.active import active, exists, in_order
 from tuner.space.domain import contains, count, extremes, grid
 from tuner.space.model import (
@@ -19,32 +18,11 @@ from tuner.space.model import (
     Domain,
     FloatRange,
     IntRange,
-    Objective,
     Parameter,
     SearchSpace,
     Value,
-    WorkloadSpec,
 )
-from tuner.space.rules import parse_rule
 from tuner.space.size import Size, configurations, size
-
-HERE = Where(file="space.yaml", line=1)
-
-
-def parameter(name: str, domain: Domain, when: Condition | None = None) -> Parameter:
-    return Parameter(name=name, domain=domain, targets=(f"env/{name}",), where=HERE, when=when)
-
-
-def space_of(parameters: Sequence[Parameter], rules: Sequence[str] = ()) -> SearchSpace:
-    return SearchSpace(
-        name="space",
-        file=Path("space.yaml"),
-        manifest=Path("deployment.yaml"),
-        parameters=tuple(parameters),
-        workload=WorkloadSpec(protocol="http", requests=()),
-        objectives=(Objective(metric="cost", direction="minimize"),),
-        rules=tuple(parse_rule(rule, HERE) for rule in rules),
-    )
 
 
 def test_grids() -> None:

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from tests.builders import parameter
 from tests.study.world import (
     BASELINE,
     CPU,
@@ -21,7 +22,6 @@ from tests.study.world import (
     digest,
     lost,
     measured,
-    parameter,
     serve,
     space_of,
     start_of,

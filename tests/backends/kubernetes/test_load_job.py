@@ -144,11 +144,6 @@ class TestInCluster(GeneratorConformance):
             assert len(generator.run(stage)) == 100
             away.join()
 
-
-def _away(cluster: Cluster) -> None:
-    with suppress(pytest.skip.Exception), cluster.without("kube-apiserver"):
-        time.sleep(1.0)
-
     def test_several_engines_send_one_window_together(self, urls: tuple[str, ...]) -> None:
         stage = Stage(arrival="constant", rate_rps=100, duration_s=1.0, connections=4)
         with hosted(self.target(*urls), self.job.start, 2) as generator:
@@ -157,6 +152,11 @@ def _away(cluster: Cluster) -> None:
         assert set(samples.status) == {200}
         assert samples.connections == 4
         assert self.left_behind() == []
+
+
+def _away(cluster: Cluster) -> None:
+    with suppress(pytest.skip.Exception), cluster.without("kube-apiserver"):
+        time.sleep(1.0)
 
 
 def test_a_job_is_restricted_and_leaves_nothing(api: Api, image: str) -> None:
