@@ -8,9 +8,10 @@ from typing import Any
 
 from tuner.errors import Where
 from tuner.measure.model import Estimate, Measurement, Usage, Window
-from tuner.space.model import Domain, Objective, Parameter, SearchSpace, WorkloadSpec
+from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace, WorkloadSpec
 from tuner.space.rules import parse_rule
 
+HERE = Where(file="space.yaml", line=1)
 THROUGHPUT = Objective(metric="throughput", direction="maximize")
 COST = Objective(metric="cost", direction="minimize")
 
@@ -21,7 +22,7 @@ def parameter(name: str, domain: Domain, *targets: str, line: int = 7, **others:
     return Parameter(name=name, domain=domain, targets=targets or (f"env/{name}",), where=where, **others)
 
 
-def space_of(parameters: Sequence[Parameter], *, rules: Sequence[str] = (), **others: Any) -> SearchSpace:
+def space_of(parameters: Sequence[Parameter], rules: Sequence[str | Rule] = (), **others: Any) -> SearchSpace:
     values: dict[str, Any] = {
         "name": "toy",
         "file": Path("space.yaml"),
@@ -29,7 +30,7 @@ def space_of(parameters: Sequence[Parameter], *, rules: Sequence[str] = (), **ot
         "parameters": tuple(parameters),
         "workload": WorkloadSpec(protocol="http", requests=()),
         "objectives": (THROUGHPUT, COST),
-        "rules": tuple(parse_rule(rule, Where(file="space.yaml", line=1)) for rule in rules),
+        "rules": tuple(parse_rule(rule, HERE) if isinstance(rule, str) else rule for rule in rules),
     }
     return SearchSpace(**(values | others))
 

@@ -75,15 +75,15 @@ def test_extremes_of_choices_compare_as_quantities() -> None:
     assert extremes(FloatRange(low=0.1, high=0.9)) == (0.1, 0.9)
 
 
-A = parameter("a", IntRange(low=1, high=2), Condition(parameter="b", values=(True,)))
+A = parameter("a", IntRange(low=1, high=2), when=Condition(parameter="b", values=(True,)))
 B = parameter("b", Choices(values=(True, False)))
-C = parameter("c", IntRange(low=1, high=3), Condition(parameter="a", values=(2,)))
+C = parameter("c", IntRange(low=1, high=3), when=Condition(parameter="a", values=(2,)))
 
 
 def test_a_condition_comes_before_what_depends_on_it() -> None:
     assert in_order((C, A, B)) == (B, A, C)
     with pytest.raises(ValueError, match="the conditions of 'c', 'a' wait for each other"):
-        in_order((C, parameter("a", A.domain, Condition(parameter="c", values=(1,)))))
+        in_order((C, parameter("a", A.domain, when=Condition(parameter="c", values=(1,)))))
 
 
 def test_what_depends_on_the_absent_is_absent() -> None:
@@ -121,7 +121,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
             other = draw(st.sampled_from(parameters))
             values = draw(st.sets(st.sampled_from(grid(other.domain)), min_size=1))
             when = Condition(parameter=other.name, values=tuple(sorted(values)))
-        parameters.append(parameter(name, IntRange(low=1, high=draw(st.integers(1, 4))), when))
+        parameters.append(parameter(name, IntRange(low=1, high=draw(st.integers(1, 4))), when=when))
     names = st.sampled_from([item.name for item in parameters])
     rules = st.builds("{} {} {} + {}".format, names, st.sampled_from(["<", "<=", "!="]), names, st.integers(0, 2))
     return space_of(draw(st.permutations(parameters)), draw(st.lists(rules, max_size=3)))
