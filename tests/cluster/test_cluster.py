@@ -94,11 +94,12 @@ def test_a_limit_stands_in_the_control_group(own: Cluster) -> None:
 
 
 @pytest.fixture
-def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def another(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """How to start a command of scripts/cluster for a cluster beside the session's, on a network of its own."""
     if why := obstacle() or (None if compiled() else "no cluster was compiled yet"):
         pytest.skip(why)
-    monkeypatch.setenv("TUNER_CLUSTER_STATE", str(tmp_path / f"try{os.getpid()}"))
+    # a short path: kubelet's sockets lie below it
+    monkeypatch.setenv("TUNER_CLUSTER_STATE", str(tmp_path_factory.mktemp("c") / f"try{os.getpid()}"))
     holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
     ours = Path("/proc/self/ns/net").readlink()
     try:
