@@ -1,17 +1,8 @@
-"""Fixtures for all tests; what they give and when they skip stands in tests/cluster/fixture.py."""
+"""What the tests of every room have: a cluster (tests/cluster/fixture.py) and lanes (tests/lanes.py)."""
 
 from hypothesis import settings
 
-from tests.cluster.fixture import (
-    cluster,
-    images,
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    undisturbed,
-)
-
-__all__ = ["cluster", "images", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "undisturbed"]
+pytest_plugins = ("tests.cluster.fixture", "tests.lanes")
 
 # Without a deadline: on a busy machine a slow example says nothing about the code.
 settings.register_profile("any machine", deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cluster import machine, ways
 from tests.cluster.places import started_by_tests
-from tests.cluster.say import CannotError, say
+from tests.cluster.say import exit_status, say
 
 
 def main() -> int:
@@ -29,14 +29,8 @@ def main() -> int:
     load.add_argument("archive", nargs="+", type=Path)
     for action in actions.choices.values():
         action.add_argument("--current", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    try:
-        _act(parser.parse_args())
-    except CannotError as error:
-        say(str(error))
-        return 3
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    options = parser.parse_args()
+    return exit_status(lambda: _act(options))
 
 
 def _act(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster import daemons, network
-from tests.cluster.places import API_ADDRESS, API_PORT, NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK, Node, state
+from tests.cluster.places import API_PORT, Node, api_address, networks, state
 
 _ETCD = "https://127.0.0.1:23790"
 _ETCD_PEER = "https://127.0.0.1:23800"
@@ -36,8 +36,8 @@ def up(programs: Path) -> None:
     )
     _start(
         f"{programs}/kube-apiserver",
-        f"--bind-address={API_ADDRESS}",
-        f"--advertise-address={API_ADDRESS}",
+        f"--bind-address={api_address()}",
+        f"--advertise-address={api_address()}",
         f"--secure-port={API_PORT}",
         f"--etcd-servers={_ETCD}",
         f"--etcd-cafile={keys}/ca.crt",
@@ -53,7 +53,7 @@ def up(programs: Path) -> None:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={keys}/service-account.pub",
         f"--service-account-signing-key-file={keys}/service-account.key",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        f"--service-cluster-ip-range={networks().services}",
         "--authorization-mode=Node,RBAC",
         "--anonymous-auth=false",
         "--enable-admission-plugins=NodeRestriction",
@@ -75,11 +75,11 @@ def up(programs: Path) -> None:
         f"{programs}/kube-proxy",
         f"--kubeconfig={keys}/proxy.kubeconfig",
         "--proxy-mode=iptables",
-        f"--cluster-cidr={POD_NETWORK}",
+        f"--cluster-cidr={networks().pods}",
         f"--hostname-override={Node(number=0).name}",
         "--healthz-bind-address=127.0.0.1:10256",
         "--metrics-bind-address=127.0.0.1:10249",
-        f"--nodeport-addresses={NODE_NETWORK}",
+        f"--nodeport-addresses={networks().nodes}",
         "--iptables-min-sync-period=100ms",
         # leave the machine's own settings alone
         "--conntrack-max-per-core=0",

@@ -28,7 +28,7 @@ import pytest
 
 from tests.cluster import control, daemons, machine, recovery, ways
 from tests.cluster import images as built_images
-from tests.cluster.places import locked, nodes, started_by_tests
+from tests.cluster.places import locked, nodes, own_name, started_by_tests
 from tests.cluster.programs import programs
 from tests.cluster.say import CannotError
 
@@ -118,15 +118,15 @@ def undisturbed(request: pytest.FixtureRequest) -> Iterator[None]:
 @contextmanager
 def _shared(way: ways.Way) -> Iterator[None]:
     """The cluster, up. Test runs side by side use the same one; the last takes it down if one of them started it."""
-    started = started_by_tests()
-    with locked("tests", shared=True):
+    started, tests = started_by_tests(), f"tests-{own_name()}"
+    with locked(tests, shared=True):
         with _or_skip():
             was_up = way.is_up()
             way.up(2)
             if not was_up:
                 started.touch()
         yield
-    with suppress(BlockingIOError), locked("tests", wait=False):
+    with suppress(BlockingIOError), locked(tests, wait=False):
         if started.exists():
             way.down()
             started.unlink()

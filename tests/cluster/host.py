@@ -1,13 +1,14 @@
-"""What the cluster changes on the machine beside its own things: noted before anything starts, put back by `down`."""
+"""What a cluster changes on the machine beside its own things: noted before the first starts, put back by the last."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.cluster.places import state
+from tests.cluster.places import locked, state
 
 # What kubelet sets, beside what belongs to a network namespace.
 _SETTINGS = (
@@ -33,14 +34,22 @@ class Before:
 
 
 def note() -> None:
-    """Write how the machine is into the state folder; the file is there whole or not at all."""
+    """Write how the machine is into the state folder; the file is there whole or not at all.
+
+    Where another cluster is up already, the machine is as that one made it: what it noted holds for both.
+    """
+    with locked("host"):
+        before = _seen() if (other := next(_others(), None)) is None else other.read_text()
+        half = _note().with_suffix(".new")
+        half.write_text(before)
+        half.rename(_note())
+
+
+def _seen() -> str:
     settings = {name: (Path("/proc/sys") / name).read_text().strip() for name in _SETTINGS if _known(name)}
     wanted = dict.fromkeys(str(folder) for path in PRIVATE for folder in (*reversed(Path(path).parents), path))
     missing = [folder for folder in wanted if not Path(folder).exists()]
-    before = Before(settings=settings, missing=missing)
-    half = state() / "before.json.new"
-    half.write_text(json.dumps(asdict(before), indent=1))
-    half.rename(state() / "before.json")
+    return json.dumps(asdict(Before(settings=settings, missing=missing)), indent=1)
 
 
 def make_folders() -> None:
@@ -49,13 +58,17 @@ def make_folders() -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
-def noted() -> Before | None:
-    """How the machine was before `up`; None when `up` got no further than that, or was never begun."""
-    path = state() / "before.json"
-    return Before(**json.loads(path.read_text())) if path.exists() else None
+def restore() -> None:
+    """Put everything back that was noted, unless another cluster is up: then it is for that one to do."""
+    with locked("host"):
+        if not _note().exists():  # `up` got no further than that, or was never begun
+            return
+        if next(_others(), None) is None:
+            _put_back(Before(**json.loads(_note().read_text())))
+        _note().unlink()
 
 
-def restore(before: Before) -> None:
+def _put_back(before: Before) -> None:
     for name, value in before.settings.items():
         path = Path("/proc/sys") / name
         if path.read_text().strip() != value:
@@ -63,6 +76,15 @@ def restore(before: Before) -> None:
     for folder in reversed(before.missing):
         with contextlib.suppress(OSError):  # not empty: something of another's has come to lie in it
             Path(folder).rmdir()
+
+
+def _note() -> Path:
+    return state() / "before.json"
+
+
+def _others() -> Iterator[Path]:
+    """What other clusters of this machine noted."""
+    return (note for note in state().parent.glob(f"*/{_note().name}") if note != _note())
 
 
 def _known(name: str) -> bool:

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.cluster import base, ways
 from tests.cluster.machine import install_packages, missing
 from tests.cluster.places import ROOT, cache, locked
-from tests.cluster.say import CannotError, run, say
+from tests.cluster.say import CannotError, exit_status, run, say
 
 BASE = "python:3.12-slim"
 _BUILDAH = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
@@ -241,22 +241,19 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - set(known())):
         parser.error(f"no image is named {unknown[0]}; there are {', '.join(known())}")
-    try:
-        if options.install:
-            install()
-        way = ways.choose()
-        for name in options.names or known():
-            path = archive(name, base_image=options.base)
-            print(json.dumps({"image": known()[name].reference, "archive": str(path)}), flush=True)
-            if way.is_up():
-                way.load(path)
-        say("brought onto the cluster's nodes" if way.is_up() else "no cluster is up, so they were only built")
-    except CannotError as error:
-        say(str(error))
-        return 3
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_status(lambda: _act(options))
+
+
+def _act(options: argparse.Namespace) -> None:
+    if options.install:
+        install()
+    way = ways.choose()
+    for name in options.names or known():
+        path = archive(name, base_image=options.base)
+        print(json.dumps({"image": known()[name].reference, "archive": str(path)}), flush=True)
+        if way.is_up():
+            way.load(path)
+    say("brought onto the cluster's nodes" if way.is_up() else "no cluster is up, so they were only built")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ def install_packages(packages: list[str]) -> None:
         raise CannotError(f"missing here: {' '.join(packages)}; installing them needs root and apt-get")
     say(f"installing {' '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "--quiet"], env=env, check=False, capture_output=True)
-    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env=env)
+    with locked("packages"):
+        subprocess.run(["apt-get", "update", "--quiet"], env=env, check=False, capture_output=True)
+        run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env=env)
 
 
 def up(count: int) -> None:
@@ -134,8 +135,7 @@ def _remove() -> None:
     daemons.end(lambda: daemons.ours() | cgroups.members())
     network.down()
     cgroups.remove()
-    if (before := host.noted()) is not None:
-        host.restore(before)
+    host.restore()
     shutil.rmtree(state(), ignore_errors=True)
     if state().exists():
         raise CannotError(f"{state()} could not be removed; run `scripts/cluster down` again")

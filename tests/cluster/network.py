@@ -3,26 +3,20 @@
     this machine 10.213.0.254 ---- 10.213.0.1, .2 the nodes ---- 10.214.0.0/16 pods, 10.215.0.0/24 Services
 
 Interfaces, routes, packet filter and ports of the cluster are its own: nothing of the machine's is changed, nothing
-clashes, and all of it goes with the namespace, that is with its last process. From this machine pods, Services and
+clashes, and all of it goes with the namespace, that is with its last process. (Those are the first cluster's addresses;
+one with another number has others.) From this machine pods, Services and
 node ports are reached by their addresses; pods reach this machine, and nothing beyond it. Pods are joined point to
 point (no bridge among them), so every packet between them is routed and Services need no bridge filter.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from tests.cluster import daemons
-from tests.cluster.places import (
-    MACHINE_ADDRESS,
-    NODE_NETWORK,
-    POD_NETWORK,
-    SERVICE_NETWORK,
-    Node,
-    own_name,
-)
+from tests.cluster.places import NUMBER, Node, machine_address, networks, own_name
 from tests.cluster.say import CannotError, run
 
 _HOLDER = "network"
@@ -30,12 +24,11 @@ _HOLDER = "network"
 
 def check() -> None:
     """Raise CannotError where an address of ours is in use already."""
-    ours = [ipaddress.ip_network(network) for network in (NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK)]
     for route in json.loads(run("ip", "-json", "-4", "route", "show") or "[]"):
-        if route["dst"] != "default" and any(ipaddress.ip_network(route["dst"]).overlaps(own) for own in ours):
+        if route["dst"] != "default" and any(map(IPv4Network(route["dst"]).overlaps, networks())):
             raise CannotError(
                 f"the network {route['dst']} is in use here (device {route.get('dev')}), but the cluster needs "
-                f"{NODE_NETWORK}, {POD_NETWORK} and {SERVICE_NETWORK}"
+                f"{', '.join(map(str, networks()))}; with another number in {NUMBER} it takes others"
             )
 
 
@@ -50,11 +43,11 @@ def up(programs: Path) -> None:
     run(*inside(), "ip", "link", "set", "nodes", "up")
     _address(Node(number=0))
     # not a default route: an image that is not there is told at once, not after time-outs of name servers
-    run(*inside(), "ip", "route", "add", SERVICE_NETWORK, "dev", "nodes")
-    run("ip", "addr", "add", f"{MACHINE_ADDRESS}/24", "dev", _cable())
+    run(*inside(), "ip", "route", "add", str(networks().services), "dev", "nodes")
+    run("ip", "addr", "add", f"{machine_address()}/24", "dev", _cable())
     run("ip", "link", "set", _cable(), "up")
-    for network in (POD_NETWORK, SERVICE_NETWORK):
-        run("ip", "route", "add", network, "via", Node(number=0).address)
+    for network in (networks().pods, networks().services):
+        run("ip", "route", "add", str(network), "via", Node(number=0).address)
 
 
 def join(node: Node) -> None:

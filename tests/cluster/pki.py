@@ -6,13 +6,13 @@ import base64
 import json
 from pathlib import Path
 
-from tests.cluster.places import API_ADDRESS, API_PORT, SERVICE_ADDRESS, Node, state
+from tests.cluster.places import API_PORT, Node, api_address, networks, state
 from tests.cluster.say import run
 
 _DAYS = "30"
 _SERVER_NAMES = (
     "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,"
-    f"DNS:localhost,IP:{SERVICE_ADDRESS},IP:{API_ADDRESS},IP:127.0.0.1"
+    "DNS:localhost,IP:127.0.0.1"
 )
 
 
@@ -34,7 +34,8 @@ def make() -> None:
     key = f"{folder}/service-account.key"
     run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key)
     run("openssl", "pkey", "-in", key, "-pubout", "-out", f"{folder}/service-account.pub")
-    _sign("apiserver", "/CN=kube-apiserver", _SERVER_NAMES)
+    served_at = f"IP:{networks().services[1]},IP:{api_address()}"
+    _sign("apiserver", "/CN=kube-apiserver", f"{_SERVER_NAMES},{served_at}")
     _sign("etcd", "/CN=etcd", "DNS:localhost,IP:127.0.0.1")
     _sign("etcd-client", "/CN=kube-apiserver-etcd-client")
     _sign("apiserver-kubelet", "/O=system:masters/CN=kube-apiserver-kubelet-client")
@@ -78,7 +79,7 @@ def _kubeconfig(name: str) -> None:
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
 
-    cluster = {"server": f"https://{API_ADDRESS}:{API_PORT}", "certificate-authority-data": data("ca.crt")}
+    cluster = {"server": f"https://{api_address()}:{API_PORT}", "certificate-authority-data": data("ca.crt")}
     user = {"client-certificate-data": data(f"{name}.crt"), "client-key-data": data(f"{name}.key")}
     config = {
         "apiVersion": "v1",

@@ -7,19 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import NamedTuple
+
+from tests.cluster.say import CannotError
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-# None is loopback: pods must reach the API server, and a node's address may not be loopback.
-NODE_NETWORK = "10.213.0.0/24"
-MACHINE_ADDRESS = "10.213.0.254"
-POD_NETWORK = "10.214.0.0/16"
-SERVICE_NETWORK = "10.215.0.0/24"
-SERVICE_ADDRESS = "10.215.0.1"
-API_ADDRESS = "10.213.0.1"
 API_PORT = 6443
+NUMBER = "TUNER_CLUSTER"
+"""The variable that says which of the clusters beside each other is meant, from 1 on."""
+_MOST = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,11 @@ class Node:
 
     @property
     def address(self) -> str:
-        return f"10.213.0.{self.number + 1}"
+        return str(networks().nodes[self.number + 1])
 
     @property
     def pods(self) -> str:
-        return f"10.214.{self.number}.0/24"
+        return f"{networks().pods[256 * self.number]}/24"
 
     @property
     def folder(self) -> Path:
@@ -53,9 +53,45 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "cluster"
 
 
+def number() -> int:
+    """Clusters with different ones run beside each other. Raises CannotError."""
+    given = os.environ.get(NUMBER) or "1"
+    if not given.isdecimal() or not 1 <= int(given) <= _MOST:
+        raise CannotError(f"{NUMBER}={given}: a number from 1 to {_MOST} is wanted")
+    return int(given)
+
+
+class Networks(NamedTuple):
+    """None is loopback: pods must reach the API server, and a node's address may not be loopback."""
+
+    nodes: IPv4Network
+    pods: IPv4Network
+    services: IPv4Network
+
+
+def networks() -> Networks:
+    first = 210 + 3 * number()
+    return Networks(*(IPv4Network(f"10.{first + which}.0.0/{bits}") for which, bits in enumerate((24, 16, 24))))
+
+
+def machine_address() -> str:
+    """This machine's, as pods see it."""
+    return str(networks().nodes[254])
+
+
+def api_address() -> str:
+    """The API server listens on the first node's."""
+    return Node(number=0).address
+
+
+def name() -> str:
+    """Of the cluster, short enough for an interface."""
+    return "tuner-cluster" + ("" if number() == 1 else str(number()))
+
+
 def state() -> Path:
     """Everything of the running cluster; `down` removes it whole."""
-    return Path(os.environ.get("TUNER_CLUSTER_STATE") or "/var/lib/tuner-cluster")
+    return Path(os.environ.get("TUNER_CLUSTER_STATE") or f"/var/lib/{name()}")
 
 
 def nodes() -> tuple[Node, ...]:

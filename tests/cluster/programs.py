@@ -12,7 +12,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from tests.cluster.places import HERE, cache
+from tests.cluster.places import HERE, cache, locked
 from tests.cluster.say import CannotError, run, say
 
 PAUSE_IMAGE = "tuner.local/pause:1"
@@ -35,8 +35,15 @@ def compiled() -> bool:
 def programs() -> Path:
     """Folder with the programs and `pause.tar`, compiled if they are not there yet (about 5 minutes on 2 cores)."""
     wanted = folder()
-    if wanted.exists():
-        return wanted
+    if not wanted.exists():
+        with locked("programs"):
+            _make(wanted)
+    return wanted
+
+
+def _make(wanted: Path) -> None:
+    if wanted.exists():  # made meanwhile, for another cluster
+        return
     if shutil.which("go") is None:
         raise CannotError("go is not on PATH: the cluster is compiled from Go modules; install Go 1.24 or later")
     version = _version()
@@ -54,7 +61,6 @@ def programs() -> Path:
     _pause_image(half)
     half.rename(wanted)
     say(f"compiled in {time.monotonic() - began:.0f} s")
-    return wanted
 
 
 def _version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 
 class CannotError(Exception):
@@ -12,6 +13,18 @@ class CannotError(Exception):
 
 def say(text: str) -> None:
     print(f"cluster: {text}", file=sys.stderr, flush=True)
+
+
+def exit_status(work: Callable[[], None]) -> int:
+    """Of a script that does this work."""
+    try:
+        work()
+    except CannotError as error:
+        say(str(error))
+        return 3
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def run(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, cwd: str | None = None) -> str:

@@ -44,15 +44,9 @@ def own(cluster: Cluster) -> Cluster:
     return cluster
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"https://{places.API_ADDRESS}:{places.API_PORT}/api",
-        f"https://{places.API_ADDRESS}:{places.API_PORT}/healthz",
-        f"https://{places.API_ADDRESS}:10250/pods",
-    ],
-)
-def test_without_a_certificate_nobody_gets_in(own: Cluster, url: str) -> None:
+@pytest.mark.parametrize(("port", "path"), [(places.API_PORT, "api"), (places.API_PORT, "healthz"), (10250, "pods")])
+def test_without_a_certificate_nobody_gets_in(own: Cluster, port: int, path: str) -> None:
+    url = f"https://{places.api_address()}:{port}/{path}"
     anyone = ssl.create_default_context()
     anyone.check_hostname = False
     anyone.verify_mode = ssl.CERT_NONE
@@ -100,11 +94,12 @@ def test_a_limit_stands_in_the_control_group(own: Cluster) -> None:
 
 
 @pytest.fixture
-def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def another(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """How to start a command of scripts/cluster for a cluster beside the session's, on a network of its own."""
     if why := obstacle() or (None if compiled() else "no cluster was compiled yet"):
         pytest.skip(why)
-    monkeypatch.setenv("TUNER_CLUSTER_STATE", str(tmp_path / f"try{os.getpid()}"))
+    # a short path: kubelet's sockets lie below it
+    monkeypatch.setenv("TUNER_CLUSTER_STATE", str(tmp_path_factory.mktemp("c") / f"try{os.getpid()}"))
     holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
     ours = Path("/proc/self/ns/net").readlink()
     try:
@@ -118,7 +113,8 @@ def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
 
 
 def left() -> dict[str, object]:
-    """All that a cluster could leave behind on this machine."""
+    """All that a cluster could leave behind on this machine; those of other test runs may come and go meanwhile."""
+    links = json.loads(subprocess.check_output(["ip", "-json", "link"]))
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     settings = ("kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "vm/overcommit_memory")
     return {
@@ -128,7 +124,7 @@ def left() -> dict[str, object]:
         "mounts": [line for line in mounts if str(places.state()) in line or "netns" in line],
         "folders": [path for path in (*PRIVATE, "/var/log/pods", "/run/netns", "/opt/cni") if Path(path).exists()],
         "settings": {name: (Path("/proc/sys") / name).read_text() for name in settings},
-        "links": subprocess.check_output(["ip", "-o", "link"]).count(b"\n"),
+        "links": [link["ifname"] for link in links if not link["ifname"].startswith("tuner-cluster")],
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.cluster import machine
-from tests.cluster.places import cache
+from tests.cluster.places import cache, own_name
 from tests.cluster.say import CannotError, run, say
 
 
@@ -67,8 +67,10 @@ class Current:
 
 
 class Kind:
-    words = "kind, since Docker answers here: a cluster named tuner"
-    _name = ("--name", "tuner")
+    def __init__(self) -> None:
+        self._called = own_name()
+        self._name = ("--name", self._called)
+        self.words = f"kind, since Docker answers here: a cluster named {self._called}"
 
     def up(self, nodes: int) -> None:
         if self.is_up():
@@ -97,13 +99,13 @@ class Kind:
         return self._path()
 
     def is_up(self) -> bool:
-        return "tuner" in run("kind", "get", "clusters").split()
+        return self._called in run("kind", "get", "clusters").split()
 
     def load(self, archive: Path) -> None:
         run("kind", "load", "image-archive", str(archive), *self._name)
 
     def _path(self) -> Path:
-        return cache() / "kind.kubeconfig"
+        return cache() / f"kind-{self._called}.kubeconfig"
 
 
 class Own:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Where
+from tests.builders import parameter, space_of
 from tuner.manifests.model import Manifest
-from tuner.space.model import Choices, Domain, IntRange, Parameter, SearchSpace, WorkloadSpec
+from tuner.space.model import Choices, IntRange, Parameter, SearchSpace, WorkloadSpec
 
 DEPLOYMENT = """\
 # the iris model, as it runs today
@@ -98,10 +98,6 @@ def manifest(text: str = DEPLOYMENT) -> Manifest:
     return Manifest(file=Path("deployment.yaml"), text=text)
 
 
-def parameter(name: str, domain: Domain, *targets: str, line: int = 7, **others: Any) -> Parameter:
-    return Parameter(name=name, domain=domain, targets=targets, where=Where(file="space.yaml", line=line), **others)
-
-
 def integer(name: str, *targets: str, low: int = 1, high: int = 4, **others: Any) -> Parameter:
     return parameter(name, IntRange(low=low, high=high), *targets, **others)
 
@@ -111,12 +107,5 @@ def choice(name: str, values: tuple[Any, ...], *targets: str, **others: Any) -> 
 
 
 def space(*parameters: Parameter, **others: Any) -> SearchSpace:
-    return SearchSpace(
-        name="iris",
-        file=Path("space.yaml"),
-        manifest=Path("deployment.yaml"),
-        parameters=parameters,
-        workload=WorkloadSpec(protocol="seldon", requests=()),
-        objectives=(),
-        **others,
-    )
+    workload = WorkloadSpec(protocol="seldon", requests=())
+    return space_of(parameters, **{"name": "iris", "workload": workload, "objectives": (), **others})

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.builders import window
 from tests.measure.queues import Server, constant, exponential
-from tests.measure.windows import window
 from tuner.measure.capacity import CapacitySearch, Probe
 from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Estimate, Window

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.builders import window
 from tests.measure.queues import Server, constant
-from tests.measure.windows import window
 from tuner.measure.model import Estimate, Usage
 from tuner.measure.paired import (
     MISS,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.measure import windows
+from tests import builders
 from tuner.measure.model import Estimate, Usage, Window
 from tuner.measure.promise import LEAST_FLOOR, Promise, compare, findings, short
 from tuner.space.model import Constraint
@@ -19,9 +19,8 @@ def estimate(value: float, by: float = 0.05) -> Estimate:
 
 
 def window(p99: Estimate, errors: float = 0.0) -> Window:
-    return windows.window(
-        latency_s={"latency_p99": p99}, error_ratio=Estimate(value=errors, low=errors, high=errors), backlog_rps=None
-    )
+    error_ratio = Estimate(value=errors, low=errors, high=errors)
+    return builders.window(latency_s={"latency_p99": p99}, error_ratio=error_ratio)
 
 
 def promise(p99: float = 0.010, floor: float | None = 1.1, *slo: Constraint) -> Promise:

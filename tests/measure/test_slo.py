@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.measure.windows import measurement, window
+from tests.builders import measurement, window
 from tuner.measure.model import Estimate, Usage
 from tuner.measure.slo import judge, judge_measurement, load_factor, unjudged
 from tuner.space.model import Constraint

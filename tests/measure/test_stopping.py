@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.builders import window
 from tests.measure.queues import Server, exponential
-from tests.measure.windows import window
 from tuner.measure.model import Estimate, Samples
 from tuner.measure.slo import judge
 from tuner.measure.stopping import Goal, Settled, half_width, looks, measure, reached

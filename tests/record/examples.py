@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.measure import windows
+from tests import builders
 from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
 from tuner.measure.model import Estimate, Measurement, Usage, Window
@@ -65,7 +65,7 @@ def space(folder: Path = Path("/spaces/iris")) -> SearchSpace:
 
 
 def window(offered_rps: float, p99_s: float, *, errors: float = 0.0) -> Window:
-    return windows.window(
+    return builders.window(
         offered_rps=offered_rps,
         achieved_rps=offered_rps * (1 - errors),
         latency_s={
@@ -86,7 +86,7 @@ def measurement(throughput_rps: float | None, p99_s: float, cost: float, *, erro
     throughput = None
     if throughput_rps is not None:
         throughput = Estimate(value=throughput_rps, low=throughput_rps, high=throughput_rps * 1.1)
-    return windows.measurement(
+    return builders.measurement(
         at_rate,
         curve=rising,
         throughput_rps=throughput,
@@ -94,6 +94,7 @@ def measurement(throughput_rps: float | None, p99_s: float, cost: float, *, erro
         usage=Usage(cpu_cores=0.42, memory_peak_bytes=round(180 * MIB), throttled_ratio=0.02),
         startup_s=1.9,
         requested_cores=0.5,
+        requested_memory_bytes=256 * MIB,
         cost_per_hour=cost,
         cost_per_million=None if throughput_rps is None else cost / throughput_rps / 3600 * 1e6,
         not_enforced=("memory limit: no right to write cgroups",),

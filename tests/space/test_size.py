@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.errors import Where
+from tests.builders import parameter, space_of
 from tuner.space.active import active, exists, in_order
 from tuner.space.domain import contains, count, extremes, grid
 from tuner.space.model import (
@@ -19,32 +18,11 @@ from tuner.space.model import (
     Domain,
     FloatRange,
     IntRange,
-    Objective,
     Parameter,
     SearchSpace,
     Value,
-    WorkloadSpec,
 )
-from tuner.space.rules import parse_rule
 from tuner.space.size import Size, configurations, size
-
-HERE = Where(file="space.yaml", line=1)
-
-
-def parameter(name: str, domain: Domain, when: Condition | None = None) -> Parameter:
-    return Parameter(name=name, domain=domain, targets=(f"env/{name}",), where=HERE, when=when)
-
-
-def space_of(parameters: Sequence[Parameter], rules: Sequence[str] = ()) -> SearchSpace:
-    return SearchSpace(
-        name="space",
-        file=Path("space.yaml"),
-        manifest=Path("deployment.yaml"),
-        parameters=tuple(parameters),
-        workload=WorkloadSpec(protocol="http", requests=()),
-        objectives=(Objective(metric="cost", direction="minimize"),),
-        rules=tuple(parse_rule(rule, HERE) for rule in rules),
-    )
 
 
 def test_grids() -> None:
@@ -102,15 +80,15 @@ def test_the_ends_of_a_range_whose_last_step_ends_before_its_high_are_in_it() ->
     assert extremes(IntRange(low=1, high=10, step=4)) == (1, 9)
 
 
-A = parameter("a", IntRange(low=1, high=2), Condition(parameter="b", values=(True,)))
+A = parameter("a", IntRange(low=1, high=2), when=Condition(parameter="b", values=(True,)))
 B = parameter("b", Choices(values=(True, False)))
-C = parameter("c", IntRange(low=1, high=3), Condition(parameter="a", values=(2,)))
+C = parameter("c", IntRange(low=1, high=3), when=Condition(parameter="a", values=(2,)))
 
 
 def test_a_condition_comes_before_what_depends_on_it() -> None:
     assert in_order((C, A, B)) == (B, A, C)
     with pytest.raises(ValueError, match="the conditions of 'c', 'a' wait for each other"):
-        in_order((C, parameter("a", A.domain, Condition(parameter="c", values=(1,)))))
+        in_order((C, parameter("a", A.domain, when=Condition(parameter="c", values=(1,)))))
 
 
 def test_what_depends_on_the_absent_is_absent() -> None:
@@ -148,7 +126,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
             other = draw(st.sampled_from(parameters))
             values = draw(st.sets(st.sampled_from(grid(other.domain)), min_size=1))
             when = Condition(parameter=other.name, values=tuple(sorted(values)))
-        parameters.append(parameter(name, IntRange(low=1, high=draw(st.integers(1, 4))), when))
+        parameters.append(parameter(name, IntRange(low=1, high=draw(st.integers(1, 4))), when=when))
     names = st.sampled_from([item.name for item in parameters])
     rules = st.builds("{} {} {} + {}".format, names, st.sampled_from(["<", "<=", "!="]), names, st.integers(0, 2))
     return space_of(draw(st.permutations(parameters)), draw(st.lists(rules, max_size=3)))

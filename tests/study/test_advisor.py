@@ -11,6 +11,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from tests.builders import parameter
 from tests.study.world import (
     BASELINE,
     CPU,
@@ -21,7 +22,6 @@ from tests.study.world import (
     digest,
     lost,
     measured,
-    parameter,
     serve,
     space_of,
     start_of,
@@ -135,7 +135,7 @@ def test_other_seeds_propose_otherwise(new_folder: Callable[[], Path]) -> None:
 
 
 def test_parameters_exist_only_while_their_condition_holds(folder: Path) -> None:
-    pool = parameter("pool", IntRange(low=1, high=64, log=True), Condition(parameter="mode", values=("pooled",)))
+    pool = parameter("pool", IntRange(low=1, high=64, log=True), when=Condition(parameter="mode", values=("pooled",)))
     mode = parameter("mode", Choices(values=("single", "pooled")))
     space = space_of([pool, mode, WORKERS], budget=Budget(trials=40))
     baseline = Configuration(values={"mode": "single", "workers": 1})
@@ -316,7 +316,7 @@ def test_a_store_that_cannot_be_opened_hides_the_password(folder: Path) -> None:
 
 
 def test_nothing_is_printed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    pool = parameter("pool", IntRange(low=1, high=64), Condition(parameter="cpu", values=("1",)))
+    pool = parameter("pool", IntRange(low=1, high=64), when=Condition(parameter="cpu", values=("1",)))
     space = space_of([WORKERS, CPU, pool])
     go_on(advisor_of(start_of(space, folder), space), 14, by_serving)
     assert capfd.readouterr() == ("", "")

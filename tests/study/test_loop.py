@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import parameter
 from tests.study.world import (
     BASELINE,
     CPU,
@@ -18,7 +19,6 @@ from tests.study.world import (
     digest,
     lost,
     measured,
-    parameter,
     serve,
     space_of,
     start_of,

@@ -5,40 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tests.measure import windows
-from tuner.errors import Where
-from tuner.measure.model import Estimate, Measurement, Usage
+from tests import builders
+from tests.builders import parameter
+from tuner.measure.model import Estimate, Measurement
 from tuner.space.model import (
     Budget,
     Choices,
-    Condition,
     Configuration,
     Constraint,
-    Domain,
     FloatRange,
     IntRange,
-    Objective,
     Parameter,
     SearchSpace,
     Value,
-    WorkloadSpec,
 )
-from tuner.space.rules import parse_rule
 from tuner.study.model import Proposal
 from tuner.trials.clock import FakeClock
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
 
-HERE = Where(file="space.yaml", line=1)
-THROUGHPUT = Objective(metric="throughput", direction="maximize")
-COST = Objective(metric="cost", direction="minimize")
 P99 = Constraint(metric="latency_p99", bound=0.1)
 TWELVE = Budget(trials=12)
 BASELINE = Configuration(values={"workers": 1, "cpu": "500m"})
-
-
-def parameter(name: str, domain: Domain, when: Condition | None = None) -> Parameter:
-    return Parameter(name=name, domain=domain, targets=(f"env/{name}",), where=HERE, when=when)
 
 
 WORKERS = parameter("workers", IntRange(low=1, high=8))
@@ -46,25 +35,8 @@ CPU = parameter("cpu", Choices(values=("500m", "1", "2")))
 RATIO = parameter("ratio", FloatRange(low=0.0, high=1.0))
 
 
-def space_of(
-    parameters: Sequence[Parameter] = (WORKERS, CPU),
-    *,
-    rules: Sequence[str] = (),
-    budget: Budget = TWELVE,
-    objectives: tuple[Objective, ...] = (THROUGHPUT, COST),
-    slo: tuple[Constraint, ...] = (P99,),
-) -> SearchSpace:
-    return SearchSpace(
-        name="toy",
-        file=Path("space.yaml"),
-        manifest=Path("deployment.yaml"),
-        parameters=tuple(parameters),
-        workload=WorkloadSpec(protocol="http", requests=()),
-        objectives=objectives,
-        slo=slo,
-        budget=budget,
-        rules=tuple(parse_rule(rule, HERE) for rule in rules),
-    )
+def space_of(parameters: Sequence[Parameter] = (WORKERS, CPU), **others: Any) -> SearchSpace:
+    return builders.space_of(parameters, **{"budget": TWELVE, "slo": (P99,), **others})
 
 
 def start_of(
@@ -92,18 +64,18 @@ def start_of(
 
 def measurement(**metrics: float) -> Measurement:
     """A measurement of these metrics; a latency, throughput or cost that is not given was not measured, or is 1."""
-    latency_s = {
-        name: Estimate(value=value, low=value * 0.9, high=value * 1.1)
-        for name, value in metrics.items()
-        if name.startswith("latency")
-    }
-    errors = Estimate(value=metrics.get("error_ratio", 0.0), low=0.0, high=0.01)
+    window = builders.window(
+        latency_s={
+            name: Estimate(value=value, low=value * 0.9, high=value * 1.1)
+            for name, value in metrics.items()
+            if name.startswith("latency")
+        },
+        error_ratio=Estimate(value=metrics.get("error_ratio", 0.0), low=0.0, high=0.01),
+    )
     throughput = metrics.get("throughput")
-    return windows.measurement(
-        windows.window(latency_s=latency_s, error_ratio=errors, requests=500, replica_share=(0.5, 0.5)),
+    return builders.measurement(
+        window,
         throughput_rps=None if throughput is None else Estimate(value=throughput),
-        throughput_note="bounded by latency_p99",
-        usage=Usage(cpu_cores=0.7),
         cost_per_hour=metrics.get("cost", 1.0),
         cost_per_million=None,
     )

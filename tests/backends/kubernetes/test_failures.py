@@ -20,7 +20,7 @@ import yaml
 
 from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
-from tests.cluster.places import MACHINE_ADDRESS
+from tests.cluster.places import machine_address
 from tests.conformance.backend import READY_WITHIN_S, predict
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
@@ -237,12 +237,13 @@ def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[tuple[str, st
             pass
 
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    names = f"subjectAltName=IP:{MACHINE_ADDRESS}"
+    machine = machine_address()
+    names = f"subjectAltName=IP:{machine}"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-subj", "/CN=webhook", "-addext", names, "-days", "1", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
     try:
-        server = http.server.ThreadingHTTPServer((MACHINE_ADDRESS, 0), Answers)
+        server = http.server.ThreadingHTTPServer((machine, 0), Answers)
     except OSError as error:
         pytest.skip(f"the API server of this cluster does not reach this machine: {error}")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -251,7 +252,7 @@ def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[tuple[str, st
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         ca = base64.b64encode(certificate.read_bytes()).decode()
-        yield f"https://{MACHINE_ADDRESS}:{server.server_address[1]}/", ca
+        yield f"https://{machine}:{server.server_address[1]}/", ca
     finally:
         server.shutdown()
         server.server_close()

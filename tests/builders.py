@@ -1,10 +1,38 @@
-"""Windows and measurements written by hand, for what is judged rather than computed."""
+"""Nouns written by hand, for what is judged rather than computed; whoever builds one says only what he is about."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from tuner.errors import Where
 from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace, WorkloadSpec
+from tuner.space.rules import parse_rule
+
+HERE = Where(file="space.yaml", line=1)
+THROUGHPUT = Objective(metric="throughput", direction="maximize")
+COST = Objective(metric="cost", direction="minimize")
+
+
+def parameter(name: str, domain: Domain, *targets: str, line: int = 7, **others: Any) -> Parameter:
+    """Without targets, an environment variable of its name."""
+    where = Where(file="space.yaml", line=line)
+    return Parameter(name=name, domain=domain, targets=targets or (f"env/{name}",), where=where, **others)
+
+
+def space_of(parameters: Sequence[Parameter], rules: Sequence[str | Rule] = (), **others: Any) -> SearchSpace:
+    values: dict[str, Any] = {
+        "name": "toy",
+        "file": Path("space.yaml"),
+        "manifest": Path("deployment.yaml"),
+        "parameters": tuple(parameters),
+        "workload": WorkloadSpec(protocol="http", requests=()),
+        "objectives": (THROUGHPUT, COST),
+        "rules": tuple(parse_rule(rule, HERE) if isinstance(rule, str) else rule for rule in rules),
+    }
+    return SearchSpace(**(values | others))
 
 
 def window(**changes: Any) -> Window:

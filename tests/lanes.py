@@ -1,0 +1,75 @@
+"""Test runs beside each other, which together run every test once: `pytest --lane 2/3` is the second of three.
+
+Each has a cluster of its own. What the tests of a file share is costly, so files stay whole; they are dealt out
+longest first, each to the lane that has the least to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import PurePath
+
+import pytest
+
+from tests.cluster.places import NUMBER
+
+SECONDS = {
+    "test_study_cluster.py": 224,
+    "test_kinds.py": 180,
+    "test_bench_cluster.py": 100,
+    "test_readme_cluster.py": 90,
+    "test_gpu.py": 80,
+    "test_apply.py": 75,
+    "test_failures.py": 75,
+    "test_killed.py": 75,
+    "test_cluster.py": 50,
+    "test_conformance.py": 45,
+    "test_load_job.py": 45,
+    "test_images.py": 30,
+    "test_operators.py": 30,
+    "test_addresses.py": 20,
+    "test_away.py": 20,
+}
+"""How long the tests on a cluster take, roughly, by file; others are dealt out by their number of files."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--lane", type=_lane, metavar="N/M", help="run the Nth of M shares of the tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if lane := config.getoption("--lane"):
+        os.environ[NUMBER] = str(lane[0])
+
+
+@pytest.hookimpl(trylast=True)  # what -m and -k leave is dealt out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if lane := config.getoption("--lane"):
+        number, lanes = lane
+        ours = shares({_file(item) for item in items}, lanes)[number - 1]
+        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in ours])
+        items[:] = [item for item in items if _file(item) in ours]
+
+
+def shares(files: Iterable[str], lanes: int) -> list[set[str]]:
+    """The files of each lane; the same for any order of `files`."""
+    dealt: list[set[str]] = [set() for _ in range(lanes)]
+    for file in sorted(files, key=lambda file: (-seconds(file), file)):
+        min(dealt, key=lambda lane: sum(map(seconds, lane))).add(file)
+    return dealt
+
+
+def seconds(file: str) -> int:
+    return SECONDS.get(PurePath(file).name, 1)
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _lane(text: str) -> tuple[int, int]:
+    number, _, lanes = text.partition("/")
+    if not 1 <= int(number) <= int(lanes):
+        raise ValueError
+    return int(number), int(lanes)
