@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
+from tuner.manifests.model import Rendered
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.space.model import (
     Budget,
@@ -212,4 +213,5 @@ def summary(study_id: str = "a1b2c3d4", name: str = "iris") -> Summary:
 
 
 def proposal(number: int, values: Mapping[str, Value] = MIDDLE, purpose: Purpose = "search") -> Proposal:
-    return Proposal(number=number, purpose=purpose, configuration=Configuration(values=values))
+    rendered = Rendered(text="", objects=())
+    return Proposal(number=number, purpose=purpose, configuration=Configuration(values=values), rendered=rendered)

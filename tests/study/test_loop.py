@@ -15,10 +15,10 @@ from tests.study.world import (
     Runner,
     can_run,
     crashed,
-    digest,
     lost,
     measured,
     parameter,
+    render,
     serve,
     space_of,
     start_of,
@@ -75,7 +75,7 @@ def run(
     with Journal.open(folder / "journal.jsonl") as journal:
         study = Study(
             start=start,
-            advisor=OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run),
+            advisor=OptunaAdvisor(start=start, space=space, baseline=BASELINE, render=render, infeasible=can_run),
             journal=journal,
             recorders=recorders,
             clock=clock or FakeClock(),
@@ -296,7 +296,7 @@ def test_the_common_rate_is_kept(folder: Path) -> None:
     space = space_of(budget=Budget(trials=3, confirm=0))
     start = start_of(space, folder, sampler="random")
     with Journal.open(folder / "journal.jsonl") as journal:
-        advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run)
+        advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, render=render, infeasible=can_run)
         study = Study(
             start=start, advisor=advisor, journal=journal, recorders=(), clock=FakeClock(), notice=lambda _: None
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuner.errors import Where
+from tuner.manifests.model import Rendered
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.space.model import (
     Budget,
@@ -152,11 +153,16 @@ def serve(values: Mapping[str, Value]) -> Outcome:
     return measured(throughput=throughput, cost=cpu, latency_p99=0.02 * workers / cpu)
 
 
+def render(configuration: Configuration) -> Rendered:
+    """A manifest of the configuration alone."""
+    return Rendered(text=repr(sorted(configuration.values.items())), objects=(configuration.values,))
+
+
 def digest(configuration: Configuration) -> str:
-    return configuration.digest
+    return render(configuration).digest
 
 
-def can_run(_: Configuration) -> None:
+def can_run(_: Rendered) -> None:
     return None
 
 

@@ -141,6 +141,19 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class InCluster(Protocol):
+    """A backend whose trials run in a namespace of a cluster."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def context(self) -> str | None:
+        """The kubeconfig's; None: it has none."""
+        ...
+
+
+@runtime_checkable
 class ChecksRendered(Protocol):
     """A backend that can be asked beforehand what it thinks of whole configurations, such as a cluster with its rules."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Problem
 from tuner.load.protocols import NAMES
 from tuner.space.arrivals import with_arrivals
 from tuner.space.model import RequestSource, WorkloadSpec
@@ -62,26 +63,20 @@ def with_options(usual: WorkloadSpec, options: SubjectOptions) -> tuple[Workload
     return workload, tuple(problems)
 
 
-def _lacking(workload: WorkloadSpec) -> tuple[Problem, ...]:
+def _lacking(workload: WorkloadSpec) -> Iterator[Problem]:
     """What the workload's protocol cannot do without."""
-    problems = []
     if workload.protocol not in NAMES:
         fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
-        message = f"no protocol is called {workload.protocol!r}"
-        return (Problem(where=Where(file="--protocol"), message=message, fix=fix),)
+        yield Problem.at("--protocol", f"no protocol is called {workload.protocol!r}", fix)
+        return
     if workload.protocol in ("v2", "v2-grpc", "tensorflow") and workload.model is None and workload.path is None:
         message = f"the requests of the {workload.protocol} protocol name the model, and none was given"
-        problems.append(Problem(where=Where(file="--model"), message=message, fix="give --model NAME"))
+        yield Problem.at("--model", message, "give --model NAME")
     if workload.protocol != "http" and any(source.path == NOTHING for source in workload.requests):
         message = f"the {workload.protocol} protocol sends a body, and none was given"
-        problems.append(Problem(where=Where(file="--body"), message=message, fix="give --body FILE"))
+        yield Problem.at("--body", message, "give --body FILE")
     if workload.protocol == "grpc" and "/" not in workload.method:
         message = "the grpc protocol calls a method, and none was given"
-        problems.append(
-            Problem(where=Where(file="--method"), message=message, fix="give --method package.Service/Method")
-        )
+        yield Problem.at("--method", message, "give --method package.Service/Method")
     if workload.path is not None and not workload.path.startswith("/"):
-        problems.append(
-            Problem(where=Where(file="--path"), message=f"{workload.path!r} is no path", fix=f"write /{workload.path}")
-        )
-    return tuple(problems)
+        yield Problem.at("--path", f"{workload.path!r} is no path", f"write /{workload.path}")
