@@ -16,6 +16,7 @@ from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.folder import StudyFolder
 
 if TYPE_CHECKING:
+    from tuner.trials.model import StudyStart
     from tuner.trials.traffic import Traffic
 
 _CAPACITY_WINDOWS = 6
@@ -136,6 +137,17 @@ def inputs_of(folder: StudyFolder) -> Inputs:
         fix = "start a new study with `tune run`, or bring the files back as they were"
         raise InputError.at(start.space_file, changed, fix)
     return inputs
+
+
+def space_of(folder: StudyFolder, start: StudyStart) -> SearchSpace:
+    """A study's search space: its own file or, where that is gone, the study's copy of it. Raises InputError."""
+    from tuner.space.reader import read as read_space
+
+    original = Path(start.space_file)
+    space, problems = read_space(original if original.is_file() else folder.space)
+    if space is None:
+        raise InputError(problems)
+    return space
 
 
 def backend_of(

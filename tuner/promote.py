@@ -156,7 +156,7 @@ class Promotion:
         running = self._rollout.running(self._pods, start.study_id, workload.ready_timeout_s, load)
         try:
             with serving(running, traffic, generator, on_stage=on_stage) as served:
-                bench = Bench(
+                loads = Bench(
                     running=running,
                     generator=served.generator,
                     workload=workload,
@@ -164,8 +164,8 @@ class Promotion:
                     quiet=NoQuiet(),
                     on_stage=on_stage,
                 )
-                bench.warm_up(promise.rate_rps)
-                window, usage = bench.at_rate(promise.rate_rps)
+                loads.warm_up(promise.rate_rps)
+                window, usage = loads.at_rate(promise.rate_rps)
         except Untrusted as untrusted:
             reason = f"it could not be measured, so nobody knows whether it keeps its promise: {untrusted}"
             return Result(kept=False, reason=reason)
@@ -348,14 +348,11 @@ def _range(estimates: Sequence[Estimate]) -> Estimate:
 
 def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpace:
     """The search space as it was. To measure, its requests are needed too, as they were."""
+    from tuner.inputs import space_of
     from tuner.space.digest import input_digest
-    from tuner.space.reader import read as read_space
 
     start = summary.start
-    original = Path(start.space_file)
-    space, problems = read_space(original if original.is_file() else folder.space)
-    if space is None:
-        raise InputError(problems)
+    space = space_of(folder, start)
     try:
         same = input_digest(space) == start.input_digest
     except OSError:

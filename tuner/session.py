@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import tuner
 from tuner.errors import InputError
 from tuner.files import write
-from tuner.inputs import Inputs
+from tuner.inputs import Inputs, space_of
 from tuner.record.model import Recorder
 from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Summary
@@ -152,15 +152,10 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     """Write into MLflow what it misses of a study; returns the store's address and how many trials were written."""
     from tuner.record.sync import sync
     from tuner.record.uri import absolute
-    from tuner.space.reader import read as read_space
 
     summary = summary_of(folder)
     uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
-    original = Path(summary.start.space_file)
-    space, problems = read_space(original if original.is_file() else folder.space)
-    if space is None:
-        raise InputError(problems)
-    recorder = _mlflow(uri, folder, space)
+    recorder = _mlflow(uri, folder, space_of(folder, summary.start))
     return uri, sync(summary.start, summary.trials, recorder, summary)
 
 

@@ -105,6 +105,19 @@ def test_configurations_of_one_manifest_are_one(folder: Path) -> None:
     assert len(go_on(advisor, 100, by_serving)) == 8
 
 
+def test_a_configuration_is_rendered_once_and_its_proposal_carries_the_manifest(folder: Path) -> None:
+    space, seen = space_of([FEW_WORKERS, CPU]), list[Configuration]()
+
+    def counted(configuration: Configuration) -> Rendered:
+        seen.append(configuration)
+        return render(configuration)
+
+    advisor = advisor_of(start_of(space, folder), space, render=counted)
+    first, *searched = go_on(advisor, 100, by_serving)
+    assert [seen.count(proposal.configuration) for proposal in searched] == [1] * 11
+    assert all(proposal.rendered == render(proposal.configuration) for proposal in (first, *searched))
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_proposals_are_repeatable_and_a_restored_advisor_goes_on_as_if_nothing_happened(
     sampler: str, new_folder: Callable[[], Path]

@@ -146,7 +146,7 @@ class TrialRunner:
         with deployed(
             self._backend, deployment, self._traffic, self._generator, on_stage=on_stage, on_end=on_end
         ) as served:
-            bench = Bench(
+            loads = Bench(
                 running=served.running,
                 generator=served.generator,
                 workload=self._space.workload,
@@ -155,17 +155,17 @@ class TrialRunner:
                 on_stage=on_stage,
                 tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
             )
-            bench.warm_up(self._rate_rps)
+            loads.warm_up(self._rate_rps)
             watch.stop()
-            return self._measure(deployment.pods, served, bench, watch)
+            return self._measure(deployment.pods, served, loads, watch)
 
-    def _measure(self, pods: PodSet, served: Served, bench: Bench, watch: _Stopwatch) -> Outcome:
+    def _measure(self, pods: PodSet, served: Served, loads: Bench, watch: _Stopwatch) -> Outcome:
         slo = self._space.slo
         capacity: Estimate | None = None
         note = ""
         if self._rate_rps is None and self._space.workload.arrival != "closed":  # whose rate follows from the answers
             with watch:
-                capacity, note = bench.capacity(None)
+                capacity, note = loads.capacity(None)
             if capacity is None:
                 raise TrialFailure(
                     stage="measure",
@@ -175,15 +175,15 @@ class TrialRunner:
             self._rate_rps = derive(capacity.value)
             self._on_rate(self._rate_rps)
         with watch:
-            at_rate, usage = bench.at_rate(self._rate_rps)
+            at_rate, usage = loads.at_rate(self._rate_rps)
         judgement = judge(at_rate, slo)
         lost = judgement.state == "broken"
         if lost:
             note = f"not searched: {judgement.reason}"
         elif capacity is None:
             with watch:
-                capacity, note = bench.capacity(at_rate)
-        measurement = self._measurement(pods, served, bench.curve, at_rate, usage, capacity, note)
+                capacity, note = loads.capacity(at_rate)
+        measurement = self._measurement(pods, served, loads.curve, at_rate, usage, capacity, note)
         broken = judge_measurement(measurement, slo)
         if lost:
             return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
