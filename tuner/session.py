@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tuner
 from tuner.errors import InputError
@@ -70,7 +70,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
     from tuner.space.digest import input_digest
     from tuner.trials.load_source import load_source
 
-    budget = _budget(inputs.space.budget, settings.trials, settings.time_s, settings.confirm)
+    budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
     folder = _new_folder(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
@@ -121,7 +121,7 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Rec
     from tuner.trials.load_source import load_source
 
     start = read(folder.journal).start
-    start = replace(start, budget=_budget(start.budget, settings.trials, settings.time_s, settings.confirm))
+    start = replace(start, budget=_budget(start.budget, settings))
     stores = _Stores(
         _address(settings.storage_url, start.storage_url, "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
@@ -270,12 +270,9 @@ def _mlflow(
     return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
-def _budget(budget: Budget, trials: int | None, time_s: float | None, confirm: int | None) -> Budget:
-    return Budget(
-        trials=trials if trials is not None else budget.trials,
-        time_s=time_s if time_s is not None else budget.time_s,
-        confirm=confirm if confirm is not None else budget.confirm,
-    )
+def _budget(budget: Budget, settings: Settings) -> Budget:
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
+    return replace(budget, **{name: value for name, value in said.items() if value is not None})
 
 
 def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:

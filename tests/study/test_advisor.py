@@ -16,7 +16,7 @@ from tests.study.world import (
     CPU,
     RATIO,
     WORKERS,
-    can_run,
+    advisor_of,
     crashed,
     digest,
     lost,
@@ -33,23 +33,13 @@ from tuner.errors import InputError, StoreFailure
 from tuner.manifests.model import Rendered
 from tuner.space.active import active
 from tuner.space.domain import contains
-from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange, SearchSpace
+from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome, StudyStart
 
 FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
 SAMPLERS = ("tpe", "random", "nsga2", "qmc", "grid")
-
-
-def advisor_of(
-    start: StudyStart,
-    space: SearchSpace,
-    baseline: Configuration = BASELINE,
-    render: Callable[[Configuration], Rendered] = render,
-    infeasible: Callable[[Rendered], str | None] = can_run,
-) -> OptunaAdvisor:
-    return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
 def stored(start: StudyStart) -> list[optuna.trial.FrozenTrial]:

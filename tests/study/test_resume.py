@@ -19,7 +19,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tests.study.killed import SPACE, TRIALS, go, set_out
-from tests.study.world import BASELINE, can_run, render, serve, start_of, trial_of
+from tests.study.world import BASELINE, advisor_of, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.optuna_trial import finished
@@ -269,9 +269,7 @@ def test_which_trial_is_pending(trials: int, proposed: int | None, expected: int
 
 
 def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path) -> None:
-    advisor = OptunaAdvisor(
-        start=start_of(SPACE, folder), space=SPACE, baseline=BASELINE, render=render, infeasible=can_run
-    )
+    advisor = advisor_of(start_of(SPACE, folder), SPACE)
     interrupted = Attempt(number=1, purpose="search", configuration=BASELINE)
     advisor.restore([one(0)], interrupted)
     following = advisor.ask()

@@ -25,6 +25,7 @@ from tuner.space.model import (
     WorkloadSpec,
 )
 from tuner.space.rules import parse_rule
+from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.clock import FakeClock
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
@@ -162,8 +163,14 @@ def digest(configuration: Configuration) -> str:
     return render(configuration).digest
 
 
-def can_run(_: Rendered) -> None:
-    return None
+def advisor_of(
+    start: StudyStart,
+    space: SearchSpace,
+    baseline: Configuration = BASELINE,
+    render: Callable[[Configuration], Rendered] = render,
+    infeasible: Callable[[Rendered], str | None] = lambda _: None,
+) -> OptunaAdvisor:
+    return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
 def trial_of(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.measure.queues import Server, exponential
 from tests.simulated import USAGE, WORKLOAD, SimulatedGenerator, SimulatedRunning
-from tuner.backends.model import Deployment, Difference
+from tuner.backends.model import Deployment, Difference, Running
 from tuner.errors import StoreFailure, TrialFailure
 from tuner.load.model import Answer, Request, Target
 from tuner.load.protocols import protocol
@@ -55,10 +55,8 @@ class World(SimulatedRunning):
     def generate(self, to: Target) -> Iterator[Generator]:
         self.happened.append(f"(generator on {to.cpus})")
         yield self.generator
-        self.happened.append("(generator ended)")
 
     def wait_ready(self, deadline_s: float) -> float:
-        assert deadline_s == WORKLOAD.ready_timeout_s
         return 2.5
 
     def differences(self) -> tuple[Difference, ...]:
@@ -67,17 +65,11 @@ class World(SimulatedRunning):
     def logs(self, tail: int) -> str:
         return "what it said"
 
-    @contextmanager
-    def served(self, traffic: Traffic) -> Iterator[Served]:
-        with deployed(
-            self,
-            DEPLOYMENT,
-            traffic,
-            self.generate,
-            on_stage=self.happened.append,
-            on_end=lambda running: self.happened.append(f"(log: {running.logs(1)})"),
-        ) as served:
-            yield served
+    def served(self, traffic: Traffic) -> AbstractContextManager[Served]:
+        def on_end(running: Running) -> None:
+            self.happened.append(f"(log: {running.logs(1)})")
+
+        return deployed(self, DEPLOYMENT, traffic, self.generate, on_stage=self.happened.append, on_end=on_end)
 
 
 def traffic_of(answers: Path | None = None) -> Traffic:
@@ -91,10 +83,13 @@ def world() -> World:
     return World()
 
 
+AT_THE_END = ["(log: what it said)", "take down", "(gone)"]
+
+
 def failure(world: World, traffic: Traffic) -> TrialFailure:
     with pytest.raises(TrialFailure) as raised, world.served(traffic):
         pass
-    assert world.happened[-3:] == ["(log: what it said)", "take down", "(gone)"]
+    assert world.happened[-3:] == AT_THE_END
     assert raised.value.logs == "what it said"
     return raised.value
 
@@ -103,23 +98,14 @@ def test_it_is_brought_up_in_order_and_gone_at_the_end(world: World) -> None:
     with world.served(traffic_of()) as served:
         assert (served.running, served.generator, served.startup_s) == (world, world.generator, 2.5)
         world.happened.append("(measured)")
-    assert world.happened == [
-        "deploy",
-        "(generator on (3,))",
-        "wait until ready",
-        "verify",
-        "(measured)",
-        "(generator ended)",
-        "(log: what it said)",
-        "take down",
-        "(gone)",
-    ]
+    up = ["deploy", "(generator on (3,))", "wait until ready", "verify"]
+    assert world.happened == [*up, "(measured)", *AT_THE_END]
 
 
 def test_an_interrupt_loses_no_log_and_leaves_nothing(world: World) -> None:
     with pytest.raises(KeyboardInterrupt), world.served(traffic_of()):
         raise KeyboardInterrupt
-    assert world.happened[-3:] == ["(log: what it said)", "take down", "(gone)"]
+    assert world.happened[-3:] == AT_THE_END
 
 
 def test_what_fails_under_load_tells_what_the_server_said(world: World) -> None:

@@ -27,20 +27,8 @@ def plain_http(options: SubjectOptions) -> WorkloadSpec:
 
 def with_options(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
     """The usual workload with what the options say instead, and what is wrong with that."""
-    names = (
-        "protocol",
-        "path",
-        "method",
-        "proto",
-        "model",
-        "connections",
-        "timeout_s",
-        "warm_up_s",
-        "step_s",
-        "tls",
-        "seed",
-    )
-    given: dict[str, Any] = {name: getattr(options, name) for name in names}
+    of_requests = ("protocol", "path", "method", "proto", "model", "connections", "timeout_s", "tls", "seed")
+    given: dict[str, Any] = {name: getattr(options, name) for name in (*of_requests, "warm_up_s", "step_s")}
     if options.bodies:
         given["requests"] = tuple(RequestSource(path=body) for body in options.bodies)
     if options.headers:
