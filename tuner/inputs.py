@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.backends.model import Backend, ChecksRendered, Rendering
 from tuner.errors import InputError, Problem, Where
-from tuner.load.model import Protocol, Request
+from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
 from tuner.space.metrics import STREAM_METRICS
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from tuner.trials.model import StudyStart
+    from tuner.trials.traffic import Traffic
 
 _CAPACITY_WINDOWS = 6
 """Windows the capacity search usually takes."""
@@ -24,8 +29,8 @@ _SERVER_S = 4.0
 class Inputs:
     space: SearchSpace
     manifest: Manifest
-    protocol: Protocol
-    requests: tuple[Request, ...]
+    traffic: Traffic
+    """What the space's workload sends, and what was answered so far: nothing yet."""
     baseline: Configuration
     pods: PodSet
     """The baseline's."""
@@ -74,13 +79,11 @@ def complete(
     `read_inputs` does.
     """
     from tuner.load.requests import problems as request_problems
-    from tuner.load.requests import protocol_of
     from tuner.load.requests import requests as read_requests
     from tuner.manifests.baseline import baseline as baseline_of
     from tuner.manifests.check.knobs import check
-    from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.reader import read as read_manifest
-    from tuner.manifests.render import render
+    from tuner.trials.traffic import Traffic
 
     problems: list[Problem] = list(found)
     manifest: Manifest | None = None
@@ -95,21 +98,20 @@ def complete(
     if problems or space is None or manifest is None:
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
-    pods = pods_of(space, render(space, manifest, baseline))
+    as_it_stands = _rendering(space, manifest, "the baseline", baseline)
     backend = backend_of(backend_name, space, namespace=namespace, context=context)
-    problems.extend(backend.check(pods))
+    problems.extend(backend.check(as_it_stands.pods))
     if not problems and isinstance(backend, ChecksRendered):
-        samples = _samples(space, manifest, baseline)
-        problems.extend(backend.check_rendered(samples[:1] if baseline_only else samples))
+        extremes = () if baseline_only else _extremes(space, manifest, baseline)
+        problems.extend(backend.check_rendered([as_it_stands, *extremes]))
     if problems:
         raise InputError(_in_order(problems))
     return Inputs(
         space=space,
         manifest=manifest,
-        protocol=protocol_of(space.workload),
-        requests=read_requests(space.workload),
+        traffic=Traffic.of(space.workload),
         baseline=baseline,
-        pods=pods,
+        pods=as_it_stands.pods,
         backend=backend,
     )
 
@@ -120,7 +122,7 @@ def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Proble
     asked = [metric for metric in dict.fromkeys(metrics) if metric in STREAM_METRICS]
     if asked and not any(request.streams for request in requests):
         message = f"no request asks for a stream, of which {', '.join(asked)} would be measured"
-        yield Problem(where=Where(file=str(space.file)), message=message, fix='write "stream": true into the request')
+        yield Problem.at(space.file, message, 'write "stream": true into the request')
 
 
 def inputs_of(folder: StudyFolder) -> Inputs:
@@ -133,8 +135,19 @@ def inputs_of(folder: StudyFolder) -> Inputs:
     if input_digest(inputs.space) != start.input_digest:
         changed = f"the search space, its manifest or a request changed since study {start.name} began"
         fix = "start a new study with `tune run`, or bring the files back as they were"
-        raise InputError([Problem(where=Where(file=start.space_file), message=changed, fix=fix)])
+        raise InputError.at(start.space_file, changed, fix)
     return inputs
+
+
+def space_of(folder: StudyFolder, start: StudyStart) -> SearchSpace:
+    """A study's search space: its own file or, where that is gone, the study's copy of it. Raises InputError."""
+    from tuner.space.reader import read as read_space
+
+    original = Path(start.space_file)
+    space, problems = read_space(original if original.is_file() else folder.space)
+    if space is None:
+        raise InputError(problems)
+    return space
 
 
 def backend_of(
@@ -149,35 +162,27 @@ def backend_of(
         from tuner.backends.process import ProcessBackend
 
         return ProcessBackend(space)
-    raise InputError(
-        [
-            Problem(
-                where=Where(file="--backend"), message=f"no backend is called {name!r}", fix="use process or kubernetes"
-            )
-        ]
-    )
+    raise InputError.at("--backend", f"no backend is called {name!r}", "use process or kubernetes")
 
 
-def _samples(space: SearchSpace, manifest: Manifest, baseline: Configuration) -> list[Rendering]:
-    """The baseline, and every parameter at its smallest and at its largest, whatever the rules say of the combination."""
-    from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
+def _extremes(space: SearchSpace, manifest: Manifest, baseline: Configuration) -> Iterator[Rendering]:
+    """Every parameter at its smallest, and at its largest, whatever the rules say of the combination."""
     from tuner.space.active import active
     from tuner.space.domain import extremes
 
     ends = {parameter.name: extremes(parameter.domain) for parameter in space.parameters}
-    smallest, largest = ({name: both[end] for name, both in ends.items()} for end in (0, 1))
-    named = {
-        "the baseline": baseline,
-        "the smallest configuration": Configuration(values=active(space.parameters, {**baseline.values, **smallest})),
-        "the largest configuration": Configuration(values=active(space.parameters, {**baseline.values, **largest})),
-    }
-    found = []
-    for what, configuration in named.items():
-        rendered = render(space, manifest, configuration)
-        pods = pods_of(space, rendered)
-        found.append(Rendering(what=what, configuration=configuration, rendered=rendered, pods=pods))
-    return found
+    for end, what in enumerate(("smallest", "largest")):
+        values = {name: both[end] for name, both in ends.items()}
+        configuration = Configuration(values=active(space.parameters, {**baseline.values, **values}))
+        yield _rendering(space, manifest, f"the {what} configuration", configuration)
+
+
+def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration: Configuration) -> Rendering:
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+
+    rendered = render(space, manifest, configuration)
+    return Rendering(what=what, configuration=configuration, rendered=rendered, pods=pods_of(space, rendered))
 
 
 def estimate(inputs: Inputs) -> Estimate:

@@ -7,15 +7,16 @@ Kubernetes backend, what is measured from trials.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tuner
-from tuner.errors import BackendFailure, EnvironmentFailure, InputError, Problem, TrialFailure, Where
+from tuner.errors import BackendFailure, EnvironmentFailure, InputError, Problem, TrialFailure
 from tuner.files import create, sync_folder
 from tuner.measure.noise import pool
 from tuner.measure.promise import Finding, Promise
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from tuner.backends.kubernetes.rollout.rollout import Rollout
     from tuner.backends.kubernetes.trial.load_job import LoadJob
     from tuner.manifests.model import PodSet
-
-Stage = Callable[[str], None]
+    from tuner.trials.serving import OnStage, StartGenerator
 
 APPLIED, VERIFIED = "tuner.dev/applied", "tuner.dev/verified"
 _OLD_PODS_S = 60.0
@@ -89,7 +89,7 @@ class Promotion:
         """Of all objects; empty: live already is what was exported."""
         return "\n".join(change.diff for change in self.changes if change.diff)
 
-    def carry_out(self, on_stage: Stage) -> Result:
+    def carry_out(self, on_stage: OnStage) -> Result:
         """Save what is there, apply, follow the rollout, measure; on whatever goes wrong put back what was there.
 
         Raises InputError where what is live changed since it was shown; EnvironmentFailure after the
@@ -97,9 +97,8 @@ class Promotion:
         """
         planned = self._rollout.plan()
         if [change.diff for change in planned] != [change.diff for change in self.changes]:
-            raise InputError(
-                [_problem(self.place, "what is live has changed since it was shown", "look at it again: tune apply")]
-            )
+            message = "what is live has changed since it was shown"
+            raise InputError.at(self.place, message, "look at it again: tune apply")
         saved = self._save(planned) if self.diff else None
         try:
             with self._load_source() as load:  # before anything is changed: it may not be had
@@ -124,14 +123,14 @@ class Promotion:
         ) as job:
             yield job
 
-    def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: Stage) -> Result:
+    def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:
         try:
             return self._tried(planned, load, on_stage)
         except TrialFailure as failure:
             reason = f"{failure.kind}: {failure.reason}"
             return Result(kept=False, reason=f"{reason}\n{failure.logs}".rstrip() if failure.logs else reason)
 
-    def _tried(self, planned: Sequence[Change], load: LoadJob | None, on_stage: Stage) -> Result:
+    def _tried(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:
         on_stage("apply")
         self._rollout.apply(planned, force=self._force)
         on_stage("wait for the rollout")
@@ -141,31 +140,25 @@ class Promotion:
             return Result(kept=True, reason=f"rolled out in {took_s:.1f} s; not measured, as asked")
         return self._measured(self.promise, load, on_stage)
 
-    def _measured(self, promise: Promise, load: LoadJob | None, on_stage: Stage) -> Result:
-        from tuner.load.process.local import LocalGenerator
-        from tuner.load.requests import protocol_of, target
-        from tuner.load.requests import requests as read_requests
+    def _measured(self, promise: Promise, load: LoadJob | None, on_stage: OnStage) -> Result:
+        from tuner.load.process.local import local_generator
         from tuner.measure.promise import findings, short
         from tuner.trials.load_windows import LoadWindows, Untrusted
         from tuner.trials.quiet import NoQuiet
-        from tuner.trials.verify import ExpectedAnswers, verify_configuration
+        from tuner.trials.serving import serving
+        from tuner.trials.traffic import Traffic
 
-        workload = self._space.workload
-        protocol, requests = protocol_of(workload), read_requests(workload)
-        running = self._rollout.running(self._pods, self._summary.start.study_id, workload.ready_timeout_s, load)
+        workload, start = self._space.workload, self._summary.start
+        traffic = Traffic.of(workload, self._folder.answers)
+        generator: StartGenerator = local_generator
+        if load is not None:
+            generator = partial(hosted, start=load.start, cpus=start.load_cpus)
+        running = self._rollout.running(self._pods, start.study_id, workload.ready_timeout_s, load)
         try:
-            running.wait_ready(workload.ready_timeout_s)
-            to = target(running.endpoint.urls, workload, requests)
-            cpus = self._summary.start.load_cpus
-            with LocalGenerator(to) if load is None else hosted(to, load.start, cpus) as generator:
-                on_stage("verify")
-                verify_configuration(running)
-                ExpectedAnswers(self._folder.answers).verify(
-                    to.urls, requests, protocol, workload.timeout_s, generator.ask
-                )
+            with serving(running, traffic, generator, on_stage=on_stage) as served:
                 loads = LoadWindows(
                     running=running,
-                    generator=generator,
+                    generator=served.generator,
                     workload=workload,
                     slo=promise.slo,
                     quiet=NoQuiet(),
@@ -199,7 +192,7 @@ class Promotion:
 
     # going back
 
-    def _rolled_back(self, result: Result, on_stage: Stage) -> Result:
+    def _rolled_back(self, result: Result, on_stage: OnStage) -> Result:
         if not self._rollout.begun:
             return result
         on_stage("roll back")
@@ -212,7 +205,7 @@ class Promotion:
             undone = (*undone, self._ready_again(on_stage))
         return replace(result, undone=undone)
 
-    def _ready_again(self, on_stage: Stage) -> str:
+    def _ready_again(self, on_stage: OnStage) -> str:
         on_stage("wait until what was there is ready again")
         try:
             took_s = self._rollout.follow(_FOLLOWED_BACK_S, alone=False)
@@ -280,7 +273,7 @@ def prepare(
 
     if summary.choice is None:
         message = "no configuration meets the SLO, so there is nothing to apply"
-        raise InputError([_problem(f"study {summary.start.name}", message, "choose one with --trial, or search on")])
+        raise InputError.at(f"study {summary.start.name}", message, "choose one with --trial, or search on")
     space = _space(folder, summary, measure=measure)
     text = export(folder, summary, summary.choice.candidate.trial)
     objects = [json.loads(json.dumps(obj)) for obj in load_all(text)]
@@ -293,12 +286,12 @@ def prepare(
     rollout = Rollout(api, objects, workload=index, ignoring=(APPLIED, VERIFIED))
     if missing := rollout.missing(place if measure else None):
         fix = "have the Role applied that `tune rbac --apply-rights` writes"
-        raise InputError([_problem(f"cluster {api.cluster}", message, fix) for message in missing])
+        raise InputError(Problem.at(f"cluster {api.cluster}", message, fix) for message in missing)
     try:
         changes = rollout.plan()
     except Refused as refused:
         fix = "correct it, or have the rule changed; nothing was applied"
-        raise InputError([_problem(rollout.place, f"the cluster refuses {refused}", fix)]) from None
+        raise InputError.at(rollout.place, f"the cluster refuses {refused}", fix) from None
     taken = [(change, conflict) for change in changes for conflict in change.conflicts]
     if taken and not force_conflicts:
         raise InputError([_taken(rollout.place, *one) for one in taken])
@@ -327,7 +320,7 @@ def promised(summary: Summary, load: Place) -> Promise:
     choice, start = summary.choice, summary.start
     if choice is None or summary.rate_rps is None:
         fix = "apply it without: --no-measure"
-        raise InputError([_problem(f"study {start.name}", "it has no common rate to measure at", fix)])
+        raise InputError.at(f"study {start.name}", "it has no common rate to measure at", fix)
     chosen = next(trial for trial in summary.trials if trial.number == choice.candidate.trial)
     restarts = [
         trial.measurement.estimates()
@@ -350,14 +343,11 @@ def promised(summary: Summary, load: Place) -> Promise:
 
 def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpace:
     """The search space as it was. To measure, its requests are needed too, as they were."""
+    from tuner.inputs import space_of
     from tuner.space.digest import input_digest
-    from tuner.space.reader import read as read_space
 
     start = summary.start
-    original = Path(start.space_file)
-    space, problems = read_space(original if original.is_file() else folder.space)
-    if space is None:
-        raise InputError(problems)
+    space = space_of(folder, start)
     try:
         same = input_digest(space) == start.input_digest
     except OSError:
@@ -365,7 +355,7 @@ def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpa
     if measure and not same:
         message = f"the search space, its manifest or a request changed since study {start.name} began"
         fix = "bring the files back as they were, or apply it unmeasured: --no-measure"
-        raise InputError([_problem(start.space_file, message, fix)])
+        raise InputError.at(start.space_file, message, fix)
     return space
 
 
@@ -375,7 +365,7 @@ def _namespace(objects: Sequence[Mapping[str, Any]], given: str | None) -> str |
     if named and (len(named) > 1 or (given is not None and named != {given})):
         message = f"the manifest is for namespace {' and '.join(sorted(named))}" + (f", not {given}" if given else "")
         fix = "leave --namespace out" if len(named) == 1 else "give its objects one namespace"
-        raise InputError([_problem("--namespace", message, fix)])
+        raise InputError.at("--namespace", message, fix)
     return given or next(iter(named), None)
 
 
@@ -392,11 +382,7 @@ def _taken(place: str, change: Change, conflict: Conflict) -> Problem:
     else:
         fix = f"leave the field out of the manifest, have {conflict.manager} give it up, or take it: --force-conflicts"
     message = f"{conflict.field} of {change} is set to another value by {conflict.manager}"
-    return _problem(place, message, fix)
-
-
-def _problem(where: str, message: str, fix: str) -> Problem:
-    return Problem(where=Where(file=where), message=message, fix=fix)
+    return Problem.at(place, message, fix)
 
 
 def _now() -> str:

@@ -10,22 +10,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tuner
-from tuner.backends.model import InCluster
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError
 from tuner.files import write
-from tuner.inputs import Inputs
-from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
-from tuner.study.model import Proposal, Recorder, Summary
+from tuner.inputs import Inputs, space_of
+from tuner.space.model import Budget, Constraint, SearchSpace
+from tuner.study.model import Recorder, Summary
 from tuner.trials.folder import StudyFolder
-from tuner.trials.model import StudyStart, Trial
+from tuner.trials.model import StudyStart
 from tuner.uri import masked
 
 if TYPE_CHECKING:
+    from tuner.manifests.model import Rendered
     from tuner.record.mlflow import MlflowRecorder
     from tuner.trials.load_source import LoadSource, Place
 
@@ -63,14 +64,16 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
     """
+    from tuner.backends.model import InCluster
     from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
     from tuner.trials.load_source import load_source
 
-    budget = _budget(inputs.space.budget, settings.trials, settings.time_s, settings.confirm)
+    budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
     folder = _new_folder(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
+    cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
     with load_source(
         inputs.backend,
         study=study_id,
@@ -96,8 +99,8 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
             tuner_version=tuner.__version__,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
-            namespace=inputs.backend.namespace if isinstance(inputs.backend, InCluster) else None,
-            context=inputs.backend.context if isinstance(inputs.backend, InCluster) else None,
+            namespace=cluster.namespace if cluster else None,
+            context=cluster.context if cluster else None,
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
@@ -117,7 +120,7 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Rec
     from tuner.trials.load_source import load_source
 
     start = read(folder.journal).start
-    start = replace(start, budget=_budget(start.budget, settings.trials, settings.time_s, settings.confirm))
+    start = replace(start, budget=_budget(start.budget, settings))
     stores = _Stores(
         _address(settings.storage_url, start.storage_url, "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
@@ -148,15 +151,10 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     """Write into MLflow what it misses of a study; returns the store's address and how many trials were written."""
     from tuner.record.sync import sync
     from tuner.record.uri import absolute
-    from tuner.space.reader import read as read_space
 
     summary = summary_of(folder)
     uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
-    original = Path(summary.start.space_file)
-    space, problems = read_space(original if original.is_file() else folder.space)
-    if space is None:
-        raise InputError(problems)
-    recorder = _mlflow(uri, folder, space)
+    recorder = _mlflow(uri, folder, space_of(folder, summary.start))
     return uri, sync(summary.start, summary.trials, recorder, summary)
 
 
@@ -172,7 +170,7 @@ def _address(given: str | None, recorded: str, option: str) -> str:
     """The address of a store: as given now, or as recorded if no credentials were taken out of it."""
     if given is None and "***" in recorded:
         fix = f"give the whole address with {option}"
-        raise InputError([Problem(where=Where(file=recorded), message="its credentials were not recorded", fix=fix)])
+        raise InputError.at(recorded, "its credentials were not recorded", fix)
     return given or recorded
 
 
@@ -207,17 +205,15 @@ def _go(
     from tuner.trials.journal import Journal
     from tuner.trials.life import TrialRunner
     from tuner.trials.quiet import leave_servers_alone
+    from tuner.trials.traffic import ExpectedAnswers
 
-    space, manifest, backend = inputs.space, inputs.manifest, inputs.backend
+    space, backend = inputs.space, inputs.backend
     leave_servers_alone(backend.generator_cpus())
     for removed in backend.clean():
         notice(f"left by an earlier crash, now removed: {removed}")
 
-    def digest(configuration: Configuration) -> str:
-        return render(space, manifest, configuration).digest
-
-    def infeasible(configuration: Configuration) -> str | None:
-        return backend.infeasible(pods_of(space, render(space, manifest, configuration)))
+    def infeasible(rendered: Rendered) -> str | None:
+        return backend.infeasible(pods_of(space, rendered))
 
     with Journal.open(folder.journal) as journal:
         gate = Gate()
@@ -231,7 +227,7 @@ def _go(
                 start=replace(start, storage_url=stores.storage_url),
                 space=space,
                 baseline=inputs.baseline,
-                digest=digest,
+                render=partial(render, space, inputs.manifest),
                 infeasible=infeasible,
             ),
             journal=journal,
@@ -241,11 +237,9 @@ def _go(
         )
         runner = TrialRunner(
             space=space,
-            manifest=manifest,
             backend=backend,
             generator=load.generator,
-            protocol=inputs.protocol,
-            requests=inputs.requests,
+            traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
             folder=folder,
             study_id=start.study_id,
             clock=RealClock(),
@@ -255,13 +249,10 @@ def _go(
             rate_rps=space.workload.rate_rps or study.rate_rps,
         )
 
-        def run_trial(proposal: Proposal) -> Trial:
-            return runner.run(proposal.number, proposal.purpose, proposal.configuration)
-
         if space.workload.rate_rps is not None and study.rate_rps is None:
             study.fix_rate(space.workload.rate_rps)
         try:
-            summary = study.run(run_trial)
+            summary = study.run(runner.run)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
@@ -278,12 +269,9 @@ def _mlflow(
     return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
-def _budget(budget: Budget, trials: int | None, time_s: float | None, confirm: int | None) -> Budget:
-    return Budget(
-        trials=trials if trials is not None else budget.trials,
-        time_s=time_s if time_s is not None else budget.time_s,
-        confirm=confirm if confirm is not None else budget.confirm,
-    )
+def _budget(budget: Budget, settings: Settings) -> Budget:
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
+    return replace(budget, **{name: value for name, value in said.items() if value is not None})
 
 
 def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
@@ -291,9 +279,7 @@ def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
     if name is not None:
         if _begun(studies / name):
             fix = f"go on with `tune resume {name}`, or choose another name"
-            raise InputError(
-                [Problem(where=Where(file=str(studies / name)), message="a study is there already", fix=fix)]
-            )
+            raise InputError.at(studies / name, "a study is there already", fix)
         return StudyFolder(studies / name)
     names = (default if number == 1 else f"{default}-{number}" for number in count(1))
     return StudyFolder(next(studies / free for free in names if not _begun(studies / free)))

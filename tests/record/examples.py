@@ -9,6 +9,7 @@ from pathlib import Path
 from tests import builders
 from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
+from tuner.manifests.model import Rendered
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.space.model import (
     Budget,
@@ -208,4 +209,5 @@ def summary(study_id: str = "a1b2c3d4", name: str = "iris") -> Summary:
 
 
 def proposal(number: int, values: Mapping[str, Value] = MIDDLE, purpose: Purpose = "search") -> Proposal:
-    return Proposal(number=number, purpose=purpose, configuration=Configuration(values=values))
+    rendered = Rendered(text="", objects=())
+    return Proposal(number=number, purpose=purpose, configuration=Configuration(values=values), rendered=rendered)

@@ -133,4 +133,4 @@ def test_bounds_on_streams_need_a_stream(tmp_path: Path) -> None:
         read_inputs(written(tmp_path, "seed: 1", protocol="openai", slo="ttft_p99: 1s", body=chat), "process")
     stream = '{"messages": [], "stream": true}'
     inputs = read_inputs(written(tmp_path, "seed: 1", protocol="openai", slo="ttft_p99: 1s", body=stream), "process")
-    assert inputs.requests[0].streams
+    assert inputs.traffic.requests[0].streams

@@ -9,9 +9,8 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.study.world import BASELINE, can_run, digest, serve, space_of, start_of, trial_of
+from tests.study.world import advisor_of, serve, space_of, start_of, trial_of
 from tuner.space.model import Budget
-from tuner.study.advisor import OptunaAdvisor
 from tuner.study.loop import Study
 from tuner.study.model import Proposal, Summary
 from tuner.trials.clock import RealClock
@@ -38,7 +37,7 @@ def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _
 
     try:
         with Journal.open(folder / "journal.jsonl") as journal:
-            advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run)
+            advisor = advisor_of(start, space)
             study = Study(
                 start=start, advisor=advisor, journal=journal, recorders=(), clock=RealClock(), notice=lambda _: None
             )

@@ -17,11 +17,12 @@ from tests.study.world import (
     CPU,
     RATIO,
     WORKERS,
-    can_run,
+    advisor_of,
     crashed,
     digest,
     lost,
     measured,
+    render,
     serve,
     space_of,
     start_of,
@@ -29,25 +30,16 @@ from tests.study.world import (
     trial_of,
 )
 from tuner.errors import InputError, StoreFailure
+from tuner.manifests.model import Rendered
 from tuner.space.active import active
 from tuner.space.domain import contains
-from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange, SearchSpace
+from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
-from tuner.trials.model import Infeasible, Interrupted, Outcome, StudyStart
+from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome, StudyStart
 
 FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
 SAMPLERS = ("tpe", "random", "nsga2", "qmc", "grid")
-
-
-def advisor_of(
-    start: StudyStart,
-    space: SearchSpace,
-    baseline: Configuration = BASELINE,
-    digest: Callable[[Configuration], str] = digest,
-    infeasible: Callable[[Configuration], str | None] = can_run,
-) -> OptunaAdvisor:
-    return OptunaAdvisor(start=start, space=space, baseline=baseline, digest=digest, infeasible=infeasible)
 
 
 def stored(start: StudyStart) -> list[optuna.trial.FrozenTrial]:
@@ -76,7 +68,7 @@ def test_every_configuration_is_proposed_once_and_then_none(sampler: str, folder
     advisor = advisor_of(start_of(space, folder, sampler=sampler), space)
     proposals = go_on(advisor, 100, by_serving)
     assert [proposal.number for proposal in proposals] == list(range(12))
-    assert proposals[0] == Proposal(number=0, purpose="baseline", configuration=BASELINE)
+    assert proposals[0].attempt == Attempt(number=0, purpose="baseline", configuration=BASELINE)
     assert len({proposal.configuration.digest for proposal in proposals}) == 12
     assert {proposal.purpose for proposal in proposals[1:]} == {"search"}
 
@@ -87,7 +79,7 @@ def test_rules_and_what_can_never_run_are_respected(sampler: str, folder: Path) 
     advisor = advisor_of(
         start_of(space, folder, sampler=sampler),
         space,
-        infeasible=lambda configuration: "too much" if configuration.values["cpu"] == "2" else None,
+        infeasible=lambda rendered: "too much" if rendered.objects[0]["cpu"] == "2" else None,
     )
     proposals = go_on(advisor, 100, by_serving)
     assert len(proposals) == 6
@@ -97,8 +89,23 @@ def test_rules_and_what_can_never_run_are_respected(sampler: str, folder: Path) 
 def test_configurations_of_one_manifest_are_one(folder: Path) -> None:
     """Two values may be written the same way: what is deployed counts, not how it was reached."""
     space = space_of()
-    advisor = advisor_of(start_of(space, folder), space, digest=lambda c: f"{c.values['workers']}")
+    advisor = advisor_of(
+        start_of(space, folder), space, render=lambda c: Rendered(text=f"{c.values['workers']}", objects=())
+    )
     assert len(go_on(advisor, 100, by_serving)) == 8
+
+
+def test_a_configuration_is_rendered_once_and_its_proposal_carries_the_manifest(folder: Path) -> None:
+    space, seen = space_of([FEW_WORKERS, CPU]), list[Configuration]()
+
+    def counted(configuration: Configuration) -> Rendered:
+        seen.append(configuration)
+        return render(configuration)
+
+    advisor = advisor_of(start_of(space, folder), space, render=counted)
+    first, *searched = go_on(advisor, 100, by_serving)
+    assert [seen.count(proposal.configuration) for proposal in searched] == [1] * 11
+    assert all(proposal.rendered == render(proposal.configuration) for proposal in (first, *searched))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -224,7 +231,7 @@ def test_a_repeat_is_a_trial_of_its_own(folder: Path) -> None:
     advisor = advisor_of(start, space)
     first = go_on(advisor, 3, by_serving)
     again = advisor.repeat(1)
-    assert again == Proposal(number=3, purpose="confirm", configuration=first[1].configuration)
+    assert again.attempt == Attempt(number=3, purpose="confirm", configuration=first[1].configuration)
     advisor.tell(3, serve(again.configuration.values))
     assert stored(start)[3].user_attrs["digest"] == stored(start)[1].user_attrs["digest"]
     following = advisor.ask()

@@ -14,9 +14,8 @@ from tests.study.world import (
     BASELINE,
     CPU,
     Runner,
-    can_run,
+    advisor_of,
     crashed,
-    digest,
     lost,
     measured,
     serve,
@@ -25,7 +24,6 @@ from tests.study.world import (
 )
 from tuner.errors import EnvironmentFailure
 from tuner.space.model import Budget, Configuration, IntRange, SearchSpace
-from tuner.study.advisor import OptunaAdvisor
 from tuner.study.loop import RunTrial, Study
 from tuner.study.model import Proposal, Recorder, StudyStart, Summary
 from tuner.study.summary import summarize
@@ -75,7 +73,7 @@ def run(
     with Journal.open(folder / "journal.jsonl") as journal:
         study = Study(
             start=start,
-            advisor=OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run),
+            advisor=advisor_of(start, space),
             journal=journal,
             recorders=recorders,
             clock=clock or FakeClock(),
@@ -296,7 +294,7 @@ def test_the_common_rate_is_kept(folder: Path) -> None:
     space = space_of(budget=Budget(trials=3, confirm=0))
     start = start_of(space, folder, sampler="random")
     with Journal.open(folder / "journal.jsonl") as journal:
-        advisor = OptunaAdvisor(start=start, space=space, baseline=BASELINE, digest=digest, infeasible=can_run)
+        advisor = advisor_of(start, space)
         study = Study(
             start=start, advisor=advisor, journal=journal, recorders=(), clock=FakeClock(), notice=lambda _: None
         )

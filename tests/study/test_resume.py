@@ -19,16 +19,15 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tests.study.killed import SPACE, TRIALS, go, set_out
-from tests.study.world import BASELINE, can_run, digest, serve, start_of, trial_of
+from tests.study.world import BASELINE, advisor_of, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import OptunaAdvisor
-from tuner.study.model import Proposal
 from tuner.study.optuna_trial import finished
 from tuner.study.resume import pending
 from tuner.study.store import Store
 from tuner.trials.codec import encode
 from tuner.trials.journal import Journal, read
-from tuner.trials.model import Trial
+from tuner.trials.model import Attempt, Trial
 
 
 def stored(folder: Path) -> list[FrozenTrial]:
@@ -254,7 +253,7 @@ def journal_with(path: Path, trials: int, proposed: int | None) -> Journal:
     for number in range(trials):
         journal.finish(one(number))
     if proposed is not None:
-        journal.append("proposed", encode(Proposal(number=proposed, purpose="search", configuration=BASELINE)))
+        journal.append("proposed", encode(Attempt(number=proposed, purpose="search", configuration=BASELINE)))
     return journal
 
 
@@ -270,10 +269,8 @@ def test_which_trial_is_pending(trials: int, proposed: int | None, expected: int
 
 
 def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path) -> None:
-    advisor = OptunaAdvisor(
-        start=start_of(SPACE, folder), space=SPACE, baseline=BASELINE, digest=digest, infeasible=can_run
-    )
-    interrupted = Proposal(number=1, purpose="search", configuration=BASELINE)
+    advisor = advisor_of(start_of(SPACE, folder), SPACE)
+    interrupted = Attempt(number=1, purpose="search", configuration=BASELINE)
     advisor.restore([one(0)], interrupted)
     following = advisor.ask()
     assert following is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests import builders
 from tests.builders import parameter
+from tuner.manifests.model import Rendered
 from tuner.measure.model import Estimate, Measurement
 from tuner.space.model import (
     Budget,
@@ -21,6 +22,7 @@ from tuner.space.model import (
     SearchSpace,
     Value,
 )
+from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.clock import FakeClock
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
@@ -109,12 +111,23 @@ def serve(values: Mapping[str, Value]) -> Outcome:
     return measured(throughput=throughput, cost=cpu, latency_p99=0.02 * workers / cpu)
 
 
+def render(configuration: Configuration) -> Rendered:
+    """A manifest of the configuration alone."""
+    return Rendered(text=repr(sorted(configuration.values.items())), objects=(configuration.values,))
+
+
 def digest(configuration: Configuration) -> str:
-    return configuration.digest
+    return render(configuration).digest
 
 
-def can_run(_: Configuration) -> None:
-    return None
+def advisor_of(
+    start: StudyStart,
+    space: SearchSpace,
+    baseline: Configuration = BASELINE,
+    render: Callable[[Configuration], Rendered] = render,
+    infeasible: Callable[[Rendered], str | None] = lambda _: None,
+) -> OptunaAdvisor:
+    return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
 def trial_of(

@@ -12,54 +12,37 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, exponential
+from tests.simulated import SimulatedGenerator
 from tuner.backends.process import ProcessBackend
 from tuner.errors import GeneratorFailure
 from tuner.inputs import Inputs, read_inputs
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Answer, LoadWindow, Request, Target
+from tuner.manifests.render import render
 from tuner.measure.model import Samples
 from tuner.space.model import Configuration, Constraint, WorkloadSpec
 from tuner.space.shapes import Spike
 from tuner.trials.clock import RealClock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.life import TrialRunner
-from tuner.trials.model import Failed, Infeasible, Measured, Stopped, Trial
+from tuner.trials.model import Failed, Infeasible, Measured, Proposal, Stopped, Trial
 from tuner.trials.quiet import NoQuiet
+from tuner.trials.traffic import Traffic
 
 TOY = Path(__file__).parent.parent / "servers" / "toy"
 FAST, SLOW = Server(exponential(0.004)), Server(exponential(0.300), servers=40)
 
 
-class SimulatedGenerator:
-    """Answers each window from a queue, at once."""
-
-    def __init__(self, server: Server, late_s: float = 0.0) -> None:
-        self._server = server
-        self._late_s = late_s
-
-    def run(self, stage: LoadWindow) -> Samples:
-        rng = np.random.default_rng(stage.seed)
-        if stage.arrival == "closed":
-            return self._server.closed_loop(rng, stage.connections, stage.duration_s)
-        samples = self._server.open_loop(rng, stage.rate_rps, stage.duration_s)
-        return replace(samples, sent_s=samples.sent_s + self._late_s)
+class Generator(SimulatedGenerator):
+    """Its windows are simulated; whatever else is asked is asked of the real server."""
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
         return exchange(url, request, timeout_s)
 
-    def close(self) -> None:
-        return
 
-
-class BrokenGenerator:
+class BrokenGenerator(Generator):
     def run(self, stage: LoadWindow) -> Samples:
         raise GeneratorFailure("the load generator ended with status 1; it said: nothing")
-
-    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
-        return exchange(url, request, timeout_s)
-
-    def close(self) -> None:
-        return
 
 
 class Bench:
@@ -74,7 +57,7 @@ class Bench:
     def runner(
         self, server: object = FAST, *, rate_rps: float | None = 100.0, slo: tuple[Constraint, ...] | None = None
     ) -> TrialRunner:
-        generator = SimulatedGenerator(server) if isinstance(server, Server) else server
+        generator = Generator(server) if isinstance(server, Server) else server
         space = self.inputs.space
         space = replace(space, slo=space.slo if slo is None else slo)
 
@@ -84,11 +67,9 @@ class Bench:
 
         return TrialRunner(
             space=space,
-            manifest=self.inputs.manifest,
             backend=ProcessBackend(space, state_dir=self.folder.root / "state"),
             generator=generate,
-            protocol=self.inputs.protocol,
-            requests=self.inputs.requests,
+            traffic=Traffic.of(space.workload, self.folder.answers),
             folder=self.folder,
             study_id="abcd",
             clock=RealClock(),
@@ -99,8 +80,10 @@ class Bench:
         )
 
     def run(self, runner: TrialRunner | None = None, number: int = 0, **values: object) -> Trial:
-        baseline = dict(self.inputs.baseline.values)
-        return (runner or self.runner()).run(number, "search", Configuration(values=baseline | values))
+        configuration = Configuration(values=dict(self.inputs.baseline.values) | values)
+        rendered = render(self.inputs.space, self.inputs.manifest, configuration)
+        proposal = Proposal(number=number, purpose="search", configuration=configuration, rendered=rendered)
+        return (runner or self.runner()).run(proposal)
 
 
 @pytest.fixture
@@ -161,8 +144,7 @@ def test_the_common_rate_is_derived_once(bench: Bench) -> None:
 
 
 def test_what_the_machine_does_not_have_is_never_deployed(bench: Bench) -> None:
-    space = bench.inputs.space
-    trial = bench.run(bench.runner(), replicas=2, cpu="500m") if space is None else bench.run(replicas=400)
+    trial = bench.run(replicas=400)
     assert isinstance(trial.outcome, Infeasible)
     assert "Insufficient" in trial.outcome.reason
     assert bench.stages == []
@@ -189,13 +171,13 @@ def test_an_answer_unlike_the_baselines(bench: Bench) -> None:
 
 
 def test_a_broken_generator_is_not_the_servers_fault(bench: Bench) -> None:
-    outcome = bench.run(bench.runner(BrokenGenerator())).outcome
+    outcome = bench.run(bench.runner(BrokenGenerator(FAST))).outcome
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.blame) == ("GeneratorFailed", "environment")
 
 
 def test_a_late_generator_yields_no_number(bench: Bench) -> None:
-    outcome = bench.run(bench.runner(SimulatedGenerator(FAST, late_s=0.5))).outcome
+    outcome = bench.run(bench.runner(Generator(FAST, late_s=0.5))).outcome
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.blame) == ("Untrusted", "environment")
     assert "late" in outcome.reason
@@ -228,7 +210,7 @@ def test_an_open_duration_ends_as_soon_as_the_verdict_is_certain(bench: Bench) -
 
 
 def test_what_disturbed_the_window_is_told(bench: Bench) -> None:
-    class Stalling(SimulatedGenerator):
+    class Stalling(Generator):
         def run(self, stage: LoadWindow) -> Samples:
             seen = super().run(stage)
             over = np.ceil(seen.finished_s)

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
+from tuner.manifests.model import Rendered
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.study.model import Proposal
 from tuner.study.optuna_trial import finished, in_domain
 from tuner.study.samplers import ENUMERABLE, sampler
 from tuner.study.store import Store
-from tuner.trials.model import Failed, Interrupted, Outcome, Purpose, StudyStart, Trial
+from tuner.trials.model import Attempt, Failed, Interrupted, Outcome, Purpose, StudyStart, Trial
 
 _RETRIES = 1
 """A configuration that failed by the environment's fault may be proposed so many times more."""
@@ -32,67 +33,71 @@ class OptunaAdvisor:
         start: StudyStart,
         space: SearchSpace,
         baseline: Configuration,
-        digest: Callable[[Configuration], str],
-        infeasible: Callable[[Configuration], str | None],
+        render: Callable[[Configuration], Rendered],
+        infeasible: Callable[[Rendered], str | None],
     ) -> None:
-        """`digest` is that of the rendered manifest; `infeasible` says why a configuration could never run here.
+        """`infeasible` says why what was rendered could never run here; None: it can.
 
         Raises InputError for a sampler that cannot be used, StoreFailure when Optuna's store cannot be opened.
         """
         self._space = space
         self._baseline = baseline
-        self._digest = digest
+        self._render = render
         self._infeasible = infeasible
         self._sampler = sampler(start.sampler, space, start.seed)
         self._random = sampler("random", space, start.seed)
         self._store = Store.open(start)
         self._told: list[Configuration] = []
-        self._proposed: dict[int, Configuration] = {}
+        self._proposed: dict[int, Proposal] = {}
         self._tried: set[str] = set()
         self._lost: Counter[str] = Counter()
-        self._verdicts: dict[str, tuple[str, bool]] = {}
+        self._manifests: dict[str, str | None] = {}
+        """By the digest of a configuration that of its manifest; None: it can never run here."""
 
     def ask(self) -> Proposal | None:
         """Trial 0 is the baseline; then what the sampler draws. None: nothing untried is left, or can be found."""
         number = self._next
         if number == 0:
-            return self._propose("baseline", self._baseline)
+            return self._propose("baseline", self._baseline, self._render(self._baseline))
         with closing(self._drafts(number)) as drafts:
-            found = next(filter(self._worth_trying, drafts), None)
-        return None if found is None else self._propose("search", found)
+            found = next(((draft, rendered) for draft in drafts if (rendered := self._worth_trying(draft))), None)
+        return None if found is None else self._propose("search", *found)
 
     def repeat(self, number: int) -> Proposal:
         """Trial `number` once more, as a trial of its own. Raises IndexError for one that was not told."""
-        return self._propose("confirm", self._told[number])
+        return self._propose("confirm", self._told[number], self._render(self._told[number]))
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""
         if number != len(self._told):
             raise KeyError(f"trial {number} cannot be told: the next to be told is {len(self._told)}")
-        self._learn(self._proposed.pop(number), outcome)
+        proposal = self._proposed.pop(number)
+        self._learn(proposal.configuration, proposal.rendered.digest, outcome)
 
-    def restore(self, trials: Sequence[Trial], pending: Proposal | None = None) -> None:
-        """Take up a study where its journal ends; `pending` was proposed, but not finished.
+    def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
+        """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again.
 
         The store is brought to what the journal says. Raises StoreFailure.
         """
         for trial in trials:
-            self._learn(trial.configuration, trial.outcome, trial.manifest_digest)
+            self._learn(trial.configuration, trial.manifest_digest, trial.outcome)
         self._store.cut(len(self._told))
-        if pending is not None:
-            self._proposed[pending.number] = pending.configuration
+        if pending is None:
+            return None
+        return self._propose(pending.purpose, pending.configuration, self._render(pending.configuration))
 
     @property
     def _next(self) -> int:
         return len(self._told) + len(self._proposed)
 
-    def _propose(self, purpose: Purpose, configuration: Configuration) -> Proposal:
-        proposal = Proposal(number=self._next, purpose=purpose, configuration=configuration)
-        self._proposed[proposal.number] = configuration
-        return proposal
+    def _propose(self, purpose: Purpose, configuration: Configuration, rendered: Rendered) -> Proposal:
+        number = self._next
+        self._proposed[number] = Proposal(
+            number=number, purpose=purpose, configuration=configuration, rendered=rendered
+        )
+        return self._proposed[number]
 
-    def _learn(self, configuration: Configuration, outcome: Outcome, digest: str | None = None) -> None:
-        digest = digest if digest is not None else self._digest(configuration)
+    def _learn(self, configuration: Configuration, digest: str, outcome: Outcome) -> None:
         trial = finished(self._space, configuration, digest, outcome)
         self._store.put(len(self._told), trial)
         whole = in_domain(self._space, configuration).keys() == configuration.values.keys()
@@ -115,14 +120,19 @@ class OptunaAdvisor:
         if number_of is not None and number_of.count <= ENUMERABLE:
             yield from configurations(self._space)
 
-    def _worth_trying(self, configuration: Configuration) -> bool:
+    def _worth_trying(self, configuration: Configuration) -> Rendered | None:
+        """What it renders to; None: it breaks a rule, can never run here, or is tried already."""
         if not all(rule.holds(configuration.values) for rule in self._space.rules):
-            return False
-        name = configuration.digest
-        if name not in self._verdicts:
-            self._verdicts[name] = (self._digest(configuration), self._infeasible(configuration) is None)
-        digest, can_run = self._verdicts[name]
-        return can_run and digest not in self._tried and digest not in self._pending_digests()
+            return None
+        name, rendered = configuration.digest, None
+        if name not in self._manifests:
+            rendered = self._render(configuration)
+            self._manifests[name] = rendered.digest if self._infeasible(rendered) is None else None
+        digest = self._manifests[name]
+        if digest is None or digest in self._tried or digest in self._pending:
+            return None
+        return rendered or self._render(configuration)
 
-    def _pending_digests(self) -> set[str]:
-        return {self._digest(configuration) for configuration in self._proposed.values()}
+    @property
+    def _pending(self) -> set[str]:
+        return {proposal.rendered.digest for proposal in self._proposed.values()}

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.trials.model import Event
 
 PROPOSED = "proposed"
-"""A trial begins; data: a `Proposal`."""
+"""A trial begins; data: an `Attempt`."""
 RATE = "rate"
 """The common rate was fixed; data: ``rate_rps``."""
 SEARCHED = "searched"

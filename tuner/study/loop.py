@@ -208,7 +208,7 @@ class Study:
     def _try(self, proposal: Proposal, run_trial: RunTrial) -> None:
         """Run one trial; it is in the journal before the advisor and the recorders hear of it."""
         self._running = proposal.number
-        self._journal.append(PROPOSED, encode(proposal))
+        self._journal.append(PROPOSED, encode(proposal.attempt))
         self._tell(lambda recorder: recorder.proposed(proposal))
         trial = self._written(run_trial(proposal))
         self._running = None

@@ -8,18 +8,9 @@ from typing import Protocol
 
 from tuner.front.model import Choice, Front
 from tuner.space.model import Configuration
-from tuner.trials.model import Event, Outcome, Purpose, StudyStart, Trial
+from tuner.trials.model import Attempt, Event, Outcome, Proposal, StudyStart, Trial
 
 __all__ = ["Advisor", "Comparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A configuration to try. `number` is the trial's number, in Optuna and everywhere else."""
-
-    number: int
-    purpose: Purpose
-    configuration: Configuration
 
 
 class Advisor(Protocol):
@@ -38,8 +29,8 @@ class Advisor(Protocol):
 
     def tell(self, number: int, outcome: Outcome) -> None: ...
 
-    def restore(self, trials: Sequence[Trial], pending: Proposal | None) -> None:
-        """Take up a study where its journal ends; `pending` was proposed, but not finished."""
+    def restore(self, trials: Sequence[Trial], pending: Attempt | None) -> Proposal | None:
+        """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again."""
         ...
 
 

@@ -6,15 +6,16 @@ from tuner.study.events import PROPOSED, last
 from tuner.study.model import Advisor, Proposal
 from tuner.trials.codec import decode
 from tuner.trials.journal import Journal
+from tuner.trials.model import Attempt
 
 
-def pending(journal: Journal) -> Proposal | None:
+def pending(journal: Journal) -> Attempt | None:
     """The trial that was begun last, where it never finished."""
     begun = last(journal.events, PROPOSED)
     if begun is None:
         return None
-    proposal = decode(Proposal, begun)
-    return proposal if proposal.number >= len(journal.trials) else None
+    attempt = decode(Attempt, begun)
+    return attempt if attempt.number >= len(journal.trials) else None
 
 
 def reconcile(advisor: Advisor, journal: Journal) -> Proposal | None:
@@ -22,6 +23,4 @@ def reconcile(advisor: Advisor, journal: Journal) -> Proposal | None:
 
     Raises StoreFailure.
     """
-    interrupted = pending(journal)
-    advisor.restore(journal.trials, interrupted)
-    return interrupted
+    return advisor.restore(journal.trials, pending(journal))

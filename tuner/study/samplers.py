@@ -11,9 +11,9 @@ import math
 import random
 from collections.abc import Callable, Generator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError
 from tuner.space.active import exists, in_order
 from tuner.space.domain import grid
 from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace, Value
@@ -45,7 +45,7 @@ def sampler(name: str, space: SearchSpace, seed: int) -> Sampler:
     Raises InputError for one that is unknown, that lacks a package or that does not fit the space.
     """
     if name not in SAMPLERS:
-        _refuse(name, f"there is no sampler {name!r}", f"use one of {', '.join(SAMPLERS)}")
+        raise InputError.at(f"--sampler {name}", f"there is no sampler {name!r}", f"use one of {', '.join(SAMPLERS)}")
     return SAMPLERS[name](space, seed)
 
 
@@ -143,9 +143,11 @@ class Grid:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         number = size(space)
         if number is None:
-            _refuse("grid", "the space is infinite: a float parameter has no step", "give it a step, or use tpe or qmc")
+            message = "the space is infinite: a float parameter has no step"
+            raise InputError.at("--sampler grid", message, "give it a step, or use tpe or qmc")
         if number.count > ENUMERABLE:
-            _refuse("grid", f"the space has {number} configurations, more than {ENUMERABLE:,}", "use tpe or qmc")
+            message = f"the space has {number} configurations, more than {ENUMERABLE:,}"
+            raise InputError.at("--sampler grid", message, "use tpe or qmc")
         self._all = list(configurations(space))
         random.Random(seed).shuffle(self._all)  # noqa: S311
 
@@ -234,9 +236,5 @@ def _share(space: SearchSpace, least: int, most: int) -> int:
 def _need(name: str, *packages: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        wanted = " and ".join(missing)
-        _refuse(name, f"the sampler {name} needs {wanted}, not installed here", f"`pip install {' '.join(missing)}`")
-
-
-def _refuse(name: str, message: str, fix: str) -> NoReturn:
-    raise InputError([Problem(where=Where(file=f"--sampler {name}"), message=message, fix=fix)])
+        message = f"the sampler {name} needs {' and '.join(missing)}, not installed here"
+        raise InputError.at(f"--sampler {name}", message, f"`pip install {' '.join(missing)}`")

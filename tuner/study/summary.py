@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError
 from tuner.front.choose import by_trial, choose, satisfying
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
@@ -95,10 +95,7 @@ def _asked_for(trial: int, trials: Sequence[Trial], found: Sequence[Candidate]) 
         if choice := by_trial(found, restart.number):
             return choice
     measured = ", ".join(str(candidate.trial) for candidate in found) or "none"
-    where = Where(file="--trial")
-    raise InputError(
-        [Problem(where=where, message=f"trial {trial} was not measured", fix=f"those that were: {measured}")]
-    )
+    raise InputError.at("--trial", f"trial {trial} was not measured", f"those that were: {measured}")
 
 
 def _comparisons(

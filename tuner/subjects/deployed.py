@@ -8,19 +8,15 @@ from contextlib import contextmanager
 from itertools import count
 
 from tuner.backends.model import Deployment
-from tuner.errors import EnvironmentFailure, TrialFailure
+from tuner.errors import EnvironmentFailure
 from tuner.inputs import Inputs
-from tuner.load.requests import target
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
 from tuner.space.model import Configuration
-from tuner.subjects.model import Served, Stage, SubjectOptions
+from tuner.subjects.model import SubjectOptions
 from tuner.trials.load_source import load_source
 from tuner.trials.quiet import leave_servers_alone
-from tuner.trials.ready import ready
-from tuner.trials.verify import ExpectedAnswers
-
-_LOG_LINES = 200
+from tuner.trials.serving import OnStage, Served, deployed
 
 
 class Deployed:
@@ -45,38 +41,26 @@ class Deployed:
         self._pods = pods_of(inputs.space, self._rendered)
         self._id = secrets.token_hex(4)
         self._starts = count()
-        self._expected = ExpectedAnswers()
 
     @contextmanager
-    def serve(self, on_stage: Stage) -> Iterator[Served]:
+    def serve(self, on_stage: OnStage) -> Iterator[Served]:
         """As in `Subject`."""
         backend, number = self._inputs.backend, next(self._starts)
         if number == 0:
             self._prepare()
         deployment = Deployment(study=self._id, trial=number, rendered=self._rendered, pods=self._pods)
-        with load_source(
-            backend,
-            study=self._id,
-            place=self._options.load,
-            image=self._options.load_image,
-            cpus=self._options.load_cpus,
-            notice=self._notice,
-        ) as load:
-            on_stage("deploy")
-            with backend.deploy(deployment) as running:
-                try:
-                    speaker, requests = self._inputs.protocol, self._inputs.requests
-                    to = target(running.endpoint.urls, self.workload, requests, backend.generator_cpus())
-                    with load.generator(to) as generator:
-                        startup_s = ready(
-                            running, generator, self.workload, speaker, requests, self._expected, on_stage
-                        )
-                        yield Served(running=running, generator=generator, startup_s=startup_s)
-                except TrialFailure as failure:
-                    failure.logs = failure.logs or running.logs(_LOG_LINES)
-                    raise
-                finally:
-                    on_stage("take down")
+        with (
+            load_source(
+                backend,
+                study=self._id,
+                place=self._options.load,
+                image=self._options.load_image,
+                cpus=self._options.load_cpus,
+                notice=self._notice,
+            ) as load,
+            deployed(backend, deployment, self._inputs.traffic, load.generator, on_stage=on_stage) as served,
+        ):
+            yield served
 
     def describe(self) -> Mapping[str, str]:
         """As in `Subject`."""

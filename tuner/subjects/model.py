@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from tuner.backends.model import Running
-from tuner.load.model import Generator
 from tuner.space.model import Bearer, Constraint, TlsSpec, WorkloadSpec
 from tuner.trials.load_source import Place
+from tuner.trials.serving import OnStage, Served
 
-Stage = Callable[[str], None]
+__all__ = ["Served", "Subject", "SubjectOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +59,6 @@ class SubjectOptions:
     slo: tuple[Constraint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """One start of a subject, ready and its answers verified."""
-
-    running: Running
-    generator: Generator
-    startup_s: float | None
-    """None: a URL, nothing was started."""
-
-
 class Subject(Protocol):
     """Something that serves. All attributes are fixed before anything is started."""
 
@@ -78,7 +67,7 @@ class Subject(Protocol):
     workload: WorkloadSpec
     slo: tuple[Constraint, ...]
 
-    def serve(self, on_stage: Stage) -> AbstractContextManager[Served]:
+    def serve(self, on_stage: OnStage) -> AbstractContextManager[Served]:
         """A fresh start (of a URL: the same server), its answers held against those of the first.
 
         Leaving the context takes down what was started. Raises TrialFailure, with the server's output as its `logs`,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.errors import InputError, Mistake, Problem, Where
+from tuner.errors import InputError, Mistake, Problem
 from tuner.inputs import complete, inputs_of
 from tuner.manifests.settings import with_settings
 from tuner.space.model import SearchSpace
@@ -31,7 +31,7 @@ def subject(
     """
     if options.trial is not None and not text.startswith(_STUDY):
         fix = f"write {_STUDY}NAME, or leave --trial out"
-        raise InputError([Problem(where=Where(file="--trial"), message=f"{text} is no study", fix=fix)])
+        raise InputError.at("--trial", f"{text} is no study", fix)
     if "://" in text:
         from tuner.subjects.remote import remote
 
@@ -66,7 +66,7 @@ def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None])
     summary = summarize(read_journal(study.journal), trial=options.trial)
     if summary.choice is None:
         fix = "name a trial that was measured with --trial"
-        raise InputError([Problem(where=Where(file=text), message="the study chose no configuration", fix=fix)])
+        raise InputError.at(text, "the study chose no configuration", fix)
     inputs = inputs_of(study)
     workload = replace(inputs.space.workload, rate_rps=summary.rate_rps)
     space, wrong = _as_said(replace(inputs.space, workload=workload), options)

@@ -10,19 +10,17 @@ from urllib.parse import SplitResult, urlsplit
 
 from tuner.backends.model import Difference, Endpoint
 from tuner.errors import InputError, Problem, TrialFailure, Where
-from tuner.load.model import Generator, Protocol, Request, Unanswered
+from tuner.load.model import Generator, Target, Unanswered
 from tuner.load.process.local import local_generator
 from tuner.load.requests import problems as request_problems
-from tuner.load.requests import protocol_of, target
-from tuner.load.requests import requests as read_requests
 from tuner.measure.model import Usage
-from tuner.space.model import Constraint, WorkloadSpec
+from tuner.space.model import Constraint
 from tuner.space.reader import read
-from tuner.subjects.model import Served, Stage, SubjectOptions
+from tuner.subjects.model import SubjectOptions
 from tuner.subjects.workload import plain_http, with_options
 from tuner.trials.clock import Clock
-from tuner.trials.ready import ready
-from tuner.trials.verify import ExpectedAnswers
+from tuner.trials.serving import OnStage, Served, serving
+from tuner.trials.traffic import Traffic
 from tuner.uri import masked
 
 _ASKED_EVERY_S = 0.1
@@ -34,37 +32,29 @@ _GRPC = ("grpc", "grpcs")
 class Remote:
     """A server that somebody else runs, behind a URL; implements `Subject`."""
 
-    def __init__(
-        self,
-        name: str,
-        base: str,
-        *,
-        workload: WorkloadSpec,
-        slo: tuple[Constraint, ...],
-        speaker: Protocol,
-        requests: tuple[Request, ...],
-        clock: Clock,
-    ) -> None:
+    def __init__(self, name: str, base: str, traffic: Traffic, slo: tuple[Constraint, ...], clock: Clock) -> None:
         """`base`: its URL up to the port."""
         self.name = masked(name)
-        self.workload = workload
+        self.workload = traffic.workload
         self.slo = slo
         self._base = base
-        self._speaker = speaker
-        self._requests = requests
-        self._expected = ExpectedAnswers()
+        self._traffic = traffic
         self._clock = clock
 
     @contextmanager
-    def serve(self, on_stage: Stage) -> Iterator[Served]:
+    def serve(self, on_stage: OnStage) -> Iterator[Served]:
         """As in `Subject`."""
+
+        @contextmanager
+        def answered(to: Target) -> Iterator[Generator]:
+            with local_generator(to) as generator:
+                on_stage("wait for an answer")
+                self._wait(generator)
+                yield generator
+
         running = _Elsewhere(self._base)
-        to = target(running.endpoint.urls, self.workload, self._requests, self._cpus())
-        with local_generator(to) as generator:
-            on_stage("wait for an answer")
-            self._wait(generator)
-            ready(running, generator, self.workload, self._speaker, self._requests, self._expected, lambda _: None)
-            yield Served(running=running, generator=generator, startup_s=None)
+        with serving(running, self._traffic, answered, cpus=self._cpus(), on_stage=lambda _: None) as served:
+            yield replace(served, startup_s=None)
 
     def describe(self) -> Mapping[str, str]:
         """As in `Subject`."""
@@ -82,7 +72,7 @@ class Remote:
         deadline = self._clock.now() + self.workload.ready_timeout_s
         while True:
             try:
-                generator.ask(self._base, self._requests[0], self.workload.timeout_s)
+                generator.ask(self._base, self._traffic.requests[0], self.workload.timeout_s)
                 return
             except Unanswered as unanswered:
                 if unanswered.final or self._clock.now() > deadline:
@@ -127,7 +117,7 @@ def remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
         problems = list(_faults(text, address))
     except ValueError as error:
         fix = "write it like http://127.0.0.1:9000/predict"
-        raise InputError([Problem(where=Where(file=text), message=f"no URL: {error}", fix=fix)]) from None
+        raise InputError.at(text, f"no URL: {error}", fix) from None
     options = _of_url(address, options)
     usual, slo = plain_http(options), options.slo
     if options.space is not None:
@@ -139,15 +129,7 @@ def remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
     problems += wrong or request_problems(workload, Where(file="--body"))
     if problems:
         raise InputError(problems)
-    return Remote(
-        text,
-        f"{address.scheme}://{address.netloc}",
-        workload=workload,
-        slo=slo,
-        speaker=protocol_of(workload),
-        requests=read_requests(workload),
-        clock=clock,
-    )
+    return Remote(text, f"{address.scheme}://{address.netloc}", Traffic.of(workload), slo, clock)
 
 
 def _of_url(address: SplitResult, options: SubjectOptions) -> SubjectOptions:
@@ -166,17 +148,16 @@ def _of_url(address: SplitResult, options: SubjectOptions) -> SubjectOptions:
 
 
 def _faults(text: str, address: SplitResult) -> Iterator[Problem]:
-    where = Where(file=f"{address.scheme}://…") if address.password else Where(file=text)
+    where = f"{address.scheme}://…" if address.password else text
     if address.scheme not in ("http", "https", *_GRPC):
         fix = "write http://, https://, grpc:// or grpcs://"
-        yield Problem(where=where, message=f"the scheme is {address.scheme!r}", fix=fix)
+        yield Problem.at(where, f"the scheme is {address.scheme!r}", fix)
     if not address.hostname:
-        yield Problem(where=where, message="no host in the URL", fix="write it like http://127.0.0.1:9000/predict")
+        yield Problem.at(where, "no host in the URL", "write it like http://127.0.0.1:9000/predict")
     if address.username or address.password:
         fix = "take them out and give --header 'Authorization: ...'"
-        yield Problem(where=where, message="credentials in the URL would stand in every report", fix=fix)
+        yield Problem.at(where, "credentials in the URL would stand in every report", fix)
     if address.fragment:
-        message = f"the fragment #{address.fragment} is never sent to a server"
-        yield Problem(where=where, message=message, fix="take it out")
+        yield Problem.at(where, f"the fragment #{address.fragment} is never sent to a server", "take it out")
     if address.port == 0:
-        yield Problem(where=where, message="port 0 is no port", fix="write the port it listens on")
+        yield Problem.at(where, "port 0 is no port", "write the port it listens on")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Problem
 from tuner.load.protocols import NAMES
 from tuner.space.arrivals import with_arrivals
 from tuner.space.model import RequestSource, WorkloadSpec
@@ -26,20 +27,8 @@ def plain_http(options: SubjectOptions) -> WorkloadSpec:
 
 def with_options(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
     """The usual workload with what the options say instead, and what is wrong with that."""
-    names = (
-        "protocol",
-        "path",
-        "method",
-        "proto",
-        "model",
-        "connections",
-        "timeout_s",
-        "warm_up_s",
-        "step_s",
-        "tls",
-        "seed",
-    )
-    given: dict[str, Any] = {name: getattr(options, name) for name in names}
+    of_requests = ("protocol", "path", "method", "proto", "model", "connections", "timeout_s", "tls", "seed")
+    given: dict[str, Any] = {name: getattr(options, name) for name in (*of_requests, "warm_up_s", "step_s")}
     if options.bodies:
         given["requests"] = tuple(RequestSource(path=body) for body in options.bodies)
     if options.headers:
@@ -62,26 +51,20 @@ def with_options(usual: WorkloadSpec, options: SubjectOptions) -> tuple[Workload
     return workload, tuple(problems)
 
 
-def _lacking(workload: WorkloadSpec) -> tuple[Problem, ...]:
+def _lacking(workload: WorkloadSpec) -> Iterator[Problem]:
     """What the workload's protocol cannot do without."""
-    problems = []
     if workload.protocol not in NAMES:
         fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
-        message = f"no protocol is called {workload.protocol!r}"
-        return (Problem(where=Where(file="--protocol"), message=message, fix=fix),)
+        yield Problem.at("--protocol", f"no protocol is called {workload.protocol!r}", fix)
+        return
     if workload.protocol in ("v2", "v2-grpc", "tensorflow") and workload.model is None and workload.path is None:
         message = f"the requests of the {workload.protocol} protocol name the model, and none was given"
-        problems.append(Problem(where=Where(file="--model"), message=message, fix="give --model NAME"))
+        yield Problem.at("--model", message, "give --model NAME")
     if workload.protocol != "http" and any(source.path == NOTHING for source in workload.requests):
         message = f"the {workload.protocol} protocol sends a body, and none was given"
-        problems.append(Problem(where=Where(file="--body"), message=message, fix="give --body FILE"))
+        yield Problem.at("--body", message, "give --body FILE")
     if workload.protocol == "grpc" and "/" not in workload.method:
         message = "the grpc protocol calls a method, and none was given"
-        problems.append(
-            Problem(where=Where(file="--method"), message=message, fix="give --method package.Service/Method")
-        )
+        yield Problem.at("--method", message, "give --method package.Service/Method")
     if workload.path is not None and not workload.path.startswith("/"):
-        problems.append(
-            Problem(where=Where(file="--path"), message=f"{workload.path!r} is no path", fix=f"write /{workload.path}")
-        )
-    return tuple(problems)
+        yield Problem.at("--path", f"{workload.path!r} is no path", f"write /{workload.path}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from tuner.errors import InputError, Problem, StoreFailure, Where
+from tuner.errors import InputError, StoreFailure
 from tuner.files import sync_folder
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.model import Event, StudyStart, Trial
@@ -47,7 +47,7 @@ def read(path: Path) -> JournalContents:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        _refuse(path, "there is no journal", "give the folder of a study that `tune run` made")
+        raise InputError.at(path, "there is no journal", "give the folder of a study that `tune run` made") from None
     except OSError as error:
         raise StoreFailure(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     return _Replay(path, content).contents()
@@ -194,9 +194,8 @@ class _Replay:
 
     def contents(self) -> JournalContents:
         if self.start is None:
-            _refuse(
-                self.path, "it holds no study, only what a crash left of its beginning", "start anew with `tune run`"
-            )
+            message = "it holds no study, only what a crash left of its beginning"
+            raise InputError.at(self.path, message, "start anew with `tune run`")
         return JournalContents(start=self.start, trials=tuple(self.trials), events=tuple(self.events))
 
     def _take(self, index: int, record: dict[str, Any]) -> None:
@@ -269,7 +268,8 @@ def _lock(path: Path) -> int:
     except BlockingIOError:
         holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(lock)
-        _refuse(path, f"process {holder} is running this study", "wait for it, end it, or start one of another name")
+        fix = "wait for it, end it, or start one of another name"
+        raise InputError.at(path, f"process {holder} is running this study", fix) from None
     except BaseException:
         os.close(lock)
         raise
@@ -283,7 +283,3 @@ def _make_folder(folder: Path) -> bool:
     for place in missing:
         sync_folder(place.parent)
     return bool(missing)
-
-
-def _refuse(path: Path, message: str, fix: str) -> NoReturn:
-    raise InputError([Problem(where=Where(file=str(path)), message=message, fix=fix)])

@@ -1,4 +1,4 @@
-"""One trial's life: render, deploy, wait until ready, verify, warm up, measure, take down.
+"""One trial's life: deploy, wait until ready, verify, warm up, measure, take down.
 
 Whatever happens to the configuration ends as an `Outcome`; only an interrupt, and failures of the study's own files,
 leave as exceptions. The deployment is gone when `run` returns or raises.
@@ -7,34 +7,30 @@ leave as exceptions. The deployment is gone when `run` returns or raises.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 
 from tuner.backends.model import Backend, Deployment, NamesImages, Running
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
-from tuner.load.model import Generator, Protocol, Request, Target
-from tuner.load.requests import target
-from tuner.manifests.model import Manifest, PodSet
+from tuner.manifests.model import PodSet
 from tuner.manifests.pods import pods as pods_of
-from tuner.manifests.render import render
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Estimate, Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
-from tuner.space.model import Configuration, SearchSpace
+from tuner.space.model import SearchSpace
 from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.load_windows import LoadWindows, Untrusted
-from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Purpose, Stopped, Trial
+from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Stopped, Trial
 from tuner.trials.quiet import Quiet
-from tuner.trials.ready import ready
 from tuner.trials.resources import requested
-from tuner.trials.verify import ExpectedAnswers
+from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
+from tuner.trials.traffic import Traffic
 
-_LOG_LINES = 200
 _OTHERS_DOING = frozenset({"NodeLost", "Removed"})
 """Kinds of failure that say nothing about the configuration."""
 
@@ -69,11 +65,9 @@ class TrialRunner:
         self,
         *,
         space: SearchSpace,
-        manifest: Manifest,
         backend: Backend,
-        generator: Callable[[Target], AbstractContextManager[Generator]],
-        protocol: Protocol,
-        requests: tuple[Request, ...],
+        generator: StartGenerator,
+        traffic: Traffic,
         folder: StudyFolder,
         study_id: str,
         clock: Clock,
@@ -84,11 +78,9 @@ class TrialRunner:
     ) -> None:
         """`rate_rps` is the common rate where it is known; else the first trial derives it and `on_rate` is told."""
         self._space = space
-        self._manifest = manifest
         self._backend = backend
         self._generator = generator
-        self._protocol = protocol
-        self._requests = requests
+        self._traffic = traffic
         self._folder = folder
         self._study_id = study_id
         self._clock = clock
@@ -96,22 +88,21 @@ class TrialRunner:
         self._on_stage = on_stage
         self._on_rate = on_rate
         self._rate_rps = rate_rps
-        self._expected = ExpectedAnswers(folder.answers)
 
-    def run(self, number: int, purpose: Purpose, configuration: Configuration) -> Trial:
+    def run(self, proposal: Proposal) -> Trial:
         """Run one trial to its outcome."""
         started_at = datetime.now(UTC)
         begin = self._clock.now()
         watch = _Stopwatch(self._clock)
-        rendered = render(self._space, self._manifest, configuration)
+        number, rendered = proposal.number, proposal.rendered
         write(self._folder.manifest(number), rendered.text.encode())
         pods = pods_of(self._space, rendered)
         outcome = self._outcome(Deployment(study=self._study_id, trial=number, rendered=rendered, pods=pods), watch)
         duration_s = self._clock.now() - begin
         return Trial(
             number=number,
-            purpose=purpose,
-            configuration=configuration,
+            purpose=proposal.purpose,
+            configuration=proposal.configuration,
             manifest_digest=rendered.digest,
             outcome=outcome,
             started_at=started_at,
@@ -123,20 +114,8 @@ class TrialRunner:
         reason = self._backend.infeasible(deployment.pods)
         if reason is not None:
             return Infeasible(reason=reason)
-        self._on_stage(deployment.trial, "deploy")
-        watch.start()
         try:
-            with self._backend.deploy(deployment) as running:
-                watch.stop()
-                try:
-                    return self._serve(deployment, running, watch)
-                except TrialFailure as failure:
-                    failure.logs = failure.logs or running.logs(_LOG_LINES)
-                    raise
-                finally:
-                    write(self._folder.log(deployment.trial), running.logs(_LOG_LINES).encode())
-                    self._on_stage(deployment.trial, "take down")
-                    watch.start()
+            return self._served(deployment, watch)
         except TrialFailure as failure:
             return Failed(
                 stage=failure.stage,
@@ -154,36 +133,33 @@ class TrialRunner:
         finally:
             watch.stop()
 
-    def _serve(self, deployment: Deployment, running: Running, watch: _Stopwatch) -> Outcome:
-        workload = self._space.workload
-
+    def _served(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
         def on_stage(stage: str) -> None:
             self._on_stage(deployment.trial, stage)
 
-        urls, cpus = running.endpoint.urls, self._backend.generator_cpus()
-        with watch:
-            # the generator's process starts while the server does, so that its start-up costs no time
-            generating = self._generator(target(urls, workload, self._requests, cpus))
-        with generating as generator:
-            with watch:
-                startup_s = ready(
-                    running, generator, workload, self._protocol, self._requests, self._expected, on_stage
-                )
-                loads = LoadWindows(
-                    running=running,
-                    generator=generator,
-                    workload=workload,
-                    slo=self._space.slo,
-                    quiet=self._quiet,
-                    on_stage=on_stage,
-                    tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
-                )
-                loads.warm_up(self._rate_rps)
-            return self._measure(deployment.pods, running, loads, watch, startup_s)
+        def on_end(running: Running) -> None:
+            watch.stop()
+            write(self._folder.log(deployment.trial), running.logs(LOG_LINES).encode())
+            watch.start()
 
-    def _measure(
-        self, pods: PodSet, running: Running, loads: LoadWindows, watch: _Stopwatch, startup_s: float
-    ) -> Outcome:
+        watch.start()
+        with deployed(
+            self._backend, deployment, self._traffic, self._generator, on_stage=on_stage, on_end=on_end
+        ) as served:
+            loads = LoadWindows(
+                running=served.running,
+                generator=served.generator,
+                workload=self._space.workload,
+                slo=self._space.slo,
+                quiet=self._quiet,
+                on_stage=on_stage,
+                tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
+            )
+            loads.warm_up(self._rate_rps)
+            watch.stop()
+            return self._measure(deployment.pods, served, loads, watch)
+
+    def _measure(self, pods: PodSet, served: Served, loads: LoadWindows, watch: _Stopwatch) -> Outcome:
         slo = self._space.slo
         capacity: Estimate | None = None
         note = ""
@@ -207,7 +183,7 @@ class TrialRunner:
         elif capacity is None:
             with watch:
                 capacity, note = loads.capacity(at_rate)
-        measurement = self._measurement(pods, running, loads, startup_s, at_rate, usage, capacity, note)
+        measurement = self._measurement(pods, served, loads.curve, at_rate, usage, capacity, note)
         broken = judge_measurement(measurement, slo)
         if lost:
             return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
@@ -216,25 +192,24 @@ class TrialRunner:
     def _measurement(
         self,
         pods: PodSet,
-        running: Running,
-        loads: LoadWindows,
-        startup_s: float,
+        served: Served,
+        curve: tuple[Window, ...],
         at_rate: Window,
         usage: Usage,
         capacity: Estimate | None,
         note: str,
     ) -> Measurement:
-        prices = self._space.prices
+        prices, running = self._space.prices, served.running
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
         warnings = [*caveats(at_rate, usage), *asked.warnings]
         measurement = Measurement(
             at_rate=at_rate,
-            curve=loads.curve,
+            curve=curve,
             throughput_rps=capacity,
             throughput_note=note,
             usage=usage,
-            startup_s=startup_s,
+            startup_s=cast("float", served.startup_s),  # known: it was deployed
             requested_cores=asked.cores,
             requested_memory_bytes=asked.memory_bytes,
             requested_gpus=asked.gpus,

@@ -9,11 +9,12 @@ from typing import Literal, Protocol, runtime_checkable
 
 import tuner
 from tuner.backends.model import Backend
-from tuner.errors import EnvironmentFailure, InputError, Problem, Where
-from tuner.load.model import Generator, Pipe, Target
+from tuner.errors import EnvironmentFailure, InputError
+from tuner.load.model import Pipe, Target
 from tuner.load.process.local import local_generator
 from tuner.load.process.piped import PipedGenerator
 from tuner.load.process.several import SeveralGenerator
+from tuner.trials.serving import StartGenerator
 
 Place = Literal["here", "cluster"]
 IMAGE = f"tuner-load:{tuner.__version__}"
@@ -49,7 +50,7 @@ class LoadSource:
     """Of the generators in the cluster."""
     cpus: int
     """Engine processes in the cluster, each with a CPU; from here they have what the backend sets aside."""
-    generator: Callable[[Target], AbstractContextManager[Generator]]
+    generator: StartGenerator
 
 
 def hosted(target: Target, start: Callable[[], Pipe], cpus: int) -> PipedGenerator | SeveralGenerator:
@@ -77,10 +78,11 @@ def load_source(
     image = image or IMAGE
     if cpus > 1 and (place == "here" or not isinstance(backend, HostsLoad)):
         message = f"{cpus} CPUs are for a load generator inside a cluster; from here it has those that servers leave it"
-        raise InputError([Problem(where=Where(file="--load-cpus"), message=message, fix="leave it out")])
+        raise InputError.at("--load-cpus", message, "leave it out")
     if place == "cluster" and not isinstance(backend, HostsLoad):
-        message = f"the {backend.name} backend has no cluster that load could come from"
-        raise InputError([Problem(where=Where(file="--load"), message=message, fix="leave it out")])
+        raise InputError.at(
+            "--load", f"the {backend.name} backend has no cluster that load could come from", "leave it out"
+        )
     with ExitStack() as stack:
         host = None
         if place != "here" and isinstance(backend, HostsLoad):

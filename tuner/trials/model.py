@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
 from tuner.space.model import Budget, Configuration, Constraint, Objective
 
 Purpose = Literal["baseline", "search", "confirm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A trial to come, as the journal has it. `number` is the trial's number, in Optuna and everywhere else."""
+
+    number: int
+    purpose: Purpose
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Attempt):
+    """A configuration to try, with the manifest that it was rendered into, once."""
+
+    rendered: Rendered = field(compare=False, repr=False)
+
+    @property
+    def attempt(self) -> Attempt:
+        """Less the manifest, which is in a file of its own."""
+        return Attempt(number=self.number, purpose=self.purpose, configuration=self.configuration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
