@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import Where
-from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.model import Measurement, Usage, Window
 from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace, WorkloadSpec
 from tuner.space.rules import parse_rule
+from tuner.statistics.model import Estimate
 
 HERE = Where(file="space.yaml", line=1)
 THROUGHPUT = Objective(metric="throughput", direction="maximize")

@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from tuner.comparison import Settings, compare
+from tuner.commands.compare import Settings, compare
 from tuner.errors import EnvironmentFailure
 from tuner.measure.comparison_text import headline
 from tuner.measure.paired import Verdict
-from tuner.subjects.model import SubjectOptions
-from tuner.subjects.named import subject
+from tuner.targets.model import SubjectOptions
+from tuner.targets.named import subject
 
 TOY = Path(__file__).parents[2] / "tests" / "servers"
 SERVICE_MS = 10.0

@@ -25,7 +25,7 @@ import numpy as np
 
 from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.process.local import LocalGenerator
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 QUANTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}

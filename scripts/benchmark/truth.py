@@ -24,8 +24,9 @@ from tests.measure.closed_forms import quantile  # noqa: E402
 from tests.servers.queueing import Queue, services  # noqa: E402
 from tuner.load.model import LoadWindow, Request, Target  # noqa: E402
 from tuner.load.process.local import LocalGenerator  # noqa: E402
-from tuner.measure.model import BoolArray, FloatArray, Samples  # noqa: E402
-from tuner.measure.quantiles import estimate_quantiles  # noqa: E402
+from tuner.measure.samples import Samples  # noqa: E402
+from tuner.statistics.model import BoolArray, FloatArray  # noqa: E402
+from tuner.statistics.quantiles import estimate_quantiles  # noqa: E402
 
 LEVELS = (0.5, 0.9, 0.99)
 CONNECTIONS = 128

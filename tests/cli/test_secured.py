@@ -11,8 +11,8 @@ from tests.cli.study import journal
 from tests.cli.tune import Tune
 from tests.load.authority import Authority
 from tuner.errors import TrialFailure
-from tuner.subjects.model import SubjectOptions
-from tuner.subjects.named import subject
+from tuner.targets.model import SubjectOptions
+from tuner.targets.named import subject
 from tuner.trials.model import Measured
 
 TOKEN = "s3cr3t-t0ken-0f-a-t3st"

@@ -11,7 +11,7 @@ import uvloop
 
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Target
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 
 def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> LoadWindow:

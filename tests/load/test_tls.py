@@ -19,7 +19,7 @@ from tuner.load.model import Request, Target, Tls, Unanswered
 from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import problems, secured, target, tls
 from tuner.load.tls import context
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 from tuner.space.model import Bearer, RequestSource, TlsSpec, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')

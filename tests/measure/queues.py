@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.model import FloatArray, Samples, Status
+from tuner.measure.samples import Samples, Status
+from tuner.statistics.model import FloatArray
 
 Service = Callable[[np.random.Generator, int], FloatArray]
 

@@ -11,7 +11,7 @@ from tests.measure.queues import constant, finish_times, samples
 from tuner.load.arrivals import schedule
 from tuner.load.model import LoadWindow
 from tuner.measure.breaking import Climb, climb, isotonic
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 from tuner.space.intensity import Intensity
 from tuner.space.model import Constraint
 

@@ -13,9 +13,10 @@ from tests.builders import window
 from tests.measure.queues import Server, constant, exponential
 from tuner.measure.capacity import CapacitySearch, Probe
 from tuner.measure.knee import Exceeded, exceeded
-from tuner.measure.model import Estimate, Window
+from tuner.measure.model import Window
 from tuner.measure.window import summarize
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 
 Measure = Callable[[Probe], Window]
 Counted = tuple[Window, tuple[Exceeded, ...]]

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
-from tuner.measure.model import Estimate
 from tuner.measure.noise import compare, noise_floor, pool
 from tuner.space.model import Prices
+from tuner.statistics.model import Estimate
 
 
 def test_cost_adds_up() -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.measure.queues import Server, exponential
 from tests.measure.timed import rows
 from tuner.measure.distribution import percentiles, slices
-from tuner.measure.model import Samples, Status
+from tuner.measure.samples import Samples, Status
 
 
 def samples(latency_s: list[float], status: list[int] | None = None, window_s: float = 1.0) -> Samples:

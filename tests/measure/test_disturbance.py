@@ -10,7 +10,9 @@ import pytest
 
 from tests.measure.queues import Server, constant, exponential, finish_times, samples
 from tuner.measure.disturbance import disturbances
-from tuner.measure.model import FloatArray, Samples, Usage
+from tuner.measure.model import Usage
+from tuner.measure.samples import Samples
+from tuner.statistics.model import FloatArray
 
 
 def stalled(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.measure.queues import Server, exponential, samples
 from tuner.errors import StoreFailure
 from tuner.measure.hdr import HIGHEST_NS, encode, log_lines, write_log
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.measure.queues import Server, constant, exponential
 from tuner.measure.joined import join, starts_s
-from tuner.measure.model import Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
 from tuner.measure.window import summarize
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import window
 from tests.measure.queues import Server, constant
-from tuner.measure.model import Estimate, Usage
+from tuner.measure.model import Usage
 from tuner.measure.paired import (
     MISS,
     Pair,
@@ -24,8 +24,9 @@ from tuner.measure.paired import (
     judge,
     looks,
 )
-from tuner.measure.student import student_point
 from tuner.measure.window import summarize
+from tuner.statistics.model import Estimate
+from tuner.statistics.student import student_point
 
 Start = Callable[[int], Visit]
 """The visit of a pair, by the pair's number."""
@@ -59,7 +60,7 @@ def verdict(found: Sequence[Pair], **changes: object) -> Verdict:
 
 
 def play(a: Start, b: Start, *, most: int = 12, metric: str = "latency_p50") -> tuple[Verdict, int]:
-    """Pair after pair until it can be told, as `tuner.comparison` does; the verdict, and the number of pairs."""
+    """Pair after pair until it can be told, as `tuner.commands.compare` does; the verdict, and the number of pairs."""
     measured: list[Pair] = []
     while len(measured) < most:
         number = len(measured)

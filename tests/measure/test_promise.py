@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests import builders
-from tuner.measure.model import Estimate, Usage, Window
+from tuner.measure.model import Usage, Window
 from tuner.measure.promise import LEAST_FLOOR, Promise, compare, findings, short
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 
 NO_USAGE = Usage()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.measure.queues import constant, exponential, finish_times, samples
 from tuner.load.arrivals import schedule
 from tuner.load.model import LoadWindow
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 from tuner.measure.shapes import bursts, recovery
 from tuner.space.shapes import OnOff, Shape, Spike
 

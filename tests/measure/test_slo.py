@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import measurement, window
-from tuner.measure.model import Estimate, Usage
+from tuner.measure.model import Usage
 from tuner.measure.slo import judge, judge_measurement, load_factor, unjudged
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 
 
 def p99(bound: float) -> Constraint:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.builders import window
 from tests.measure.queues import Server, exponential
-from tuner.measure.model import Estimate, Samples
+from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
 from tuner.measure.stopping import Goal, Settled, half_width, looks, measure, reached
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 
 RATE, SERVICE_S = 500.0, 0.001
 P90_S = SERVICE_S * math.log(10) / (1.0 - RATE * SERVICE_S)

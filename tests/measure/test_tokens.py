@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.measure.timed import rows
-from tuner.measure.model import Samples, Status, Tokens
+from tuner.measure.samples import Samples, Status, Tokens
 from tuner.measure.slo import judge
 from tuner.measure.tokens import first_token_s, gaps_s, token_quantiles
 from tuner.measure.window import summarize

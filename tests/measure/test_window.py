@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, constant, exponential, samples
-from tuner.measure.model import Samples, Status, Usage
+from tuner.measure.model import Usage
+from tuner.measure.samples import Samples, Status
 from tuner.measure.window import Trust, hidden_spread, summarize, wilson
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tuner.measure.model import FloatArray, Samples
+from tuner.measure.samples import Samples
+from tuner.statistics.model import FloatArray
 
 
 def rows(scheduled_s: Sequence[float] | FloatArray, **changes: Any) -> Samples:

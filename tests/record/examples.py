@@ -10,7 +10,7 @@ from tests import builders
 from tuner.errors import Where
 from tuner.front.model import Candidate, Choice, Front
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.model import Measurement, Usage, Window
 from tuner.space.model import (
     Budget,
     Choices,
@@ -25,6 +25,7 @@ from tuner.space.model import (
     Value,
     WorkloadSpec,
 )
+from tuner.statistics.model import Estimate
 from tuner.study.model import Comparison, Proposal, StudyStart, Summary
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Purpose, Stopped, Trial
 

@@ -4,11 +4,11 @@ from functools import partial
 
 import numpy as np
 
-from tests.measure import expositions as tell
-from tests.measure.test_known_metrics import counted
+from tests.breakdown import expositions as tell
+from tests.breakdown.test_known_metrics import counted
 from tests.measure.timed import samples
-from tuner.measure.model import Status
-from tuner.measure.waterfall import Waterfall, waterfall
+from tuner.breakdown.waterfall import Waterfall, waterfall
+from tuner.measure.samples import Status
 from tuner.record.waterfall import waterfall_lines
 
 

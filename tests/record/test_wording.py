@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from tests.record import examples
-from tuner.measure.model import Estimate
 from tuner.record.wording import (
     caveat_lines,
     comparison_lines,
@@ -14,6 +13,7 @@ from tuner.record.wording import (
     metric_text,
     outcome_text,
 )
+from tuner.statistics.model import Estimate
 from tuner.trials.model import Failed
 
 

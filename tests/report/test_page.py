@@ -12,12 +12,12 @@ import pytest
 
 from tests.measure.queues import Server, exponential
 from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSubject
-from tuner.benchmark import benchmark, document
-from tuner.comparison import Settings, compare
+from tuner.commands.bench import benchmark, document
+from tuner.commands.compare import Settings, compare
+from tuner.commands.stress import Plan, stress
+from tuner.commands.stress import document as stress_document
 from tuner.report.page import bench_page, compare_page, stress_page
 from tuner.space.model import Constraint
-from tuner.stress import Plan, stress
-from tuner.stress import document as stress_document
 from tuner.units import format_seconds
 
 P99 = Constraint(metric="latency_p99", bound=0.05)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import InputError, Where
-from tuner.inputs import read_inputs
 from tuner.space.digest import input_digest
 from tuner.space.model import Bearer, CheckSpec, PathCheck, SearchSpace, TlsSpec
 from tuner.space.reader import read
+from tuner.targets.inputs import read_inputs
 
 SPACE = """\
 name: a

@@ -10,7 +10,7 @@ from typing import Any
 from tests import builders
 from tests.builders import parameter
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Estimate, Measurement
+from tuner.measure.model import Measurement
 from tuner.space.model import (
     Budget,
     Choices,
@@ -22,6 +22,7 @@ from tuner.space.model import (
     SearchSpace,
     Value,
 )
+from tuner.statistics.model import Estimate
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.clock import FakeClock

@@ -20,8 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import InputError, StoreFailure
-from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.model import Measurement, Usage, Window
 from tuner.space.model import Budget, Configuration, Constraint, Objective
+from tuner.statistics.model import Estimate
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal, read
 from tuner.trials.model import Event, Failed, Infeasible, Interrupted, Measured, Stopped, StudyStart, Trial

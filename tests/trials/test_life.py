@@ -15,13 +15,13 @@ from tests.measure.queues import Server, exponential
 from tests.simulated import SimulatedGenerator
 from tuner.backends.process import ProcessBackend
 from tuner.errors import GeneratorFailure
-from tuner.inputs import Inputs, read_inputs
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Answer, LoadWindow, Request, Target
 from tuner.manifests.render import render
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 from tuner.space.model import Configuration, Constraint, WorkloadSpec
 from tuner.space.shapes import Spike
+from tuner.targets.inputs import Inputs, read_inputs
 from tuner.trials.clock import RealClock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.life import TrialRunner

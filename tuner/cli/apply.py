@@ -11,7 +11,7 @@ import click
 from tuner.cli.options import as_json, choice, studies, study_argument
 
 if TYPE_CHECKING:
-    from tuner.promote import Promotion, Result
+    from tuner.commands.apply import Promotion, Result
     from tuner.trials.load_source import Place
 
 
@@ -61,8 +61,8 @@ def apply(
     from tuner.cli import FINE, ROLLED_BACK
     from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
-    from tuner.promote import prepare
-    from tuner.session import summary_of
+    from tuner.commands.apply import prepare
+    from tuner.commands.run import summary_of
 
     folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)

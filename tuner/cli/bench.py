@@ -13,10 +13,11 @@ import click
 from tuner.cli.options import amount, as_json, html_page, load_rate, subject
 
 if TYPE_CHECKING:
-    from tuner.benchmark import Benchmark
-    from tuner.measure.model import Samples, Window
+    from tuner.commands.bench import Benchmark
+    from tuner.measure.model import Window
+    from tuner.measure.samples import Samples
     from tuner.space.length import Length
-    from tuner.subjects.model import SubjectOptions
+    from tuner.targets.model import SubjectOptions
 
 
 def _length(text: str) -> Length:
@@ -90,11 +91,11 @@ def bench(
     tune bench http://127.0.0.1:9000 --space search_spaces/iris --closed --connections 64
     tune bench deployment.yaml --slo "latency_p99 <= 50ms" --restarts 3 --html bench.html
     """
-    from tuner.benchmark import benchmark, document
     from tuner.cli.output import command_line, deliver, notice, stages, writable
+    from tuner.commands.bench import benchmark, document
     from tuner.load.control.scrape import addresses
     from tuner.report.page import bench_page
-    from tuner.subjects.named import subject as subject_of
+    from tuner.targets.named import subject as subject_of
 
     if closed and arrival is not None:
         raise click.UsageError("--closed and --arrival both say how requests arrive; leave one of them out")

@@ -23,8 +23,8 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     tune check search_spaces/iris
     """
     from tuner.cli.output import print_json
-    from tuner.inputs import estimate, read_inputs
     from tuner.study.model import display
+    from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
 
     inputs = read_inputs(space, backend, namespace=namespace, context=context)

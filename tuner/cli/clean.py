@@ -20,7 +20,7 @@ def clean(backend: str, namespace: str | None, context: str | None, as_json: boo
     tune clean --backend kubernetes --namespace tuning
     """
     from tuner.cli.output import print_json
-    from tuner.inputs import backend_of
+    from tuner.targets.inputs import backend_of
 
     removed = backend_of(backend, None, namespace=namespace, context=context).clean()
     if as_json:

@@ -15,7 +15,7 @@ from tuner.cli.options import amount, as_json, duration, html_page, load_rate, s
 
 if TYPE_CHECKING:
     from tuner.measure.paired import Assessment, Comparison, Effect
-    from tuner.subjects.model import Subject, SubjectOptions
+    from tuner.targets.model import Subject, SubjectOptions
 
 
 def _ratio(text: str) -> float:
@@ -91,8 +91,8 @@ def compare(
     """
     from tuner.cli import CANNOT_TELL, FINE, WORSE
     from tuner.cli.output import command_line, deliver, writable
-    from tuner.comparison import Settings, document
-    from tuner.comparison import compare as measure
+    from tuner.commands.compare import Settings, document
+    from tuner.commands.compare import compare as measure
     from tuner.report.page import compare_page
 
     sides = _subjects(a, b, replace(options, rate_rps=rate_rps))
@@ -113,7 +113,7 @@ def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject
     """Both sides. Raises InputError with the problems of both."""
     from tuner.cli.output import notice
     from tuner.errors import InputError, Problem
-    from tuner.subjects.named import subject
+    from tuner.targets.named import subject
 
     heard: set[str] = set()
 

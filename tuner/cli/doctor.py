@@ -23,7 +23,7 @@ def doctor(namespace: str | None, context: str | None, as_json: bool) -> None:
     """
     from tuner.cli import ENVIRONMENT_FAILED, FINE
     from tuner.cli.output import print_json
-    from tuner.doctor import examine
+    from tuner.commands.doctor import examine
 
     findings = examine(namespace, context)
     if as_json:

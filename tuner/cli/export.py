@@ -37,9 +37,9 @@ def export(
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
+    from tuner.commands.run import summary_of
     from tuner.files import write
     from tuner.report.provenance import export as export_text
-    from tuner.session import summary_of
 
     folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)

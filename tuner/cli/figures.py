@@ -10,8 +10,8 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.benchmark import Benchmark
-    from tuner.measure.model import Estimate
+    from tuner.commands.bench import Benchmark
+    from tuner.statistics.model import Estimate
 
 
 def print_benchmark(result: Benchmark) -> None:

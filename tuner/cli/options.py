@@ -246,7 +246,7 @@ def subject(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(**given: Any) -> Any:
-        from tuner.subjects.model import SubjectOptions
+        from tuner.targets.model import SubjectOptions
 
         options = SubjectOptions(
             **{name: given.pop(name) for name in _SAID},

@@ -39,8 +39,8 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
 
 
 def _ui_option(uri: str) -> str:
+    from tuner.commands.run import DEFAULT_TRACKING_URI
     from tuner.record.uri import absolute
-    from tuner.session import DEFAULT_TRACKING_URI
     from tuner.uri import masked
 
     return "" if uri == absolute(DEFAULT_TRACKING_URI) else f" --tracking-uri {masked(uri)}"

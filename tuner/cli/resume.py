@@ -42,9 +42,9 @@ def resume(
     from tuner.cli.options import study_folder
     from tuner.cli.output import progress
     from tuner.cli.result import finish
-    from tuner.inputs import inputs_of
-    from tuner.session import Settings
-    from tuner.session import resume as resume_study
+    from tuner.commands.run import Settings
+    from tuner.commands.run import resume as resume_study
+    from tuner.targets.inputs import inputs_of
 
     folder = study_folder(study, studies)
     inputs = inputs_of(folder)

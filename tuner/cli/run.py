@@ -92,9 +92,9 @@ def run(
     """
     from tuner.cli.output import progress
     from tuner.cli.result import finish
-    from tuner.inputs import read_inputs
-    from tuner.session import Settings
-    from tuner.session import run as run_study
+    from tuner.commands.run import Settings
+    from tuner.commands.run import run as run_study
+    from tuner.targets.inputs import read_inputs
 
     settings = Settings(
         backend=backend,

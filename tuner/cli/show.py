@@ -27,10 +27,10 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import study_folder
     from tuner.cli.output import print_json, print_renderable
+    from tuner.commands.run import summary_of
     from tuner.record.console import pareto_table, trials_table
     from tuner.record.wording import caveat_lines, comparison_lines
     from tuner.report.data import data
-    from tuner.session import summary_of
 
     summary = summary_of(study_folder(study, studies), pick=pick)
     if as_json:

@@ -13,10 +13,10 @@ import click
 from tuner.cli.options import as_json, duration, html_page, load_rate, subject
 
 if TYPE_CHECKING:
+    from tuner.commands.stress import Stress
     from tuner.measure.runs import Run
     from tuner.space.shapes import Rated, Trace
-    from tuner.stress import Stress
-    from tuner.subjects.model import Subject, SubjectOptions
+    from tuner.targets.model import Subject, SubjectOptions
 
 _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
 
@@ -71,9 +71,9 @@ def stress(
     tune stress deployment.yaml --shape on_off:200/s..20/s,on_for=2s,off_for=3s --json
     """
     from tuner.cli.output import command_line, deliver, notice, stages, writable
+    from tuner.commands.stress import Plan, check, document
+    from tuner.commands.stress import stress as run
     from tuner.report.page import stress_page
-    from tuner.stress import Plan, check, document
-    from tuner.stress import stress as run
 
     asked = replace(options, rate_rps=rate_rps, arrival=arrival)
     server, load = _subject_and_shape(target, asked, shape, notice)
@@ -97,7 +97,7 @@ def _subject_and_shape(
     from tuner.errors import InputError, Problem
     from tuner.space.shapes import ShapeError, parse_shape
     from tuner.space.trace import read_trace
-    from tuner.subjects.named import subject
+    from tuner.targets.named import subject
 
     problems: list[Problem] = []
     found: Subject | None = None

@@ -25,7 +25,7 @@ def sync(study: str, tracking_uri: str | None, studies: Path, as_json: bool) -> 
     """
     from tuner.cli.options import study_folder
     from tuner.cli.output import print_json
-    from tuner.session import sync_study
+    from tuner.commands.run import sync_study
     from tuner.uri import masked
 
     uri, written = sync_study(study_folder(study, studies), tracking_uri)

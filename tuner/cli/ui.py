@@ -39,7 +39,7 @@ def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path
         raise InputError.at(store, "no MLflow store is here", fix)
     page = ""
     if study is not None:
-        from tuner.session import page_of
+        from tuner.commands.run import page_of
 
         page = page_of(study_folder(study, studies), uri)
     click.echo(f"http://{host}:{port}{page}   (Ctrl-C ends it)", err=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tuner.front.model import Candidate, Front
-from tuner.measure.model import FloatArray
 from tuner.space.model import Objective
+from tuner.statistics.model import FloatArray
 
 
 def front(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -> Front:

@@ -25,12 +25,13 @@ from tuner.load.requests import requests
 from tuner.load.requests import target as target_of
 from tuner.load.windows import as_asked
 from tuner.measure.hdr import write_log
-from tuner.measure.model import FloatArray, Samples
+from tuner.measure.samples import Samples
 from tuner.measure.status import errors
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.space.arrivals import with_arrivals
 from tuner.space.json_path import parse_path
 from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
+from tuner.statistics.model import FloatArray
 from tuner.units import rate, seconds
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 from typing import Protocol as TypingProtocol
 
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.correlation import correlation_time
-from tuner.measure.model import BoolArray, FloatArray, IntArray, Samples
+from tuner.measure.samples import Samples
 from tuner.measure.slo import MOST_ERRORS
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.space.model import Constraint
+from tuner.statistics.correlation import correlation_time
+from tuner.statistics.model import BoolArray, FloatArray, IntArray
 from tuner.units import format_metric, format_rate, format_seconds
 
 LR95 = 2.26916

@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 
 from tuner.measure.knee import Crossing, Exceeded, crossing
-from tuner.measure.model import Estimate, Window
+from tuner.measure.model import Window
 from tuner.measure.slo import State, judge, load_factor
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 from tuner.units import format_rate
 
 NEAR = 1.5

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tuner.measure.model import Estimate
 from tuner.measure.paired import Assessment, Comparison, Effect, Terms
+from tuner.statistics.model import Estimate
 from tuner.units import format_ratio, format_seconds
 
 _MANIFOLD = 2.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.model import FloatArray, Samples
+from tuner.measure.samples import Samples
+from tuner.statistics.model import FloatArray
 
 POINTS = 120
 SLICES = 100

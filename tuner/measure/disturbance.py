@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.correlation import correlation_time
-from tuner.measure.model import FloatArray, IntArray, Samples, Usage
-from tuner.measure.student import normal_point
+from tuner.measure.model import Usage
+from tuner.measure.samples import Samples
+from tuner.statistics.correlation import correlation_time
+from tuner.statistics.model import FloatArray, IntArray
+from tuner.statistics.student import normal_point
 from tuner.units import format_cores, format_ratio, format_seconds
 
 DRIFT_MISS = 0.01

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from tuner.files import write
-from tuner.measure.model import FloatArray, IntArray, Samples
+from tuner.measure.samples import Samples
+from tuner.statistics.model import FloatArray, IntArray
 
 SIGNIFICANT_DIGITS = 3
 HIGHEST_NS = 3_600_000_000_000

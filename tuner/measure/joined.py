@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tuner.measure.model import FloatArray, IntArray, Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
+from tuner.statistics.model import FloatArray, IntArray
 
 _INSTANTS = ("scheduled_s", "sent_s", "first_byte_s", "finished_s", "noticed_s")
 _OTHERS = ("status", "replica", "waited", "connect_s")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.correlation import correlation_time
-from tuner.measure.model import FloatArray, Samples
-from tuner.measure.quantiles import MISS
-from tuner.measure.student import normal_point
+from tuner.measure.samples import Samples
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.space.model import Constraint
+from tuner.statistics.correlation import correlation_time
+from tuner.statistics.model import FloatArray
+from tuner.statistics.quantiles import MISS
+from tuner.statistics.student import normal_point
 
 FARTHEST = 0.5
 """Share of requests beyond the bound above which a window is far beyond the knee: how far depends on its length."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Literal
 
-from tuner.measure.model import Estimate
 from tuner.space.metrics import Direction
+from tuner.statistics.model import Estimate
 
 Verdict = Literal["better", "worse", "no difference", "unknown"]
 

@@ -30,10 +30,11 @@ from typing import Literal
 
 import numpy as np
 
-from tuner.measure.model import Estimate, FloatArray, Usage, Window
+from tuner.measure.model import Usage, Window
 from tuner.measure.slo import MOST_ERRORS
-from tuner.measure.student import student_point
 from tuner.space.metrics import METRICS
+from tuner.statistics.model import Estimate, FloatArray
+from tuner.statistics.student import student_point
 
 MISS = 0.04
 """Probability with which an interval of the primary metric misses the truth at any look."""

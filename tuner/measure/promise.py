@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tuner.measure.model import Estimate, Usage, Window
+from tuner.measure.model import Usage, Window
 from tuner.measure.slo import judge
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 from tuner.units import format_metric
 
 LEAST_FLOOR = 1.3

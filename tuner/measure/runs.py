@@ -10,10 +10,10 @@ import numpy as np
 
 from tuner.measure.breaking import Climb, climb
 from tuner.measure.distribution import Slice, slices
-from tuner.measure.model import Samples, Usage, Window
+from tuner.measure.model import Usage, Window
+from tuner.measure.samples import Samples
 from tuner.measure.shapes import Bursts, Recovery, bursts, recovery
 from tuner.measure.soak import Moment, measured, moment, total, trends
-from tuner.measure.trend import Trend
 from tuner.measure.verdicts import (
     Verdict,
     bursts_verdict,
@@ -26,6 +26,7 @@ from tuner.measure.window import Trust, summarize
 from tuner.space.intensity import Intensity, Profile
 from tuner.space.model import Constraint
 from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace, spelled
+from tuner.statistics.trend import Trend
 
 BEFORE, AFTER = 1 / 6, 1.0
 """How long the lowest rate is held before a climb and after it, as shares of its length ..."""

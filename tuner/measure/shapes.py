@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from tuner.measure.correlation import correlation_time
-from tuner.measure.model import BoolArray, Estimate, FloatArray, Samples
-from tuner.measure.quantiles import binomial_ranks, estimate_quantiles
-from tuner.measure.steady import truncate
-from tuner.measure.trend import trend
+from tuner.measure.samples import Samples
+from tuner.statistics.correlation import correlation_time
+from tuner.statistics.model import BoolArray, Estimate, FloatArray
+from tuner.statistics.quantiles import binomial_ranks, estimate_quantiles
+from tuner.statistics.steady import truncate
+from tuner.statistics.trend import trend
 from tuner.units import format_ratio, format_seconds
 
 BAND = 0.9
@@ -198,7 +199,7 @@ def bursts(samples: Samples, on: Sequence[tuple[float, float]], off: Sequence[tu
 
     Requests never answered in time count with the time they were waited for. The ratio on over off has the sign test's
     interval (order statistics of the pairs' ratios; Conover 1999, section 3.4); the growth is the Theil-Sen slope of
-    log p90 over the phases (`tuner.measure.trend`).
+    log p90 over the phases (`tuner.statistics.trend`).
     """
     waits = samples.waits_s
     on_phases, off_phases = _phases(samples, waits, on), _phases(samples, waits, off)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tuner.measure.model import Estimate, Measurement, Window
+from tuner.measure.model import Measurement, Window
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 from tuner.units import format_metric, format_rate
 
 MOST_ERRORS = Constraint(metric="error_ratio", bound=0.01)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tuner.measure.model import Usage, Window
-from tuner.measure.trend import Trend, trend
+from tuner.statistics.trend import Trend, trend
 
 SETTLING = 0.2
 """Share of a soak that is left out of its trends: caches fill, heaps find their size."""

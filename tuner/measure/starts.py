@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.breakdown.waterfall import Waterfall
 from tuner.measure.distribution import Slice
-from tuner.measure.model import Estimate, Usage, Window
+from tuner.measure.model import Usage, Window
 from tuner.measure.noise import noise_floors, pool
 from tuner.measure.slo import MOST_ERRORS, judge
-from tuner.measure.waterfall import Waterfall
 from tuner.space.metrics import LATENCY_PERCENTILES, METRICS
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 from tuner.units import format_metric, format_ratio, format_seconds
 
 State = Literal["met", "broken", "unknown"]

@@ -8,7 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from tuner.measure.model import GOOD, IntArray, Status, Window
+from tuner.measure.model import Window
+from tuner.measure.samples import GOOD, Status
+from tuner.statistics.model import IntArray
 
 GRPC: Final = 1000
 """Added to the code of a gRPC status, so that it is told apart from HTTP's."""

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tuner.measure.model import Estimate, Samples, Window
-from tuner.measure.quantiles import MISS
+from tuner.measure.model import Window
+from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
 from tuner.measure.window import summarize
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
+from tuner.statistics.quantiles import MISS
 from tuner.units import format_ratio, format_seconds
 
 WITHIN = 0.1

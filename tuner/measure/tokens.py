@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from tuner.measure.model import BoolArray, Estimate, FloatArray, Samples
-from tuner.measure.quantiles import MISS, estimate_quantiles
+from tuner.measure.samples import Samples
 from tuner.space.metrics import GAP_PERCENTILES, TTFT_PERCENTILES
+from tuner.statistics.model import BoolArray, Estimate, FloatArray
+from tuner.statistics.quantiles import MISS, estimate_quantiles
 
 
 def first_token_s(samples: Samples) -> FloatArray:

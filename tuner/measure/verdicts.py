@@ -10,8 +10,8 @@ from tuner.measure.breaking import Break, Climb
 from tuner.measure.model import Window
 from tuner.measure.shapes import Bursts, Recovery
 from tuner.measure.slo import judge
-from tuner.measure.trend import LEAST, Trend
 from tuner.space.model import Constraint
+from tuner.statistics.trend import LEAST, Trend
 from tuner.units import format_metric, format_rate, format_ratio, format_seconds
 
 SLIGHT = 0.01

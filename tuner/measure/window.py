@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.measure.correlation import correlation_time
 from tuner.measure.joined import join, starts_s
-from tuner.measure.model import BoolArray, Estimate, FloatArray, IntArray, Samples, Status, Usage, Window
-from tuner.measure.quantiles import MISS, estimate_quantiles
+from tuner.measure.model import Usage, Window
+from tuner.measure.samples import Samples, Status
 from tuner.measure.status import errors
-from tuner.measure.steady import Truncation, truncate
-from tuner.measure.student import normal_point, student_point
 from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
+from tuner.statistics.correlation import correlation_time
+from tuner.statistics.model import BoolArray, Estimate, FloatArray, IntArray
+from tuner.statistics.quantiles import MISS, estimate_quantiles
+from tuner.statistics.steady import Truncation, truncate
+from tuner.statistics.student import normal_point, student_point
 from tuner.units import format_rate, format_ratio, format_seconds
 
 BINS = 10
@@ -47,7 +49,7 @@ class Trust:
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
     """What one load window taught, or one and `more` of the same stage that followed it.
 
-    The warm-up is cut by MSER-5 and what follows it (`tuner.measure.steady`), in a window whose backlog does not grow.
+    The warm-up is cut by MSER-5 and what follows it (`tuner.statistics.steady`), in a window whose backlog does not grow.
     A request belongs to the kept part by its scheduled time; the achieved rate counts good answers by the time they
     *finished* within their window's kept part, so that answers drained after the window do not make an overloaded
     server look able.

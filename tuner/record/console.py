@@ -17,7 +17,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.measure.model import Estimate
 from tuner.record.rows import undominated
 from tuner.record.wording import (
     comparison_lines,
@@ -31,6 +30,7 @@ from tuner.record.wording import (
     ratio_text,
 )
 from tuner.space.model import Constraint, Objective, SearchSpace
+from tuner.statistics.model import Estimate
 from tuner.study.model import Proposal, StudyStart, Summary, display
 from tuner.trials.model import Measured, Stopped, Trial
 from tuner.units import format_seconds

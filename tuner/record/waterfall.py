@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.measure.components import Component, Quantile
-from tuner.measure.model import Estimate
-from tuner.measure.waterfall import Row, Waterfall
+from tuner.breakdown.components import Component, Quantile
+from tuner.breakdown.waterfall import Row, Waterfall
 from tuner.record.wording import estimate_text
+from tuner.statistics.model import Estimate
 from tuner.units import format_ratio, format_seconds
 
 _LEAST_BAR, _MOST_BAR = 12, 32

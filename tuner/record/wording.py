@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tuner.measure.model import Estimate
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
+from tuner.statistics.model import Estimate
 from tuner.study.model import Comparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
 from tuner.units import format_metric

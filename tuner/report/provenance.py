@@ -5,8 +5,9 @@ from __future__ import annotations
 from tuner.errors import StoreFailure
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Estimate, Measurement
+from tuner.measure.model import Measurement
 from tuner.space.metrics import METRICS
+from tuner.statistics.model import Estimate
 from tuner.study.model import Comparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial

@@ -18,9 +18,10 @@ from tuner.manifests.model import PodSet
 from tuner.manifests.pods import pods as pods_of
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
-from tuner.measure.model import Estimate, Measurement, Usage, Window
+from tuner.measure.model import Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
 from tuner.space.model import SearchSpace
+from tuner.statistics.model import Estimate
 from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder

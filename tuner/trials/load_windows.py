@@ -7,21 +7,23 @@ from dataclasses import replace
 from itertools import count
 
 from tuner.backends.model import Running
+from tuner.breakdown.counters import Increase, difference, together
 from tuner.errors import TrialFailure
 from tuner.load.control.scrape import scrape
 from tuner.load.model import Generator, LoadWindow
 from tuner.load.windows import as_asked, closed, one_rate, steady
 from tuner.measure.capacity import CapacitySearch
-from tuner.measure.counters import Increase, difference, together
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
 from tuner.measure.knee import Exceeded, exceeded
-from tuner.measure.model import Estimate, Samples, Usage, Window
+from tuner.measure.model import Usage, Window
+from tuner.measure.samples import Samples
 from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
 from tuner.space.arrivals import described
 from tuner.space.model import Constraint, WorkloadSpec
+from tuner.statistics.model import Estimate
 from tuner.trials.quiet import NoQuiet, Quiet, silence
 
 _ATTEMPTS = 2

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.breakdown.expositions import executor
 from tests.load.servers import Server, answer
-from tests.measure.expositions import executor
 from tests.servers.mlserver import needs_mlserver, twice
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.model import Running, TellsMetrics
 from tuner.backends.process import ProcessBackend
+from tuner.breakdown.counters import difference
+from tuner.breakdown.known_metrics import recognize
+from tuner.breakdown.waterfall import waterfall
 from tuner.errors import InputError
 from tuner.load.control.scrape import addresses, scrape
 from tuner.load.model import Answer, LoadWindow, Request, Target, Unanswered
 from tuner.load.process.local import LocalGenerator
 from tuner.manifests.model import Container, MetricsPort, ReadinessProbe
-from tuner.measure.counters import difference
-from tuner.measure.known_metrics import recognize
-from tuner.measure.waterfall import waterfall
 from tuner.space.model import LocalImage
 
 NOBODY = "http://127.0.0.1:1/metrics"

@@ -17,7 +17,7 @@ from tuner.errors import GeneratorFailure
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.recording.checks import AnswerChecks
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
 

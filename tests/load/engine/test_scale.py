@@ -21,7 +21,7 @@ from tests.load.servers import Server
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.process.local import LocalGenerator
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 from tuner.measure.window import summarize
 
 REQUEST = Request(method="GET", path="/", headers={}, body=b"")

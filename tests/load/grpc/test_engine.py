@@ -31,7 +31,7 @@ from tuner.load.engine.engine import Engine
 from tuner.load.model import Answer, Request, Target, Tls, Unanswered
 from tuner.load.process.lines import Ask, order_line, target_line
 from tuner.load.process.local import LocalGenerator
-from tuner.measure.model import Samples, Status
+from tuner.measure.samples import Samples, Status
 from tuner.measure.status import GRPC, word
 from tuner.measure.window import summarize
 

@@ -27,7 +27,7 @@ from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.process.local import LocalGenerator
 from tuner.load.protocols import protocol
 from tuner.load.requests import problems
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.measure.window import summarize
 from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec

@@ -28,7 +28,7 @@ from tuner.load.process.local import LocalGenerator
 from tuner.load.process.samples_file import dump
 from tuner.load.process.samples_file import load as samples_of
 from tuner.load.protocols import protocol
-from tuner.measure.model import Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
 
 REQUEST = Request(method="POST", path="/p", headers={"A": "b"}, body=b'{"strData": "\xc3\xa9"}', weight=2.0)
 STAGE = LoadWindow(arrival="constant", rate_rps=200, duration_s=0.2, connections=2, seed=3)

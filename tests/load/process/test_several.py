@@ -30,7 +30,8 @@ from tuner.load.model import Generator, LoadWindow, Request, Target
 from tuner.load.process.local import LocalGenerator, ProcessPipe, local_generator
 from tuner.load.process.several import SeveralGenerator
 from tuner.measure.joined import merge
-from tuner.measure.model import FloatArray, Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
+from tuner.statistics.model import FloatArray
 
 OPEN = LoadWindow(arrival="poisson", rate_rps=600, duration_s=0.5, connections=7, seed=5)
 CLOSED = LoadWindow(arrival="closed", duration_s=0.3, connections=7)

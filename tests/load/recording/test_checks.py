@@ -20,7 +20,7 @@ from tuner.load.protocols import protocol
 from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.requests import options, problems, protocol_of, requests
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")

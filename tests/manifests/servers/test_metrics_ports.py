@@ -78,7 +78,7 @@ def test_nothing_is_guessed_of_others() -> None:
 
 
 def test_the_shipped_search_space_says_where() -> None:
-    from tuner.inputs import read_inputs
+    from tuner.targets.inputs import read_inputs
 
     root = Path(__file__).parents[3] / "search_spaces" / "iris"
     assert read_inputs(root, "process").pods.metrics == (port(6000, "/metrics"),)

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tuner.breakdown.counters import Distribution, Labels, Scrape, Series
 from tuner.errors import InputError, Problem
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Exchange, Request, Unanswered
-from tuner.measure.counters import Distribution, Labels, Scrape, Series
 from tuner.uri import masked
 
 if TYPE_CHECKING:

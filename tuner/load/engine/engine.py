@@ -25,7 +25,7 @@ from tuner.load.model import LoadWindow, Protocol, Request, StreamProtocol, Targ
 from tuner.load.protocols import expected_statuses, protocol
 from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 _PICKS = 65536
 _OTHER_FILES = 64

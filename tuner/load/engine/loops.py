@@ -22,7 +22,7 @@ from tuner.load.model import LoadWindow
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.recording.columns import Columns
 from tuner.load.recording.meter import Meter, Use
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 LEAD_S = 0.002
 """Between laying out the schedule and its start."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 _MOST_ANSWERS = 1000
 _MOST_BYTES = 1 << 20

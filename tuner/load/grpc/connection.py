@@ -19,7 +19,7 @@ from tuner.load.grpc.url import as_http
 from tuner.load.http1.connection import Connection, Replica, Sender
 from tuner.load.http1.wire import WireError
 from tuner.load.model import Request, Tls
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tuner.load.model import SYSTEM_TLS, Request, Tls
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.recording.columns import Columns
 from tuner.load.tls import context
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 from tuner.uri import masked
 
 PORTS = {"http": 80, "https": 443}

@@ -6,7 +6,7 @@ from tuner.load.http1.connection import Connection, Replica, Sender
 from tuner.load.http1.events import EventParser, EventsError
 from tuner.load.http1.wire import WireError
 from tuner.load.model import StreamProtocol
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 
 class StreamConnection(Connection):

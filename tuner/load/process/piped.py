@@ -12,7 +12,7 @@ from tuner.errors import ConnectionLost, GeneratorFailure
 from tuner.load.model import Answer, LoadWindow, Pipe, Request, Target, Unanswered
 from tuner.load.process import samples_file
 from tuner.load.process.lines import Ask, Order, Read, order_line, target_line
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 _GRACE_S = 30.0
 """How much longer than its window and time-out a window may take before the generator counts as hung."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.errors import GeneratorFailure
-from tuner.measure.model import Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
 
 _COLUMNS = {"FloatArray": np.float64, "IntArray": np.int64, "BoolArray": np.bool_}
 _SCALARS = {"float": float, "int": int}

@@ -31,7 +31,7 @@ from tuner.load.engine.loops import LoadLoop
 from tuner.load.model import LoadWindow, Target, Unanswered
 from tuner.load.process.lines import Ask, Begin, Prepare, Read, read_order, read_target
 from tuner.load.process.samples_file import dump
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 _PART_BYTES = 1 << 20
 

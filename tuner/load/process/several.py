@@ -11,7 +11,7 @@ from tuner.load.model import Answer, LoadWindow, Pipe, Request, Target
 from tuner.load.process.lines import Begin, Prepare
 from tuner.load.process.piped import PipedGenerator
 from tuner.measure.joined import merge
-from tuner.measure.model import Samples
+from tuner.measure.samples import Samples
 
 LEAD_S = 0.1
 """From telling all to begin to the instant they begin at: they tidy up their memory meanwhile."""

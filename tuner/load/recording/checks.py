@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Container, Sequence
 
 from tuner.load.model import Protocol
-from tuner.measure.model import Status
+from tuner.measure.samples import Status
 
 SUCCESS = range(200, 300)
 _ALWAYS_BYTES = 16384

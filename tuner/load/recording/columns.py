@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tuner.load.recording import server_timing
 from tuner.load.recording.meter import Use
-from tuner.measure.model import Samples, Tokens
+from tuner.measure.samples import Samples, Tokens
 
 _BLOCK = 8192
 _NAN = (array("d", [nan]) * _BLOCK).tobytes()

@@ -1,0 +1,391 @@
+"""Two subjects on equal terms: served in turn, put under the same load, compared pair by pair until it can be told.
+
+Wiring, like `tuner.commands.run`: what is served comes from `tuner.targets`, what the numbers tell from
+`tuner.measure.paired`. Both sides are never up at once (they would share the machine), unless they are URLs.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.errors import EnvironmentFailure, InputError, Mistake, TrialFailure
+from tuner.load.windows import one_rate
+from tuner.measure.budget import divide
+from tuner.measure.common_rate import derive
+from tuner.measure.comparison_text import headline
+from tuner.measure.model import Window
+from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
+from tuner.measure.window import summarize
+from tuner.report.data import plain
+from tuner.space.model import WorkloadSpec
+from tuner.targets.model import Served, Subject
+from tuner.targets.remote import Remote
+from tuner.trials.caveats import caveats
+from tuner.trials.load_windows import LoadWindows
+from tuner.units import format_rate, format_ratio, format_seconds
+
+SCHEMA = 1
+OnStage = Callable[[str], None]
+OnAssessment = Callable[[Assessment], None]
+
+COMPARED = (
+    "latency_p50",
+    "latency_p90",
+    "latency_p95",
+    "latency_p99",
+    "latency_p99.9",
+    "throughput",
+    "cpu",
+    "memory",
+    "startup",
+)
+"""Metrics that may decide. Error ratios have a guard of their own."""
+OF_THE_MACHINE = ("cpu", "memory", "startup")
+"""Metrics that are not known of a URL."""
+DEFAULT_METRIC = "latency_p50"
+"""Where no latency is bounded: it takes least load to tell."""
+_ATTEMPTS = 3
+"""A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
+_OTHER_ARRIVALS = 1_000_003
+"""Added to the seed of a window that is measured again, unless the other side has met these arrivals already: a steady
+server under few requests now and then looks unsteady by their chance."""
+_REFUSALS = 3
+"""Pairs in vain before all is given up, if there are far fewer others."""
+_IN_VAIN = 2
+"""As many times more pairs in vain than others as are put up with."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: [mun]?s)?")
+"""In a sentence: what differs from start to start where the sentence is the same."""
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is asked of a comparison."""
+
+    pairs: int = 12
+    """At most."""
+    time_s: float = 60.0
+    """Most load for each side, warm-ups included."""
+    metric: str | None = None
+    """The one that decides; None: the latency that the SLO bounds, else `DEFAULT_METRIC`."""
+    smallest: float = 0.05
+    """Smallest difference of interest, as a share."""
+
+
+class Refused(Exception):
+    """A window could not be trusted, nor could its repetitions; the text says why."""
+
+
+class Spent(Exception):
+    """The load of a side is used up before its pair is whole; the text says why a window had to be measured again."""
+
+
+def compare(
+    a: Subject,
+    b: Subject,
+    settings: Settings,
+    *,
+    on_stage: OnStage,
+    on_assessment: OnAssessment = lambda _: None,
+) -> Comparison:
+    """Measure B against A until it can be told which is better, or the load budget is spent.
+
+    `on_assessment` hears after each pair what the pairs so far tell.
+
+    Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
+    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
+    """
+    metric = settings.metric or _bounded(a, b) or DEFAULT_METRIC
+    _check(a, b, metric, settings)
+    sides = _Sides(a, b, on_stage)
+    rate_rps, rate_from = _rate(a, b) if metric != "throughput" else (None, "a closed loop has none")
+    derived = rate_rps is None and metric != "throughput"
+    if derived:
+        rate_rps, rate_from = sides.derived_rate()
+    try:
+        terms = _terms(a, b, settings, metric, rate_rps, rate_from, spent_s=max(sides.load_s))
+    except Mistake as mistake:
+        if derived:
+            raise EnvironmentFailure(str(mistake)) from None
+        raise InputError.at("--time", mistake.message, mistake.fix) from None
+    return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """The result as plain JSON; the verdict is of B, what was not measured is null. `schema` counts up when a field
+    changes its meaning or goes."""
+    return {"schema": SCHEMA, "verdict": found.assessment.verdict, "headline": headline(found), **plain(found)}
+
+
+class _Match:
+    """Pair after pair on fixed terms."""
+
+    def __init__(self, sides: _Sides, terms: Terms, on_assessment: OnAssessment) -> None:
+        self._sides = sides
+        self._terms = terms
+        self._on_assessment = on_assessment
+        self._pairs: list[Pair] = []
+        self._refused: list[str] = []
+
+    def play(self, warnings: list[str]) -> Comparison:
+        assessment = self._assess()
+        ended = f"all {self._terms.pairs} pairs were measured"
+        order = _order(self._terms.seed)
+        while len(self._pairs) < self._terms.pairs:
+            if self._distrusted:
+                ended = f"{len(self._refused)} of {len(self._refused) + len(self._pairs)} pairs could not be trusted"
+                break
+            try:
+                self._pairs.append(self._sides.pair(len(self._pairs) + len(self._refused), next(order), self._terms))
+            except Refused as refused:
+                self._refused.append(str(refused))
+                continue
+            except Spent as spent:
+                self._refused.extend(filter(None, [str(spent)]))
+                ended = f"the {format_seconds(self._terms.load_s)} of load for each side were spent"
+                break
+            assessment = self._assess()
+            self._on_assessment(assessment)
+            if assessment.verdict != "cannot tell":
+                ended = f"decided after {len(self._pairs)} pairs"
+                break
+        if assessment.verdict == "cannot tell":
+            assessment = self._assess(last=not self._distrusted)
+        return Comparison(
+            a=self._sides.subjects["A"].name,
+            b=self._sides.subjects["B"].name,
+            terms=self._terms,
+            assessment=assessment,
+            pairs=tuple(self._pairs),
+            load_s=self._sides.load_s,
+            ended_because=ended,
+            refused=tuple(self._refused),
+            given_up=self._distrusted,
+            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
+        )
+
+    @property
+    def _distrusted(self) -> bool:
+        return len(self._refused) >= _REFUSALS and len(self._refused) > _IN_VAIN * len(self._pairs)
+
+    def _assess(self, *, last: bool = False) -> Assessment:
+        terms = self._terms
+        latencies = () if terms.rate_rps is None else tuple(name for name in COMPARED if name.startswith("latency_"))
+        return assess(
+            self._pairs,
+            metric=terms.metric,
+            smallest=terms.smallest,
+            most=terms.pairs,
+            last=last,
+            also=(*latencies, *OF_THE_MACHINE),
+        )
+
+
+class _Sides:
+    """Both subjects, and the load that each was put under."""
+
+    def __init__(self, a: Subject, b: Subject, on_stage: OnStage) -> None:
+        self.subjects: dict[Side, Subject] = {"A": a, "B": b}
+        self._workload = a.workload
+        """Its connections and time-outs hold for both."""
+        self._on_stage = on_stage
+        self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
+        self._warm: set[Side] = set()
+        """Sides behind a URL that were put under load before."""
+
+    @property
+    def load_s(self) -> tuple[float, float]:
+        return self._load_s["A"], self._load_s["B"]
+
+    def derived_rate(self) -> tuple[float, str]:
+        """A rate that both can serve, from what the slower one does in a closed loop."""
+        capacity = {side: self._capacity(side) for side in self.subjects}
+        slower = min(capacity, key=lambda side: capacity[side])
+        rate_rps = derive(capacity[slower])
+        served = format_rate(capacity[slower])
+        return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
+
+    def pair(self, number: int, first: Side, terms: Terms) -> Pair:
+        """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted, and
+        Spent where the load does not suffice: then neither counts.
+        """
+        visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
+        if any(self._left_s(side, terms) < visit_s for side in self.subjects):
+            raise Spent
+        order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
+        seeds: dict[int, int] = {}
+        visits = {side: self._visit(side, number, terms, seeds) for side in order}
+        return Pair(a=visits["A"], b=visits["B"], first=first)
+
+    def _capacity(self, side: Side) -> float:
+        with self._serving(side, "to derive a rate") as (served, loads):
+            self._warm_up(side, served, loads, None)
+            self._load_s[side] += self._workload.step_s
+            return loads.closed_loop()
+
+    def _visit(self, side: Side, number: int, terms: Terms, seeds: dict[int, int]) -> Visit:
+        """`seeds`: of the pair's windows, by their number in it; the side that comes first fills it."""
+        with self._serving(side, f"pair {number + 1}") as (served, loads):
+            self._warm_up(side, served, loads, terms.rate_rps)
+            rate = "closed loop" if terms.rate_rps is None else f"measure at {format_rate(terms.rate_rps)}"
+            self._on_stage(f"pair {number + 1}, {side}: {rate}")
+            meter = served.running.meter()
+            first = number * terms.windows
+            windows = tuple(self._window(side, loads, terms, first + index, seeds) for index in range(terms.windows))
+            return Visit(windows=windows, usage=meter.stop(), startup_s=served.startup_s)
+
+    @contextmanager
+    def _serving(self, side: Side, what: str) -> Iterator[tuple[Served, LoadWindows]]:
+        """A start of the side. Raises EnvironmentFailure where it fails, or what is done meanwhile."""
+        subject = self.subjects[side]
+
+        def on_stage(stage: str) -> None:
+            self._on_stage(f"{what}, {side}: {stage}")
+
+        try:
+            with subject.serve(on_stage) as served:
+                running, generator = served.running, served.generator
+                yield (
+                    served,
+                    LoadWindows(running=running, generator=generator, workload=self._workload, on_stage=on_stage),
+                )
+        except TrialFailure as failure:
+            logs = "\n".join(failure.logs.splitlines()[-_LOG_LINES:])
+            raise EnvironmentFailure(
+                f"{side} ({subject.name}) failed at {failure.stage}: {failure.kind}, {failure.reason}"
+                + (f"\n{logs}" if logs else "")
+            ) from None
+
+    def _warm_up(self, side: Side, served: Served, loads: LoadWindows, rate_rps: float | None) -> None:
+        """Load that nobody looks at; a server that is not restarted needs it once."""
+        if side in self._warm:
+            return
+        if served.startup_s is None:
+            self._warm.add(side)
+        loads.warm_up(rate_rps)
+        self._load_s[side] += self._workload.warm_up_s
+
+    def _window(self, side: Side, loads: LoadWindows, terms: Terms, index: int, seeds: dict[int, int]) -> Window:
+        """One window that can be trusted, under the arrivals that the other side met, if it came first."""
+        reasons: tuple[str, ...] = ()
+        for attempt in range(_ATTEMPTS):
+            if self._left_s(side, terms) < terms.window_s:
+                raise Spent(self._why(side, reasons) if reasons else "")
+            seed = seeds.get(index, terms.seed + index + attempt * _OTHER_ARRIVALS)
+            self._load_s[side] += terms.window_s
+            window = summarize(loads.send(one_rate(self._workload, terms.rate_rps, terms.window_s, seed=seed)))
+            if not window.untrusted:
+                seeds[index] = seed
+                return window
+            reasons = window.untrusted
+        raise Refused(self._why(side, reasons))
+
+    def _why(self, side: Side, reasons: tuple[str, ...]) -> str:
+        return f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}"
+
+    def _left_s(self, side: Side, terms: Terms) -> float:
+        """A hair more than nothing is left where sums of floats come out above their budget."""
+        return terms.load_s * (1.0 + 1e-9) - self._load_s[side]
+
+
+def _order(seed: int) -> Iterator[Side]:
+    """Who comes first: blocks of two (ABBA or BAAB), each drawn, so that neither a drift nor a habit favours a side."""
+    rng = random.Random(seed)  # noqa: S311 - an order of measurements, no secret
+    while True:
+        block: list[Side] = ["A", "B"]
+        rng.shuffle(block)
+        yield from block
+
+
+def _terms(
+    a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, *, spent_s: float
+) -> Terms:
+    """Raises Mistake where what is left of the load carries too few pairs."""
+    workload = a.workload
+    restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
+    pairs, windows, window_s = divide(
+        settings.time_s,
+        spent_s,
+        pairs=settings.pairs,
+        metric=metric,
+        rate_rps=rate_rps,
+        warm_up_s=workload.warm_up_s,
+        restarted=restarted,
+    )
+    return Terms(
+        metric=metric,
+        smallest=settings.smallest,
+        rate_rps=rate_rps,
+        rate_from=rate_from,
+        arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
+        connections=workload.connections,
+        pairs=pairs,
+        windows=windows,
+        window_s=window_s,
+        warm_up_s=workload.warm_up_s,
+        load_s=settings.time_s,
+        seed=workload.seed,
+        restarted=restarted,
+    )
+
+
+def _rate(a: Subject, b: Subject) -> tuple[float | None, str]:
+    """The rate that the workloads name; None where none does. Raises InputError where they name different ones."""
+    rates = {side.name: side.workload.rate_rps for side in (a, b) if side.workload.rate_rps is not None}
+    named = set(rates.values())
+    if len(named) > 1:
+        words = " and ".join(f"{format_rate(rate)} ({name})" for name, rate in rates.items())
+        raise InputError.at(
+            "--rate", f"the sides name different rates, {words}", "say at which one they are compared: --rate"
+        )
+    return (named.pop(), "as asked") if named else (None, "")
+
+
+def _bounded(a: Subject, b: Subject) -> str | None:
+    """The first latency that the SLO of either side bounds."""
+    metrics = [constraint.metric for constraint in (*a.slo, *b.slo)]
+    return next((metric for metric in metrics if metric.startswith("latency_")), None)
+
+
+def _check(a: Subject, b: Subject, metric: str, settings: Settings) -> None:
+    if metric not in COMPARED:
+        raise InputError.at(
+            "--metric", f"{metric!r} cannot decide a comparison", f"choose one of {', '.join(COMPARED)}"
+        )
+    if metric in OF_THE_MACHINE and any(isinstance(side, Remote) for side in (a, b)):
+        raise InputError.at("--metric", f"{metric} of a URL is not known", "compare manifests, or by a latency")
+    if not 0.0 < settings.smallest < 1.0:
+        message = f"the smallest difference of interest is {format_ratio(settings.smallest)}"
+        raise InputError.at("--smallest", message, "write a share above 0 and below 100 %, such as 5%")
+
+
+def _unequal(a: WorkloadSpec, b: WorkloadSpec) -> list[str]:
+    """Where the sides' workloads differ, A's holds for both: said, so that nobody is surprised."""
+    names = {"connections": "connections", "timeout_s": "time-out", "arrival": "arrival", "warm_up_s": "warm-up"}
+    found = [
+        f"the sides name different terms for {word}: {getattr(a, name)} and {getattr(b, name)}; A's was used for both"
+        for name, word in names.items()
+        if getattr(a, name) != getattr(b, name)
+    ]
+    if a.shape is not None or b.shape is not None:
+        found.append("the workload's shape was left out: the sides were compared at a steady rate")
+    return found
+
+
+def _warnings(pairs: list[Pair], terms: Terms) -> Iterator[str]:
+    """What the reader of the result should know, each once, with how many starts (or turns) it was so in."""
+    if not terms.restarted:
+        yield "URLs are not restarted: by how much restarts of either side differ is not in the intervals"
+    for side, visits in (("A", [pair.a for pair in pairs]), ("B", [pair.b for pair in pairs])):
+        kinds: dict[str, list[str]] = {}
+        for visit in visits:
+            found = {caveat for window in visit.windows for caveat in caveats(window, visit.usage)}
+            for kind, caveat in {_NUMBER.sub("#", caveat): caveat for caveat in sorted(found)}.items():
+                kinds.setdefault(kind, []).append(caveat)
+        for of_kind in kinds.values():
+            yield f"{side}, in {len(of_kind)} of {len(visits)}: {of_kind[0]}"

@@ -1,0 +1,299 @@
+"""The composition root: from settings to objects to the loop, and from a study's folder back to what it found.
+
+Everything here is wiring; what a part does is said in its own room.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tuner
+from tuner.errors import InputError
+from tuner.files import write
+from tuner.space.model import Budget, Constraint, SearchSpace
+from tuner.study.model import Recorder, Summary
+from tuner.targets.inputs import Inputs, space_of
+from tuner.trials.folder import StudyFolder
+from tuner.trials.model import StudyStart
+from tuner.uri import masked
+
+if TYPE_CHECKING:
+    from tuner.manifests.model import Rendered
+    from tuner.record.mlflow import MlflowRecorder
+    from tuner.trials.load_source import LoadSource, Place
+
+Notice = Callable[[str], None]
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line adds to a search space. None: as the search space says."""
+
+    backend: str = "process"
+    name: str | None = None
+    studies: Path = Path("studies")
+    trials: int | None = None
+    time_s: float | None = None
+    confirm: int | None = None
+    seed: int = 0
+    sampler: str = "tpe"
+    pick: str = "knee"
+    storage_url: str | None = None
+    """Optuna's storage; None: SQLite in the study's folder."""
+    tracking_uri: str | None = DEFAULT_TRACKING_URI
+    """MLflow's store; None: nothing is recorded there."""
+    load: Place | None = None
+    """Where the load comes from; None: from inside the cluster where there is one and its image runs there."""
+    load_image: str | None = None
+    """Image of the load generator in the cluster; None: this version's."""
+    load_cpus: int = 1
+    """Of the load generator in the cluster, an engine process each."""
+
+
+def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
+    """Start a study and run it to the end of its budget.
+
+    Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
+    """
+    from tuner.backends.model import InCluster
+    from tuner.record.uri import absolute
+    from tuner.space.digest import input_digest
+    from tuner.trials.load_source import load_source
+
+    budget = _budget(inputs.space.budget, settings)
+    space = replace(inputs.space, budget=budget)
+    folder = _new_folder(settings.studies, settings.name, space.name)
+    study_id = secrets.token_hex(4)
+    cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
+    with load_source(
+        inputs.backend,
+        study=study_id,
+        place=settings.load,
+        image=settings.load_image,
+        cpus=settings.load_cpus,
+        notice=notice,
+    ) as load:
+        start = StudyStart(
+            name=folder.name,
+            study_id=study_id,
+            space_file=str(space.file.resolve()),
+            input_digest=input_digest(space),
+            objectives=space.objectives,
+            slo=space.slo,
+            budget=budget,
+            backend=settings.backend,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            pick=settings.pick,
+            storage_url=masked(settings.storage_url or folder.storage_url),
+            tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
+            tuner_version=tuner.__version__,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine={**inputs.backend.describe(), "python": sys.version.split()[0]},
+            namespace=cluster.namespace if cluster else None,
+            context=cluster.context if cluster else None,
+            load=load.place,
+            load_image=load.image,
+            load_cpus=load.cpus,
+        )
+        folder.root.mkdir(parents=True, exist_ok=True)
+        folder.space.write_bytes(space.file.read_bytes())
+        stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+        return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+
+
+def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> Summary:
+    """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does.
+
+    Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
+    """
+    from tuner.trials.journal import read
+    from tuner.trials.load_source import load_source
+
+    start = read(folder.journal).start
+    start = replace(start, budget=_budget(start.budget, settings))
+    stores = _Stores(
+        _address(settings.storage_url, start.storage_url, "--storage"),
+        _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
+    )
+    space = replace(inputs.space, budget=start.budget)
+    with load_source(
+        inputs.backend,
+        study=start.study_id,
+        place=start.load,
+        image=start.load_image,
+        cpus=start.load_cpus,
+        notice=notice,
+    ) as load:
+        return _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+
+
+def summary_of(
+    folder: StudyFolder, *, pick: str | None = None, where: tuple[Constraint, ...] = (), trial: int | None = None
+) -> Summary:
+    """What a study found so far, from its journal alone; chosen again where one of the options asks for it."""
+    from tuner.study.summary import summarize
+    from tuner.trials.journal import read
+
+    return summarize(read(folder.journal), pick=pick, where=where, trial=trial)
+
+
+def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]:
+    """Write into MLflow what it misses of a study; returns the store's address and how many trials were written."""
+    from tuner.record.sync import sync
+    from tuner.record.uri import absolute
+
+    summary = summary_of(folder)
+    uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
+    recorder = _mlflow(uri, folder, space_of(folder, summary.start))
+    return uri, sync(summary.start, summary.trials, recorder, summary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Addresses as they are used; they may hold credentials, which the journal's first line does not."""
+
+    storage_url: str
+    tracking_uri: str | None
+
+
+def _address(given: str | None, recorded: str, option: str) -> str:
+    """The address of a store: as given now, or as recorded if no credentials were taken out of it."""
+    if given is None and "***" in recorded:
+        fix = f"give the whole address with {option}"
+        raise InputError.at(recorded, "its credentials were not recorded", fix)
+    return given or recorded
+
+
+def page_of(folder: StudyFolder, tracking_uri: str) -> str:
+    """Path, below an MLflow server's address, of the page that compares a study's trials."""
+    from tuner.space.reader import read as read_space
+
+    start = summary_of(folder).start
+    space, problems = read_space(folder.space)
+    if space is None:
+        raise InputError(problems)
+    return _mlflow(tracking_uri, folder, space).page(start)
+
+
+def _go(
+    folder: StudyFolder,
+    start: StudyStart,
+    stores: _Stores,
+    load: LoadSource,
+    inputs: Inputs,
+    console: Recorder,
+    notice: Notice,
+) -> Summary:
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+    from tuner.record.background import Background, Gate
+    from tuner.report.data import write as write_report
+    from tuner.report.provenance import export
+    from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.loop import Study
+    from tuner.trials.clock import RealClock
+    from tuner.trials.journal import Journal
+    from tuner.trials.life import TrialRunner
+    from tuner.trials.quiet import leave_servers_alone
+    from tuner.trials.traffic import ExpectedAnswers
+
+    space, backend = inputs.space, inputs.backend
+    leave_servers_alone(backend.generator_cpus())
+    for removed in backend.clean():
+        notice(f"left by an earlier crash, now removed: {removed}")
+
+    def infeasible(rendered: Rendered) -> str | None:
+        return backend.infeasible(pods_of(space, rendered))
+
+    with Journal.open(folder.journal) as journal:
+        gate = Gate()
+        recorders = [console]
+        if stores.tracking_uri is not None:
+            mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
+            recorders.append(Background(mlflow, gate, notice, study=folder.name))
+        study = Study(
+            start=start,
+            advisor=OptunaAdvisor(
+                start=replace(start, storage_url=stores.storage_url),
+                space=space,
+                baseline=inputs.baseline,
+                render=partial(render, space, inputs.manifest),
+                infeasible=infeasible,
+            ),
+            journal=journal,
+            recorders=recorders,
+            clock=RealClock(),
+            notice=notice,
+        )
+        runner = TrialRunner(
+            space=space,
+            backend=backend,
+            generator=load.generator,
+            traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
+            folder=folder,
+            study_id=start.study_id,
+            clock=RealClock(),
+            quiet=gate,
+            on_stage=console.stage,
+            on_rate=study.fix_rate,
+            rate_rps=space.workload.rate_rps or study.rate_rps,
+        )
+
+        if space.workload.rate_rps is not None and study.rate_rps is None:
+            study.fix_rate(space.workload.rate_rps)
+        try:
+            summary = study.run(runner.run)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
+    write_report(folder.report, summary, space)
+    if summary.choice is not None:
+        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
+    return summary
+
+
+def _mlflow(
+    tracking_uri: str, folder: StudyFolder, space: SearchSpace, between: Callable[[], object] = lambda: None
+) -> MlflowRecorder:
+    from tuner.record.mlflow import MlflowRecorder
+
+    return MlflowRecorder(tracking_uri, folder, space, between=between)
+
+
+def _budget(budget: Budget, settings: Settings) -> Budget:
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
+    return replace(budget, **{name: value for name, value in said.items() if value is not None})
+
+
+def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
+    """A folder in which no study has begun: the name asked for, or the space's with the next free number."""
+    if name is not None:
+        if _begun(studies / name):
+            fix = f"go on with `tune resume {name}`, or choose another name"
+            raise InputError.at(studies / name, "a study is there already", fix)
+        return StudyFolder(studies / name)
+    names = (default if number == 1 else f"{default}-{number}" for number in count(1))
+    return StudyFolder(next(studies / free for free in names if not _begun(studies / free)))
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a study is there; one that was killed before its first line was written is not."""
+    from tuner.trials.journal import read
+
+    journal = StudyFolder(folder).journal
+    if not journal.exists():
+        return folder.exists() and any(folder.iterdir()) and not StudyFolder(folder).space.exists()
+    try:
+        read(journal)
+    except InputError:
+        return False
+    return True
