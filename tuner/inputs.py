@@ -53,7 +53,7 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     space, found = read_space(path)
     return complete(space, found, backend_name, namespace=namespace, context=context)

@@ -356,7 +356,7 @@ def _range(estimates: Sequence[Estimate]) -> Estimate:
 def _space(folder: StudyFolder, summary: Summary, *, measure: bool) -> SearchSpace:
     """The search space as it was. To measure, its requests are needed too, as they were."""
     from tuner.space.digest import input_digest
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     start = summary.start
     original = Path(start.space_file)

@@ -148,7 +148,7 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     """Write into MLflow what it misses of a study; returns the store's address and how many trials were written."""
     from tuner.record.sync import sync
     from tuner.record.uri import absolute
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     summary = summary_of(folder)
     uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
@@ -178,7 +178,7 @@ def _address(given: str | None, recorded: str, option: str) -> str:
 
 def page_of(folder: StudyFolder, tracking_uri: str) -> str:
     """Path, below an MLflow server's address, of the page that compares a study's trials."""
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     start = summary_of(folder).start
     space, problems = read_space(folder.space)

@@ -26,7 +26,7 @@ from tuner.backends.kubernetes.rights import Right
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.reader import objects_of
-from tuner.space.reader import read as read_space
+from tuner.space.file.read import read as read_space
 
 SERVICE = """
 ---

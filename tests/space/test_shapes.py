@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tuner.errors import InputError
 from tuner.space.arrivals import described, with_arrivals
+from tuner.space.file.read import read
 from tuner.space.intensity import Intensity
 from tuner.space.model import RequestSource, WorkloadSpec
-from tuner.space.reader import read
 from tuner.space.shapes import (
     EXAMPLES,
     Gaps,

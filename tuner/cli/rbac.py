@@ -66,7 +66,7 @@ def _objects(path: Path) -> tuple[Mapping[str, Any], ...]:
     from tuner.errors import InputError
     from tuner.manifests.reader import objects_of
     from tuner.manifests.reader import read as read_manifest
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     space, problems = read_space(path)
     if space is None:

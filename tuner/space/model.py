@@ -15,6 +15,9 @@ from tuner.space.metrics import Direction
 from tuner.space.rules import Rule
 from tuner.space.shapes import Arrival, Rated, Trace
 
+ProtocolName = Literal["seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc"]
+GRPC_PROTOCOLS: tuple[ProtocolName, ...] = ("seldon-grpc", "v2-grpc", "grpc")
+
 Value = bool | int | float | str
 """What a knob may be set to. Quantities such as ``500m`` are strings and keep their spelling."""
 
@@ -150,7 +153,7 @@ class WorkloadSpec:
     trace) it is their mean.
     """
 
-    protocol: Literal["seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc"]
+    protocol: ProtocolName
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Arrival = "poisson"

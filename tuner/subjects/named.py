@@ -10,8 +10,8 @@ from tuner.errors import InputError, Problem, Where
 from tuner.inputs import complete, inputs_of
 from tuner.manifests import tree
 from tuner.manifests.settings import with_settings
+from tuner.space.file.read import FILE_NAME, read
 from tuner.space.model import SearchSpace
-from tuner.space.reader import FILE_NAME, read
 from tuner.subjects.deployed import Deployed
 from tuner.subjects.model import Subject, SubjectOptions
 from tuner.subjects.workload import plain_http, with_options

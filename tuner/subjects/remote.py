@@ -16,8 +16,8 @@ from tuner.load.requests import problems as request_problems
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests
 from tuner.measure.model import Usage
+from tuner.space.file.read import read
 from tuner.space.model import Constraint, WorkloadSpec
-from tuner.space.reader import read
 from tuner.subjects.model import Served, Stage, SubjectOptions
 from tuner.subjects.workload import plain_http, with_options
 from tuner.trials.clock import Clock

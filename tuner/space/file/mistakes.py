@@ -1,0 +1,179 @@
+"""What pydantic refuses of a search-space file, told with line, key, value and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as MappingOf
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from tuner.errors import Problem, Where
+from tuner.space.document import Mapping, Node, Sequence, parse
+from tuner.space.file.models import From, Keys, SpaceKeys
+from tuner.space.file.values import Beside, Wrong, mistake
+from tuner.space.nearest import nearest
+
+Loc = tuple[str | int, ...]
+_KINDS = {
+    "bool_type": Wrong("{key} is {found}, not true or false", "write {key}: true or {key}: false"),
+    "greater_than": Wrong(
+        "{key} is {found}, not above 0", "write a greater value, or leave the key out for the default"
+    ),
+    "list_type": Wrong("{key} is {found}, not a list"),
+    "dict_type": Wrong("{key} is {found}, not a mapping"),
+    "model_type": Wrong("{key} is {found}, not a mapping"),
+}
+"""By pydantic's name of a mistake."""
+
+
+def understood(root: Mapping, beside: Beside) -> tuple[SpaceKeys | None, list[tuple[Loc, Problem]]]:
+    """The keys of the file, and what is wrong with them, each with its place.
+
+    What is wrong is left out of the keys, or something else stands in for it, and files need not exist: good enough to
+    check the rest by. None: not enough is left.
+    """
+    try:
+        return SpaceKeys.model_validate(root, context=beside), []
+    except ValidationError as error:
+        details = sorted(error.errors(include_url=False), key=_rank)
+        problems = [(detail["loc"], _problem(detail, root)) for detail in details]
+    tree = deepcopy(root)
+    while True:
+        try:
+            return SpaceKeys.model_validate(tree, context=Beside(beside.folder, must_exist=False)), problems
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        # all of them, and the last first: what follows in a list moves up
+        if not sum(_leave_out(tree, detail) for detail in reversed(details)):
+            return None, problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where pydantic's `loc` leads. Its steps also name forms of a value and, at the end, keys that are not there."""
+
+    key: str
+    node: Node
+    where: Where
+    field: FieldInfo | None
+    model: type[Keys]
+
+
+def _place(root: Mapping, loc: Loc) -> _Place:
+    key, node, where = "", root, root.where
+    field: FieldInfo | None = None
+    model: type[Keys] = SpaceKeys
+    at: Node = node
+    for step in loc:
+        named = by_key(model).get(str(step))
+        if named is not None:
+            field, model = named, model_within(named.annotation, *named.metadata) or model
+        if isinstance(at, Mapping) and step in at:
+            key, where, at = str(step), at.keys_at[str(step)], at[str(step)]
+        elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
+            at = at[step]
+            where = at.where
+        elif isinstance(at, Mapping) and not str(step).startswith("<"):
+            where = at.where
+    return _Place(key, at, where, field, model)
+
+
+def by_key(model: type[Keys]) -> dict[str, FieldInfo]:
+    """A model's fields by their keys in the file."""
+    return {str(field.alias): field for field in model.model_fields.values()}
+
+
+def told(field: FieldInfo | None, what: str) -> str:
+    """What `tuner.space.file.models.key` was told of a field."""
+    extra = field.json_schema_extra if field is not None else None
+    return str(extra[what]) if isinstance(extra, dict) else ""
+
+
+def model_within(*annotations: Any) -> type[Keys] | None:
+    """The model in ``dict[str, Annotated[ParameterKeys, ...]]`` and the like; None where there is none."""
+    for part in annotations:
+        if isinstance(part, type) and get_origin(part) is None and issubclass(part, Keys):
+            return part
+        inner = model_within(part.keys) if isinstance(part, From) else model_within(*get_args(part))
+        if inner is not None:
+            return inner
+    return None
+
+
+def _words(annotation: Any) -> tuple[str, ...]:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((words for part in get_args(annotation) if (words := _words(part))), ())
+
+
+def _rank(detail: MappingOf[str, Any]) -> int:
+    """On one line come first keys that nobody knows, then values of the wrong kind, then those that will not do."""
+    if detail["type"] == "extra_forbidden":
+        return 0
+    return 1 if isinstance(detail.get("ctx", {}).get("error"), Wrong) else 2
+
+
+def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
+    loc, kind = detail["loc"], detail["type"]
+    place = _place(root, loc)
+    if kind == "missing":
+        return Problem(where=place.where, message=f"{loc[-1]!r} is missing", fix=told(place.field, "required"))
+    if kind == "extra_forbidden":
+        message, fix = f"unknown key {place.key!r}", nearest(place.key, by_key(place.model))
+        return Problem(where=place.where, message=message, fix=fix)
+    if kind == "literal_error":
+        words = _words(place.field.annotation if place.field else None)
+        advice = (
+            nearest(detail["input"], words) if isinstance(detail["input"], str) else f"use one of: {', '.join(words)}"
+        )
+        wrong = Wrong(f"{{key}} is {{found}}, not one of {', '.join(words)}", advice)
+    elif kind == "value_error":
+        refused = mistake(detail["ctx"]["error"])
+        if not isinstance(refused, Wrong):
+            return refused.at(place.where, place.key)
+        wrong = refused
+    else:
+        wrong = _KINDS.get(kind) or Wrong(f"{{key}} is {{found}}: {detail['msg']}", "correct it")
+    fix = told(place.field, "fix") if kind in ("list_type", "dict_type", "model_type") else ""
+    known = {
+        "key": place.key,
+        "found": str(place.node),
+        "name": str(loc[1]) if loc[0] == "parameters" and len(loc) > 1 else "",
+        "example": told(place.field, "example"),
+    }
+    return Problem(where=place.where, message=_filled(wrong.message, known), fix=_filled(fix or wrong.fix, known))
+
+
+def _filled(text: str, known: MappingOf[str, str]) -> str:
+    return re.sub(r"\{(key|found|name|example)\}", lambda match: known[match[1]], text)
+
+
+def _leave_out(tree: Mapping, detail: MappingOf[str, Any]) -> bool:
+    """Takes what is wrong out of the tree; False: it is out already. A key that has to be there and is not gets what
+    stands in for it; where nothing does, all that it belongs to goes."""
+    loc = detail["loc"]
+    above: Node | None = None
+    at: Node = tree
+    last: str | int = ""
+    for step in loc:
+        if isinstance(at, Mapping) and step in at:
+            above, last, at = at, step, at[str(step)]
+        elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
+            above, last, at = at, step, at[step]
+    if detail["type"] == "missing" and isinstance(at, Mapping):
+        instead = told(_place(tree, loc).field, "instead")
+        if instead:
+            node, _ = parse(instead, "")
+            if node is not None:
+                at[str(loc[-1])], at.keys_at[str(loc[-1])] = node, at.where
+                return True
+    if isinstance(above, Mapping):
+        return above.pop(str(last), None) is not None
+    if isinstance(above, Sequence) and isinstance(last, int):
+        del above[last]
+        return True
+    return False
