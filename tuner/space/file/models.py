@@ -216,7 +216,6 @@ def _when(node: Node) -> tuple[str, list[Scalar]]:
     return other, scalars
 
 
-_ADDRESSES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _VALUES = {"anyOf": [SCALAR, {"type": "array", "items": SCALAR, "minItems": 1}]}
 
 
@@ -249,7 +248,7 @@ class ParameterKeys(Keys):
     step: Annotated[float, BeforeValidator(_step), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})] | None = (
         key("step", "how far apart the values of a range are", example="0.1")
     )
-    targets: Annotated[list[str], BeforeValidator(_targets), WithJsonSchema(_ADDRESSES)] | None = key(
+    targets: Annotated[list[str], BeforeValidator(_targets), WithJsonSchema(_VALUES)] | None = key(
         "set",
         "an address in the manifest, or a list of them that all get the value",
         example="[limits/cpu, requests/cpu]",
@@ -683,13 +682,10 @@ def _command(node: Node) -> tuple[str, ...]:
     return tuple(words)
 
 
-_COMMAND = {"anyOf": [{"type": "string"}, {"type": "array", "items": SCALAR, "minItems": 1}]}
-
-
 class ImageKeys(Keys):
     """How this machine runs what an image holds."""
 
-    command: Annotated[Any, BeforeValidator(_command), WithJsonSchema(_COMMAND)] = key(
+    command: Annotated[Any, BeforeValidator(_command), WithJsonSchema(_VALUES)] = key(
         "command",
         "what the image would run, as a list or one line; `args` of the manifest follow it",
         default="the manifest's command",
