@@ -6,28 +6,30 @@ import re
 from collections.abc import Mapping as MappingOf
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from tuner.errors import Problem, Where
+from tuner.errors import Mistake, Problem, Where
 from tuner.space.document import Mapping, Node, Sequence, parse
 from tuner.space.file.models import From, Keys, SpaceKeys
-from tuner.space.file.values import Beside, Wrong, mistake
+from tuner.space.file.values import Beside, Wrong
 from tuner.space.nearest import nearest
 
 Loc = tuple[str | int, ...]
-_KINDS = {
-    "bool_type": Wrong("{key} is {found}, not true or false", "write {key}: true or {key}: false"),
-    "greater_than": Wrong(
-        "{key} is {found}, not above 0", "write a greater value, or leave the key out for the default"
-    ),
-    "list_type": Wrong("{key} is {found}, not a list"),
-    "dict_type": Wrong("{key} is {found}, not a mapping"),
-    "model_type": Wrong("{key} is {found}, not a mapping"),
+_INSTEAD = {
+    "name": "x",
+    "manifest": ".",
+    "parameters": "{}",
+    "workload": "{protocol: http, request: .}",
+    "protocol": "http",
+    "request": ".",
+    "objectives": "{cost: minimize}",
 }
-"""By pydantic's name of a mistake."""
+"""What stands in for a key that has to be there, so that the rest can be checked."""
+_KINDS = {"list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}
+"""What pydantic itself asks for, by its name of the mistake. All other values are our own types' (`values`)."""
 
 
 def understood(root: Mapping, beside: Beside) -> tuple[SpaceKeys | None, list[tuple[Loc, Problem]]]:
@@ -57,6 +59,7 @@ class _Place:
     """Where pydantic's `loc` leads. Its steps also name forms of a value and, at the end, keys that are not there."""
 
     key: str
+    above: str
     node: Node
     where: Where
     field: FieldInfo | None
@@ -64,22 +67,23 @@ class _Place:
 
 
 def _place(root: Mapping, loc: Loc) -> _Place:
-    key, node, where = "", root, root.where
+    above, key, where = "", "", root.where
     field: FieldInfo | None = None
     model: type[Keys] = SpaceKeys
-    at: Node = node
+    at: Node = root
     for step in loc:
         named = by_key(model).get(str(step))
         if named is not None:
             field, model = named, model_within(named.annotation, *named.metadata) or model
         if isinstance(at, Mapping) and step in at:
-            key, where, at = str(step), at.keys_at[str(step)], at[str(step)]
+            above, key = key, str(step)
+            where, at = at.keys_at[key], at[key]
         elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
             at = at[step]
             where = at.where
         elif isinstance(at, Mapping) and not str(step).startswith("<"):
             where = at.where
-    return _Place(key, at, where, field, model)
+    return _Place(key, above, at, where, field, model)
 
 
 def by_key(model: type[Keys]) -> dict[str, FieldInfo]:
@@ -104,17 +108,11 @@ def model_within(*annotations: Any) -> type[Keys] | None:
     return None
 
 
-def _words(annotation: Any) -> tuple[str, ...]:
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    return next((words for part in get_args(annotation) if (words := _words(part))), ())
-
-
 def _rank(detail: MappingOf[str, Any]) -> int:
     """On one line come first keys that nobody knows, then values of the wrong kind, then those that will not do."""
     if detail["type"] == "extra_forbidden":
         return 0
-    return 1 if isinstance(detail.get("ctx", {}).get("error"), Wrong) else 2
+    return 1 if detail["type"] in _KINDS or type(detail.get("ctx", {}).get("error")) is Wrong else 2
 
 
 def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
@@ -125,31 +123,25 @@ def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
     if kind == "extra_forbidden":
         message, fix = f"unknown key {place.key!r}", nearest(place.key, by_key(place.model))
         return Problem(where=place.where, message=message, fix=fix)
-    if kind == "literal_error":
-        words = _words(place.field.annotation if place.field else None)
-        advice = (
-            nearest(detail["input"], words) if isinstance(detail["input"], str) else f"use one of: {', '.join(words)}"
-        )
-        wrong = Wrong(f"{{key}} is {{found}}, not one of {', '.join(words)}", advice)
-    elif kind == "value_error":
-        refused = mistake(detail["ctx"]["error"])
-        if not isinstance(refused, Wrong):
-            return refused.at(place.where, place.key)
-        wrong = refused
+    if kind in _KINDS:
+        fix = told(place.field, "fix") or "write for example {key}: {example}"
+        wrong: Mistake = Wrong(f"{{key}} is {{found}}, not {_KINDS[kind]}", fix)
     else:
-        wrong = _KINDS.get(kind) or Wrong(f"{{key}} is {{found}}: {detail['msg']}", "correct it")
-    fix = told(place.field, "fix") if kind in ("list_type", "dict_type", "model_type") else ""
+        wrong = detail["ctx"]["error"]
+    if not isinstance(wrong, Wrong):
+        return wrong.at(place.where, place.key)
     known = {
         "key": place.key,
         "found": str(place.node),
         "name": str(loc[1]) if loc[0] == "parameters" and len(loc) > 1 else "",
+        "above": place.above,
         "example": told(place.field, "example"),
     }
-    return Problem(where=place.where, message=_filled(wrong.message, known), fix=_filled(fix or wrong.fix, known))
+    return Problem(where=place.where, message=_filled(wrong.message, known), fix=_filled(wrong.fix, known))
 
 
 def _filled(text: str, known: MappingOf[str, str]) -> str:
-    return re.sub(r"\{(key|found|name|example)\}", lambda match: known[match[1]], text)
+    return re.sub(r"\{(key|found|name|above|example)\}", lambda match: known[match[1]], text)
 
 
 def _leave_out(tree: Mapping, detail: MappingOf[str, Any]) -> bool:
@@ -165,12 +157,10 @@ def _leave_out(tree: Mapping, detail: MappingOf[str, Any]) -> bool:
         elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
             above, last, at = at, step, at[step]
     if detail["type"] == "missing" and isinstance(at, Mapping):
-        instead = told(_place(tree, loc).field, "instead")
-        if instead:
-            node, _ = parse(instead, "")
-            if node is not None:
-                at[str(loc[-1])], at.keys_at[str(loc[-1])] = node, at.where
-                return True
+        node, _ = parse(_INSTEAD.get(str(loc[-1]), ""), "")
+        if node is not None:
+            at[str(loc[-1])], at.keys_at[str(loc[-1])] = node, at.where
+            return True
     if isinstance(above, Mapping):
         return above.pop(str(last), None) is not None
     if isinstance(above, Sequence) and isinstance(last, int):

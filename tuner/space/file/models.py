@@ -1,7 +1,7 @@
 """Every key of the search-space file: what may stand there, what it means, and an example.
 
 Fields are called as in `tuner.space.model` and aliased to their keys, so that most models become one of its nouns by a
-single step (`into`). A key that is not in the file is not set, and the noun's own default holds.
+single step (`From`). A key that is not in the file is not set, and the noun's own default holds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from tuner.errors import Mistake
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence
-from tuner.space.file import values
 from tuner.space.file.shape import SHAPE_SCHEMA, read_shape
 from tuner.space.file.values import (
+    ANYTHING,
+    BOUND,
     LARGEST,
     SCALAR,
+    SCALARS,
     Amount,
     AnyPath,
     Duration,
@@ -41,7 +44,7 @@ from tuner.space.file.values import (
     File,
     Flag,
     Folder,
-    Located,
+    Leaf,
     Natural,
     Pause,
     Positive,
@@ -50,13 +53,18 @@ from tuner.space.file.values import (
     Share,
     Text,
     Texts,
-    Word,
     Wrong,
+    each,
+    existing,
     finite,
     items,
-    mistake,
-    together,
+    matching,
+    one_of,
+    text,
+    texts,
+    value,
     whole,
+    written,
 )
 from tuner.space.json_path import parse_path
 from tuner.space.length import Length
@@ -80,37 +88,47 @@ from tuner.space.nearest import nearest
 from tuner.space.shapes import MOST_CV, Arrival
 
 PARAMETER = "workers: {int: [1, 4], set: env/GUNICORN_WORKERS}"
+_NAME = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"
 _METHOD = re.compile(r"/?[A-Za-z_][\w.]*/[A-Za-z_]\w*", re.ASCII)
 _AUTH = "write for example auth: {bearer: {env: TOKEN}} or auth: {bearer: {file: token}}"
 _TLS = "write tls: true, or for example tls: {ca: ca.pem, server_name: model.example}"
 _PATH = "write for example {path: $.outputs[0].data} or {path: $.model, equals: iris}"
-_WORKLOAD = "add workload: {protocol: seldon, request: request.json}"
 _LENGTH = "write duration: {least: 3s, most: 30s}, or a plain duration: 5s"
-_NAME = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"
+_WORKLOAD = "add workload: {protocol: seldon, request: request.json}"
+_ADD_NAME = "add name: NAME, which names the study and its objects"
+_ADD_MANIFEST = "add manifest: FILE, the Kubernetes manifest to tune"
+_ADD_REQUEST = "add request: FILE, the body to send (an empty file where there is none)"
+_ADD_PROTOCOL = f"add protocol: one of {', '.join(get_args(ProtocolName))}"
+_ADD_PARAMETERS = f"add what may vary, for example {PARAMETER}"
+_PARAMETERS = f"write one a line, for example {PARAMETER}"
+_RULES = "write each rule on a line of its own after '- '"
+_IMAGES = "write each image in a mapping of its own after '- '"
+_CHECK = "{status: 200, json: [{path: $.model, equals: iris}], schema: answer.json}"
+_PROTOCOLS = (
+    "`seldon`, `v2` (open inference), `tensorflow`, `http` or `openai`; over gRPC `seldon-grpc`, `v2-grpc` or `grpc`"
+)
+_DURATION = (
+    "length of the window at the common rate; or `{least: 3s, most: 30s, within: 10%}`: as long as it takes until the "
+    "SLO's verdict is certain, or latencies are known to `within` to each side"
+)
 _OBJECTIVES = "write for example objectives: {throughput: maximize, cost: minimize}"
 
 
 class Keys(BaseModel):
-    """A mapping with known keys. Models are built when they are first needed."""
+    """A mapping with known keys. What is not in the file is not set. Models are built when they are first needed."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
-def key(
-    name: str,
-    meaning: str,
-    *,
-    example: str = "",
-    default: str = "",
-    required: str = "",
-    instead: str = "",
-    fix: str = "",
-) -> Any:
-    """A field for the key `name`. `default`: what holds without it, in words; `required`: it must be there, and what to
-    add where it is not; `instead`: what stands in for it then, so that the rest can be checked; `fix`: what to do
-    about a wrong value (else: write the example)."""
-    told = {"example": example, "default": default, "required": required, "instead": instead, "fix": fix}
-    return Field(... if required else None, alias=name, description=meaning, json_schema_extra=cast("Any", told))
+def key(name: str, meaning: str, default: str = "", example: str = "", **told: str) -> Any:
+    """A field for the key `name`. `default`: what holds without it, in words. More may be told:
+
+    `required`: it must be there, and what to add where it is not; `fix`: what to do about a wrong kind of value (else:
+    write the example).
+    """
+    extra = {"default": default, "example": example, "required": "", "fix": ""} | told
+    first = ... if extra["required"] else None
+    return Field(first, alias=name, description=meaning, json_schema_extra=cast("Any", extra))
 
 
 def given(keys: Keys) -> dict[str, Any]:
@@ -139,47 +157,22 @@ def _mapping(message: str, fix: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-# ---------------------------------------------------------------------------------------------------- parameters
+def _range(node: Node) -> tuple[Node, ...]:
+    if not isinstance(node, Sequence) or len(node) != 2:
+        found = f"a list of {len(node)}" if isinstance(node, Sequence) else "{found}"
+        raise Wrong(f"{{key}} of {{name}} is {found}, not [low, high]")
+    return tuple(node)
 
 
-def _range(item: str, kind: type) -> BeforeValidator:
-    def read(node: Node) -> list[float]:
-        if not isinstance(node, Sequence) or len(node) != 2:
-            found = f"a list of {len(node)}" if isinstance(node, Sequence) else "{found}"
-            raise Wrong(f"{{key}} of {{name}} is {found}, not [low, high]")
-        numbers = [_bound(one, kind) for one in node]
-        message = f"a bound of {{name}} is {{found}}, not {item}"
-        wrong: Located = [((at,), Wrong(message)) for at, number in enumerate(numbers) if number is None]
-        if wrong:
-            raise together(wrong)
-        return [number for number in numbers if number is not None]
-
-    return BeforeValidator(lambda node: tuple(read(node)))
+def _choice(node: Node) -> Value | None:
+    found = value(node)
+    return None if isinstance(found, float) and finite(node) is None else found
 
 
-def _bound(node: Node, kind: type) -> float | None:
-    if kind is int:
-        return whole(node, -LARGEST)
-    return finite(node.value) if isinstance(node, Scalar) else None
-
-
-def _choices(node: Node) -> list[Value]:
-    if not isinstance(node, Sequence):
-        raise Wrong("{key} is {found}, not a list")
-    if not node:
+def _choices(node: Node) -> Node:
+    if isinstance(node, Sequence) and not node:
         raise Wrong("the choices of {name} are empty", "list at least one value")
-    found: list[Value] = []
-    wrong: Located = []
-    for at, item in enumerate(node):
-        value = item.value if isinstance(item, Scalar) else None
-        if value is None or (isinstance(value, float) and finite(value) is None):
-            fix = "write a number, true, false or a text in quotes"
-            wrong.append(((at,), Wrong("a choice of {name} is {found}, not a value", fix)))
-        else:
-            found.append(value)
-    if wrong:
-        raise together(wrong)
-    return found
+    return node
 
 
 def _step(node: Node, info: ValidationInfo) -> float:
@@ -188,128 +181,63 @@ def _step(node: Node, info: ValidationInfo) -> float:
         if stride is None:
             raise Wrong("step is {found}, not a whole number of at least 1", "write for example step: 2")
         return stride
-    step = finite(node.value) if isinstance(node, Scalar) else None
+    step = finite(node)
     if step is None or step <= 0:
         raise Wrong("step is {found}, not a number above 0")
     return step
 
 
-def _targets(node: Node) -> list[str]:
-    found = values.texts(node)
-    if not found:
-        raise Wrong("{key} is {found}, not an address or a list of them")
-    return found
-
-
 def _when(node: Node) -> tuple[str, list[Scalar]]:
     if not isinstance(node, Mapping) or len(node) != 1:
         found = f"a mapping of {len(node)}" if isinstance(node, Mapping) else "{found}"
-        raise Wrong(
-            f"when of {{name}} is {found}, not one condition",
-            "name one other parameter and its value or values, for example when: {batching: true}",
-        )
-    ((other, value),) = node.items()
-    scalars = [item for item in items(value) if isinstance(item, Scalar) and item.value is not None]
-    if not scalars or len(scalars) < len(items(value)):
-        message = f"when of {{name}} does not give values of {other!r}"
-        raise Wrong(message, f"write for example when: {{{other}: 1}}")
+        fix = "name one other parameter and its value or values, for example when: {batching: true}"
+        raise Wrong(f"when of {{name}} is {found}, not one condition", fix)
+    ((other, node),) = node.items()
+    scalars = [item for item in items(node) if isinstance(item, Scalar) and item.value is not None]
+    if not scalars or len(scalars) < len(items(node)):
+        raise Wrong(f"when of {{name}} does not give values of {other!r}", f"write for example when: {{{other}: 1}}")
     return other, scalars
 
 
-_VALUES = {"anyOf": [SCALAR, {"type": "array", "items": SCALAR, "minItems": 1}]}
+_ABOVE_ZERO = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+_CONDITION = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": SCALARS}
+_WHOLE = Leaf(
+    lambda node: whole(node, -LARGEST), "a bound of {name} is {found}, not a whole number", schema={"type": "integer"}
+)
+_REAL = Leaf(finite, "a bound of {name} is {found}, not a number", schema={"type": "number"})
+_CHOICE = Leaf(_choice, "a choice of {name} is {found}, not a value", "write a number, true, false or a text in quotes")
+_TARGETS = Leaf(texts, "an address or a list of them", schema=SCALARS)
+_ONE_DOMAIN: Any = {"required": ["set"], "oneOf": [{"required": [domain]} for domain in ("int", "float", "choices")]}
 
 
 class ParameterKeys(Keys):
     """One knob."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "required": ["set"],
-            "oneOf": [{"required": [domain]} for domain in ("int", "float", "choices")],
-        }
+    model_config = ConfigDict(json_schema_extra=_ONE_DOMAIN)
+    whole: Annotated[tuple[Annotated[int, _WHOLE], Annotated[int, _WHOLE]] | None, BeforeValidator(_range)] = key(
+        "int", "`[low, high]`, whole numbers, both included", "", "[1, 4]"
     )
-    whole: Annotated[tuple[int, int], _range("a whole number", int)] | None = key(
-        "int", "`[low, high]`, whole numbers, both included", example="[1, 4]"
+    real: Annotated[tuple[Annotated[float, _REAL], Annotated[float, _REAL]] | None, BeforeValidator(_range)] = key(
+        "float", "`[low, high]`, numbers, both included", "", "[0.1, 0.9]"
     )
-    real: Annotated[tuple[float, float], _range("a number", float)] | None = key(
-        "float", "`[low, high]`, numbers, both included", example="[0.1, 0.9]"
+    choices: Annotated[list[Annotated[Any, _CHOICE]] | None, Field(min_length=1), BeforeValidator(_choices)] = key(
+        "choices", "a list of values; quantities as quantities (`1000m` and `1` are the same)", "", "[1, 2, 4]"
     )
-    choices: (
-        Annotated[
-            list[Any], BeforeValidator(_choices), WithJsonSchema({"type": "array", "items": SCALAR, "minItems": 1})
-        ]
-        | None
-    ) = key(
-        "choices",
-        "a list of values; quantities compare as quantities (`1000m` and `1` are the same)",
-        example="[1, 2, 4]",
+    log: Flag = key("log", "`true`: a range is searched evenly in the logarithm", "`false`", "true")
+    step: Annotated[float | None, BeforeValidator(_step), _ABOVE_ZERO] = key(
+        "step", "how far apart the values of a range are", "1; of `float` continuous", "0.1"
     )
-    log: Flag | None = key("log", "`true`: a range is searched evenly in the logarithm", example="true")
-    step: Annotated[float, BeforeValidator(_step), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})] | None = (
-        key("step", "how far apart the values of a range are", example="0.1")
+    targets: Annotated[list[str] | None, _TARGETS] = key(
+        "set", "an address, or a list of them that all get the value", "required", "[limits/cpu, requests/cpu]"
     )
-    targets: Annotated[list[str], BeforeValidator(_targets), WithJsonSchema(_VALUES)] | None = key(
-        "set",
-        "an address in the manifest, or a list of them that all get the value",
-        example="[limits/cpu, requests/cpu]",
+    when: Annotated[tuple[str, list[Scalar]] | None, Leaf(_when, "", schema=_CONDITION)] = key(
+        "when", "`{parameter: value}` or `{parameter: [values]}`: exists only then", "always", "{batching: true}"
     )
-    when: Annotated[
-        Any,
-        BeforeValidator(_when),
-        WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _VALUES}),
-    ] = key("when", "`{parameter: value}` or `{parameter: [values]}`: exists only then", example="{batching: true}")
-    container: Text | None = key("container", "another container than the file's", example="classifier")
+    container: Text | None = key("container", "another container than the file's", "", "classifier")
 
 
-def _rule(node: Node) -> Scalar:
-    if not isinstance(node, Scalar) or node.value is None:
-        raise Wrong("a rule is {found}, not a text", "write a condition such as workers * threads <= 16")
-    return node
-
-
-# ------------------------------------------------------------------------------------------------------ workload
-
-
-def _method(method: str, info: ValidationInfo) -> str:
-    protocol = info.data.get("protocol", "http")
-    if protocol == "grpc" and not _METHOD.fullmatch(method):
-        raise Wrong("{key} is {found}, not a gRPC method", "write for example method: package.Service/Method")
-    if protocol not in GRPC_PROTOCOLS and not re.fullmatch(r"[A-Z]+", method):
-        fix = f"write it in capitals, for example method: {method.upper()[:20]}"
-        raise Wrong("{key} is {found}, not an HTTP method", fix)
-    return method
-
-
-def _proto(node: Node, info: ValidationInfo) -> str | None:
-    if info.data.get("protocol") != "grpc":
-        return None  # a key of another protocol, whose fault is told elsewhere
-    written = values.text(node)
-    return written.rstrip("/") if written.startswith(("grpc://", "grpcs://")) else str(values.existing_file(node, info))
-
-
-def _port(node: Node) -> str | int:
-    number = whole(node, 1, 65535)
-    if number is not None:
-        return number
-    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value:
-        return node.value
-    raise Wrong("{key} is {found}, not the name or number of a port", "write for example port: grpc or port: 5000")
-
-
-def _url_path(path: str) -> str:
-    if not path.startswith("/"):
-        raise Wrong("{key} is {found}, not a path", f"write path: /{path}")
-    return path
-
-
-def _cv(cv: float) -> float:
-    if not 0.0 < cv <= MOST_CV:
-        fix = "write for example cv: 2; cv: 1 is poisson"
-        raise Wrong(f"{{key}} is {{found}}, not above 0 and at most {MOST_CV:g}", fix)
-    return cv
-
-
-def _weight(weight: float) -> float:
+def _weight(node: Node) -> float | None:
+    weight = finite(node, 0)
     if weight == 0:
         raise Wrong("{key} is {found}, not above 0", "write a greater weight, or remove the file")
     return weight
@@ -319,14 +247,14 @@ class RequestKeys(Keys):
     """A request file, and its share among several."""
 
     path: File = key("file", "a file with the body", required="write for example {file: request.json, weight: 2}")
-    weight: (
-        Annotated[Amount, AfterValidator(_weight), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})] | None
-    ) = key("weight", "its share among several", default="1", example="2")
-    template: Flag | None = key("template", "it holds placeholders, see below", default="`false`")
+    weight: Annotated[
+        float, Leaf(_weight, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0})
+    ] = key("weight", "its share among several", "1", "2")
+    template: Flag = key("template", "it holds placeholders, see below", "`false`")
 
 
 def _request(node: Node) -> Node:
-    if not isinstance(node, Mapping) and values.written(node) is None:
+    if not isinstance(node, Mapping) and written(node) is None:
         raise Wrong("a request is {found}, not a file", "write request.json or {file: request.json, weight: 2}")
     return node
 
@@ -335,49 +263,47 @@ def _source(found: Any) -> RequestSource:
     return RequestSource(path=found) if isinstance(found, Path) else RequestSource(**given(found))
 
 
+Request = Annotated[RequestSource, From(Either[File, RequestKeys], _source), BeforeValidator(_request)]
+
+
 def _most(most_s: float, info: ValidationInfo) -> float:
     if most_s < info.data.get("least_s", 0.0):
-        fix = "write for example duration: {least: 3s, most: 30s}"
-        raise Wrong("{key} is {found}, not at least as long as least", fix)
+        raise Wrong(
+            "most is {found}, not at least as long as least", "write for example duration: {least: 3s, most: 30s}"
+        )
     return most_s
 
 
 class LengthKeys(Keys):
     """As long as it takes to be sure."""
 
-    least_s: Duration = key("least", "measured at least so long", example="3s", required=_LENGTH)
-    most_s: Annotated[Duration, AfterValidator(_most)] = key(
-        "most", "and at most so long in all", example="30s", required=_LENGTH
-    )
-    within: Share | None = key(
-        "within", "half-width, as a share of the value, at which an interval is tight enough", default="10%"
-    )
+    least_s: Duration = key("least", "measured at least so long", required=_LENGTH)
+    most_s: Annotated[Duration, AfterValidator(_most)] = key("most", "and at most so long in all", required=_LENGTH)
+    within: Share = key("within", "half-width, as a share of the value, at which an interval is tight enough", "10%")
 
 
 def _length(found: Any) -> Length:
     return Length(**given(found)) if isinstance(found, LengthKeys) else Length(least_s=found)
 
 
-def _variable(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise Wrong(
-            "env is not the name of a variable", "write the name of an environment variable, for example env: TOKEN"
-        )
-    return name
+def _variable(node: Node) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text(node)):
+        fix = "write the name of an environment variable, for example env: TOKEN"
+        raise Wrong("env is not the name of a variable", fix)
+    return text(node)
 
 
 class BearerKeys(Keys):
     """Where the token is found: just one of both."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["env"]}, {"required": ["file"]}]})
-    env: Annotated[Text, AfterValidator(_variable)] | None = key("env", "an environment variable", example="TOKEN")
-    file: AnyPath | None = key("file", "a file; it may be missing until load starts", example="token")
+    env: Annotated[str, Leaf(_variable, "")] = key("env", "an environment variable", "", "TOKEN")
+    file: AnyPath = key("file", "a file; it may be missing until load starts", "", "token")
 
     @model_validator(mode="after")
     def _one_place(self) -> BearerKeys:
         if len(self.model_fields_set) != 1:
-            found = "both env and file" if self.model_fields_set else "neither env nor file"
-            raise Wrong(f"bearer has {found}", _AUTH)
+            raise Wrong(f"bearer has {'both env and file' if self.model_fields_set else 'neither env nor file'}", _AUTH)
         return self
 
 
@@ -393,413 +319,341 @@ class AuthKeys(Keys):
 class TlsKeys(Keys):
     """The servers speak TLS."""
 
-    ca: File | None = key("ca", "PEM file of the authorities to trust", default="the system's")
-    server_name: Text | None = key(
-        "server_name", "name in the certificate", default="the host", example="model.example"
-    )
-
-
-def _speaks_tls(node: Node) -> bool:
-    if isinstance(node, Scalar) and isinstance(node.value, bool):
-        return node.value
-    raise Wrong("{key} is {found}, not true or a mapping", _TLS)
+    ca: File = key("ca", "PEM file of the authorities to trust", "the system's")
+    server_name: Text = key("server_name", "name in the certificate", "the host", "model.example")
 
 
 def _tls(found: Any) -> TlsSpec | None:
     return TlsSpec(**given(found)) if isinstance(found, TlsKeys) else TlsSpec() if found else None
 
 
-def _json_path(text: str) -> str:
-    parse_path(text)
-    return text
+def _json_path(node: Node) -> str:
+    parse_path(text(node))
+    return text(node)
 
 
-def _equals(node: Node) -> str:
+def _equals(node: Node) -> str | None:
     try:
         return json.dumps(_plain(node), allow_nan=False)
     except ValueError:
-        fix = "write a text, a number, true, false, null, a list or a mapping"
-        raise Wrong("{key} is {found}, not a value that JSON has", fix) from None
+        return None
 
 
 def _plain(node: Node) -> object:
     if isinstance(node, Scalar):
         return node.value
-    if isinstance(node, Sequence):
-        return [_plain(item) for item in node]
-    return {name: _plain(value) for name, value in node.items()}
+    return {name: _plain(item) for name, item in node.items()} if isinstance(node, Mapping) else [*map(_plain, node)]
+
+
+_EQUALS = Leaf(
+    _equals, "a value that JSON has", "write a text, a number, true, false, null, a list or a mapping", schema=ANYTHING
+)
 
 
 class PathKeys(Keys):
     """What a JSON answer must hold at a path."""
 
-    path: Annotated[Text, AfterValidator(_json_path)] = key(
-        "path", "a JSONPath; it must select something", example="$.outputs[0].data", required=_PATH
+    path: Annotated[str, Leaf(_json_path, "")] = key(
+        "path", "a JSONPath; it must select something", "", "$.outputs[0].data", required=_PATH
     )
-    equals: Annotated[Any, BeforeValidator(_equals), WithJsonSchema({})] = key("equals", "the value of all it selects")
+    equals: Annotated[str, _EQUALS] = key("equals", "the value of all it selects")
 
 
-def _status(node: Node) -> int:
-    status = whole(node, 200, 599)
-    if status is not None:
-        return status
-    fix = "write a status from 200 to 599, or a list of them, for example status: [200, 202]"
-    raise Wrong("status is {found}, not an HTTP status", fix)
+_STATUS = Leaf(
+    lambda node: whole(node, 200, 599),
+    "an HTTP status",
+    "write a status from 200 to 599, or a list of them, for example status: [200, 202]",
+    {"type": "integer", "minimum": 200, "maximum": 599},
+)
 
 
 class CheckKeys(Keys):
     """What a correct answer is."""
 
-    statuses: Annotated[list[Annotated[int, Field(ge=200, le=599), BeforeValidator(_status)]], Several()] = key(
-        "status", "protocol `http`: a status or a list of them", default="any from 200 to 299"
+    statuses: Annotated[list[Annotated[int, _STATUS]], Several()] = key(
+        "status", "protocol `http`: a status or a list of them", "any from 200 to 299"
     )
     paths: Annotated[
         list[Annotated[PathCheck, From(PathKeys), _mapping("a check of JSON is {found}, not a mapping", _PATH)]],
         Several(),
     ] = key("json", "values at JSON paths")
-    answer_schema: File | None = key("schema", "JSON Schema of the answer")
+    schema_file: File = key("schema", "JSON Schema of the answer")
 
 
 def _check(keys: CheckKeys) -> CheckSpec:
-    statuses, paths = keys.statuses or (), keys.paths or ()
-    return CheckSpec(statuses=tuple(dict.fromkeys(statuses)), paths=tuple(paths), schema=keys.answer_schema)
+    statuses = dict.fromkeys(keys.statuses or ())
+    return CheckSpec(statuses=tuple(statuses), paths=tuple(keys.paths or ()), schema=keys.schema_file)
+
+
+def _method(node: Node, info: ValidationInfo) -> str:
+    method, protocol = text(node), info.data.get("protocol", "http")
+    if protocol == "grpc" and not _METHOD.fullmatch(method):
+        raise Wrong("{key} is {found}, not a gRPC method", "write for example method: package.Service/Method")
+    if protocol not in GRPC_PROTOCOLS and not re.fullmatch(r"[A-Z]+", method):
+        fix = f"write it in capitals, for example method: {method.upper()[:20]}"
+        raise Wrong("{key} is {found}, not an HTTP method", fix)
+    return method
+
+
+def _proto(node: Node, info: ValidationInfo) -> str | None:
+    if info.data.get("protocol") != "grpc":
+        return None  # a key of another protocol, whose fault is told elsewhere
+    found = text(node)
+    return found.rstrip("/") if found.startswith(("grpc://", "grpcs://")) else str(existing(node, info))
+
+
+def _port(node: Node) -> str | int | None:
+    found = value(node)
+    return found or None if isinstance(found, str) else whole(node, 1, 65535)
+
+
+def _url_path(node: Node) -> str:
+    path = text(node)
+    if not path.startswith("/"):
+        raise Wrong("{key} is {found}, not a path", f"write path: /{path}")
+    return path
+
+
+def _cv(node: Node) -> float | None:
+    cv = finite(node, 0)
+    if cv is not None and not 0.0 < cv <= MOST_CV:
+        fix = "write for example cv: 2; cv: 1 is poisson"
+        raise Wrong(f"{{key}} is {{found}}, not above 0 and at most {MOST_CV:g}", fix)
+    return cv
+
+
+_CV = Leaf(_cv, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0, "maximum": MOST_CV})
+_PORT = Leaf(_port, "the name or number of a port", "write for example port: grpc or port: 5000")
+_TLS_FLAG = Leaf(
+    lambda node: found if isinstance(found := value(node), bool) else None,
+    "true or a mapping",
+    _TLS,
+    {"type": "boolean"},
+)
 
 
 class WorkloadKeys(Keys):
     """How a server is put under load."""
 
-    protocol: Annotated[ProtocolName, Word] = key(
-        "protocol",
-        "`seldon`, `v2` (open inference), `tensorflow`, `http` or `openai`; over gRPC `seldon-grpc`, `v2-grpc` or `grpc`",
-        required=f"add protocol: one of {', '.join(get_args(ProtocolName))}",
-        instead="http",
-    )
-    requests: Annotated[
-        list[Annotated[RequestSource, From(Either[File, RequestKeys], _source), BeforeValidator(_request)]],
-        Several("a file or a list of them"),
-    ] = key(
+    protocol: Annotated[ProtocolName, one_of(ProtocolName)] = key("protocol", _PROTOCOLS, required=_ADD_PROTOCOL)
+    requests: Annotated[list[Request], Several("a file or a list of them")] = key(
         "request",
         "a file with the body, or a list of `{file: ..., weight: ..., template: ...}`",
-        example="request.json",
-        required="add request: FILE, the body to send (an empty file where there is none)",
-        instead=".",
+        "",
+        "request.json",
+        required=_ADD_REQUEST,
     )
     rate_rps: Rate | None = key(
-        "rate", "the common rate, such as `200/s`", default="half of the baseline's capacity, then fixed"
+        "rate", "the common rate, such as `200/s`", "half of the baseline's capacity, then fixed"
     )
-    arrival: Annotated[Arrival, Word] = key(
-        "arrival",
-        "how gaps between requests are drawn: `poisson`, `constant`, `gamma`; or `closed`, see below",
-        default="`poisson`",
+    arrival: Annotated[Arrival | None, one_of(Arrival)] = key(
+        "arrival", "how gaps are drawn: `poisson`, `constant`, `gamma`; or `closed`, see below", "`poisson`"
     )
-    cv: (
-        Annotated[
-            Amount, AfterValidator(_cv), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MOST_CV})
-        ]
-        | None
-    ) = key(
-        "cv",
-        "coefficient of variation of `gamma` gaps: 1 is Poisson, above it requests come in bursts",
-        default="1",
-        example="2",
+    cv: Annotated[float | None, _CV] = key(
+        "cv", "coefficient of variation of `gamma` gaps: 1 is Poisson, above it requests come in bursts", "1", "2"
     )
     think_s: Pause | None = key(
-        "think",
-        "mean pause of a user of a `closed` loop between an answer and the next request",
-        default="none",
+        "think", "mean pause of a user of a `closed` loop between an answer and the next request", "none"
     )
     shape: Annotated[Any, BeforeValidator(read_shape), WithJsonSchema(SHAPE_SCHEMA)] = key(
-        "shape", "how the rate changes within the window at the common rate, see below", default="it does not"
+        "shape", "how the rate changes within the window at the common rate, see below", "it does not"
     )
-    length: Annotated[Length, From(Either[Duration, LengthKeys], _length)] | None = key(
-        "duration",
-        "length of the window at the common rate; or `{least: 3s, most: 30s, within: 10%}`: as long as it takes until "
-        "the SLO's verdict is certain, or latencies are known to `within` to each side",
-        default="5s",
+    length: Annotated[Length | None, From(Either[Duration, LengthKeys], _length)] = key("duration", _DURATION, "5s")
+    path: Annotated[str | None, Leaf(_url_path, "")] = key(
+        "path", "where the protocol's own will not do", "the protocol's", "/predict"
     )
-    path: Annotated[Text, AfterValidator(_url_path)] | None = key(
-        "path", "where the protocol's own will not do", default="the protocol's", example="/predict"
-    )
-    method: Annotated[Text, AfterValidator(_method)] | None = key(
-        "method",
-        "of HTTP: any but `CONNECT`; of `grpc`: `package.Service/Method`",
-        default="`POST`; of `grpc` required",
-        example="POST",
+    method: Annotated[str, BeforeValidator(_method), WithJsonSchema({"type": "string"})] = key(
+        "method", "any but `CONNECT`; of `grpc`: `package.Service/Method`", "`POST`; of `grpc` required", "POST"
     )
     proto: Annotated[str | None, BeforeValidator(_proto), WithJsonSchema({"type": "string"})] = key(
-        "proto", "of `grpc`: where its `method` is defined", default="required there", example="service.proto"
+        "proto", "of `grpc`: where its `method` is defined", "required there", "service.proto"
     )
-    port: Annotated[str | int, BeforeValidator(_port)] | None = key(
-        "port",
-        "the port of the serving container that the load goes to, by name or number",
-        default="the one named `http` (of gRPC: `grpc`)",
+    port: Annotated[str | int, _PORT] = key(
+        "port", "the serving container's port to send to, by name or number", "that named `http` (gRPC: `grpc`)"
     )
-    headers: Texts | None = key(
-        "headers", "headers of HTTP, metadata of gRPC", default="none", example="{X-Route: canary}"
-    )
+    headers: Texts = key("headers", "headers of HTTP, metadata of gRPC", "none", "{X-Route: canary}")
     auth: AuthKeys | None = key(
-        "auth",
-        "a bearer token to send: `{bearer: {env: NAME}}` or `{bearer: {file: FILE}}`",
-        default="none",
-        fix=_AUTH,
+        "auth", "a bearer token to send: `{bearer: {env: NAME}}` or `{bearer: {file: FILE}}`", "none", fix=_AUTH
     )
-    tls: Annotated[TlsSpec, From(Either[Annotated[bool, BeforeValidator(_speaks_tls)], TlsKeys], _tls)] | None = key(
-        "tls", "the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", default="no TLS", fix=_TLS
+    tls: Annotated[TlsSpec, From(Either[Annotated[bool, _TLS_FLAG], TlsKeys], _tls)] = key(
+        "tls", "the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", "no TLS", fix=_TLS
     )
-    check: Annotated[CheckSpec, From(CheckKeys, _check)] | None = key(
-        "check",
-        "what a correct answer is, beyond what the protocol asks",
-        default="nothing more",
-        example="{status: 200, json: [{path: $.model, equals: iris}], schema: answer.json}",
+    check: Annotated[CheckSpec, From(CheckKeys, _check)] = key(
+        "check", "what a correct answer is, beyond what the protocol asks", "nothing more", _CHECK
     )
     model: Text | None = key(
-        "model",
-        "the model's name in the paths of `v2` and `tensorflow` and in the requests of `v2-grpc`",
-        example="iris",
+        "model", "the model's name in the paths of `v2` and `tensorflow` and in the requests of `v2-grpc`", "", "iris"
     )
-    connections: Positive | None = key(
-        "connections", "most connections open at once, over all replicas", default="32", example="32"
-    )
-    timeout_s: Duration | None = key("timeout", "a request not answered in this time is an error", default="5s")
-    warm_up_s: Pause | None = key("warm_up", "load applied and thrown away first", default="1s")
-    step_s: Duration | None = key("step", "length of each window of the search for the highest rate", default="2s")
-    ready_timeout_s: Duration | None = key("ready_timeout", "how long a server may take to get ready", default="60s")
-    seed: Natural | None = key("seed", "of the arrival times", default="0", example="0")
+    connections: Positive = key("connections", "most connections open at once, over all replicas", "32", "32")
+    timeout_s: Duration = key("timeout", "a request not answered in this time is an error", "5s")
+    warm_up_s: Pause = key("warm_up", "load applied and thrown away first", "1s")
+    step_s: Duration = key("step", "length of each window of the search for the highest rate", "2s")
+    ready_timeout_s: Duration = key("ready_timeout", "how long a server may take to get ready", "60s")
+    seed: Natural = key("seed", "of the arrival times", "0", "0")
 
 
-# --------------------------------------------------------------------------------- slo, objectives, budget, prices
-
-
-def _bounds(node: Node) -> list[Constraint]:
-    if not isinstance(node, Mapping):
-        raise Wrong("{key} is {found}, not a mapping")
-    found: list[Constraint] = []
-    wrong: Located = []
-    for metric, bound in node.items():
+def _bounds(node: Node) -> list[Constraint] | None:
+    def read(metric: str, bound: Node) -> Constraint:
         if not isinstance(bound, Scalar) or bound.value is None:
-            message = "the bound on {key} is {found}, not a value"
-            wrong.append(((metric,), Wrong(message, "write for example {key}: 100ms")))
-            continue
+            raise Wrong("the bound on {key} is {found}, not a value", "write for example {key}: 100ms")
         try:
-            found.append(bound_on(metric, bound.text))
-        except ValueError as error:
-            refused = mistake(error)
+            return bound_on(metric, bound.text)
+        except Mistake as error:
             subject = f"slo {metric}" if metric in METRICS else "slo"
-            wrong.append(((metric,), Wrong(f"{subject}: {refused.message}", refused.fix)))
-    if wrong:
-        raise together(wrong)
-    return found
+            raise Wrong(f"{subject}: {error.message}", error.fix) from None
+
+    return each(node.items(), read) if isinstance(node, Mapping) else None
 
 
-def _objectives(node: Node) -> list[Objective]:
-    if not isinstance(node, Mapping):
-        raise Wrong("{key} is {found}, not a mapping", _OBJECTIVES)
-    if not node:
-        raise Wrong("objectives is empty", _OBJECTIVES)
-    found: list[Objective] = []
-    wrong: Located = []
-    for name, word in node.items():
+def _objectives(node: Node) -> list[Objective] | None:
+    def read(name: str, word: Node) -> Objective:
         metric, direction = METRICS.get(name), word.text if isinstance(word, Scalar) else ""
         if metric is None:
-            wrong.append(((name,), Wrong(f"objectives: unknown metric {name!r}", nearest(name, METRICS))))
-        elif direction != metric.better:
+            raise Wrong(f"objectives: unknown metric {name!r}", nearest(name, METRICS))
+        if direction != metric.better:
             what = "the wrong direction" if direction in ("minimize", "maximize") else "not a direction"
-            message = f"objective {name}: {{found}} is {what}"
-            wrong.append(((name,), Wrong(message, f"write {name}: {metric.better}")))
-        else:
-            found.append(Objective(metric=name, direction=metric.better))
-    if wrong:
-        raise together(wrong)
-    return found
+            raise Wrong(f"objective {name}: {{found}} is {what}", f"write {name}: {metric.better}")
+        return Objective(metric=name, direction=metric.better)
+
+    if isinstance(node, Mapping) and not node:
+        raise Wrong("objectives is empty", _OBJECTIVES)
+    return each(node.items(), read) if isinstance(node, Mapping) else None
 
 
-_SLO_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        metric.name: {**(values.BOUND_SCHEMA if metric.unit == "seconds" else SCALAR), "description": metric.meaning}
-        for metric in METRICS.values()
-    },
-}
-_OBJECTIVES_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "minProperties": 1,
-    "properties": {metric.name: {"const": metric.better, "description": metric.meaning} for metric in METRICS.values()},
-}
+def _by_metric(schema: Callable[[Any], dict[str, Any]], least: int = 0) -> dict[str, Any]:
+    keys = {metric.name: {**schema(metric), "description": metric.meaning} for metric in METRICS.values()}
+    return {"type": "object", "additionalProperties": False, "minProperties": least, "properties": keys}
+
+
+_SLO_SCHEMA = _by_metric(lambda metric: BOUND if metric.unit == "seconds" else SCALAR)
+_OBJECTIVES_SCHEMA = _by_metric(lambda metric: {"const": metric.better}, least=1)
 
 
 class BudgetKeys(Keys):
     """When the search ends."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["trials"]}, {"required": ["time"]}]})
-    trials: Positive | None = key("trials", "how many configurations are tried", example="20")
-    time_s: Duration | None = key("time", "how long the search may take", example="10m")
-    confirm: Natural | None = key(
-        "confirm",
-        "how many times the baseline and the chosen configuration are restarted and measured again at the end",
-        default="1",
-        example="1",
+    trials: Positive = key("trials", "how many configurations are tried", "", "20")
+    time_s: Duration = key("time", "how long the search may take", "", "10m")
+    confirm: Natural = key(
+        "confirm", "restarts of the baseline and of the chosen configuration, measured at the end", "1", "1"
     )
 
     @model_validator(mode="after")
     def _ends(self) -> BudgetKeys:
         if not {"trials", "time_s"} & self.model_fields_set:
-            fix = "add at least one, for example trials: 20 or time: 10m"
-            raise Wrong("budget has neither trials nor time", fix)
+            raise Wrong("budget has neither trials nor time", "add at least one, for example trials: 20 or time: 10m")
         return self
 
 
-def _currency(code: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", code):
-        raise Wrong("{key} is {found}, not a currency code", "write its three capitals, for example currency: EUR")
-    return code
+_CURRENCY = Leaf(
+    matching("[A-Z]{3}"),
+    "a currency code",
+    "write its three capitals, for example currency: EUR",
+    {"type": "string", "pattern": "^[A-Z]{3}$"},
+)
 
 
 class PricesKeys(Keys):
     """What resources cost."""
 
-    currency: (
-        Annotated[Text, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})] | None
-    ) = key("currency", "three capitals", default="`USD`", example="EUR")
-    core_hour: Amount | None = key("core_hour", "of a requested core, an hour", default="0.03", example="0.03")
-    gib_hour: Amount | None = key("gib_hour", "of a requested GiB of memory, an hour", default="0.004", example="0.004")
-    gpu_hour: Amount | None = key("gpu_hour", "of a requested GPU, an hour", default="2.5", example="2.5")
+    currency: Annotated[str, _CURRENCY] = key("currency", "three capitals", "`USD`", "EUR")
+    core_hour: Amount = key("core_hour", "of a requested core, an hour", "0.03", "0.03")
+    gib_hour: Amount = key("gib_hour", "of a requested GiB of memory, an hour", "0.004", "0.004")
+    gpu_hour: Amount = key("gpu_hour", "of a requested GPU, an hour", "2.5", "2.5")
 
 
-# -------------------------------------------------------------------------------------------------------- local
-
-
-def _command(node: Node) -> tuple[str, ...]:
-    found = values.texts(node)
-    example = "write for example command: [python, serve.py]"
+def _command(node: Node) -> tuple[str, ...] | None:
+    found = texts(node) or []
     try:
-        words = found if isinstance(node, Sequence) else [word for one in found or () for word in shlex.split(one)]
+        words = found if isinstance(node, Sequence) else [word for one in found for word in shlex.split(one)]
     except ValueError as error:
-        raise Wrong(f"command is {{found}}: {error}", example) from None
-    if not words:
-        raise Wrong("command is {found}, not a list of words", example)
-    return tuple(words)
+        raise Wrong(f"command is {{found}}: {error}", "write for example command: [python, serve.py]") from None
+    return tuple(words) or None
+
+
+_COMMAND = Leaf(_command, "a list of words", "write for example command: [python, serve.py]", SCALARS)
 
 
 class ImageKeys(Keys):
     """How this machine runs what an image holds."""
 
-    command: Annotated[Any, BeforeValidator(_command), WithJsonSchema(_VALUES)] = key(
-        "command",
-        "what the image would run, as a list or one line; `args` of the manifest follow it",
-        default="the manifest's command",
+    command: Annotated[tuple[str, ...], _COMMAND] = key(
+        "command", "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
     )
-    requirements: Annotated[File, AfterValidator(Path.resolve)] | None = key(
-        "requirements",
-        "a requirements file; its virtual environment is made once and kept by its hash",
-        default="this Python",
+    requirements: Annotated[File, AfterValidator(Path.resolve)] = key(
+        "requirements", "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
     )
-    folder: Annotated[Folder, AfterValidator(Path.resolve)] | None = key(
-        "folder", "the working folder", default="the file's"
-    )
-    env: Texts | None = key(
-        "env", "what the image sets; the manifest's `env` wins", default="none", example="{MODEL_NAME: Iris}"
-    )
-    image: Text | None = key("image", "the image this is for", default="every container", example="iris:1.0")
+    folder: Annotated[Folder, AfterValidator(Path.resolve)] = key("folder", "the working folder", "the file's")
+    env: Texts = key("env", "what the image sets; the manifest's `env` wins", "none", "{MODEL_NAME: Iris}")
+    image: Text = key("image", "the image this is for", "every container", "iris:1.0")
 
 
-Image = Annotated[
-    LocalImage, From(ImageKeys), _mapping("an image is {found}, not a mapping", "write {image: NAME, command: [...]}")
-]
+_IMAGE = _mapping("an image is {found}, not a mapping", "write {image: NAME, command: [...]}")
 
 
 class LocalKeys(ImageKeys):
     """How this machine runs what images hold."""
 
-    overcommit: Flag | None = key(
-        "overcommit", "`true`: run configurations larger than this machine", default="`false`"
-    )
-    images: list[Image] | None = key(
-        "images",
-        "for several images: a list of mappings with the keys above",
-        fix="write each image in a mapping of its own after '- '",
+    overcommit: Flag = key("overcommit", "`true`: run configurations larger than this machine", "`false`")
+    images: list[Annotated[LocalImage, From(ImageKeys), _IMAGE]] | None = key(
+        "images", "for several images: a list of mappings with the keys above", fix=_IMAGES
     )
 
 
 def _local(keys: LocalKeys) -> LocalSpec:
-    own = {name: value for name, value in given(keys).items() if name in ImageKeys.model_fields}
+    own = {name: found for name, found in given(keys).items() if name in ImageKeys.model_fields}
     images = keys.images if keys.images is not None else [LocalImage(**own)] if own else []
     return LocalSpec(images=tuple(images), overcommit=bool(keys.overcommit))
 
 
-# ------------------------------------------------------------------------------------------------------ the file
-
-
-def _name(name: str) -> str:
-    if not re.fullmatch(_NAME, name):
-        fix = "use at most 40 lower-case letters, digits and -, as Kubernetes names do"
-        raise Wrong("{key} is {found}, not a name", fix)
-    return name
+_NAME_LEAF = Leaf(
+    matching(_NAME),
+    "a name",
+    "use at most 40 lower-case letters, digits and -, as Kubernetes names do",
+    {"type": "string", "pattern": f"^{_NAME}$"},
+)
+_RULE = Leaf(
+    lambda node: node if value(node) is not None else None,
+    "a rule is {found}, not a text",
+    "write a condition such as workers * threads <= 16",
+    {"type": "string"},
+)
+_PARAMETER = _mapping("{key} is {found}, not a mapping", f"write for example {PARAMETER}")
 
 
 class SpaceKeys(Keys):
     """A search space of tuner: what may vary of a model server, how it is loaded, and what is best."""
 
-    name: Annotated[Text, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})] = key(
-        "name",
-        "the study's name: at most 40 lower-case letters, digits and `-`",
-        example="iris",
-        required="add name: NAME, which names the study and its objects",
-        instead="x",
+    name: Annotated[str, _NAME_LEAF] = key(
+        "name", "the study's name: at most 40 lower-case letters, digits and `-`", "", "iris", required=_ADD_NAME
     )
     manifest: File = key(
-        "manifest",
-        "the Kubernetes manifest to tune, one or several documents",
-        required="add manifest: FILE, the Kubernetes manifest to tune",
-        instead=".",
+        "manifest", "the Kubernetes manifest to tune, one or several documents", required=_ADD_MANIFEST
     )
-    container: Text | None = key(
-        "container", "the container whose knobs are set", default="the only one", example="classifier"
+    container: Text | None = key("container", "the container whose knobs are set", "the only one", "classifier")
+    parameters: dict[str, Annotated[ParameterKeys, _PARAMETER]] = key(
+        "parameters", "what may vary", required=_ADD_PARAMETERS, fix=_PARAMETERS
     )
-    parameters: dict[
-        str, Annotated[ParameterKeys, _mapping("{key} is {found}, not a mapping", f"write for example {PARAMETER}")]
-    ] = key(
-        "parameters",
-        "what may vary",
-        required=f"add what may vary, for example {PARAMETER}",
-        instead="{}",
-        fix=f"write one a line, for example {PARAMETER}",
+    rules: list[Annotated[Any, _RULE]] = key(
+        "rules", "combinations that are allowed; others are never deployed", "all", fix=_RULES
     )
-    rules: list[Annotated[Any, BeforeValidator(_rule), WithJsonSchema({"type": "string"})]] | None = key(
-        "rules",
-        "combinations that are allowed; others are never deployed",
-        default="all",
-        fix="write each rule on a line of its own after '- '",
-    )
-    workload: WorkloadKeys = key(
-        "workload",
-        "how the server is put under load",
-        required=_WORKLOAD,
-        instead="{protocol: http, request: .}",
-        fix=_WORKLOAD,
-    )
-    slo: Annotated[Any, BeforeValidator(_bounds), WithJsonSchema(_SLO_SCHEMA)] = key(
+    workload: WorkloadKeys = key("workload", "how the server is put under load", required=_WORKLOAD, fix=_WORKLOAD)
+    slo: Annotated[list[Constraint], Leaf(_bounds, "a mapping", schema=_SLO_SCHEMA)] = key(
         "slo",
         "bounds a configuration has to meet at the common rate",
-        default="none",
-        example="{latency_p99: 100ms, error_ratio: 0.1%}",
+        "none",
+        "{latency_p99: 100ms, error_ratio: 0.1%}",
     )
-    objectives: Annotated[Any, BeforeValidator(_objectives), WithJsonSchema(_OBJECTIVES_SCHEMA)] = key(
-        "objectives",
-        "what to improve: one or several metrics with their direction",
-        required=_OBJECTIVES,
-        instead="{cost: minimize}",
+    objectives: Annotated[list[Objective], Leaf(_objectives, "a mapping", _OBJECTIVES, _OBJECTIVES_SCHEMA)] = key(
+        "objectives", "what to improve: one or several metrics with their direction", required=_OBJECTIVES
     )
-    budget: Annotated[Budget, From(BudgetKeys)] | None = key(
-        "budget", "when the search ends", default="`{trials: 20}`", example="{trials: 20, time: 10m}"
+    budget: Annotated[Budget, From(BudgetKeys)] = key(
+        "budget", "when the search ends", "`{trials: 20}`", "{trials: 20, time: 10m}"
     )
-    prices: Annotated[Prices, From(PricesKeys)] | None = key(
-        "prices", "what resources cost", default="see below", example="{core_hour: 0.03, currency: EUR}"
+    prices: Annotated[Prices, From(PricesKeys)] = key(
+        "prices", "what resources cost", "see below", "{core_hour: 0.03, currency: EUR}"
     )
-    local: Annotated[LocalSpec, From(LocalKeys, _local)] | None = key(
-        "local",
-        "how this machine runs what the image holds",
-        default="the manifest's command",
-        example="{command: [python, serve.py]}",
+    local: Annotated[LocalSpec, From(LocalKeys, _local)] = key(
+        "local", "how this machine runs what the image holds", "the manifest's command", "{command: [python, serve.py]}"
     )

@@ -13,7 +13,7 @@ from tuner.space.active import in_order
 from tuner.space.document import Mapping, Scalar, quoted
 from tuner.space.domain import contains, count
 from tuner.space.file.models import PARAMETER, ParameterKeys
-from tuner.space.file.values import finite, mistake
+from tuner.space.file.values import finite
 from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter, Value
 from tuner.space.nearest import nearest
 from tuner.space.rules import KEYWORDS, Rule, parse_rule, same
@@ -124,8 +124,8 @@ class Parameters:
         for value in domain.values if is_resource else ():
             try:
                 quantity(value)
-            except ValueError as error:
-                self.problems.append(mistake(error).at(where, name))
+            except Mistake as error:
+                self.problems.append(error.at(where, name))
         for one, other in combinations(domain.values, 2):
             if one == other or (str(one) == str(other) and not is_typed) or (is_resource and same(one, other)):
                 alike = f"{one!r} twice" if one == other else f"{one!r} and {other!r}, which are the same"
@@ -164,7 +164,7 @@ class Parameters:
         if isinstance(domain, Choices):
             found = next((own for own in domain.values if value.value is not None and same(own, value.value)), None)
         else:
-            number = finite(value.value)
+            number = finite(value)
             is_whole = number is not None and isinstance(domain, IntRange) and number.is_integer()
             found = int(number) if number is not None and is_whole else number
             found = found if found is not None and contains(domain, found) else None
@@ -197,7 +197,7 @@ class Rules:
         try:
             rule = parse_rule(item.text, item.where)
         except ValueError as error:
-            self.problems.append(mistake(error).at(item.where, subject))
+            self.problems.append(_mistake(error).at(item.where, subject))
             return None
         declared = self._parameters.names
         for name in sorted(rule.names - set(declared)):
@@ -215,6 +215,13 @@ class Rules:
         message = f"{subject}: no configuration meets it ({domains})"
         self.problems.append(Mistake(message, "correct or remove it").at(item.where))
         return None
+
+
+def _mistake(error: ValueError) -> Mistake:
+    if isinstance(error, Mistake):
+        return error
+    message, _, fix = str(error).rpartition("; ")
+    return Mistake(message or fix, fix if message else "correct it")
 
 
 def described(domain: Domain) -> str:

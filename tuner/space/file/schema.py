@@ -10,15 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
 from tuner.space.file.mistakes import by_key, told
-from tuner.space.file.models import (
-    BudgetKeys,
-    Keys,
-    LocalKeys,
-    ParameterKeys,
-    PricesKeys,
-    SpaceKeys,
-    WorkloadKeys,
-)
+from tuner.space.file.models import BudgetKeys, Keys, LocalKeys, ParameterKeys, PricesKeys, SpaceKeys, WorkloadKeys
 
 TABLES: dict[str, tuple[type[Keys], ...]] = {
     "top level": (SpaceKeys,),
@@ -59,8 +51,8 @@ def _tidied(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     tidy = {name: _tidied(value) for name, value in schema.items() if not (name == "title" and isinstance(value, str))}
-    if "instead" in tidy:
-        for name in ("required", "instead", "fix"):
+    if "fix" in tidy:
+        for name in ("required", "fix"):
             del tidy[name]
         default, example = tidy.pop("default"), tidy.pop("example")
         if default:
