@@ -30,42 +30,8 @@ from pydantic_core import core_schema
 from tuner.errors import Mistake
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence
+from tuner.space.file import values as v
 from tuner.space.file.shape import SHAPE_SCHEMA, read_shape
-from tuner.space.file.values import (
-    ANYTHING,
-    BOUND,
-    LARGEST,
-    SCALAR,
-    SCALARS,
-    Amount,
-    AnyPath,
-    Duration,
-    Either,
-    File,
-    Flag,
-    Folder,
-    Leaf,
-    Natural,
-    Pause,
-    Positive,
-    Rate,
-    Several,
-    Share,
-    Text,
-    Texts,
-    Wrong,
-    each,
-    existing,
-    finite,
-    items,
-    matching,
-    one_of,
-    text,
-    texts,
-    value,
-    whole,
-    written,
-)
 from tuner.space.json_path import parse_path
 from tuner.space.length import Length
 from tuner.space.metrics import METRICS
@@ -138,20 +104,25 @@ def given(keys: Keys) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """The annotated noun is made of what `keys` describes, by `make`; without it of a model's fields as they are."""
+    """The annotated noun is made of what `keys` describes: by `make`, or of a model's fields as they are. `plain`: the
+    field that a value has which stands in place of the mapping."""
 
     keys: Any
     make: Callable[[Any], Any] | None = None
+    plain: str = ""
 
     def __get_pydantic_core_schema__(self, noun: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        make = self.make or (lambda keys: noun(**given(keys)))
+        def as_is(found: Any) -> Any:
+            return noun(**(given(found) if isinstance(found, Keys) else {self.plain: found}))
+
+        make = self.make or as_is
         return core_schema.no_info_after_validator_function(make, handler.generate_schema(self.keys))
 
 
 def _mapping(message: str, fix: str) -> BeforeValidator:
     def check(node: Node) -> Node:
         if not isinstance(node, Mapping):
-            raise Wrong(message, fix)
+            raise v.Wrong(message, fix)
         return node
 
     return BeforeValidator(check)
@@ -160,30 +131,30 @@ def _mapping(message: str, fix: str) -> BeforeValidator:
 def _range(node: Node) -> tuple[Node, ...]:
     if not isinstance(node, Sequence) or len(node) != 2:
         found = f"a list of {len(node)}" if isinstance(node, Sequence) else "{found}"
-        raise Wrong(f"{{key}} of {{name}} is {found}, not [low, high]")
+        raise v.Wrong(f"{{key}} of {{name}} is {found}, not [low, high]")
     return tuple(node)
 
 
 def _choice(node: Node) -> Value | None:
-    found = value(node)
-    return None if isinstance(found, float) and finite(node) is None else found
+    found = v.value(node)
+    return None if isinstance(found, float) and v.finite(node) is None else found
 
 
 def _choices(node: Node) -> Node:
     if isinstance(node, Sequence) and not node:
-        raise Wrong("the choices of {name} are empty", "list at least one value")
+        raise v.Wrong("the choices of {name} are empty", "list at least one value")
     return node
 
 
 def _step(node: Node, info: ValidationInfo) -> float:
     if info.data.get("whole") is not None:
-        stride = whole(node, 1)
+        stride = v.whole(node, 1)
         if stride is None:
-            raise Wrong("step is {found}, not a whole number of at least 1", "write for example step: 2")
+            raise v.Wrong("step is {found}, not a whole number of at least 1", "write for example step: 2")
         return stride
-    step = finite(node)
+    step = v.finite(node)
     if step is None or step <= 0:
-        raise Wrong("step is {found}, not a number above 0")
+        raise v.Wrong("step is {found}, not a number above 0")
     return step
 
 
@@ -191,22 +162,26 @@ def _when(node: Node) -> tuple[str, list[Scalar]]:
     if not isinstance(node, Mapping) or len(node) != 1:
         found = f"a mapping of {len(node)}" if isinstance(node, Mapping) else "{found}"
         fix = "name one other parameter and its value or values, for example when: {batching: true}"
-        raise Wrong(f"when of {{name}} is {found}, not one condition", fix)
+        raise v.Wrong(f"when of {{name}} is {found}, not one condition", fix)
     ((other, node),) = node.items()
-    scalars = [item for item in items(node) if isinstance(item, Scalar) and item.value is not None]
-    if not scalars or len(scalars) < len(items(node)):
-        raise Wrong(f"when of {{name}} does not give values of {other!r}", f"write for example when: {{{other}: 1}}")
+    scalars = [item for item in v.items(node) if isinstance(item, Scalar) and item.value is not None]
+    if not scalars or len(scalars) < len(v.items(node)):
+        raise v.Wrong(f"when of {{name}} does not give values of {other!r}", f"write for example when: {{{other}: 1}}")
     return other, scalars
 
 
 _ABOVE_ZERO = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
-_CONDITION = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": SCALARS}
-_WHOLE = Leaf(
-    lambda node: whole(node, -LARGEST), "a bound of {name} is {found}, not a whole number", schema={"type": "integer"}
+_CONDITION = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": v.SCALARS}
+_WHOLE = v.Leaf(
+    lambda node: v.whole(node, -v.LARGEST),
+    "a bound of {name} is {found}, not a whole number",
+    schema={"type": "integer"},
 )
-_REAL = Leaf(finite, "a bound of {name} is {found}, not a number", schema={"type": "number"})
-_CHOICE = Leaf(_choice, "a choice of {name} is {found}, not a value", "write a number, true, false or a text in quotes")
-_TARGETS = Leaf(texts, "an address or a list of them", schema=SCALARS)
+_REAL = v.Leaf(v.finite, "a bound of {name} is {found}, not a number", schema={"type": "number"})
+_CHOICE = v.Leaf(
+    _choice, "a choice of {name} is {found}, not a value", "write a number, true, false or a text in quotes"
+)
+_TARGETS = v.Leaf(v.texts, "an address or a list of them", schema=v.SCALARS)
 _ONE_DOMAIN: Any = {"required": ["set"], "oneOf": [{"required": [domain]} for domain in ("int", "float", "choices")]}
 
 
@@ -223,87 +198,79 @@ class ParameterKeys(Keys):
     choices: Annotated[list[Annotated[Any, _CHOICE]] | None, Field(min_length=1), BeforeValidator(_choices)] = key(
         "choices", "a list of values; quantities as quantities (`1000m` and `1` are the same)", "", "[1, 2, 4]"
     )
-    log: Flag = key("log", "`true`: a range is searched evenly in the logarithm", "`false`", "true")
+    log: v.Flag = key("log", "`true`: a range is searched evenly in the logarithm", "`false`", "true")
     step: Annotated[float | None, BeforeValidator(_step), _ABOVE_ZERO] = key(
         "step", "how far apart the values of a range are", "1; of `float` continuous", "0.1"
     )
     targets: Annotated[list[str] | None, _TARGETS] = key(
         "set", "an address, or a list of them that all get the value", "required", "[limits/cpu, requests/cpu]"
     )
-    when: Annotated[tuple[str, list[Scalar]] | None, Leaf(_when, "", schema=_CONDITION)] = key(
+    when: Annotated[tuple[str, list[Scalar]] | None, v.Leaf(_when, "", schema=_CONDITION)] = key(
         "when", "`{parameter: value}` or `{parameter: [values]}`: exists only then", "always", "{batching: true}"
     )
-    container: Text | None = key("container", "another container than the file's", "", "classifier")
+    container: v.Text | None = key("container", "another container than the file's", "", "classifier")
 
 
 def _weight(node: Node) -> float | None:
-    weight = finite(node, 0)
+    weight = v.finite(node, 0)
     if weight == 0:
-        raise Wrong("{key} is {found}, not above 0", "write a greater weight, or remove the file")
+        raise v.Wrong("{key} is {found}, not above 0", "write a greater weight, or remove the file")
     return weight
 
 
 class RequestKeys(Keys):
     """A request file, and its share among several."""
 
-    path: File = key("file", "a file with the body", required="write for example {file: request.json, weight: 2}")
+    path: v.File = key("file", "a file with the body", required="write for example {file: request.json, weight: 2}")
     weight: Annotated[
-        float, Leaf(_weight, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0})
+        float, v.Leaf(_weight, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0})
     ] = key("weight", "its share among several", "1", "2")
-    template: Flag = key("template", "it holds placeholders, see below", "`false`")
+    template: v.Flag = key("template", "it holds placeholders, see below", "`false`")
 
 
 def _request(node: Node) -> Node:
-    if not isinstance(node, Mapping) and written(node) is None:
-        raise Wrong("a request is {found}, not a file", "write request.json or {file: request.json, weight: 2}")
+    if not isinstance(node, Mapping) and v.written(node) is None:
+        raise v.Wrong("a request is {found}, not a file", "write request.json or {file: request.json, weight: 2}")
     return node
 
 
-def _source(found: Any) -> RequestSource:
-    return RequestSource(path=found) if isinstance(found, Path) else RequestSource(**given(found))
-
-
-Request = Annotated[RequestSource, From(Either[File, RequestKeys], _source), BeforeValidator(_request)]
+Request = Annotated[RequestSource, From(v.Either[v.File, RequestKeys], plain="path"), BeforeValidator(_request)]
 
 
 def _most(most_s: float, info: ValidationInfo) -> float:
     if most_s < info.data.get("least_s", 0.0):
-        raise Wrong(
-            "most is {found}, not at least as long as least", "write for example duration: {least: 3s, most: 30s}"
-        )
+        fix = "write for example duration: {least: 3s, most: 30s}"
+        raise v.Wrong("most is {found}, not at least as long as least", fix)
     return most_s
 
 
 class LengthKeys(Keys):
     """As long as it takes to be sure."""
 
-    least_s: Duration = key("least", "measured at least so long", required=_LENGTH)
-    most_s: Annotated[Duration, AfterValidator(_most)] = key("most", "and at most so long in all", required=_LENGTH)
-    within: Share = key("within", "half-width, as a share of the value, at which an interval is tight enough", "10%")
-
-
-def _length(found: Any) -> Length:
-    return Length(**given(found)) if isinstance(found, LengthKeys) else Length(least_s=found)
+    least_s: v.Duration = key("least", "measured at least so long", required=_LENGTH)
+    most_s: Annotated[v.Duration, AfterValidator(_most)] = key("most", "and at most so long in all", required=_LENGTH)
+    within: v.Share = key("within", "half-width, as a share of the value, at which an interval is tight enough", "10%")
 
 
 def _variable(node: Node) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text(node)):
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", v.text(node)):
         fix = "write the name of an environment variable, for example env: TOKEN"
-        raise Wrong("env is not the name of a variable", fix)
-    return text(node)
+        raise v.Wrong("env is not the name of a variable", fix)
+    return v.text(node)
 
 
 class BearerKeys(Keys):
     """Where the token is found: just one of both."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["env"]}, {"required": ["file"]}]})
-    env: Annotated[str, Leaf(_variable, "")] = key("env", "an environment variable", "", "TOKEN")
-    file: AnyPath = key("file", "a file; it may be missing until load starts", "", "token")
+    env: Annotated[str, v.Leaf(_variable, "")] = key("env", "an environment variable", "", "TOKEN")
+    file: v.AnyPath = key("file", "a file; it may be missing until load starts", "", "token")
 
     @model_validator(mode="after")
     def _one_place(self) -> BearerKeys:
         if len(self.model_fields_set) != 1:
-            raise Wrong(f"bearer has {'both env and file' if self.model_fields_set else 'neither env nor file'}", _AUTH)
+            found = "both env and file" if self.model_fields_set else "neither env nor file"
+            raise v.Wrong(f"bearer has {found}", _AUTH)
         return self
 
 
@@ -319,8 +286,8 @@ class AuthKeys(Keys):
 class TlsKeys(Keys):
     """The servers speak TLS."""
 
-    ca: File = key("ca", "PEM file of the authorities to trust", "the system's")
-    server_name: Text = key("server_name", "name in the certificate", "the host", "model.example")
+    ca: v.File = key("ca", "PEM file of the authorities to trust", "the system's")
+    server_name: v.Text = key("server_name", "name in the certificate", "the host", "model.example")
 
 
 def _tls(found: Any) -> TlsSpec | None:
@@ -328,8 +295,8 @@ def _tls(found: Any) -> TlsSpec | None:
 
 
 def _json_path(node: Node) -> str:
-    parse_path(text(node))
-    return text(node)
+    parse_path(v.text(node))
+    return v.text(node)
 
 
 def _equals(node: Node) -> str | None:
@@ -345,22 +312,25 @@ def _plain(node: Node) -> object:
     return {name: _plain(item) for name, item in node.items()} if isinstance(node, Mapping) else [*map(_plain, node)]
 
 
-_EQUALS = Leaf(
-    _equals, "a value that JSON has", "write a text, a number, true, false, null, a list or a mapping", schema=ANYTHING
+_EQUALS = v.Leaf(
+    _equals,
+    "a value that JSON has",
+    "write a text, a number, true, false, null, a list or a mapping",
+    schema=v.ANYTHING,
 )
 
 
 class PathKeys(Keys):
     """What a JSON answer must hold at a path."""
 
-    path: Annotated[str, Leaf(_json_path, "")] = key(
+    path: Annotated[str, v.Leaf(_json_path, "")] = key(
         "path", "a JSONPath; it must select something", "", "$.outputs[0].data", required=_PATH
     )
     equals: Annotated[str, _EQUALS] = key("equals", "the value of all it selects")
 
 
-_STATUS = Leaf(
-    lambda node: whole(node, 200, 599),
+_STATUS = v.Leaf(
+    lambda node: v.whole(node, 200, 599),
     "an HTTP status",
     "write a status from 200 to 599, or a list of them, for example status: [200, 202]",
     {"type": "integer", "minimum": 200, "maximum": 599},
@@ -370,14 +340,14 @@ _STATUS = Leaf(
 class CheckKeys(Keys):
     """What a correct answer is."""
 
-    statuses: Annotated[list[Annotated[int, _STATUS]], Several()] = key(
+    statuses: Annotated[list[Annotated[int, _STATUS]], v.Several()] = key(
         "status", "protocol `http`: a status or a list of them", "any from 200 to 299"
     )
     paths: Annotated[
         list[Annotated[PathCheck, From(PathKeys), _mapping("a check of JSON is {found}, not a mapping", _PATH)]],
-        Several(),
+        v.Several(),
     ] = key("json", "values at JSON paths")
-    schema_file: File = key("schema", "JSON Schema of the answer")
+    schema_file: v.File = key("schema", "JSON Schema of the answer")
 
 
 def _check(keys: CheckKeys) -> CheckSpec:
@@ -386,80 +356,76 @@ def _check(keys: CheckKeys) -> CheckSpec:
 
 
 def _method(node: Node, info: ValidationInfo) -> str:
-    method, protocol = text(node), info.data.get("protocol", "http")
+    method, protocol = v.text(node), info.data.get("protocol", "http")
     if protocol == "grpc" and not _METHOD.fullmatch(method):
-        raise Wrong("{key} is {found}, not a gRPC method", "write for example method: package.Service/Method")
+        raise v.Wrong("{key} is {found}, not a gRPC method", "write for example method: package.Service/Method")
     if protocol not in GRPC_PROTOCOLS and not re.fullmatch(r"[A-Z]+", method):
         fix = f"write it in capitals, for example method: {method.upper()[:20]}"
-        raise Wrong("{key} is {found}, not an HTTP method", fix)
+        raise v.Wrong("{key} is {found}, not an HTTP method", fix)
     return method
 
 
 def _proto(node: Node, info: ValidationInfo) -> str | None:
     if info.data.get("protocol") != "grpc":
         return None  # a key of another protocol, whose fault is told elsewhere
-    found = text(node)
-    return found.rstrip("/") if found.startswith(("grpc://", "grpcs://")) else str(existing(node, info))
+    found = v.text(node)
+    return found.rstrip("/") if found.startswith(("grpc://", "grpcs://")) else str(v.existing(node, info))
 
 
 def _port(node: Node) -> str | int | None:
-    found = value(node)
-    return found or None if isinstance(found, str) else whole(node, 1, 65535)
+    found = v.value(node)
+    return found or None if isinstance(found, str) else v.whole(node, 1, 65535)
 
 
 def _url_path(node: Node) -> str:
-    path = text(node)
+    path = v.text(node)
     if not path.startswith("/"):
-        raise Wrong("{key} is {found}, not a path", f"write path: /{path}")
+        raise v.Wrong("{key} is {found}, not a path", f"write path: /{path}")
     return path
 
 
 def _cv(node: Node) -> float | None:
-    cv = finite(node, 0)
+    cv = v.finite(node, 0)
     if cv is not None and not 0.0 < cv <= MOST_CV:
         fix = "write for example cv: 2; cv: 1 is poisson"
-        raise Wrong(f"{{key}} is {{found}}, not above 0 and at most {MOST_CV:g}", fix)
+        raise v.Wrong(f"{{key}} is {{found}}, not above 0 and at most {MOST_CV:g}", fix)
     return cv
 
 
-_CV = Leaf(_cv, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0, "maximum": MOST_CV})
-_PORT = Leaf(_port, "the name or number of a port", "write for example port: grpc or port: 5000")
-_TLS_FLAG = Leaf(
-    lambda node: found if isinstance(found := value(node), bool) else None,
-    "true or a mapping",
-    _TLS,
-    {"type": "boolean"},
-)
+_CV = v.Leaf(_cv, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0, "maximum": MOST_CV})
+_PORT = v.Leaf(_port, "the name or number of a port", "write for example port: grpc or port: 5000")
 
 
 class WorkloadKeys(Keys):
     """How a server is put under load."""
 
-    protocol: Annotated[ProtocolName, one_of(ProtocolName)] = key("protocol", _PROTOCOLS, required=_ADD_PROTOCOL)
-    requests: Annotated[list[Request], Several("a file or a list of them")] = key(
+    protocol: Annotated[ProtocolName, v.one_of(ProtocolName)] = key("protocol", _PROTOCOLS, required=_ADD_PROTOCOL)
+    requests: Annotated[list[Request], v.Several("a file or a list of them")] = key(
         "request",
         "a file with the body, or a list of `{file: ..., weight: ..., template: ...}`",
         "",
         "request.json",
         required=_ADD_REQUEST,
     )
-    rate_rps: Rate | None = key(
+    rate_rps: v.Rate | None = key(
         "rate", "the common rate, such as `200/s`", "half of the baseline's capacity, then fixed"
     )
-    arrival: Annotated[Arrival | None, one_of(Arrival)] = key(
+    arrival: Annotated[Arrival | None, v.one_of(Arrival)] = key(
         "arrival", "how gaps are drawn: `poisson`, `constant`, `gamma`; or `closed`, see below", "`poisson`"
     )
     cv: Annotated[float | None, _CV] = key(
         "cv", "coefficient of variation of `gamma` gaps: 1 is Poisson, above it requests come in bursts", "1", "2"
     )
-    think_s: Pause | None = key(
+    think_s: v.Pause | None = key(
         "think", "mean pause of a user of a `closed` loop between an answer and the next request", "none"
     )
     shape: Annotated[Any, BeforeValidator(read_shape), WithJsonSchema(SHAPE_SCHEMA)] = key(
         "shape", "how the rate changes within the window at the common rate, see below", "it does not"
     )
-    length: Annotated[Length | None, From(Either[Duration, LengthKeys], _length)] = key("duration", _DURATION, "5s")
-    path: Annotated[str | None, Leaf(_url_path, "")] = key(
+    length: Annotated[Length, From(v.Either[v.Duration, LengthKeys], plain="least_s")] | None = key(
+        "duration", _DURATION, "5s"
+    )
+    path: Annotated[str | None, v.Leaf(_url_path, "")] = key(
         "path", "where the protocol's own will not do", "the protocol's", "/predict"
     )
     method: Annotated[str, BeforeValidator(_method), WithJsonSchema({"type": "string"})] = key(
@@ -471,53 +437,54 @@ class WorkloadKeys(Keys):
     port: Annotated[str | int, _PORT] = key(
         "port", "the serving container's port to send to, by name or number", "that named `http` (gRPC: `grpc`)"
     )
-    headers: Texts = key("headers", "headers of HTTP, metadata of gRPC", "none", "{X-Route: canary}")
+    headers: v.Texts = key("headers", "headers of HTTP, metadata of gRPC", "none", "{X-Route: canary}")
     auth: AuthKeys | None = key(
         "auth", "a bearer token to send: `{bearer: {env: NAME}}` or `{bearer: {file: FILE}}`", "none", fix=_AUTH
     )
-    tls: Annotated[TlsSpec, From(Either[Annotated[bool, _TLS_FLAG], TlsKeys], _tls)] = key(
-        "tls", "the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", "no TLS", fix=_TLS
-    )
+    tls: Annotated[
+        TlsSpec,
+        From(v.Either[Annotated[bool, v.Leaf(v.truth, "true or a mapping", _TLS, {"type": "boolean"})], TlsKeys], _tls),
+    ] = key("tls", "the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", "no TLS", fix=_TLS)
     check: Annotated[CheckSpec, From(CheckKeys, _check)] = key(
         "check", "what a correct answer is, beyond what the protocol asks", "nothing more", _CHECK
     )
-    model: Text | None = key(
+    model: v.Text | None = key(
         "model", "the model's name in the paths of `v2` and `tensorflow` and in the requests of `v2-grpc`", "", "iris"
     )
-    connections: Positive = key("connections", "most connections open at once, over all replicas", "32", "32")
-    timeout_s: Duration = key("timeout", "a request not answered in this time is an error", "5s")
-    warm_up_s: Pause = key("warm_up", "load applied and thrown away first", "1s")
-    step_s: Duration = key("step", "length of each window of the search for the highest rate", "2s")
-    ready_timeout_s: Duration = key("ready_timeout", "how long a server may take to get ready", "60s")
-    seed: Natural = key("seed", "of the arrival times", "0", "0")
+    connections: v.Positive = key("connections", "most connections open at once, over all replicas", "32", "32")
+    timeout_s: v.Duration = key("timeout", "a request not answered in this time is an error", "5s")
+    warm_up_s: v.Pause = key("warm_up", "load applied and thrown away first", "1s")
+    step_s: v.Duration = key("step", "length of each window of the search for the highest rate", "2s")
+    ready_timeout_s: v.Duration = key("ready_timeout", "how long a server may take to get ready", "60s")
+    seed: v.Natural = key("seed", "of the arrival times", "0", "0")
 
 
 def _bounds(node: Node) -> list[Constraint] | None:
     def read(metric: str, bound: Node) -> Constraint:
         if not isinstance(bound, Scalar) or bound.value is None:
-            raise Wrong("the bound on {key} is {found}, not a value", "write for example {key}: 100ms")
+            raise v.Wrong("the bound on {key} is {found}, not a value", "write for example {key}: 100ms")
         try:
             return bound_on(metric, bound.text)
         except Mistake as error:
             subject = f"slo {metric}" if metric in METRICS else "slo"
-            raise Wrong(f"{subject}: {error.message}", error.fix) from None
+            raise v.Wrong(f"{subject}: {error.message}", error.fix) from None
 
-    return each(node.items(), read) if isinstance(node, Mapping) else None
+    return v.each(node.items(), read) if isinstance(node, Mapping) else None
 
 
 def _objectives(node: Node) -> list[Objective] | None:
     def read(name: str, word: Node) -> Objective:
         metric, direction = METRICS.get(name), word.text if isinstance(word, Scalar) else ""
         if metric is None:
-            raise Wrong(f"objectives: unknown metric {name!r}", nearest(name, METRICS))
+            raise v.Wrong(f"objectives: unknown metric {name!r}", nearest(name, METRICS))
         if direction != metric.better:
             what = "the wrong direction" if direction in ("minimize", "maximize") else "not a direction"
-            raise Wrong(f"objective {name}: {{found}} is {what}", f"write {name}: {metric.better}")
+            raise v.Wrong(f"objective {name}: {{found}} is {what}", f"write {name}: {metric.better}")
         return Objective(metric=name, direction=metric.better)
 
     if isinstance(node, Mapping) and not node:
-        raise Wrong("objectives is empty", _OBJECTIVES)
-    return each(node.items(), read) if isinstance(node, Mapping) else None
+        raise v.Wrong("objectives is empty", _OBJECTIVES)
+    return v.each(node.items(), read) if isinstance(node, Mapping) else None
 
 
 def _by_metric(schema: Callable[[Any], dict[str, Any]], least: int = 0) -> dict[str, Any]:
@@ -525,7 +492,7 @@ def _by_metric(schema: Callable[[Any], dict[str, Any]], least: int = 0) -> dict[
     return {"type": "object", "additionalProperties": False, "minProperties": least, "properties": keys}
 
 
-_SLO_SCHEMA = _by_metric(lambda metric: BOUND if metric.unit == "seconds" else SCALAR)
+_SLO_SCHEMA = _by_metric(lambda metric: v.BOUND if metric.unit == "seconds" else v.SCALAR)
 _OBJECTIVES_SCHEMA = _by_metric(lambda metric: {"const": metric.better}, least=1)
 
 
@@ -533,46 +500,41 @@ class BudgetKeys(Keys):
     """When the search ends."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["trials"]}, {"required": ["time"]}]})
-    trials: Positive = key("trials", "how many configurations are tried", "", "20")
-    time_s: Duration = key("time", "how long the search may take", "", "10m")
-    confirm: Natural = key(
+    trials: v.Positive = key("trials", "how many configurations are tried", "", "20")
+    time_s: v.Duration = key("time", "how long the search may take", "", "10m")
+    confirm: v.Natural = key(
         "confirm", "restarts of the baseline and of the chosen configuration, measured at the end", "1", "1"
     )
 
     @model_validator(mode="after")
     def _ends(self) -> BudgetKeys:
         if not {"trials", "time_s"} & self.model_fields_set:
-            raise Wrong("budget has neither trials nor time", "add at least one, for example trials: 20 or time: 10m")
+            raise v.Wrong("budget has neither trials nor time", "add at least one, for example trials: 20 or time: 10m")
         return self
 
 
-_CURRENCY = Leaf(
-    matching("[A-Z]{3}"),
-    "a currency code",
-    "write its three capitals, for example currency: EUR",
-    {"type": "string", "pattern": "^[A-Z]{3}$"},
-)
+_CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, for example currency: EUR")
 
 
 class PricesKeys(Keys):
     """What resources cost."""
 
     currency: Annotated[str, _CURRENCY] = key("currency", "three capitals", "`USD`", "EUR")
-    core_hour: Amount = key("core_hour", "of a requested core, an hour", "0.03", "0.03")
-    gib_hour: Amount = key("gib_hour", "of a requested GiB of memory, an hour", "0.004", "0.004")
-    gpu_hour: Amount = key("gpu_hour", "of a requested GPU, an hour", "2.5", "2.5")
+    core_hour: v.Amount = key("core_hour", "of a requested core, an hour", "0.03", "0.03")
+    gib_hour: v.Amount = key("gib_hour", "of a requested GiB of memory, an hour", "0.004", "0.004")
+    gpu_hour: v.Amount = key("gpu_hour", "of a requested GPU, an hour", "2.5", "2.5")
 
 
 def _command(node: Node) -> tuple[str, ...] | None:
-    found = texts(node) or []
+    found = v.texts(node) or []
     try:
         words = found if isinstance(node, Sequence) else [word for one in found for word in shlex.split(one)]
     except ValueError as error:
-        raise Wrong(f"command is {{found}}: {error}", "write for example command: [python, serve.py]") from None
+        raise v.Wrong(f"command is {{found}}: {error}", "write for example command: [python, serve.py]") from None
     return tuple(words) or None
 
 
-_COMMAND = Leaf(_command, "a list of words", "write for example command: [python, serve.py]", SCALARS)
+_COMMAND = v.Leaf(_command, "a list of words", "write for example command: [python, serve.py]", v.SCALARS)
 
 
 class ImageKeys(Keys):
@@ -581,12 +543,12 @@ class ImageKeys(Keys):
     command: Annotated[tuple[str, ...], _COMMAND] = key(
         "command", "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
     )
-    requirements: Annotated[File, AfterValidator(Path.resolve)] = key(
+    requirements: Annotated[v.File, AfterValidator(Path.resolve)] = key(
         "requirements", "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
     )
-    folder: Annotated[Folder, AfterValidator(Path.resolve)] = key("folder", "the working folder", "the file's")
-    env: Texts = key("env", "what the image sets; the manifest's `env` wins", "none", "{MODEL_NAME: Iris}")
-    image: Text = key("image", "the image this is for", "every container", "iris:1.0")
+    folder: Annotated[v.Folder, AfterValidator(Path.resolve)] = key("folder", "the working folder", "the file's")
+    env: v.Texts = key("env", "what the image sets; the manifest's `env` wins", "none", "{MODEL_NAME: Iris}")
+    image: v.Text = key("image", "the image this is for", "every container", "iris:1.0")
 
 
 _IMAGE = _mapping("an image is {found}, not a mapping", "write {image: NAME, command: [...]}")
@@ -595,7 +557,7 @@ _IMAGE = _mapping("an image is {found}, not a mapping", "write {image: NAME, com
 class LocalKeys(ImageKeys):
     """How this machine runs what images hold."""
 
-    overcommit: Flag = key("overcommit", "`true`: run configurations larger than this machine", "`false`")
+    overcommit: v.Flag = key("overcommit", "`true`: run configurations larger than this machine", "`false`")
     images: list[Annotated[LocalImage, From(ImageKeys), _IMAGE]] | None = key(
         "images", "for several images: a list of mappings with the keys above", fix=_IMAGES
     )
@@ -607,14 +569,9 @@ def _local(keys: LocalKeys) -> LocalSpec:
     return LocalSpec(images=tuple(images), overcommit=bool(keys.overcommit))
 
 
-_NAME_LEAF = Leaf(
-    matching(_NAME),
-    "a name",
-    "use at most 40 lower-case letters, digits and -, as Kubernetes names do",
-    {"type": "string", "pattern": f"^{_NAME}$"},
-)
-_RULE = Leaf(
-    lambda node: node if value(node) is not None else None,
+_NAMED = "use at most 40 lower-case letters, digits and -, as Kubernetes names do"
+_RULE = v.Leaf(
+    lambda node: node if v.value(node) is not None else None,
     "a rule is {found}, not a text",
     "write a condition such as workers * threads <= 16",
     {"type": "string"},
@@ -625,13 +582,13 @@ _PARAMETER = _mapping("{key} is {found}, not a mapping", f"write for example {PA
 class SpaceKeys(Keys):
     """A search space of tuner: what may vary of a model server, how it is loaded, and what is best."""
 
-    name: Annotated[str, _NAME_LEAF] = key(
+    name: Annotated[str, v.of_form(_NAME, "a name", _NAMED)] = key(
         "name", "the study's name: at most 40 lower-case letters, digits and `-`", "", "iris", required=_ADD_NAME
     )
-    manifest: File = key(
+    manifest: v.File = key(
         "manifest", "the Kubernetes manifest to tune, one or several documents", required=_ADD_MANIFEST
     )
-    container: Text | None = key("container", "the container whose knobs are set", "the only one", "classifier")
+    container: v.Text | None = key("container", "the container whose knobs are set", "the only one", "classifier")
     parameters: dict[str, Annotated[ParameterKeys, _PARAMETER]] = key(
         "parameters", "what may vary", required=_ADD_PARAMETERS, fix=_PARAMETERS
     )
@@ -639,13 +596,13 @@ class SpaceKeys(Keys):
         "rules", "combinations that are allowed; others are never deployed", "all", fix=_RULES
     )
     workload: WorkloadKeys = key("workload", "how the server is put under load", required=_WORKLOAD, fix=_WORKLOAD)
-    slo: Annotated[list[Constraint], Leaf(_bounds, "a mapping", schema=_SLO_SCHEMA)] = key(
+    slo: Annotated[list[Constraint], v.Leaf(_bounds, "a mapping", schema=_SLO_SCHEMA)] = key(
         "slo",
         "bounds a configuration has to meet at the common rate",
         "none",
         "{latency_p99: 100ms, error_ratio: 0.1%}",
     )
-    objectives: Annotated[list[Objective], Leaf(_objectives, "a mapping", _OBJECTIVES, _OBJECTIVES_SCHEMA)] = key(
+    objectives: Annotated[list[Objective], v.Leaf(_objectives, "a mapping", _OBJECTIVES, _OBJECTIVES_SCHEMA)] = key(
         "objectives", "what to improve: one or several metrics with their direction", required=_OBJECTIVES
     )
     budget: Annotated[Budget, From(BudgetKeys)] = key(

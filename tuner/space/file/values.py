@@ -162,14 +162,12 @@ def whole(node: Node, least: int, most: int = LARGEST) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) and least <= found <= most else None
 
 
-def matching(pattern: str) -> Callable[[Node], str | None]:
-    """Reads a text of that form."""
-
-    def read(node: Node) -> str | None:
-        found = text(node)
-        return found if re.fullmatch(pattern, found) else None
-
-    return read
+def of_form(pattern: str, expected: str, fix: str) -> Leaf:
+    """A text of a form."""
+    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    return Leaf(
+        lambda node: node_text if re.fullmatch(pattern, node_text := text(node)) else None, expected, fix, schema
+    )
 
 
 def text(node: Node) -> str:
@@ -217,7 +215,7 @@ def _as_written(node: Node) -> str | None:
     return node.text if isinstance(node, Scalar) and node.value is not None else None
 
 
-def _flag(node: Node) -> bool | None:
+def truth(node: Node) -> bool | None:
     found = value(node)
     return found if isinstance(found, bool) else None
 
@@ -253,7 +251,7 @@ Text = Annotated[str, Leaf(text, "")]
 _OWN = Leaf(_as_written, "{key} in {above} is {found}, not a text", "write a text, in quotes")
 Texts = dict[str, Annotated[str, _OWN]]
 """Such as environment variables."""
-Flag = Annotated[bool, Leaf(_flag, "true or false", "write {key}: true or {key}: false", {"type": "boolean"})]
+Flag = Annotated[bool, Leaf(truth, "true or false", "write {key}: true or {key}: false", {"type": "boolean"})]
 Natural = Annotated[int, _counted(0)]
 Positive = Annotated[int, _counted(1)]
 _AMOUNT = {"type": "number", "minimum": 0}
