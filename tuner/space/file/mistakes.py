@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from tuner.errors import Mistake, Problem, Where
 from tuner.space.document import Mapping, Node, Sequence, parse
 from tuner.space.file.models import From, Keys, SpaceKeys
-from tuner.space.file.values import Beside, Wrong
+from tuner.space.file.values import Beside, Whole, Wrong
 from tuner.space.nearest import nearest
 
 Loc = tuple[str | int, ...]
@@ -129,7 +129,7 @@ def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
     else:
         wrong = detail["ctx"]["error"]
     if not isinstance(wrong, Wrong):
-        return wrong.at(place.where, place.key)
+        return wrong.at(place.where, "" if isinstance(wrong, Whole) else place.key)
     known = {
         "key": place.key,
         "found": str(place.node),

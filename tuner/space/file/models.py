@@ -147,7 +147,7 @@ def _choices(node: Node) -> Node:
 
 
 def _step(node: Node, info: ValidationInfo) -> float:
-    if info.data.get("whole") is not None:
+    if info.data.get("whole", ()) is not None:
         stride = v.whole(node, 1)
         if stride is None:
             raise v.Wrong("step is {found}, not a whole number of at least 1", "write for example step: 2")
@@ -356,7 +356,10 @@ def _check(keys: CheckKeys) -> CheckSpec:
 
 
 def _method(node: Node, info: ValidationInfo) -> str:
-    method, protocol = v.text(node), info.data.get("protocol", "http")
+    method, protocol = v.written(node), info.data.get("protocol", "http")
+    if method is None:
+        example = "package.Service/Method" if protocol in GRPC_PROTOCOLS else "POST"
+        raise v.Wrong("{key} is {found}, not a text", f"write for example method: {example}")
     if protocol == "grpc" and not _METHOD.fullmatch(method):
         raise v.Wrong("{key} is {found}, not a gRPC method", "write for example method: package.Service/Method")
     if protocol not in GRPC_PROTOCOLS and not re.fullmatch(r"[A-Z]+", method):
@@ -467,7 +470,7 @@ def _bounds(node: Node) -> list[Constraint] | None:
             return bound_on(metric, bound.text)
         except Mistake as error:
             subject = f"slo {metric}" if metric in METRICS else "slo"
-            raise v.Wrong(f"{subject}: {error.message}", error.fix) from None
+            raise v.Whole(f"{subject}: {error.message}", error.fix) from None
 
     return v.each(node.items(), read) if isinstance(node, Mapping) else None
 
@@ -476,7 +479,7 @@ def _objectives(node: Node) -> list[Objective] | None:
     def read(name: str, word: Node) -> Objective:
         metric, direction = METRICS.get(name), word.text if isinstance(word, Scalar) else ""
         if metric is None:
-            raise v.Wrong(f"objectives: unknown metric {name!r}", nearest(name, METRICS))
+            raise v.Whole(f"objectives: unknown metric {name!r}", nearest(name, METRICS))
         if direction != metric.better:
             what = "the wrong direction" if direction in ("minimize", "maximize") else "not a direction"
             raise v.Wrong(f"objective {name}: {{found}} is {what}", f"write {name}: {metric.better}")
@@ -505,12 +508,6 @@ class BudgetKeys(Keys):
     confirm: v.Natural = key(
         "confirm", "restarts of the baseline and of the chosen configuration, measured at the end", "1", "1"
     )
-
-    @model_validator(mode="after")
-    def _ends(self) -> BudgetKeys:
-        if not {"trials", "time_s"} & self.model_fields_set:
-            raise v.Wrong("budget has neither trials nor time", "add at least one, for example trials: 20 or time: 10m")
-        return self
 
 
 _CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, for example currency: EUR")

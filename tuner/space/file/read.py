@@ -67,7 +67,7 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
     )
     problems += rules.problems if rules else ()
     spec = workload(keys.workload, load, problems)
-    problems += _local(root)
+    problems += [*_budget(root), *_local(root)]
     if "manifest" not in root or not written(root["manifest"]):
         return None
     fields = {name: value for name, value in given(keys).items() if value is not None}
@@ -86,6 +86,13 @@ def _streamed(root: Mapping, protocol: str) -> Iterator[Problem]:
         for metric in filter(STREAM_METRICS.__contains__, keys_at):
             message = f"{name}: {metric} is measured of streams, which the {protocol} protocol has none of"
             yield Mistake(message, "use protocol: openai, or remove it").at(keys_at[metric])
+
+
+def _budget(root: Mapping) -> Iterator[Problem]:
+    budget = root.get("budget")
+    if isinstance(budget, Mapping) and not {"trials", "time"} & budget.keys():
+        fix = "add at least one, for example trials: 20 or time: 10m"
+        yield Mistake("budget has neither trials nor time", fix).at(root.keys_at["budget"])
 
 
 def _local(root: Mapping) -> Iterator[Problem]:

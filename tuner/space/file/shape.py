@@ -10,7 +10,7 @@ from pydantic import ValidationInfo
 
 from tuner.errors import Mistake
 from tuner.space.document import Mapping, Node
-from tuner.space.file.values import Wrong, beside, existing, located, texts, written
+from tuner.space.file.values import Whole, Wrong, beside, existing, located, texts, written
 from tuner.space.nearest import nearest
 from tuner.space.shapes import EXAMPLES, KINDS, RATES, TIMES, Rated, ShapeError, parse_shape, shape_of
 
@@ -45,14 +45,14 @@ def read_shape(node: Node, info: ValidationInfo) -> Rated | Path:
             trace = cast("Any", lambda file: beside(info).folder / file)
             return cast("Rated | Path", parse_shape(text, trace))
         except ShapeError as error:
-            raise located(((), Wrong(mistake.message, mistake.fix)) for mistake in error.mistakes) from None
+            raise located(((), Whole(mistake.message, mistake.fix)) for mistake in error.mistakes) from None
     if not isinstance(node, Mapping) or len(node) != 1:
         fix = "write for example shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}"
         raise Wrong(f"{{key}} is {{found}}, not one of {', '.join(KINDS)} with its rates and times", fix)
     ((kind, parts),) = node.items()
     try:
         if kind not in KINDS:
-            raise Wrong(f"unknown key {kind!r}", nearest(kind, KINDS))
+            raise Whole(f"unknown key {kind!r}", nearest(kind, KINDS))
         if kind == "trace":
             return existing(parts, info)
         if not isinstance(parts, Mapping):
@@ -65,7 +65,8 @@ def read_shape(node: Node, info: ValidationInfo) -> Rated | Path:
 def _of_parts(kind: str, parts: Mapping) -> Rated:
     known = (*RATES[kind], *TIMES[kind])
     found = {key: tuple(texts(node) or ()) for key, node in parts.items() if key in known}
-    wrong = [((kind, key), Wrong(f"unknown key {key!r}", nearest(key, known))) for key in parts if key not in known]
+    wrong: list[tuple[tuple[str, ...], Mistake]]
+    wrong = [((kind, key), Whole(f"unknown key {key!r}", nearest(key, known))) for key in parts if key not in known]
     useless = [key for key, part in found.items() if not part or (len(part) > 1 and key != "rates")]
     fix = f"write it as in {EXAMPLES[kind]}"
     wrong += [((kind, key), Wrong("{key} is {found}, not a value", fix)) for key in useless]
@@ -73,7 +74,7 @@ def _of_parts(kind: str, parts: Mapping) -> Rated:
         try:
             made = shape_of(kind, found)
         except ShapeError as error:
-            wrong += [((kind, m.key or ""), Wrong(m.message, m.fix)) for m in error.mistakes]
+            wrong += [((kind, m.key or ""), Whole(m.message, m.fix)) for m in error.mistakes]
     if wrong:
         raise located(wrong)
     return made

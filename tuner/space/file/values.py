@@ -55,6 +55,10 @@ class Unfit(Wrong):
     """Of a value that is of the right kind, but will not do."""
 
 
+class Whole(Mistake):
+    """A mistake told as it is: its message says of what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Paths are relative to `folder`; `must_exist`: what they name has to be there. The context of reading."""
@@ -225,7 +229,11 @@ def beside(info: ValidationInfo) -> Beside:
 
 
 def _path(node: Node, info: ValidationInfo) -> Path:
-    return beside(info).folder / text(node)
+    found = written(node)
+    if found is None:
+        fix = "write for example {key}: a path relative to the search space file"
+        raise Wrong("{key} is {found}, not a text", fix)
+    return beside(info).folder / found
 
 
 def existing(node: Node, info: ValidationInfo, is_kind: Callable[[Path], bool] = Path.is_file) -> Path:

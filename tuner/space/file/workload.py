@@ -50,8 +50,7 @@ def workload(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> W
     fields = {name: value for name, value in given(keys).items() if name not in _ARRIVAL_FIELDS and value is not None}
     if keys.protocol in ("v2", "tensorflow", "v2-grpc") and keys.path is None and keys.model is None:
         fields["model"] = "model"  # this mistake is told; whoever checks the rest of the workload need not say so again
-    if "proto" in section:
-        fields["proto_where"] = section.keys_at["proto"]
+    fields["proto_where"] = section.keys_at.get("proto", section.where)
     if keys.auth is not None:
         fields["auth"] = _bearer(keys, section)
     fields["requests"] = tuple(keys.requests)
