@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     GetCoreSchemaHandler,
@@ -257,7 +259,7 @@ Either = Annotated[
 
 Text = Annotated[str, Leaf(text, "")]
 _OWN = Leaf(_as_written, "{key} in {above} is {found}, not a text", "write a text, in quotes")
-Texts = dict[str, Annotated[str, _OWN]]
+Texts = Annotated[dict[str, Annotated[str, _OWN]], AfterValidator(MappingProxyType)]
 """Such as environment variables."""
 Flag = Annotated[bool, Leaf(truth, "true or false", "write {key}: true or {key}: false", {"type": "boolean"})]
 Natural = Annotated[int, _counted(0)]
