@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -49,8 +50,7 @@ def understood(root: Mapping, beside: Beside) -> tuple[SpaceKeys | None, list[tu
             return SpaceKeys.model_validate(tree, context=Beside(beside.folder, must_exist=False)), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
-        # all of them, and the last first: what follows in a list moves up
-        if not sum(_leave_out(tree, detail) for detail in reversed(details)):
+        if not _leave_out(tree, details):
             return None, problems
 
 
@@ -144,26 +144,24 @@ def _filled(text: str, known: MappingOf[str, str]) -> str:
     return re.sub(r"\{(key|found|name|above|example)\}", lambda match: known[match[1]], text)
 
 
-def _leave_out(tree: Mapping, detail: MappingOf[str, Any]) -> bool:
-    """Takes what is wrong out of the tree; False: it is out already. A key that has to be there and is not gets what
+def _leave_out(tree: Mapping, details: Iterable[MappingOf[str, Any]]) -> bool:
+    """Takes what is wrong out of the tree; False: nothing could be. A key that has to be there and is not gets what
     stands in for it; where nothing does, all that it belongs to goes."""
-    loc = detail["loc"]
-    above: Node | None = None
-    at: Node = tree
-    last: str | int = ""
-    for step in loc:
-        if isinstance(at, Mapping) and step in at:
-            above, last, at = at, step, at[str(step)]
-        elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
-            above, last, at = at, step, at[step]
-    if detail["type"] == "missing" and isinstance(at, Mapping):
+    useless: dict[tuple[int, str | int], tuple[Node, str | int]] = {}
+    is_filled = False
+    for detail in details:
+        loc, at = detail["loc"], cast("Node", tree)
+        last: tuple[Node, str | int] | None = None
+        for step in loc:
+            if isinstance(at, Mapping) and step in at:
+                last, at = (at, step), at[str(step)]
+            elif isinstance(at, Sequence) and isinstance(step, int) and step < len(at):
+                last, at = (at, step), at[step]
         node, _ = parse(_INSTEAD.get(str(loc[-1]), ""), "")
-        if node is not None:
-            at[str(loc[-1])], at.keys_at[str(loc[-1])] = node, at.where
-            return True
-    if isinstance(above, Mapping):
-        return above.pop(str(last), None) is not None
-    if isinstance(above, Sequence) and isinstance(last, int):
-        del above[last]
-        return True
-    return False
+        if detail["type"] == "missing" and isinstance(at, Mapping) and node is not None:
+            at[str(loc[-1])], at.keys_at[str(loc[-1])], is_filled = node, at.where, True
+        elif last is not None:
+            useless[id(last[0]), last[1]] = last
+    for above, step in reversed(useless.values()):  # items of lists move up
+        del cast("Any", above)[step]
+    return is_filled or bool(useless)

@@ -62,20 +62,22 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
     wrong = {str(loc[1]) for loc, _ in refused if loc[0] == "parameters" and len(loc) > 1}
     parameters = Parameters(section, keys.parameters, wrong, keys.container) if isinstance(section, Mapping) else None
     problems += parameters.problems if parameters else ()
-    rules = (
-        Rules(keys.rules, root["rules"].where, parameters) if parameters and parameters.names and keys.rules else None
-    )
+    ruled = parameters is not None and parameters.names and keys.rules
+    rules = Rules(keys.rules, root["rules"].where, parameters) if parameters and ruled else None
     problems += rules.problems if rules else ()
     spec = workload(keys.workload, load, problems)
     problems += [*_budget(root), *_local(root)]
     if "manifest" not in root or not written(root["manifest"]):
         return None
     fields = {name: value for name, value in given(keys).items() if value is not None}
-    fields["parameters"] = tuple(parameters.sound) if parameters else ()
-    fields["rules"] = tuple(rules.sound) if rules else ()
-    return SearchSpace(
-        **(fields | {"workload": spec, "slo": tuple(keys.slo or ()), "objectives": tuple(keys.objectives)}), file=file
-    )
+    fields |= {
+        "parameters": tuple(parameters.sound) if parameters else (),
+        "rules": tuple(rules.sound) if rules else (),
+        "workload": spec,
+        "slo": tuple(keys.slo or ()),
+        "objectives": tuple(keys.objectives),
+    }
+    return SearchSpace(**fields, file=file)
 
 
 def _streamed(root: Mapping, protocol: str) -> Iterator[Problem]:

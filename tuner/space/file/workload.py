@@ -56,7 +56,7 @@ def workload(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> W
     fields["requests"] = tuple(keys.requests)
     usual = WorkloadSpec(protocol="http", requests=())
     gaps = Gaps(arrival=keys.arrival or "poisson", cv=keys.cv or 1.0, think_s=keys.think_s or 0.0)
-    shape = _shape(keys, problems)
+    shape = _shape(keys, section, problems)
     wrong = contradictions(gaps, shape, section.keys(), keys.length)
     problems += [mistake.at(section.keys_at[mistake.key or "shape"]) for mistake in wrong]
     length = keys.length or Length(least_s=usual.duration_s if shape is None else shape.length_s)
@@ -73,11 +73,11 @@ def _bearer(keys: WorkloadKeys, section: Mapping) -> Bearer | None:
     return Bearer(**found, where=bearer.keys_at[next(iter(found))])
 
 
-def _shape(keys: WorkloadKeys, problems: list[Problem]) -> Rated | Trace | None:
+def _shape(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> Rated | Trace | None:
     if not isinstance(keys.shape, Path):
         shape: Rated | None = keys.shape
         return shape
-    if not keys.shape.is_file():
+    if isinstance(section["shape"], Mapping) and not keys.shape.is_file():
         return None  # which is told already
     try:
         return read_trace(keys.shape, [source.path.name for source in keys.requests])
