@@ -50,22 +50,8 @@ def tune() -> None:
     """
 
 
-for command in (
-    init,
-    check,
-    schema,
-    run,
-    resume,
-    show,
-    export,
-    apply,
-    bench,
-    stress,
-    compare,
-    ui,
-    sync,
-    doctor,
-    rbac,
-    clean,
-):
+OF_STUDIES = (init, check, schema, run, resume, show, export, apply)
+OF_SERVERS = (bench, stress, compare, ui, sync, doctor, rbac, clean)
+
+for command in (*OF_STUDIES, *OF_SERVERS):
     tune.add_command(command)
