@@ -26,7 +26,7 @@ from tuner.backends.kubernetes.rights.access import missing, rights
 from tuner.backends.kubernetes.rights.table import Right
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods as pods_of
-from tuner.space.reader import read as read_space
+from tuner.space.file.read import read as read_space
 from tuner.yaml.tree import load_all
 
 SERVICE = """

@@ -96,6 +96,8 @@ def test_init_writes_a_space_that_checks(tune: Tune, tmp_path: Path) -> None:
     done = tune("init", "deployment.yaml")
     assert done.status == 0, done.err
     assert (tmp_path / "request.json").exists()
+    assert (tmp_path / "space.yaml").read_text().startswith("# yaml-language-server: $schema=space.schema.json\n")
+    assert (tmp_path / "space.schema.json").read_text() == tune("schema").out
     checked = tune("check", "space.yaml")
     assert "local" in checked.err or checked.status == 0, checked.err
     again = tune("init", "deployment.yaml")

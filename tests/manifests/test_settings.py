@@ -9,8 +9,8 @@ from tuner.errors import InputError
 from tuner.manifests.baseline import baseline
 from tuner.manifests.reader import read as read_manifest
 from tuner.manifests.settings import with_settings
+from tuner.space.file.read import read as read_space
 from tuner.space.model import Configuration
-from tuner.space.reader import read as read_space
 
 
 def configured(text: str) -> Configuration:

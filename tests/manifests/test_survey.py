@@ -14,8 +14,8 @@ from tuner.manifests.reader import read
 from tuner.manifests.render import render
 from tuner.manifests.servers.known import SERVERS
 from tuner.manifests.survey import propose, sample_request
+from tuner.space.file.read import read as read_space
 from tuner.space.model import SearchSpace
-from tuner.space.reader import read as read_space
 
 
 def deployment(container: str, *, name: str = "m") -> str:

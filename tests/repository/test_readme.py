@@ -149,9 +149,13 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
 
 
 def test_the_reference_names_every_key() -> None:
-    from tuner.space import reader
+    from typing import get_args
+
+    from tuner.space.file.mistakes import by_key
+    from tuner.space.file.models import ImageKeys, SpaceKeys, WorkloadKeys
+    from tuner.space.model import ProtocolName
 
     text = (ROOT / "docs" / "search-space.md").read_text(encoding="utf-8")
-    keys = (*reader.KEYS, *reader.WORKLOAD_KEYS, *reader.IMAGE_KEYS)
+    keys = (*by_key(SpaceKeys), *by_key(WorkloadKeys), *by_key(ImageKeys))
     assert [key for key in keys if f"`{key}`" not in text] == []
-    assert [name for name in reader.PROTOCOLS if f"`{name}`" not in text] == []
+    assert [name for name in get_args(ProtocolName) if f"`{name}`" not in text] == []

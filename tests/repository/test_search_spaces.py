@@ -9,7 +9,7 @@ import pytest
 from tests.repository.checkout import ROOT
 from tuner.manifests.check.knobs import check
 from tuner.manifests.reader import read as read_manifest
-from tuner.space.reader import read as read_space
+from tuner.space.file.read import read as read_space
 
 SPACES = sorted((ROOT / "search_spaces").glob("*/space.yaml"))
 

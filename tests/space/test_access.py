@@ -8,8 +8,8 @@ import pytest
 
 from tuner.errors import InputError, Where
 from tuner.space.digest import input_digest
+from tuner.space.file.read import read
 from tuner.space.model import Bearer, CheckSpec, PathCheck, SearchSpace, TlsSpec
-from tuner.space.reader import read
 from tuner.targets.inputs import read_inputs
 
 SPACE = """\

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tuner.space.digest import input_digest
+from tuner.space.file.read import read
 from tuner.space.model import SearchSpace
-from tuner.space.reader import read
 
 SPACE = """\
 name: echo

@@ -1,37 +1,55 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tuner.errors import InputError
 from tuner.space.arrivals import with_arrivals
-from tuner.space.document import Mapping, parse
-from tuner.space.fields import Fields, Report
-from tuner.space.length import Length, parse_length, read_length
+from tuner.space.file.read import read as read_space
+from tuner.space.length import Length, parse_length
 from tuner.space.model import WorkloadSpec
 
-
-def read(text: str) -> tuple[Length | None, list[str]]:
-    root, problems = parse(text, "space.yaml")
-    assert isinstance(root, Mapping)
-    assert not problems
-    report = Report()
-    length = read_length(Fields(root, ("duration",), report))
-    return length, [str(problem) for problem in report.problems]
-
-
-def test_a_duration_is_fixed_or_open() -> None:
-    assert read("duration: 5s") == (Length(least_s=5.0), [])
-    assert read("duration: {least: 3s, most: 1m}") == (Length(least_s=3.0, most_s=60.0), [])
-    assert read("duration: {least: 3s, most: 30s, within: 5%}") == (Length(least_s=3.0, most_s=30.0, within=0.05), [])
+SPACE = """\
+manifest: deployment.yaml
+name: a
+parameters: {workers: {int: [1, 2], set: env/WORKERS}}
+objectives: {cost: minimize}
+workload:
+  protocol: http
+  request: request.json
+"""
 
 
-def test_what_is_missing_is_told_with_its_line() -> None:
-    length, problems = read("duration:\n  least: 3s")
-    assert length is None
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("deployment.yaml", "request.json"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(folder: Path, text: str) -> tuple[Length, list[str]]:
+    (folder / "space.yaml").write_text(SPACE + "".join(f"  {line}\n" for line in text.splitlines()))
+    space, problems = read_space(Path("space.yaml"))
+    assert space is not None
+    load = space.workload
+    return Length(least_s=load.duration_s, most_s=load.most_s, within=load.within), [str(p) for p in problems]
+
+
+def test_a_duration_is_fixed_or_open(folder: Path) -> None:
+    assert read(folder, "duration: 5s") == (Length(least_s=5.0), [])
+    assert read(folder, "duration: {least: 3s, most: 1m}") == (Length(least_s=3.0, most_s=60.0), [])
+    open_length = Length(least_s=3.0, most_s=30.0, within=0.05)
+    assert read(folder, "duration: {least: 3s, most: 30s, within: 5%}") == (open_length, [])
+
+
+def test_what_is_missing_is_told_with_its_line(folder: Path) -> None:
+    length, problems = read(folder, "duration:\n  least: 3s")
+    assert length == Length(least_s=5.0), "the usual one, to check the rest by"
     assert problems == [
-        "space.yaml:2: 'most' is missing; write duration: {least: 3s, most: 30s}, or a plain duration: 5s"
+        "space.yaml:9: 'most' is missing; write duration: {least: 3s, most: 30s}, or a plain duration: 5s"
     ]
 
 

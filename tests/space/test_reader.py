@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.space.file.read import read
 from tuner.space.model import (
     Budget,
     Choices,
@@ -22,7 +23,6 @@ from tuner.space.model import (
     RequestSource,
     SearchSpace,
 )
-from tuner.space.reader import read
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(folder.name for folder in BAD.iterdir() if folder.is_dir())

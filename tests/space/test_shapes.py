@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tuner.errors import InputError
 from tuner.space.arrivals import described, with_arrivals
+from tuner.space.file.read import read
 from tuner.space.intensity import Intensity
 from tuner.space.model import RequestSource, WorkloadSpec
-from tuner.space.reader import read
 from tuner.space.shapes import (
     EXAMPLES,
     Gaps,
@@ -290,6 +290,13 @@ def test_a_search_space_says_how_requests_arrive(tmp_path: Path, keys: str, expe
     assert not problems
     assert space is not None
     assert described(space.workload) == expected
+
+
+def test_a_trace_that_is_not_there_in_the_compact_spelling(tmp_path: Path) -> None:
+    for name in ("deployment.yaml", "a.json", "b.json"):
+        written(tmp_path, "{}", name)
+    _, problems = read(written(tmp_path, SPACE % "shape: 'trace:nowhere.csv'", "space.yaml"))
+    assert [problem.message for problem in problems] == ["the trace cannot be read: No such file or directory"]
 
 
 def test_a_shape_with_rates_of_its_own_sets_the_common_rate_and_the_duration(tmp_path: Path) -> None:

@@ -19,15 +19,17 @@ import click
 def init(manifest: Path, output: Path | None, force: bool) -> None:
     """Write a search space for MANIFEST, by looking at what its containers run.
 
-    Writes space.yaml and, where none is there, a request.json to be replaced by a request your model answers.
+    Writes space.yaml, its schema for editors and, where none is there, a request.json to be replaced by a request your
+    model answers.
 
     \b
     tune init deployment.yaml
     """
-    from tuner.errors import InputError, Problem, Where
+    from tuner.errors import InputError
     from tuner.files import write
     from tuner.manifests.reader import read
     from tuner.manifests.survey import propose, sample_request
+    from tuner.space.file.schema import text as schema_text
 
     base, problems = read(manifest)
     if base is None or problems:
@@ -35,16 +37,11 @@ def init(manifest: Path, output: Path | None, force: bool) -> None:
     output = output or manifest.parent / "space.yaml"
     request = output.parent / "request.json"
     if output.exists() and not force:
-        raise InputError(
-            [
-                Problem(
-                    where=Where(file=str(output)),
-                    message="is there already",
-                    fix="name another with -o, or use --force",
-                )
-            ]
-        )
-    write(output, propose(base, relative_to=output.parent).encode())
+        raise InputError.at(output, "is there already", "name another with -o, or use --force")
+    schema = output.with_suffix(".schema.json")
+    editors = f"# yaml-language-server: $schema={schema.name}\n"
+    write(output, (editors + propose(base, relative_to=output.parent)).encode())
+    write(schema, schema_text().encode())
     click.echo(f"{output}: written; read it, then run `tune check {output}`")
     if not request.exists():
         write(request, sample_request(base).encode())

@@ -65,7 +65,7 @@ def _objects(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Of the search space's manifest. Raises InputError for a file that cannot be read."""
     from tuner.errors import InputError
     from tuner.manifests.reader import read as read_manifest
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
     from tuner.yaml.tree import load_all
 
     space, problems = read_space(path)

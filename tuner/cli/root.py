@@ -16,6 +16,7 @@ from tuner.cli.init import init
 from tuner.cli.rbac import rbac
 from tuner.cli.resume import resume
 from tuner.cli.run import run
+from tuner.cli.schema import schema
 from tuner.cli.show import show
 from tuner.cli.stress import stress
 from tuner.cli.sync import sync
@@ -49,5 +50,8 @@ def tune() -> None:
     """
 
 
-for command in (init, check, run, resume, show, export, apply, bench, stress, compare, ui, sync, doctor, rbac, clean):
+OF_STUDIES = (init, check, schema, run, resume, show, export, apply)
+OF_SERVERS = (bench, stress, compare, ui, sync, doctor, rbac, clean)
+
+for command in (*OF_STUDIES, *OF_SERVERS):
     tune.add_command(command)

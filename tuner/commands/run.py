@@ -176,7 +176,7 @@ def _address(given: str | None, recorded: str, option: str) -> str:
 
 def page_of(folder: StudyFolder, tracking_uri: str) -> str:
     """Path, below an MLflow server's address, of the page that compares a study's trials."""
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     start = summary_of(folder).start
     space, problems = read_space(folder.space)

@@ -1,8 +1,8 @@
 """What may vary: the search-space file, read and checked.
 
 Here live the nouns of a search space (`model`), the metrics a study can aim at (`metrics`), the reader that turns a
-file into them and reports everything wrong with file, line and a fix (`reader`, on `document` and `fields`), the
-rules' expression language (`rules`), and the arithmetic of the space itself: domains, conditions, size, digest.
+file into them and reports everything wrong with file, line and a fix (`file`, on `document`), the rules' expression
+language (`rules`), and the arithmetic of the space itself: domains, conditions, size, digest.
 
 Nothing here looks into a manifest, starts anything or knows how a space is searched. Imports only `tuner.units` and
 `tuner.errors`.

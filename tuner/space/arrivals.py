@@ -6,16 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.space.intensity import Intensity
 from tuner.space.length import WITHIN, Length
 from tuner.space.model import WorkloadSpec
 from tuner.space.shapes import (
     Arrival,
     Gaps,
-    Mistake,
     Rated,
     ShapeError,
+    ShapeMistake,
     Trace,
     parse_arrival,
     parse_shape,
@@ -60,7 +60,7 @@ def with_arrivals(
     given = {"arrival": arrival, "shape": shape, "rate": rate_rps, "duration": duration_s}
     keys = {key for key, value in given.items() if value is not None}
     length = None if duration_s is None else Length(least_s=duration_s, most_s=most_s, within=workload.within)
-    problems = [_said(m.key or "shape", m.message, m.fix) for m in contradictions(gaps, new or kept, keys, length)]
+    problems = [m.at(_option(m.key or "shape")) for m in contradictions(gaps, new or kept, keys, length)]
     if problems:
         raise InputError(problems)
     common_rps = None if _own_rates(workload.shape) else workload.rate_rps
@@ -76,14 +76,13 @@ def _spelled(workload: WorkloadSpec, arrival: str | None, shape: str | None) -> 
     gaps, new = Gaps(arrival=workload.arrival, cv=workload.cv, think_s=workload.think_s), None
     try:
         gaps = parse_arrival(arrival) if arrival is not None else gaps
-    except ValueError as error:
-        message, _, fix = str(error).rpartition("; ")
-        problems.append(_said("arrival", message, fix))
+    except Mistake as mistake:
+        problems.append(mistake.at(_option("arrival")))
     try:
         names = [source.path.name for source in workload.requests]
         new = None if shape is None else parse_shape(shape, lambda file: read_trace(Path(file), names))
     except ShapeError as error:
-        problems += [_said("shape", mistake.message, mistake.fix) for mistake in error.mistakes]
+        problems += [mistake.at(_option("shape")) for mistake in error.mistakes]
     except InputError as error:
         problems += error.problems
     if problems:
@@ -91,6 +90,10 @@ def _spelled(workload: WorkloadSpec, arrival: str | None, shape: str | None) -> 
     if new is not None and arrival is None and gaps.arrival == "closed":
         gaps = Gaps()
     return gaps, new
+
+
+def _option(name: str) -> Where:
+    return Where(file=f"--{name}")
 
 
 def described(workload: WorkloadSpec) -> str:
@@ -127,13 +130,13 @@ def _own_rates(shape: Rated | Trace | None) -> bool:
 
 def contradictions(
     gaps: Gaps, shape: Rated | Trace | None, given: Collection[str], length: Length | None
-) -> list[Mistake]:
+) -> list[ShapeMistake]:
     """What does not go together, though each key by itself is right. `given`: the keys that are set."""
-    found: list[Mistake] = []
+    found: list[ShapeMistake] = []
 
     def wrong(key: str, message: str, fix: str) -> None:
         if key in given:
-            found.append(Mistake(key=key, message=message, fix=fix))
+            found.append(ShapeMistake(key, message, fix))
 
     if gaps.arrival != "gamma":
         wrong("cv", f"cv is of gamma gaps, not of {gaps.arrival}", "write arrival: gamma, or remove cv")
@@ -158,7 +161,3 @@ def contradictions(
             fix = f"write at least {least}, or remove it"
             wrong("duration", f"the shape takes {least}, longer than the duration", fix)
     return found
-
-
-def _said(option: str, message: str, fix: str) -> Problem:
-    return Problem(where=Where(file=f"--{option}"), message=message, fix=fix)

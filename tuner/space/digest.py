@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError
 from tuner.space.model import SearchSpace
 from tuner.space.shapes import Trace
 
@@ -29,8 +29,7 @@ def input_digest(space: SearchSpace) -> str:
         try:
             content = path.read_bytes()
         except OSError as error:
-            problem = f"cannot be read: {error.strerror}"
-            raise InputError([Problem(where=Where(file=str(path)), message=problem, fix="restore the file")]) from error
+            raise InputError.at(path, f"cannot be read: {error.strerror}", "restore the file") from error
         digest.update(len(content).to_bytes(8, "big"))
         digest.update(content)
     return digest.hexdigest()[:16]

@@ -6,7 +6,7 @@ not hide what else is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,22 +32,25 @@ class Scalar:
         return "empty" if self.value is None else quoted(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    items: tuple[Node, ...]
-    where: Where
+class Sequence(list["Node"]):
+    def __init__(self, items: Iterable[Node], where: Where) -> None:
+        super().__init__(items)
+        self.where = where
 
     def __str__(self) -> str:
-        return "a list" if self.items else "an empty list"
+        return "a list" if self else "an empty list"
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    entries: tuple[tuple[Scalar, Node], ...]
-    where: Where
+class Mapping(dict[str, "Node"]):
+    """`keys_at`: where each key stands; its value may begin below."""
+
+    def __init__(self, entries: Iterable[tuple[str, Node]], keys_at: dict[str, Where], where: Where) -> None:
+        super().__init__(entries)
+        self.keys_at = keys_at
+        self.where = where
 
     def __str__(self) -> str:
-        return "a mapping" if self.entries else "an empty mapping"
+        return "a mapping" if self else "an empty mapping"
 
 
 Node = Scalar | Sequence | Mapping
@@ -58,18 +61,17 @@ def parse(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
     yaml = YAML(typ="safe", pure=True)
     yaml.max_depth = MAX_DEPTH
     yaml.composer.warn_double_anchors = False
-    whole = Where(file=file)
     try:
         root = yaml.compose(text)
     except MarkedYAMLError as error:
         return None, (_syntax(error, file),)
     except (YAMLError, YAMLStreamError) as error:
-        return None, (Problem(where=whole, message=f"not YAML: {_line(error)}", fix="remove that character"),)
+        return None, (Problem.at(file, f"not YAML: {_line(error)}", "remove that character"),)
     except (ValueError, AttributeError, TypeError, IndexError, AssertionError, RecursionError) as error:
         # ruamel.yaml lets some of its own slips through on broken text; to the user they are syntax errors too
-        return None, (Problem(where=whole, message=f"not YAML: {_line(error)}", fix="check the syntax"),)
+        return None, (Problem.at(file, f"not YAML: {_line(error)}", "check the syntax"),)
     if root is None:
-        return None, (Problem(where=whole, message="the file is empty", fix="write a search space into it"),)
+        return None, (Problem.at(file, "the file is empty", "write a search space into it"),)
     tree = _Tree(file)
     node = tree.node(root)
     return node, tuple(tree.problems)
@@ -99,32 +101,31 @@ class _Tree:
             return Scalar(None, "", self.where(node))
         if key not in self.known:
             self.open.add(key)
-            self.known[key] = self.made(node)
+            self.known[key] = self.converted(node)
             self.open.remove(key)
         return self.known[key]
 
-    def made(self, node: Any) -> Node:
+    def converted(self, node: Any) -> Node:
         if isinstance(node, SequenceNode):
-            return Sequence(tuple(self.node(item) for item in node.value), self.where(node))
+            return Sequence(map(self.node, node.value), self.where(node))
         if isinstance(node, MappingNode):
-            return Mapping(tuple(self.entries(node)), self.where(node))
+            return self.mapping(node)
         return Scalar(_value(node), node.value, self.where(node))
 
-    def entries(self, node: Any) -> Iterator[tuple[Scalar, Node]]:
+    def mapping(self, node: Any) -> Mapping:
         """The first of equal keys counts; the others are reported."""
-        seen: dict[str, Where] = {}
+        entries: dict[str, Node] = {}
+        keys_at: dict[str, Where] = {}
         for key, value in node.value:
+            where, item = self.where(key), self.node(value)
             if not isinstance(key, ScalarNode):
-                self.report(self.where(key), "a key that is a list or a mapping", "write a plain word before the colon")
-                continue
-            name, where = Scalar(_value(key), key.value, self.where(key)), self.where(key)
-            item = self.node(value)
-            if key.value in seen:
-                first = seen[key.value].line
+                self.report(where, "a key that is a list or a mapping", "write a plain word before the colon")
+            elif key.value in entries:
+                first = keys_at[key.value].line
                 self.report(where, f"duplicate key {key.value!r}, first on line {first}", "remove one of them")
-                continue
-            seen[key.value] = where
-            yield name, item
+            else:
+                entries[key.value], keys_at[key.value] = item, where
+        return Mapping(entries.items(), keys_at, self.where(node))
 
     def report(self, where: Where, message: str, fix: str) -> None:
         self.problems.append(Problem(where=where, message=message, fix=fix))
@@ -150,10 +151,10 @@ def _value(node: Any) -> bool | int | float | str | None:
 
 def _syntax(error: MarkedYAMLError, file: str) -> Problem:
     mark = error.problem_mark or error.context_mark
-    where = Where(file=file, line=mark.line + 1) if mark else Where(file=file)
     message = " ".join(str(part) for part in (error.context, error.problem) if part)
     column = f" at column {mark.column + 1}" if mark else ""
-    return Problem(where=where, message=f"not YAML{column}: {message}", fix=_advice(message))
+    line = mark.line + 1 if mark else 0
+    return Problem.at(file, f"not YAML{column}: {message}", _advice(message), line=line)
 
 
 def _advice(message: str) -> str:

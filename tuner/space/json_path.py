@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tuner.errors import Mistake
+
 MAX_LENGTH = 1000
 
 _Select = Callable[[object], Iterator[object]]
@@ -42,11 +44,11 @@ class JsonPath:
 
 
 def parse_path(text: str) -> JsonPath:
-    """Raises ValueError with the column and what is allowed there."""
+    """Raises Mistake with the column and what is allowed there."""
     if len(text) > MAX_LENGTH:
-        raise ValueError(f"the path has {len(text)} characters; at most {MAX_LENGTH} are allowed")
+        raise Mistake(f"the path has {len(text)} characters", f"at most {MAX_LENGTH} are allowed")
     if not text.startswith("$"):
-        raise ValueError(f"{text!r} is not a JSONPath; it begins with $, as in $.outputs[0].data")
+        raise Mistake(f"{text!r} is not a JSONPath", "it begins with $, as in $.outputs[0].data")
     steps: list[_Select] = []
     at = 1
     while at < len(text):
@@ -90,7 +92,7 @@ def _selector(text: str, at: int) -> tuple[_Select, int]:
     if text.startswith("*", at):
         return _all, at + 1
     if text.startswith("?", at):
-        raise ValueError(f"column {at + 1}: filters are not known here; select by name, index, slice or *")
+        raise Mistake(f"column {at + 1}: filters are not known here", "select by name, index, slice or *")
     if match := _QUOTED.match(text, at):
         return _named(_unescaped(match[1] if match[1] is not None else match[2])), match.end()
     if match := _SLICE.match(text, at):
@@ -159,7 +161,7 @@ def _unescaped(text: str) -> str:
         if len(code) > 1:
             return chr(int(code[1:], 16))
         if code not in _ESCAPED:
-            raise ValueError(f"\\{code} is no escape in a JSONPath; write \\\\ for a backslash")
+            raise Mistake(f"\\{code} is no escape in a JSONPath", "write \\\\ for a backslash")
         return _ESCAPED[code]
 
     return _ESCAPE.sub(character, text)
@@ -170,6 +172,6 @@ def _blank(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _unexpected(text: str, at: int, expected: str) -> ValueError:
+def _unexpected(text: str, at: int, expected: str) -> Mistake:
     found = repr(text[at]) if at < len(text) else "the end of the path"
-    return ValueError(f"column {at + 1}: found {found}; write {expected} there")
+    return Mistake(f"column {at + 1}: found {found}", f"write {expected} there")

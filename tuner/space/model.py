@@ -16,6 +16,9 @@ from tuner.space.rules import Rule
 from tuner.space.shapes import Arrival, Rated, Trace
 from tuner.space.values import Value as Value
 
+ProtocolName = Literal["seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc"]
+GRPC_PROTOCOLS: tuple[ProtocolName, ...] = ("seldon-grpc", "v2-grpc", "grpc")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntRange:
@@ -148,7 +151,7 @@ class WorkloadSpec:
     trace) it is their mean.
     """
 
-    protocol: Literal["seldon", "v2", "tensorflow", "http", "openai", "seldon-grpc", "v2-grpc", "grpc"]
+    protocol: ProtocolName
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Arrival = "poisson"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
+from tuner.errors import Mistake
 from tuner.space.nearest import nearest
 from tuner.units import rate, seconds
 
@@ -181,22 +182,18 @@ RATES = {"ramp": ("from", "to"), "steps": ("rates",), "spike": ("from", "to"), "
 TIMES = {"ramp": ("over",), "steps": ("each",), "spike": ("after", "for"), "on_off": ("on_for", "off_for")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """What is wrong with a shape, at which of its keys, and what to do."""
+class ShapeMistake(Mistake):
+    """A mistake of a shape, at one of its keys (None: of the shape as a whole)."""
 
-    key: str | None
-    message: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.fix}"
+    def __init__(self, key: str | None, message: str, fix: str) -> None:
+        super().__init__(message, fix)
+        self.key = key
 
 
 class ShapeError(ValueError):
     """Holds every mistake of one shape."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[ShapeMistake]) -> None:
         self.mistakes = tuple(mistakes)
         super().__init__(" | ".join(map(str, self.mistakes)))
 
@@ -204,31 +201,31 @@ class ShapeError(ValueError):
 def parse_arrival(text: str) -> Gaps:
     """How requests arrive: ``poisson``, ``constant``, ``gamma:cv=2``, ``closed``, ``closed:think=200ms``.
 
-    Raises ValueError with the value and what is allowed.
+    Raises Mistake.
     """
     name, _, rest = text.strip().partition(":")
     if name not in ARRIVALS:
-        raise ValueError(f"{name!r} is no way to arrive; {nearest(name, ARRIVALS)}")
+        raise Mistake(f"{name!r} is no way to arrive", nearest(name, ARRIVALS))
     key, _, value = rest.partition("=")
     if name == "gamma":
         if key != "cv":
-            raise ValueError(f"gamma takes a coefficient of variation, not {rest!r}; write for example gamma:cv=2")
+            raise Mistake(f"gamma takes a coefficient of variation, not {rest!r}", "write for example gamma:cv=2")
         return Gaps(arrival="gamma", cv=parse_cv(value))
     if name == "closed" and key == "think":
         return Gaps(arrival="closed", think_s=seconds(value))
     if rest:
-        raise ValueError(f"{name} takes no {rest!r}; write {name}, gamma:cv=2 or closed:think=200ms")
+        raise Mistake(f"{name} takes no {rest!r}", f"write {name}, gamma:cv=2 or closed:think=200ms")
     return Gaps(arrival=cast("Arrival", name))
 
 
 def parse_cv(text: str) -> float:
-    """A coefficient of variation above 0. Raises ValueError."""
+    """A coefficient of variation above 0. Raises Mistake."""
     try:
         cv = float(text)
     except ValueError:
         cv = 0.0
     if not 0.0 < cv <= MOST_CV:
-        raise ValueError(f"{text!r} is no coefficient of variation; write a number above 0, at most {MOST_CV:g}")
+        raise Mistake(f"{text!r} is no coefficient of variation", f"write a number above 0, at most {MOST_CV:g}")
     return cv
 
 
@@ -236,12 +233,12 @@ def parse_shape(text: str, trace: Callable[[str], Trace]) -> Rated | Trace:
     """A shape in its compact spelling; `trace` reads the file of that name. Raises ShapeError, and what `trace` does."""
     kind, colon, rest = text.strip().partition(":")
     if kind not in KINDS:
-        raise ShapeError([Mistake(key=None, message=f"no shape is called {kind!r}", fix=nearest(kind, KINDS))])
+        raise ShapeError([ShapeMistake(key=None, message=f"no shape is called {kind!r}", fix=nearest(kind, KINDS))])
     rates, *parts = rest.split(",")
     if not colon or not rates:
         what = "file" if kind == "trace" else "rates"
         raise ShapeError(
-            [Mistake(key=None, message=f"{text!r} names no {what}", fix=f"write for example {EXAMPLES[kind]}")]
+            [ShapeMistake(key=None, message=f"{text!r} names no {what}", fix=f"write for example {EXAMPLES[kind]}")]
         )
     if kind == "trace":
         return trace(rest)
@@ -250,12 +247,12 @@ def parse_shape(text: str, trace: Callable[[str], Trace]) -> Rated | Trace:
 
 def shape_of(kind: str, written: Mapping[str, tuple[str, ...]]) -> Rated:
     """The shape whose parts are `written`, texts by the names of `RATES` and `TIMES`. Raises ShapeError."""
-    mistakes: list[Mistake] = []
+    mistakes: list[ShapeMistake] = []
     values: dict[str, tuple[float, ...]] = {}
     multiples: set[bool] = set()
     for key in (*RATES[kind], *TIMES[kind]):
         if key not in written:
-            mistakes.append(Mistake(key=None, message=f"{kind} lacks {key!r}", fix=f"as in {EXAMPLES[kind]}"))
+            mistakes.append(ShapeMistake(key=None, message=f"{kind} lacks {key!r}", fix=f"as in {EXAMPLES[kind]}"))
             continue
         try:
             if key in RATES[kind]:
@@ -264,9 +261,8 @@ def shape_of(kind: str, written: Mapping[str, tuple[str, ...]]) -> Rated:
                 values[key] = tuple(value for value, _ in read)
             else:
                 values[key] = tuple(_time(text) for text in written[key])
-        except ValueError as error:
-            message, _, fix = str(error).rpartition("; ")
-            mistakes.append(Mistake(key=key, message=f"{key} of {kind}: {message}", fix=fix))
+        except Mistake as error:
+            mistakes.append(ShapeMistake(key, f"{key} of {kind}: {error.message}", error.fix))
     if not mistakes:
         mistakes += _senseless(kind, values, multiples)
     if mistakes:
@@ -297,20 +293,20 @@ def spelled(shape: Rated | Trace) -> str:
 def _written(kind: str, rates: Sequence[str], parts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The parts of the compact spelling by name."""
     names = RATES[kind]
-    mistakes: list[Mistake] = []
+    mistakes: list[ShapeMistake] = []
     if kind == "steps":
         written = {"rates": tuple(rates)}
     else:
         if len(rates) != len(names):
             what = f"{kind} has {len(names)} rates with '..' between, not {'..'.join(rates)!r}"
-            mistakes.append(Mistake(key=None, message=what, fix=f"write for example {EXAMPLES[kind]}"))
+            mistakes.append(ShapeMistake(key=None, message=what, fix=f"write for example {EXAMPLES[kind]}"))
         written = {name: (text,) for name, text in zip(names, rates, strict=False)}
     for part in parts:
         name, is_given, text = part.strip().partition("=")
         if not is_given or name not in TIMES[kind]:
-            mistakes.append(Mistake(key=name, message=f"{kind} has no {part!r}", fix=nearest(name, TIMES[kind])))
+            mistakes.append(ShapeMistake(key=name, message=f"{kind} has no {part!r}", fix=nearest(name, TIMES[kind])))
         elif name in written:
-            mistakes.append(Mistake(key=name, message=f"{kind} has two {name!r}", fix="remove one of them"))
+            mistakes.append(ShapeMistake(key=name, message=f"{kind} has two {name!r}", fix="remove one of them"))
         written[name] = (text,)
     if mistakes:
         raise ShapeError(mistakes)
@@ -324,25 +320,25 @@ def _rate(text: str) -> tuple[float, bool]:
         return float(match[1]), True
     try:
         return rate(text), False
-    except ValueError:
-        raise ValueError(f"{text!r} is not a rate; write for example 100/s, or 2x for twice the common rate") from None
+    except Mistake:
+        raise Mistake(f"{text!r} is not a rate", "write for example 100/s, or 2x for twice the common rate") from None
 
 
 def _time(text: str) -> float:
     value = seconds(text)
     if value <= 0.0:
-        raise ValueError(f"{text!r} is no time; write a longer one, for example 10s")
+        raise Mistake(f"{text!r} is no time", "write a longer one, for example 10s")
     return value
 
 
-def _senseless(kind: str, values: Mapping[str, tuple[float, ...]], multiples: set[bool]) -> list[Mistake]:
+def _senseless(kind: str, values: Mapping[str, tuple[float, ...]], multiples: set[bool]) -> list[ShapeMistake]:
     levels = [level for key in RATES[kind] for level in values[key]]
     if len(multiples) > 1:
         what = f"{kind} mixes rates (100/s) and multiples of the common rate (2x)"
-        return [Mistake(key=RATES[kind][0], message=what, fix="write all of them in one way")]
+        return [ShapeMistake(key=RATES[kind][0], message=what, fix="write all of them in one way")]
     if len(set(levels)) < 2:
         what = f"{kind} does not change its rate: {' and '.join(f'{level:g}' for level in levels)}"
-        return [Mistake(key=RATES[kind][-1], message=what, fix=f"write two rates, for example {EXAMPLES[kind]}")]
+        return [ShapeMistake(key=RATES[kind][-1], message=what, fix=f"write two rates, for example {EXAMPLES[kind]}")]
     return []
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem, Where
+from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.space.nearest import nearest
 from tuner.space.shapes import Trace
 
@@ -42,9 +42,8 @@ def read_trace(path: Path, payloads: Sequence[str]) -> Trace:
             times.append(_time(row.get("time"), times))
             if row.get("payload") not in (None, ""):
                 picks.append(_payload(str(row["payload"]), names))
-        except ValueError as error:
-            message, _, fix = str(error).rpartition("; ")
-            problems.append(_problem(path, line, message, fix))
+        except Mistake as mistake:
+            problems.append(mistake.at(Where(file=str(path), line=line)))
             if len(problems) == MOST_PROBLEMS:
                 break
     if not problems:
@@ -59,24 +58,21 @@ def _rows(path: Path) -> Iterator[_Row]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError(
-            [_problem(path, 0, f"the trace cannot be read: {reason}", "name a file that can be read")]
-        ) from None
+        raise InputError.at(path, f"the trace cannot be read: {reason}", "name a file that can be read") from None
     if path.suffix == ".csv":
         return _of_csv(path, text)
     if path.suffix == ".jsonl":
         return _of_lines(path, text)
     fix = "name it .csv (with a heading that has time) or .jsonl (an object a line)"
-    raise InputError([_problem(path, 0, f"a trace is no {path.suffix or 'file without an ending'}", fix)])
+    raise InputError.at(path, f"a trace is no {path.suffix or 'file without an ending'}", fix)
 
 
 def _of_csv(path: Path, text: str) -> Iterator[_Row]:
     reader = csv.DictReader(text.splitlines())
     heading = [name.strip() for name in reader.fieldnames or ()]
     if "time" not in heading:
-        raise InputError(
-            [_problem(path, 1, f"the heading {','.join(heading)!r} has no 'time'", "begin with time,payload")]
-        )
+        message = f"the heading {','.join(heading)!r} has no 'time'"
+        raise InputError.at(path, message, "begin with time,payload", line=1)
     reader.fieldnames = heading
     for row in reader:
         yield reader.line_num, {name: value.strip() for name, value in row.items() if isinstance(value, str)}
@@ -92,14 +88,14 @@ def _of_lines(path: Path, text: str) -> Iterator[_Row]:
             row = None
         if not isinstance(row, dict):
             fix = 'write for example {"time": 0.013, "payload": "small.json"}'
-            raise InputError([_problem(path, number, f"{line[:80]!r} is no JSON object", fix)])
+            raise InputError.at(path, f"{line[:80]!r} is no JSON object", fix, line=number)
         yield number, row
 
 
 def _time(value: Any, before: Sequence[float]) -> float:
     time = _instant(value)
     if before and time < before[-1]:
-        raise ValueError(f"time {value!r} is before that of the line above; sort the lines by time")
+        raise Mistake(f"time {value!r} is before that of the line above", "sort the lines by time")
     return time
 
 
@@ -114,13 +110,13 @@ def _instant(value: Any) -> float:
         else:
             time = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, bool) or not math.isfinite(time):
-        raise ValueError(f"time is {value!r}, not an instant; write seconds (12.5) or 2025-01-31T12:00:00.5Z")
+        raise Mistake(f"time is {value!r}, not an instant", "write seconds (12.5) or 2025-01-31T12:00:00.5Z")
     return time
 
 
 def _payload(name: str, names: Mapping[str, int]) -> int:
     if name not in names:
-        raise ValueError(f"payload {name!r} is none of the workload's request files; {nearest(name, names)}")
+        raise Mistake(f"payload {name!r} is none of the workload's request files", nearest(name, names))
     return names[name]
 
 
@@ -130,12 +126,8 @@ def _first_of_each(payloads: Sequence[str]) -> dict[str, int]:
 
 def _whole(path: Path, times: Sequence[float], picks: Sequence[int]) -> list[Problem]:
     if len(times) < 2 or times[-1] <= times[0]:
-        return [_problem(path, 0, "the trace lasts no time", "record at least two requests at different times")]
+        return [Problem.at(path, "the trace lasts no time", "record at least two requests at different times")]
     if picks and len(picks) < len(times):
         missing = f"{len(times) - len(picks)} of {len(times)} requests have no payload"
-        return [_problem(path, 0, missing, "name it on every line, or on none")]
+        return [Problem.at(path, missing, "name it on every line, or on none")]
     return []
-
-
-def _problem(path: Path, line: int, message: str, fix: str) -> Problem:
-    return Problem(where=Where(file=str(path), line=line), message=message, fix=fix)

@@ -58,7 +58,7 @@ def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, 
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     space, found = read_space(path)
     return complete(space, found, backend_name, namespace=namespace, context=context)
@@ -141,7 +141,7 @@ def inputs_of(folder: StudyFolder) -> Inputs:
 
 def space_of(folder: StudyFolder, start: StudyStart) -> SearchSpace:
     """A study's search space: its own file or, where that is gone, the study's copy of it. Raises InputError."""
-    from tuner.space.reader import read as read_space
+    from tuner.space.file.read import read as read_space
 
     original = Path(start.space_file)
     space, problems = read_space(original if original.is_file() else folder.space)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tuner.errors import InputError, Mistake, Problem
 from tuner.manifests.settings import with_settings
+from tuner.space.file.read import FILE_NAME, read
 from tuner.space.model import SearchSpace
-from tuner.space.reader import FILE_NAME, read
 from tuner.targets.deployed import Deployed
 from tuner.targets.inputs import complete, inputs_of
 from tuner.targets.model import Subject, SubjectOptions

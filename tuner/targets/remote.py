@@ -14,8 +14,8 @@ from tuner.load.model import Generator, Target, Unanswered
 from tuner.load.process.local import local_generator
 from tuner.load.requests import problems as request_problems
 from tuner.measure.model import Usage
+from tuner.space.file.read import read
 from tuner.space.model import Constraint
-from tuner.space.reader import read
 from tuner.targets.model import SubjectOptions
 from tuner.targets.workload import plain_http, with_options
 from tuner.trials.clock import Clock

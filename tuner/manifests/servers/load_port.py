@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tuner.errors import Mistake
 from tuner.manifests.model import Container
-from tuner.space.grpc import GRPC_PROTOCOLS
-from tuner.space.model import WorkloadSpec
+from tuner.space.model import GRPC_PROTOCOLS, WorkloadSpec
 
 _NAMES = ("grpc", "h2c")
 """Names by which manifests tell a gRPC port; h2c is Knative's."""

@@ -1,0 +1,117 @@
+"""Reads a search-space file. Everything that is wrong is told at once, with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuner.errors import Mistake, Problem, Where
+from tuner.space.document import Mapping, Sequence, parse
+from tuner.space.file.mistakes import by_key, understood
+from tuner.space.file.models import ImageKeys, SpaceKeys, given
+from tuner.space.file.parameters import Parameters, Rules
+from tuner.space.file.values import Beside, written
+from tuner.space.file.workload import lacking, misplaced, workload
+from tuner.space.metrics import STREAM_METRICS
+from tuner.space.model import SearchSpace
+
+FILE_NAME = "space.yaml"
+
+
+def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
+    """Read a search-space file, or the `space.yaml` of a folder.
+
+    Returns the space and everything that is wrong, in the order of lines. Only without problems is the space whole;
+    with problems it is what could be read, good for checking the manifest in the same breath, or None where not even
+    the manifest is named. Never raises for what the file holds.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"not UTF-8: byte 0x{error.object[error.start]:02x}"
+        return None, (Problem.at(file, message, "save the file as UTF-8", line=line),)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        fix = f"name a search-space file, or a folder that holds {FILE_NAME}"
+        return None, (Problem.at(file, f"cannot be read: {reason}", fix),)
+    root, found = parse(text, str(file))
+    problems, space = list(found), None
+    if isinstance(root, Mapping):
+        space = _space(root, file, problems)
+    elif root is not None:
+        fix = f"begin with these keys: {', '.join(by_key(SpaceKeys))}"
+        problems.append(Problem(where=root.where, message=f"the file holds {root}, not a mapping", fix=fix))
+    return space, tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.where.line))
+
+
+def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | None:
+    keys, refused = understood(root, Beside(file.parent))
+    nothing = Mapping((), {}, Where(file=str(file)))
+    written_load = root.get("workload")
+    load = written_load if isinstance(written_load, Mapping) else nothing
+    if keys is None:
+        problems += [problem for _, problem in refused]
+        return None
+    protocol = keys.workload.protocol
+    problems += [*misplaced(load, protocol), *(problem for _, problem in refused)]
+    if load is not nothing:
+        problems += [*lacking(load, protocol), *_streamed(root, protocol)]
+    section = root.get("parameters")
+    wrong = {str(loc[1]) for loc, _ in refused if loc[0] == "parameters" and len(loc) > 1}
+    parameters = Parameters(section, keys.parameters, wrong, keys.container) if isinstance(section, Mapping) else None
+    problems += parameters.problems if parameters else ()
+    ruled = parameters is not None and parameters.names and keys.rules
+    rules = Rules(keys.rules, root["rules"].where, parameters) if parameters and ruled else None
+    problems += rules.problems if rules else ()
+    spec = workload(keys.workload, load, problems)
+    problems += [*_budget(root), *_local(root)]
+    if "manifest" not in root or not written(root["manifest"]):
+        return None
+    fields = {name: value for name, value in given(keys).items() if value is not None}
+    fields |= {
+        "parameters": tuple(parameters.sound) if parameters else (),
+        "rules": tuple(rules.sound) if rules else (),
+        "workload": spec,
+        "slo": tuple(keys.slo or ()),
+        "objectives": tuple(keys.objectives),
+    }
+    return SearchSpace(**fields, file=file)
+
+
+def _streamed(root: Mapping, protocol: str) -> Iterator[Problem]:
+    """What is measured of streams needs a protocol that has them."""
+    for name in ("slo", "objectives"):
+        section = root.get(name)
+        keys_at = section.keys_at if isinstance(section, Mapping) and protocol != "openai" else {}
+        for metric in filter(STREAM_METRICS.__contains__, keys_at):
+            message = f"{name}: {metric} is measured of streams, which the {protocol} protocol has none of"
+            yield Mistake(message, "use protocol: openai, or remove it").at(keys_at[metric])
+
+
+def _budget(root: Mapping) -> Iterator[Problem]:
+    budget = root.get("budget")
+    if isinstance(budget, Mapping) and not {"trials", "time"} & budget.keys():
+        fix = "add at least one, for example trials: 20 or time: 10m"
+        yield Mistake("budget has neither trials nor time", fix).at(root.keys_at["budget"])
+
+
+def _local(root: Mapping) -> Iterator[Problem]:
+    """What several images make impossible."""
+    local = root.get("local")
+    images = local.get("images") if isinstance(local, Mapping) else None
+    if not isinstance(local, Mapping) or images is None:
+        return
+    own = [key for key in by_key(ImageKeys) if key in local]
+    if own:
+        message = f"local has both images and {own[0]}"
+        yield Mistake(message, f"move {own[0]} into images").at(root.keys_at["local"])
+    seen: set[str | None] = set()
+    for item in images if isinstance(images, Sequence) else ():
+        if isinstance(item, Mapping):
+            image = written(item["image"]) if "image" in item else None
+            if image in seen:
+                what = f"for image {image!r}" if image else "without image"
+                yield Mistake(f"a second entry {what}", "remove it, or name the image it stands for").at(item.where)
+            seen.add(image)
