@@ -1,7 +1,7 @@
 """Quantities with units: what users write is parsed here, what they read is printed here.
 
 Inside the program all values are plain numbers in SI units (seconds, bytes, cores, requests a second, ratios from
-0 to 1); the unit stands in the field's name. Every parser raises ValueError with the value and what is allowed.
+0 to 1); the unit stands in the field's name. Every parser raises Mistake with the value and what is allowed.
 Every `format_...` keeps three significant digits, and `metric_value` reads back what `format_metric` prints.
 """
 
@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+
+from tuner.errors import Mistake
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
@@ -38,14 +40,14 @@ def quantity(value: str | int | float) -> Decimal:
     """
     allowed = "write a number with an optional suffix: n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or an exponent such as e3"
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"{value!r} is not a quantity; {allowed}")
+        raise Mistake(f"{value!r} is not a quantity", allowed)
     if isinstance(value, int):
         return Decimal(value)
     if isinstance(value, float):
         return Decimal(repr(value))
     match = _QUANTITY.fullmatch(value) if len(value) <= _LONGEST else None
     if match is None:
-        raise ValueError(f"{value!r} is not a quantity; {allowed}")
+        raise Mistake(f"{value!r} is not a quantity", allowed)
     number, suffix = Decimal(match[1]), match["suffix"] or ""
     if match["exponent"]:
         return number.scaleb(int(match["exponent"]))
@@ -63,15 +65,15 @@ def seconds(text: str | int | float) -> float:
     if re.fullmatch(_NUMBER, written, re.ASCII):
         if float(written) == 0:
             return 0.0
-        raise ValueError(f"{text!r} has no unit; write for example {written}ms, {written}s or {written}m")
-    raise ValueError(f"{text!r} is not a duration; write for example 250us, 100ms, 2s, 10m or 1h30m")
+        raise Mistake(f"{text!r} has no unit", f"write for example {written}ms, {written}s or {written}m")
+    raise Mistake(f"{text!r} is not a duration", "write for example 250us, 100ms, 2s, 10m or 1h30m")
 
 
 def rate(text: str | int | float) -> float:
     """A rate (``100/s``, ``6000/m``, ``1.5k/s``) in events a second; a bare number is a second's."""
     match = _RATE.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a rate; write for example 100/s, 6000/m or 1.5k/s")
+        raise Mistake(f"{text!r} is not a rate", "write for example 100/s, 6000/m or 1.5k/s")
     number, scale, per = match.groups()
     return _finite(float(number) * {"": 1, "k": 1e3, "M": 1e6}[scale] / _SECONDS[per or "s"], text)
 
@@ -81,7 +83,7 @@ def ratio(text: str | int | float) -> float:
     match = _RATIO.fullmatch(str(text).strip())
     value = float(match[1]) / (100 if match[2] else 1) if match else math.inf
     if value > 1:
-        raise ValueError(f"{text!r} is not a ratio; write a number from 0 to 1 or a percentage such as 0.1%")
+        raise Mistake(f"{text!r} is not a ratio", "write a number from 0 to 1 or a percentage such as 0.1%")
     return value
 
 
@@ -154,7 +156,7 @@ def _digits(value: float) -> str:
 
 def _finite(value: float, text: Any) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is too large")
+        raise Mistake(f"{text!r} is too large", "write a smaller one")
     return value
 
 
@@ -170,14 +172,14 @@ def _bytes(text: str | int | float) -> float:
 def _amount(text: str | int | float) -> float:
     value = quantity(text)
     if value < 0:
-        raise ValueError(f"{text!r} is negative; write a quantity of at least 0")
+        raise Mistake(f"{text!r} is negative", "write a quantity of at least 0")
     return float(value)
 
 
 def _money(text: str | int | float) -> float:
     match = _MONEY.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a price; write for example 0.12 (an hour)")
+        raise Mistake(f"{text!r} is not a price", "write for example 0.12 (an hour)")
     return _finite(float(match[1]), text)
 
 
