@@ -26,7 +26,8 @@ def parse_bound(text: str) -> Constraint:
 def bound_on(metric: str, value: str | int | float) -> Constraint:
     """The bound on a metric as the SLO gives it: a value, or ``<= value``, ``>= value``.
 
-    A bare value bounds from the side that is worse: at least for throughput, at most for all others. Raises Mistake.
+    A bare value bounds from the side that is worse: at least for throughput, at most for all others. Raises
+    Mistake.
     """
     match = _SIGNED.fullmatch(value) if isinstance(value, str) else None
     if match is not None:

@@ -276,8 +276,8 @@ def _literal(token: _Token) -> _Part:
         return _Part("text" if isinstance(value, str) else "number", lambda _: value, token.column)
     try:
         quantity(token.text)
-    except ValueError as error:
-        raise ValueError(f"column {token.column}: {error}") from None
+    except Mistake as error:
+        raise Mistake(f"column {token.column}: {error.message}", error.fix) from None
     number = operand(token.text)
     return _Part("number", lambda _: number, token.column)
 
