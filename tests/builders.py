@@ -8,9 +8,10 @@ from typing import Any
 
 from tuner.errors import Where
 from tuner.measure.model import Measurement, Usage, Window
-from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace, WorkloadSpec
+from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace
 from tuner.space.rules import parse_rule
 from tuner.statistics.model import Estimate
+from tuner.workload.model import WorkloadSpec
 
 HERE = Where(file="space.yaml", line=1)
 THROUGHPUT = Objective(metric="throughput", direction="maximize")

@@ -13,8 +13,9 @@ from tuner.backends.model import Difference, Endpoint
 from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.model import Usage
 from tuner.measure.samples import Samples
-from tuner.space.model import Constraint, WorkloadSpec
+from tuner.space.model import Constraint
 from tuner.targets.model import Served
+from tuner.workload.model import WorkloadSpec
 
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), connections=16, duration_s=5.0, warm_up_s=0.0, step_s=2.0)
 USAGE = Usage(cpu_cores=0.7, memory_peak_bytes=120 << 20)

@@ -31,7 +31,8 @@ from tuner.manifests.pods import pods
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
 from tuner.space.file.read import read as read_space
-from tuner.space.model import Configuration, SearchSpace, WorkloadSpec
+from tuner.space.model import Configuration, SearchSpace
+from tuner.workload.model import WorkloadSpec
 
 SPACES = ROOT / "search_spaces"
 READY_WITHIN_S = 30.0

@@ -13,7 +13,7 @@ from tuner.breakdown.waterfall import Waterfall
 from tuner.commands.bench import benchmark
 from tuner.load.model import Answer, LoadWindow, Request
 from tuner.measure.samples import Samples
-from tuner.space.model import WorkloadSpec
+from tuner.workload.model import WorkloadSpec
 
 FAST = Server(exponential(0.002), servers=2)
 

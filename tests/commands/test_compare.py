@@ -19,9 +19,10 @@ from tuner.measure.comparison_text import headline
 from tuner.measure.model import Usage
 from tuner.measure.paired import Assessment, Comparison
 from tuner.measure.samples import Samples
-from tuner.space.model import Constraint, WorkloadSpec
-from tuner.space.shapes import Trace
+from tuner.space.model import Constraint
 from tuner.targets.model import Served
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import Trace
 
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), rate_rps=200.0, warm_up_s=0.5, step_s=2.0, connections=8)
 

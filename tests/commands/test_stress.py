@@ -21,9 +21,10 @@ from tuner.measure.model import Usage
 from tuner.measure.runs import Run
 from tuner.measure.samples import Samples, Status
 from tuner.report.page import stress_page
-from tuner.space.model import Constraint, WorkloadSpec
-from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace
+from tuner.space.model import Constraint
 from tuner.targets.model import Served
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace
 
 CAPACITY = 400.0
 MIB = 2**20

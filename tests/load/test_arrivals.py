@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuner.load.arrivals import arrival, schedule
 from tuner.load.model import LoadWindow
-from tuner.space.intensity import Intensity
+from tuner.workload.intensity import Intensity
 
 GAPS = ("constant", "poisson", "gamma")
 

@@ -24,7 +24,7 @@ from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import options, problems, requests
 from tuner.load.templates import BODIES, TemplateError, parse_template
 from tuner.space.file.read import read
-from tuner.space.model import RequestSource, WorkloadSpec
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 TEMPLATE = (
     b'{"id": "{{uuid}}", "n": {{int -5 5}}, "x": [{{float 0 1}}, {{float -1e3 1e3 2}}], "c": "{{choice a b "c d"}}"}'

@@ -20,7 +20,7 @@ from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import problems, secured, target, tls
 from tuner.load.tls import context
 from tuner.measure.samples import Status
-from tuner.space.model import Bearer, RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import Bearer, RequestSource, TlsSpec, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
 BOTH = "DNS:localhost,DNS:model.example,IP:127.0.0.1"

@@ -16,8 +16,8 @@ from tuner.load.arrivals import schedule
 from tuner.load.model import LoadWindow, Request
 from tuner.load.process.lines import order_line, read_order
 from tuner.load.windows import as_asked, closed, steady
-from tuner.space.model import WorkloadSpec
-from tuner.space.shapes import OnOff, Spike, Trace
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import OnOff, Spike, Trace
 
 
 def thinking(users: int = 20, think_s: float = 0.05, duration_s: float = 0.5) -> LoadWindow:

@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.builders import parameter, space_of
 from tuner.manifests.model import Manifest
-from tuner.space.model import Choices, IntRange, Parameter, SearchSpace, WorkloadSpec
+from tuner.space.model import Choices, IntRange, Parameter, SearchSpace
+from tuner.workload.model import WorkloadSpec
 
 DEPLOYMENT = """\
 # the iris model, as it runs today

@@ -11,7 +11,8 @@ from tuner.manifests.kinds import KINDS, Place, Service, kind_of
 from tuner.manifests.kinds.model import at
 from tuner.manifests.pods import pods
 from tuner.manifests.render import render
-from tuner.space.model import Configuration, Parameter, Value
+from tuner.space.model import Configuration, Parameter
+from tuner.space.values import Value
 from tuner.trials.resources import requested
 from tuner.yaml.tree import load_all
 

@@ -19,7 +19,8 @@ from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.render import render
-from tuner.space.model import Configuration, FloatRange, Parameter, Value
+from tuner.space.model import Configuration, FloatRange, Parameter
+from tuner.space.values import Value
 from tuner.yaml.tree import load_all
 
 

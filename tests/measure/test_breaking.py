@@ -12,8 +12,8 @@ from tuner.load.arrivals import schedule
 from tuner.load.model import LoadWindow
 from tuner.measure.breaking import Climb, climb, isotonic
 from tuner.measure.samples import Samples
-from tuner.space.intensity import Intensity
 from tuner.space.model import Constraint
+from tuner.workload.intensity import Intensity
 
 P90 = Constraint(metric="latency_p90", bound=0.01)
 P99 = Constraint(metric="latency_p99", bound=0.01)

@@ -10,7 +10,7 @@ from tuner.load.arrivals import schedule
 from tuner.load.model import LoadWindow
 from tuner.measure.samples import Samples
 from tuner.measure.shapes import bursts, recovery
-from tuner.space.shapes import OnOff, Shape, Spike
+from tuner.workload.shapes import OnOff, Shape, Spike
 
 CAPACITY = 1000.0
 

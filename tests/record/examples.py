@@ -20,14 +20,13 @@ from tuner.space.model import (
     IntRange,
     Objective,
     Parameter,
-    RequestSource,
     SearchSpace,
-    Value,
-    WorkloadSpec,
 )
+from tuner.space.values import Value
 from tuner.statistics.model import Estimate
 from tuner.study.model import Comparison, Proposal, StudyStart, Summary
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Purpose, Stopped, Trial
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 MIB = 1024.0**2
 OBJECTIVES = (

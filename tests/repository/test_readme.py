@@ -153,7 +153,7 @@ def test_the_reference_names_every_key() -> None:
 
     from tuner.space.file.mistakes import by_key
     from tuner.space.file.models import ImageKeys, SpaceKeys, WorkloadKeys
-    from tuner.space.model import ProtocolName
+    from tuner.workload.model import ProtocolName
 
     text = (ROOT / "docs" / "search-space.md").read_text(encoding="utf-8")
     keys = (*by_key(SpaceKeys), *by_key(WorkloadKeys), *by_key(ImageKeys))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tuner.backends.model import Deployment
 from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
-from tuner.space.model import LocalImage, LocalSpec, RequestSource, SearchSpace, WorkloadSpec
+from tuner.space.model import LocalImage, LocalSpec, SearchSpace
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 SERVERS = Path(__file__).parent
 TOY = LocalImage(command=("python", "toy.py"), folder=SERVERS)

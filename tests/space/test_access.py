@@ -9,8 +9,9 @@ import pytest
 from tuner.errors import InputError, Where
 from tuner.space.digest import input_digest
 from tuner.space.file.read import read
-from tuner.space.model import Bearer, CheckSpec, PathCheck, SearchSpace, TlsSpec
+from tuner.space.model import SearchSpace
 from tuner.targets.inputs import read_inputs
+from tuner.workload.model import Bearer, CheckSpec, PathCheck, TlsSpec
 
 SPACE = """\
 name: a

@@ -11,7 +11,8 @@ import pytest
 from tuner.errors import InputError
 from tuner.space.bounds import bound_on, parse_bound
 from tuner.space.digest import input_digest
-from tuner.space.model import Constraint, Objective, RequestSource, SearchSpace, WorkloadSpec
+from tuner.space.model import Constraint, Objective, SearchSpace
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tuner.errors import InputError
-from tuner.space.arrivals import with_arrivals
 from tuner.space.file.read import read as read_space
-from tuner.space.length import Length, parse_length
-from tuner.space.model import WorkloadSpec
+from tuner.workload.arrivals import with_arrivals
+from tuner.workload.length import Length, parse_length
+from tuner.workload.model import WorkloadSpec
 
 SPACE = """\
 manifest: deployment.yaml

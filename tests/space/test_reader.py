@@ -20,9 +20,9 @@ from tuner.space.model import (
     LocalImage,
     Objective,
     Prices,
-    RequestSource,
     SearchSpace,
 )
+from tuner.workload.model import RequestSource
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(folder.name for folder in BAD.iterdir() if folder.is_dir())

@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 from tests.builders import parameter, space_of
 from tuner.space.active import active, exists, in_order
 from tuner.space.domain import contains, count, extremes, grid
-from tuner.space.model import (
-    Choices,
-    Condition,
-    Domain,
-    FloatRange,
-    IntRange,
-    Parameter,
-    SearchSpace,
-    Value,
-)
+from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter, SearchSpace
 from tuner.space.size import Size, configurations, size
+from tuner.space.values import Value
 
 
 def test_grids() -> None:

@@ -11,17 +11,8 @@ from tests import builders
 from tests.builders import parameter
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
-from tuner.space.model import (
-    Budget,
-    Choices,
-    Configuration,
-    Constraint,
-    FloatRange,
-    IntRange,
-    Parameter,
-    SearchSpace,
-    Value,
-)
+from tuner.space.model import Budget, Choices, Configuration, Constraint, FloatRange, IntRange, Parameter, SearchSpace
+from tuner.space.values import Value
 from tuner.statistics.model import Estimate
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal

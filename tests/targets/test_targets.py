@@ -12,15 +12,16 @@ import pytest
 from tests.servers.plain import plain
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, Where
 from tuner.load.model import LoadWindow
-from tuner.space.model import Bearer, Constraint
+from tuner.space.model import Constraint
 from tuner.targets import remote
 from tuner.targets.deployed import Deployed
 from tuner.targets.model import SubjectOptions
 from tuner.targets.named import subject
 from tuner.targets.remote import Remote
 from tuner.trials.clock import FakeClock
+from tuner.workload.model import Bearer
 
-TOY = Path(__file__).parent / "servers" / "toy"
+TOY = Path(__file__).parent.parent / "servers" / "toy"
 NONE = SubjectOptions()
 TOKEN = Bearer(env="NOBODYS_TOKEN", where=Where(file="--token-env"))
 

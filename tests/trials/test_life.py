@@ -19,8 +19,7 @@ from tuner.load.control.exchange import exchange
 from tuner.load.model import Answer, LoadWindow, Request, Target
 from tuner.manifests.render import render
 from tuner.measure.samples import Samples
-from tuner.space.model import Configuration, Constraint, WorkloadSpec
-from tuner.space.shapes import Spike
+from tuner.space.model import Configuration, Constraint
 from tuner.targets.inputs import Inputs, read_inputs
 from tuner.trials.clock import RealClock
 from tuner.trials.folder import StudyFolder
@@ -28,6 +27,8 @@ from tuner.trials.life import TrialRunner
 from tuner.trials.model import Failed, Infeasible, Measured, Proposal, Stopped, Trial
 from tuner.trials.quiet import NoQuiet
 from tuner.trials.traffic import Traffic
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import Spike
 
 TOY = Path(__file__).parent.parent / "servers" / "toy"
 FAST, SLOW = Server(exponential(0.004)), Server(exponential(0.300), servers=40)

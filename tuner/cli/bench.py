@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tuner.commands.bench import Benchmark
     from tuner.measure.model import Window
     from tuner.measure.samples import Samples
-    from tuner.space.length import Length
     from tuner.targets.model import SubjectOptions
+    from tuner.workload.length import Length
 
 
 def _length(text: str) -> Length:
-    from tuner.space.length import parse_length
+    from tuner.workload.length import parse_length
 
     return parse_length(text)
 

@@ -13,8 +13,9 @@ from click.shell_completion import CompletionItem
 from tuner.errors import InputError, Mistake, Problem, Where
 
 if TYPE_CHECKING:
-    from tuner.space.model import Bearer, Constraint, TlsSpec
+    from tuner.space.model import Constraint
     from tuner.trials.folder import StudyFolder
+    from tuner.workload.model import Bearer, TlsSpec
 
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
@@ -264,7 +265,7 @@ def subject(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _token(env: str | None, file: Path | None) -> Bearer | None:
-    from tuner.space.model import Bearer
+    from tuner.workload.model import Bearer
 
     if env is not None and file is not None:
         raise InputError.at("--token-file", "there are two tokens", "leave --token-env out")
@@ -274,7 +275,7 @@ def _token(env: str | None, file: Path | None) -> Bearer | None:
 
 
 def _tls(ca: Path | None) -> TlsSpec | None:
-    from tuner.space.model import TlsSpec
+    from tuner.workload.model import TlsSpec
 
     return None if ca is None else TlsSpec(ca=ca)
 

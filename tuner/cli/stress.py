@@ -15,8 +15,8 @@ from tuner.cli.options import as_json, duration, html_page, load_rate, subject
 if TYPE_CHECKING:
     from tuner.commands.stress import Stress
     from tuner.measure.runs import Run
-    from tuner.space.shapes import Rated, Trace
     from tuner.targets.model import Subject, SubjectOptions
+    from tuner.workload.shapes import Rated, Trace
 
 _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
 
@@ -95,9 +95,9 @@ def _subject_and_shape(
 ) -> tuple[Subject, Rated | Trace | None]:
     """Raises InputError with the problems of both."""
     from tuner.errors import InputError, Problem
-    from tuner.space.shapes import ShapeError, parse_shape
-    from tuner.space.trace import read_trace
     from tuner.targets.named import subject
+    from tuner.workload.shapes import ShapeError, parse_shape
+    from tuner.workload.trace import read_trace
 
     problems: list[Problem] = []
     found: Subject | None = None

@@ -20,19 +20,19 @@ from tuner.measure.joined import join
 from tuner.measure.model import Window
 from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
-from tuner.measure.starts import Bound, Start, Throughput, bounds, doubts, floors, pooled
 from tuner.measure.status import failures
 from tuner.report.data import plain
-from tuner.space.arrivals import described
 from tuner.space.metrics import METRICS
-from tuner.space.model import WorkloadSpec
 from tuner.statistics.model import Estimate
 from tuner.targets.model import Served, Subject
 from tuner.targets.workload import NOTHING
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows, Untrusted
+from tuner.trials.starts import Bound, Start, Throughput, bounds, doubts, floors, pooled
 from tuner.units import format_seconds
 from tuner.uri import masked
+from tuner.workload.arrivals import described
+from tuner.workload.model import WorkloadSpec
 
 SCHEMA = 1
 _USUAL_METRICS = "/metrics"

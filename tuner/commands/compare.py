@@ -22,12 +22,12 @@ from tuner.measure.model import Window
 from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
 from tuner.report.data import plain
-from tuner.space.model import WorkloadSpec
 from tuner.targets.model import Served, Subject
 from tuner.targets.remote import Remote
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows
 from tuner.units import format_rate, format_ratio, format_seconds
+from tuner.workload.model import WorkloadSpec
 
 SCHEMA = 1
 OnStage = Callable[[str], None]

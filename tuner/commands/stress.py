@@ -20,15 +20,15 @@ from tuner.measure.samples import Samples
 from tuner.measure.soak import SETTLING
 from tuner.measure.verdicts import State, Verdict
 from tuner.report.data import plain
-from tuner.space.arrivals import described
-from tuner.space.intensity import Intensity
-from tuner.space.model import WorkloadSpec
-from tuner.space.shapes import Ramp, Rated, Spike, Steps, Trace, spelled
 from tuner.statistics.trend import LEAST
 from tuner.targets.model import Served, Subject
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows, NoAnswers
 from tuner.units import format_rate, format_seconds
+from tuner.workload.arrivals import described
+from tuner.workload.intensity import Intensity
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import Ramp, Rated, Spike, Steps, Trace, spelled
 
 SCHEMA = 1
 FROM, TO = 0.25, 1.5

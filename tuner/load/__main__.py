@@ -28,11 +28,11 @@ from tuner.measure.hdr import write_log
 from tuner.measure.samples import Samples
 from tuner.measure.status import errors
 from tuner.measure.tokens import first_token_s, gaps_s
-from tuner.space.arrivals import with_arrivals
-from tuner.space.json_path import parse_path
-from tuner.space.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 from tuner.statistics.model import FloatArray
 from tuner.units import rate, seconds
+from tuner.workload.arrivals import with_arrivals
+from tuner.workload.json_path import parse_path
+from tuner.workload.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tuner.load.model import Arrival, LoadWindow
-from tuner.space.intensity import Intensity
 from tuner.statistics.model import FloatArray
+from tuner.workload.intensity import Intensity
 
 _HAIR = 1e-9
 """Share of a request by which rounding may miss the last one of a window."""

@@ -6,7 +6,7 @@ import os
 import re
 
 from tuner.errors import InputError, Mistake, Problem
-from tuner.space.model import Bearer
+from tuner.workload.model import Bearer
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 """RFC 6750, section 2.1."""

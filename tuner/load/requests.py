@@ -19,7 +19,7 @@ from tuner.load.protocols import protocol
 from tuner.load.protocols.descriptors import compiled, is_url, reflected
 from tuner.load.templates import Template, TemplateError, parse_template
 from tuner.load.tls import context
-from tuner.space.model import CheckSpec, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, RequestSource, WorkloadSpec
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
 """RFC 7468. Bundles hold names in any encoding between them."""

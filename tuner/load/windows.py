@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tuner.load.model import LoadWindow
-from tuner.space.intensity import Intensity
-from tuner.space.model import WorkloadSpec
-from tuner.space.shapes import Trace
+from tuner.workload.intensity import Intensity
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import Trace
 
 
 def steady(workload: WorkloadSpec, rate_rps: float, duration_s: float, *, seed: int) -> LoadWindow:

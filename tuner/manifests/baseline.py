@@ -8,7 +8,8 @@ from typing import Any
 from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
-from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace, Value
+from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace
+from tuner.space.values import Value
 from tuner.yaml import tree
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, Pointer, Replicas
 from tuner.manifests.kinds.model import Place, at, mappings
 from tuner.manifests.workload import Workload
-from tuner.space.model import Value
+from tuner.space.values import Value
 from tuner.yaml.tree import Path
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tuner.errors import InputError, Problem
 from tuner.manifests.baseline import value_of
+from tuner.nearest import nearest
 from tuner.space.active import active
 from tuner.space.domain import contains, in_words
-from tuner.space.model import Choices, Configuration, Domain, SearchSpace, Value
-from tuner.space.nearest import nearest
-from tuner.space.values import same
+from tuner.space.model import Choices, Configuration, Domain, SearchSpace
+from tuner.space.values import Value, same
 
 
 def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: str) -> Configuration:

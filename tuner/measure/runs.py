@@ -23,10 +23,10 @@ from tuner.measure.verdicts import (
     trend_verdicts,
 )
 from tuner.measure.window import Trust, summarize
-from tuner.space.intensity import Intensity, Profile
 from tuner.space.model import Constraint
-from tuner.space.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace, spelled
 from tuner.statistics.trend import Trend
+from tuner.workload.intensity import Intensity, Profile
+from tuner.workload.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace, spelled
 
 BEFORE, AFTER = 1 / 6, 1.0
 """How long the lowest rate is held before a climb and after it, as shares of its length ..."""

@@ -15,12 +15,12 @@ from tuner.front import pareto
 from tuner.front.model import Candidate
 from tuner.measure.model import Measurement, Window
 from tuner.record.wording import constraint_text, objective_text, outcome_text
-from tuner.space.arrivals import described
 from tuner.space.metrics import METRICS, Unit
 from tuner.space.model import Objective, SearchSpace
 from tuner.statistics.model import Estimate
 from tuner.study.model import StudyStart, Summary, display
 from tuner.trials.model import Measured, Trial
+from tuner.workload.arrivals import described
 
 _SUFFIX: Mapping[Unit, str] = {
     "rate": "_rps",

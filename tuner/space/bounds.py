@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from tuner.errors import Mistake
+from tuner.nearest import nearest
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint
-from tuner.space.nearest import nearest
 from tuner.units import metric_value
 
 _BOUND = re.compile(r"\s*([^\s<>=]+)\s*([<>=!]+)\s*(.*?)\s*")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tuner.errors import InputError
 from tuner.space.model import SearchSpace
-from tuner.space.shapes import Trace
+from tuner.workload.shapes import Trace
 
 
 def input_digest(space: SearchSpace) -> str:

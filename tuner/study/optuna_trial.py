@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from tuner.space.active import exists, in_order
 from tuner.space.domain import contains, extremes, grid
-from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace, Value
+from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace
+from tuner.space.values import Value
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Stopped
 
 if TYPE_CHECKING:

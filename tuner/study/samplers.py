@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuner.errors import InputError
 from tuner.space.active import exists, in_order
 from tuner.space.domain import grid
-from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace, Value
+from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace
 from tuner.space.size import configurations, size
+from tuner.space.values import Value
 from tuner.study.optuna_trial import quiet, suggest
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from tuner.space.model import Bearer, Constraint, TlsSpec, WorkloadSpec
+from tuner.space.model import Constraint
 from tuner.trials.load_source import Place
 from tuner.trials.serving import OnStage, Served
+from tuner.workload.model import Bearer, TlsSpec, WorkloadSpec
 
 __all__ = ["Served", "Subject", "SubjectOptions"]
 
@@ -51,7 +52,7 @@ class SubjectOptions:
     arrival: str | None = None
     """``poisson``, ``constant``, ``gamma:cv=2``, ``closed`` or ``closed:think=200ms``."""
     shape: str | None = None
-    """As in `tuner.space.shapes`: ``ramp:10/s..500/s,over=30s``."""
+    """As in `tuner.workload.shapes`: ``ramp:10/s..500/s,over=30s``."""
     token: Bearer | None = None
     """Where a bearer token is found."""
     tls: TlsSpec | None = None

@@ -10,10 +10,10 @@ from typing import Any
 
 from tuner.errors import InputError, Problem
 from tuner.load.protocols import NAMES
-from tuner.space.arrivals import with_arrivals
-from tuner.space.model import RequestSource, WorkloadSpec
-from tuner.space.nearest import nearest
+from tuner.nearest import nearest
 from tuner.targets.model import SubjectOptions
+from tuner.workload.arrivals import with_arrivals
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 NOTHING = Path(os.devnull)
 """Read as the body of a request without one."""

@@ -21,10 +21,11 @@ from tuner.measure.samples import Samples
 from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
-from tuner.space.arrivals import described
-from tuner.space.model import Constraint, WorkloadSpec
+from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
 from tuner.trials.quiet import NoQuiet, Quiet, silence
+from tuner.workload.arrivals import described
+from tuner.workload.model import WorkloadSpec
 
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""

@@ -15,7 +15,7 @@ from tuner.load.control.smoke import smoke
 from tuner.load.model import Exchange, Protocol, Request, Target
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests
-from tuner.space.model import WorkloadSpec
+from tuner.workload.model import WorkloadSpec
 
 _SHOWN = 200
 

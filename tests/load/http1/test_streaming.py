@@ -30,7 +30,7 @@ from tuner.load.requests import problems
 from tuner.measure.samples import Status
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.measure.window import summarize
-from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 REQUEST = protocol("openai").encode(json.dumps(CHAT).encode())

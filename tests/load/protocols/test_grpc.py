@@ -22,7 +22,7 @@ from tuner.load.protocols.descriptors import compiled, reflected
 from tuner.load.protocols.messages import method_of, shipped
 from tuner.load.requests import problems, protocol_of, requests, secured
 from tuner.measure.status import GRPC
-from tuner.space.model import RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import RequestSource, TlsSpec, WorkloadSpec
 
 HERE = Where(file="space.yaml", line=7)
 SELDON = protocol("seldon-grpc")

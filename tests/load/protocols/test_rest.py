@@ -11,7 +11,7 @@ from tuner.errors import InputError, Where
 from tuner.load.control.answers import same_answer
 from tuner.load.protocols import protocol
 from tuner.load.requests import options, problems, protocol_of, requests
-from tuner.space.model import RequestSource, WorkloadSpec
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 OPTIONS = {"model": "iris"}
 TENSOR = {"name": "x", "shape": [1], "datatype": "FP32", "data": [1.0]}

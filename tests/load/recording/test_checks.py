@@ -21,7 +21,7 @@ from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.requests import options, problems, protocol_of, requests
 from tuner.measure.samples import Status
-from tuner.space.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
 

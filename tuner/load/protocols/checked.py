@@ -9,7 +9,7 @@ from typing import Any
 from tuner.load.control.answers import same_answer
 from tuner.load.model import Protocol, Request
 from tuner.load.protocols.json_body import shown
-from tuner.space.json_path import JsonPath, parse_path
+from tuner.workload.json_path import JsonPath, parse_path
 
 _LONGEST = 300
 

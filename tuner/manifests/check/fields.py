@@ -18,7 +18,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from tuner.errors import Mistake
-from tuner.space.nearest import nearest
+from tuner.nearest import nearest
 from tuner.yaml.scalars import flow
 from tuner.yaml.tree import Path
 

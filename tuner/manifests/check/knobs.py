@@ -15,8 +15,9 @@ from tuner.manifests.kinds.model import mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
-from tuner.space.model import FloatRange, Parameter, SearchSpace, Value
-from tuner.space.nearest import nearest
+from tuner.nearest import nearest
+from tuner.space.model import FloatRange, Parameter, SearchSpace
+from tuner.space.values import Value
 from tuner.yaml import tree
 from tuner.yaml.splice import Unwritable, splice
 from tuner.yaml.tree import Path

@@ -13,7 +13,8 @@ from tuner.manifests.address import Address, ContainerResource, OfContainer
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.workload import Workload
-from tuner.space.model import Choices, Parameter, SearchSpace, Value
+from tuner.space.model import Choices, Parameter, SearchSpace
+from tuner.space.values import Value
 from tuner.units import quantity
 from tuner.yaml.tree import Path
 

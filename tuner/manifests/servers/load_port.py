@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.errors import Mistake
 from tuner.manifests.model import Container
-from tuner.space.model import GRPC_PROTOCOLS, WorkloadSpec
+from tuner.workload.model import GRPC_PROTOCOLS, WorkloadSpec
 
 _NAMES = ("grpc", "h2c")
 """Names by which manifests tell a gRPC port; h2c is Knative's."""

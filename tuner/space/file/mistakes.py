@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from tuner.errors import Mistake, Problem, Where
+from tuner.nearest import nearest
 from tuner.space.document import Mapping, Node, Sequence, parse
 from tuner.space.file.models import From, Keys, SpaceKeys
 from tuner.space.file.values import Beside, Whole, Wrong
-from tuner.space.nearest import nearest
 
 Loc = tuple[str | int, ...]
 _INSTEAD = {

@@ -28,30 +28,18 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from tuner.errors import Mistake
+from tuner.nearest import nearest
 from tuner.space.bounds import bound_on
 from tuner.space.document import Mapping, Node, Scalar, Sequence
 from tuner.space.file import values as v
 from tuner.space.file.shape import SHAPE_SCHEMA, read_shape
-from tuner.space.json_path import parse_path
-from tuner.space.length import Length
 from tuner.space.metrics import METRICS
-from tuner.space.model import (
-    GRPC_PROTOCOLS,
-    Budget,
-    CheckSpec,
-    Constraint,
-    LocalImage,
-    LocalSpec,
-    Objective,
-    PathCheck,
-    Prices,
-    ProtocolName,
-    RequestSource,
-    TlsSpec,
-    Value,
-)
-from tuner.space.nearest import nearest
-from tuner.space.shapes import MOST_CV, Arrival
+from tuner.space.model import Budget, Constraint, LocalImage, LocalSpec, Objective, Prices
+from tuner.space.values import Value
+from tuner.workload.json_path import parse_path
+from tuner.workload.length import Length
+from tuner.workload.model import GRPC_PROTOCOLS, CheckSpec, PathCheck, ProtocolName, RequestSource, TlsSpec
+from tuner.workload.shapes import MOST_CV, Arrival
 
 PARAMETER = "workers: {int: [1, 4], set: env/GUNICORN_WORKERS}"
 _NAME = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"

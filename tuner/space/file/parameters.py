@@ -9,16 +9,16 @@ from itertools import combinations
 from math import prod
 
 from tuner.errors import Mistake, Problem, Where
+from tuner.nearest import nearest
 from tuner.space.active import in_order
 from tuner.space.document import Mapping, Scalar, quoted
 from tuner.space.domain import contains, count, in_words, number_text
 from tuner.space.file.models import PARAMETER, ParameterKeys
 from tuner.space.file.values import finite
-from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter, Value
-from tuner.space.nearest import nearest
+from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter
 from tuner.space.rules import KEYWORDS, Rule, parse_rule
 from tuner.space.size import assignments, groups
-from tuner.space.values import same
+from tuner.space.values import Value, same
 from tuner.units import quantity
 
 MOST_STEPS = 1_000_000

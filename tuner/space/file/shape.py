@@ -1,4 +1,4 @@
-"""A workload's `shape`, read by `tuner.space.shapes` as the compact spelling of the command line is: as models its parts
+"""A workload's `shape`, read by `tuner.workload.shapes` as the compact spelling of the command line is: as models its parts
 would be read in two ways, which would come to differ."""
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import Any, cast
 from pydantic import ValidationInfo
 
 from tuner.errors import Mistake
+from tuner.nearest import nearest
 from tuner.space.document import Mapping, Node
 from tuner.space.file.values import Whole, Wrong, beside, existing, located, texts, written
-from tuner.space.nearest import nearest
-from tuner.space.shapes import EXAMPLES, KINDS, RATES, TIMES, Rated, ShapeError, parse_shape, shape_of
+from tuner.workload.shapes import EXAMPLES, KINDS, RATES, TIMES, Rated, ShapeError, parse_shape, shape_of
 
 _LEVEL = {"type": ["string", "number"]}
 

@@ -29,8 +29,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, core_schema
 
 from tuner.errors import Mistake
+from tuner.nearest import nearest
 from tuner.space.document import Mapping, Node, Scalar, Sequence
-from tuner.space.nearest import nearest
 from tuner.units import rate, ratio, seconds
 
 LARGEST = 2**53

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.errors import InputError, Mistake, Problem
-from tuner.space.arrivals import arrivals, contradictions
 from tuner.space.document import Mapping
 from tuner.space.file.models import WorkloadKeys, given
-from tuner.space.length import Length
-from tuner.space.model import GRPC_PROTOCOLS, Bearer, ProtocolName, WorkloadSpec
-from tuner.space.shapes import Gaps, Rated, Trace
-from tuner.space.trace import read_trace
+from tuner.workload.arrivals import arrivals, contradictions
+from tuner.workload.length import Length
+from tuner.workload.model import GRPC_PROTOCOLS, Bearer, ProtocolName, WorkloadSpec
+from tuner.workload.shapes import Gaps, Rated, Trace
+from tuner.workload.trace import read_trace
 
 _ARRIVAL_FIELDS = {"rate_rps", "arrival", "cv", "think_s", "shape", "length"}
 

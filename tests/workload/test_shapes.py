@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import InputError
-from tuner.space.arrivals import described, with_arrivals
 from tuner.space.file.read import read
-from tuner.space.intensity import Intensity
-from tuner.space.model import RequestSource, WorkloadSpec
-from tuner.space.shapes import (
+from tuner.workload.arrivals import described, with_arrivals
+from tuner.workload.intensity import Intensity
+from tuner.workload.model import RequestSource, WorkloadSpec
+from tuner.workload.shapes import (
     EXAMPLES,
     Gaps,
     OnOff,
@@ -26,7 +26,7 @@ from tuner.space.shapes import (
     parse_shape,
     spelled,
 )
-from tuner.space.trace import read_trace
+from tuner.workload.trace import read_trace
 
 RAMP = Ramp(start=10.0, end=500.0, over_s=30.0)
 

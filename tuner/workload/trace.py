@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import InputError, Mistake, Problem, Where
-from tuner.space.nearest import nearest
-from tuner.space.shapes import Trace
+from tuner.nearest import nearest
+from tuner.workload.shapes import Trace
 
 MOST_PROBLEMS = 10
 """Reported of one file; a wrong format repeats itself on every line."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from tuner.errors import InputError, Mistake, Problem, Where
-from tuner.space.intensity import Intensity
-from tuner.space.length import WITHIN, Length
-from tuner.space.model import WorkloadSpec
-from tuner.space.shapes import (
+from tuner.units import format_seconds
+from tuner.workload.intensity import Intensity
+from tuner.workload.length import WITHIN, Length
+from tuner.workload.model import WorkloadSpec
+from tuner.workload.shapes import (
     Arrival,
     Gaps,
     Rated,
@@ -21,8 +22,7 @@ from tuner.space.shapes import (
     parse_shape,
     spelled,
 )
-from tuner.space.trace import read_trace
-from tuner.units import format_seconds
+from tuner.workload.trace import read_trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@
     steps:50/s..100/s..200/s,each=10s           one rate after the other
     spike:100/s..500/s,after=10s,for=5s         up at once and, after a while, down again
     on_off:200/s..20/s,on_for=2s,off_for=3s     two rates in turns, as long as the window lasts
-    trace:arrivals.csv                          as it was recorded (`tuner.space.trace`)
+    trace:arrivals.csv                          as it was recorded (`tuner.workload.trace`)
 
 Rates are absolute (``500/s``), or all of them multiples of the common rate (``3x``). A search space spells the same as
 a mapping, with the same names: ``{ramp: {from: 10/s, to: 500/s, over: 30s}}``, ``{steps: {rates: [50/s, 100/s], each:
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from tuner.errors import Mistake
-from tuner.space.nearest import nearest
+from tuner.nearest import nearest
 from tuner.units import rate, seconds
 
 Arrival = Literal["poisson", "constant", "gamma", "closed"]

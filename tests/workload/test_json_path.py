@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.space.json_path import MAX_LENGTH, parse_path
+from tuner.workload.json_path import MAX_LENGTH, parse_path
 
 STORE = {
     "store": {
