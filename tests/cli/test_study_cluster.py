@@ -19,7 +19,7 @@ from tests.cli.study import books, journal
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.repository.checkout import ROOT
-from tuner.cli import ENVIRONMENT_FAILED
+from tuner.cli.status import ENVIRONMENT_FAILED
 from tuner.errors import InputError
 from tuner.trials.model import Failed
 

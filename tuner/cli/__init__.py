@@ -12,13 +12,10 @@ from types import FrameType
 
 import click
 
+from tuner.cli.status import BAD_INPUT, BUG, ENVIRONMENT_FAILED, FINE, INTERRUPTED
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, TunerError
 
-FINE, NOTHING_FEASIBLE, BAD_INPUT, ENVIRONMENT_FAILED, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
-ROLLED_BACK = 1
-SLO_MISSED = 1
 _LOG_LINES = 20
-WORSE, CANNOT_TELL = 1, 3
 
 
 def main() -> None:

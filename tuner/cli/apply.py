@@ -58,9 +58,9 @@ def apply(
     tune apply iris --namespace serving
     tune apply iris --pick cost --where "latency_p99 <= 50ms" --context staging --yes
     """
-    from tuner.cli import FINE, ROLLED_BACK
     from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
+    from tuner.cli.status import FINE, ROLLED_BACK
     from tuner.commands.apply import prepare
     from tuner.commands.run import summary_of
 

@@ -148,7 +148,7 @@ def _of_start(path: Path, number: int) -> Path:
 
 
 def _status(result: Benchmark) -> int:
-    from tuner.cli import ENVIRONMENT_FAILED, FINE, SLO_MISSED
+    from tuner.cli.status import ENVIRONMENT_FAILED, FINE, SLO_MISSED
 
     if result.refused or result.met is None:
         return ENVIRONMENT_FAILED

@@ -89,8 +89,8 @@ def compare(
     tune compare http://127.0.0.1:9000/predict http://127.0.0.1:9001/predict --rate 200/s --metric latency_p99
     tune compare search_spaces/iris study:iris --smallest 10% --time 2m --json
     """
-    from tuner.cli import CANNOT_TELL, FINE, WORSE
     from tuner.cli.output import command_line, deliver, writable
+    from tuner.cli.status import CANNOT_TELL, FINE, WORSE
     from tuner.commands.compare import Settings, document
     from tuner.commands.compare import compare as measure
     from tuner.report.page import compare_page

@@ -21,8 +21,8 @@ def doctor(namespace: str | None, context: str | None, as_json: bool) -> None:
     tune doctor
     tune doctor --namespace tuning
     """
-    from tuner.cli import ENVIRONMENT_FAILED, FINE
     from tuner.cli.output import print_json
+    from tuner.cli.status import ENVIRONMENT_FAILED, FINE
     from tuner.commands.doctor import examine
 
     findings = examine(namespace, context)

@@ -34,9 +34,9 @@ def export(
     tune export iris --pick cost --where "latency_p99 <= 50ms" -o iris.yaml
     tune export iris --trial 7 | kubectl apply -f -
     """
-    from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
+    from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.commands.run import summary_of
     from tuner.files import write
     from tuner.report.provenance import export as export_text

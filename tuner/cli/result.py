@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_json: bool) -> int:
     """Print the result and where everything is; returns the exit status."""
-    from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.output import print_json, print_renderable
+    from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.files import write
     from tuner.record.console import pareto_table
     from tuner.record.wording import caveat_lines, comparison_lines

@@ -24,9 +24,9 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     tune show iris
     tune show iris --json | jq .choice
     """
-    from tuner.cli import FINE, NOTHING_FEASIBLE
     from tuner.cli.options import study_folder
     from tuner.cli.output import print_json, print_renderable
+    from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.commands.run import summary_of
     from tuner.record.console import pareto_table, trials_table
     from tuner.record.wording import caveat_lines, comparison_lines

@@ -164,6 +164,6 @@ def _figures(run: Run) -> str:
 
 
 def _status(result: Stress) -> int:
-    from tuner.cli import CANNOT_TELL, FINE, SLO_MISSED
+    from tuner.cli.status import CANNOT_TELL, FINE, SLO_MISSED
 
     return {"fine": FINE, "bad": SLO_MISSED, "open": CANNOT_TELL}[result.state]
