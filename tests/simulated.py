@@ -1,4 +1,4 @@
-"""A subject whose answers are arithmetic: real windows of a simulated queue, at once and the same every time."""
+"""A system whose answers are arithmetic: real windows of a simulated queue, at once and the same every time."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SimulatedRunning:
         return ""
 
 
-class SimulatedSubject:
+class SimulatedSystem:
     """One generator a start, the last one for all that follow."""
 
     def __init__(

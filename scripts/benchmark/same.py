@@ -20,7 +20,7 @@ from tuner.commands.compare import Settings, compare
 from tuner.errors import EnvironmentFailure
 from tuner.measure.comparison_text import headline
 from tuner.measure.paired import Verdict
-from tuner.targets.model import SubjectOptions
+from tuner.targets.model import TargetOptions
 from tuner.targets.named import subject
 
 TOY = Path(__file__).parents[2] / "tests" / "servers"
@@ -74,7 +74,7 @@ def configuration(place: Path, name: str, service_ms: float, rate_rps: float) ->
 
 
 def outcome(a: Path, b: Path, settings: Settings, seed: int) -> Outcome:
-    options = SubjectOptions(seed=seed)
+    options = TargetOptions(seed=seed)
     sides = [subject(str(side), options=options) for side in (a, b)]
     began = time.monotonic()
     try:

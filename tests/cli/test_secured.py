@@ -11,8 +11,8 @@ from tests.cli.study import journal
 from tests.cli.tune import Tune
 from tests.load.authority import Authority
 from tuner.errors import TrialFailure
-from tuner.targets.model import SubjectOptions
-from tuner.targets.named import subject
+from tuner.targets.model import TargetOptions
+from tuner.targets.named import system
 from tuner.trials.model import Measured
 
 TOKEN = "s3cr3t-t0ken-0f-a-t3st"
@@ -157,7 +157,7 @@ def test_a_trial_says_why_its_answers_are_wrong(
     monkeypatch.setenv("XDG_STATE_HOME", str(folder.parent / "state"))
     before = os.sched_getaffinity(0)
     try:
-        with pytest.raises(TrialFailure) as failed, subject(str(folder), options=SubjectOptions()).serve(print):
+        with pytest.raises(TrialFailure) as failed, system(str(folder), options=TargetOptions()).serve(print):
             pass
     finally:
         os.sched_setaffinity(0, before)  # what is deployed leaves the servers' CPUs alone; the other tests need not

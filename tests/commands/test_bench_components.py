@@ -8,7 +8,7 @@ import pytest
 
 from tests.breakdown.expositions import executor
 from tests.measure.queues import Server, exponential
-from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSubject
+from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSystem
 from tuner.breakdown.waterfall import Waterfall
 from tuner.commands.bench import benchmark
 from tuner.load.model import Answer, LoadWindow, Request
@@ -43,8 +43,8 @@ class CountingGenerator(SimulatedGenerator):
 def waterfall_of(
     generator: CountingGenerator, workload: WorkloadSpec = WORKLOAD, metrics: tuple[str, ...] = ()
 ) -> Waterfall:
-    subject = SimulatedSubject(generator, workload=replace(workload, rate_rps=100.0))
-    (start,) = benchmark(subject, metrics=metrics, on_stage=lambda _: None).starts
+    system = SimulatedSystem(generator, workload=replace(workload, rate_rps=100.0))
+    (start,) = benchmark(system, metrics=metrics, on_stage=lambda _: None).starts
     return start.waterfall
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.measure.queues import Server, constant
 from tests.simulated import SimulatedGenerator, SimulatedRunning
-from tuner.commands.compare import Settings, compare
+from tuner.commands.compare import CompareSettings, compare
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure
 from tuner.load.model import LoadWindow
 from tuner.measure.comparison_text import headline
@@ -40,7 +40,7 @@ class Queue(SimulatedGenerator):
 
 @dataclass
 class Simulated:
-    """A `Subject` served by a queue with a constant service time; it may be up alone only."""
+    """A `SystemUnderTest` served by a queue with a constant service time; it may be up alone only."""
 
     name: str
     service_s: float
@@ -79,7 +79,7 @@ def two(a_s: float, b_s: float, **changes: object) -> tuple[Simulated, Simulated
 
 
 def run(a: Simulated, b: Simulated, **settings: object) -> Comparison:
-    return compare(a, b, Settings(**settings), on_stage=lambda _: None)  # type: ignore[arg-type]
+    return compare(a, b, CompareSettings(**settings), on_stage=lambda _: None)  # type: ignore[arg-type]
 
 
 def test_a_slower_side_is_worse() -> None:
@@ -255,6 +255,6 @@ def test_load_that_is_spent_on_windows_measured_again_is_said() -> None:
 def test_what_the_pairs_tell_is_told_as_they_come() -> None:
     heard: list[Assessment] = []
     a, b = two(0.0025, 0.0025)
-    found = compare(a, b, Settings(), on_stage=lambda _: None, on_assessment=heard.append)
+    found = compare(a, b, CompareSettings(), on_stage=lambda _: None, on_assessment=heard.append)
     assert [assessment.pairs for assessment in heard] == list(range(1, len(found.pairs) + 1))
     assert heard[-1] == found.assessment

@@ -88,7 +88,7 @@ class Server:
         return Usage(cpu_cores=0.5, memory_peak_bytes=int(memory))
 
 
-class Subject:
+class SystemUnderTest:
     name = "simulated"
 
     def __init__(self, server: Server, workload: WorkloadSpec = WORKLOAD, slo: tuple[Constraint, ...] = (P99,)) -> None:
@@ -104,8 +104,8 @@ class Subject:
 
 
 def stressed(plan: Plan, server: Server | None = None, **changes: object) -> Stress:
-    subject = Subject(server or Server(), replace(WORKLOAD, **changes))  # type: ignore[arg-type]
-    return stress(subject, plan, on_stage=lambda _: None)
+    system = SystemUnderTest(server or Server(), replace(WORKLOAD, **changes))  # type: ignore[arg-type]
+    return stress(system, plan, on_stage=lambda _: None)
 
 
 def states(run: Run) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tuner.space.model import (
 )
 from tuner.space.values import Value
 from tuner.statistics.model import Estimate
-from tuner.study.model import Comparison, Proposal, StudyStart, Summary
+from tuner.study.model import BaselineComparison, Proposal, StudyStart, Summary
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Purpose, Stopped, Trial
 from tuner.workload.model import RequestSource, WorkloadSpec
 
@@ -198,9 +198,9 @@ def summary(study_id: str = "a1b2c3d4", name: str = "iris") -> Summary:
         choice=Choice(candidate=middle, pick="knee", reason="the most throughput for its cost"),
         baseline=0,
         comparisons=(
-            Comparison(metric="throughput", baseline=210.0, chosen=385.0, ratio=385 / 210, verdict="better"),
-            Comparison(metric="cost", baseline=0.016, chosen=0.016, ratio=1.0, verdict="no difference"),
-            Comparison(metric="latency_p99", baseline=0.02, chosen=0.0115, ratio=0.575, verdict="better"),
+            BaselineComparison(metric="throughput", baseline=210.0, chosen=385.0, ratio=385 / 210, verdict="better"),
+            BaselineComparison(metric="cost", baseline=0.016, chosen=0.016, ratio=1.0, verdict="no difference"),
+            BaselineComparison(metric="latency_p99", baseline=0.02, chosen=0.0115, ratio=0.575, verdict="better"),
         ),
         noise_floor={"throughput": 1.03, "latency_p99": 1.3},
         rate_rps=100.0,

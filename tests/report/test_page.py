@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.measure.queues import Server, exponential
-from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSubject
+from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSystem
 from tuner.commands.bench import benchmark, document
-from tuner.commands.compare import Settings, compare
+from tuner.commands.compare import CompareSettings, compare
 from tuner.commands.stress import Plan, stress
 from tuner.commands.stress import document as stress_document
 from tuner.report.page import bench_page, compare_page, stress_page
@@ -76,9 +76,7 @@ class Page(HTMLParser):
 def bench_document() -> dict[str, Any]:
     generators = [SimulatedGenerator(Server(exponential(mean)), failing=0.002) for mean in (0.004, 0.005)]
     workload = replace(WORKLOAD, headers={"Authorization": "Bearer s3cret"}, duration_s=10.0)
-    result = benchmark(
-        SimulatedSubject(*generators, slo=(P99,), workload=workload), restarts=2, on_stage=lambda _: None
-    )
+    result = benchmark(SimulatedSystem(*generators, slo=(P99,), workload=workload), restarts=2, on_stage=lambda _: None)
     return {**document(result), "command": "tune bench <script>alert(1)</script>"}
 
 
@@ -122,7 +120,7 @@ def test_text_from_elsewhere_is_escaped_and_no_secret_is_shown(bench_document: d
 
 
 def test_a_closed_loop_has_no_rate() -> None:
-    closed = SimulatedSubject(
+    closed = SimulatedSystem(
         SimulatedGenerator(Server(exponential(0.004))), workload=replace(WORKLOAD, arrival="closed")
     )
     told = {**document(benchmark(closed, on_stage=lambda _: None)), "command": ""}
@@ -132,7 +130,7 @@ def test_a_closed_loop_has_no_rate() -> None:
 
 
 def test_a_refusal_has_a_page_without_figures() -> None:
-    late = SimulatedSubject(
+    late = SimulatedSystem(
         SimulatedGenerator(Server(exponential(0.004)), late_s=0.1), workload=replace(WORKLOAD, rate_rps=100.0)
     )
     told = {**document(benchmark(late, on_stage=lambda _: None)), "command": "tune bench late"}
@@ -145,13 +143,13 @@ def test_a_refusal_has_a_page_without_figures() -> None:
 
 def test_the_page_of_compare_holds_verdict_and_effects() -> None:
     sides = [
-        SimulatedSubject(
+        SimulatedSystem(
             *(SimulatedGenerator(Server(exponential(mean))) for _ in range(13)),
             workload=replace(WORKLOAD, rate_rps=60.0),
         )
         for mean in (0.004, 0.008)
     ]
-    found = compare(*sides, Settings(pairs=4, time_s=120.0), on_stage=lambda _: None)
+    found = compare(*sides, CompareSettings(pairs=4, time_s=120.0), on_stage=lambda _: None)
     page = Page(compare_page(found, "tune compare a b"))
     loads_nothing(page)
     assert "slower than A at p50" in page.text
@@ -162,8 +160,8 @@ def test_the_page_of_compare_holds_verdict_and_effects() -> None:
 
 
 def test_the_page_of_stress_holds_every_verdict() -> None:
-    subject = SimulatedSubject(SimulatedGenerator(Server(exponential(0.004))), slo=(P99,))
-    result = stress(subject, Plan(spike=True, soak_s=30.0), on_stage=lambda _: None)
+    system = SimulatedSystem(SimulatedGenerator(Server(exponential(0.004))), slo=(P99,))
+    result = stress(system, Plan(spike=True, soak_s=30.0), on_stage=lambda _: None)
     told = {**stress_document(result), "command": "tune stress"}
     page = Page(stress_page(told))
     loads_nothing(page)

@@ -10,23 +10,23 @@ import pytest
 from tests.load.grpc_servers import PROTO, GrpcServer
 from tuner.errors import InputError
 from tuner.load.model import LoadWindow
-from tuner.targets.model import SubjectOptions
-from tuner.targets.named import subject
+from tuner.targets.model import TargetOptions
+from tuner.targets.named import system
 
 STAGE = LoadWindow(arrival="constant", rate_rps=100, duration_s=0.2, connections=2)
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> SubjectOptions:
+def options(tmp_path: Path) -> TargetOptions:
     body = tmp_path / "say.json"
     body.write_text('{"text": "hello"}')
-    return SubjectOptions(bodies=(body,))
+    return TargetOptions(bodies=(body,))
 
 
 @pytest.mark.parametrize("proto", [None, str(PROTO)])
-def test_a_method_of_a_server_that_runs(options: SubjectOptions, proto: str | None) -> None:
+def test_a_method_of_a_server_that_runs(options: TargetOptions, proto: str | None) -> None:
     with GrpcServer(reflects=proto is None) as server:
-        target = subject(f"{server.url}/test.Echo/Say", options=replace(options, proto=proto))
+        target = system(f"{server.url}/test.Echo/Say", options=replace(options, proto=proto))
         with target.serve(lambda _: None) as served:
             samples = served.generator.run(STAGE)
     assert (target.workload.protocol, target.workload.method) == ("grpc", "test.Echo/Say")
@@ -45,8 +45,8 @@ def test_a_method_of_a_server_that_runs(options: SubjectOptions, proto: str | No
     ],
 )
 def test_what_does_not_fit_is_told_before_anything_is_sent(
-    options: SubjectOptions, path: str, changed: dict[str, str], words: str
+    options: TargetOptions, path: str, changed: dict[str, str], words: str
 ) -> None:
     given = replace(options, **{"proto": str(PROTO), **changed})
     with pytest.raises(InputError, match=words):
-        subject(f"grpc://127.0.0.1:1{path}", options=given)
+        system(f"grpc://127.0.0.1:1{path}", options=given)

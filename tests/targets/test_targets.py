@@ -15,14 +15,14 @@ from tuner.load.model import LoadWindow
 from tuner.space.model import Constraint
 from tuner.targets import remote
 from tuner.targets.deployed import Deployed
-from tuner.targets.model import SubjectOptions
-from tuner.targets.named import subject
+from tuner.targets.model import TargetOptions
+from tuner.targets.named import system
 from tuner.targets.remote import Remote
 from tuner.trials.clock import FakeClock
 from tuner.workload.model import Bearer
 
 TOY = Path(__file__).parent.parent / "servers" / "toy"
-NONE = SubjectOptions()
+NONE = TargetOptions()
 TOKEN = Bearer(env="NOBODYS_TOKEN", where=Where(file="--token-env"))
 
 
@@ -47,15 +47,15 @@ def url() -> Iterator[str]:
         yield address
 
 
-def refusals(text: str | Path, options: SubjectOptions = NONE) -> str:
+def refusals(text: str | Path, options: TargetOptions = NONE) -> str:
     with pytest.raises(InputError) as raised:
-        subject(str(text), options=options)
+        system(str(text), options=options)
     return str(raised.value)
 
 
 def test_a_url_is_spoken_to_and_nothing_is_started(url: str) -> None:
     stages: list[str] = []
-    target = subject(f"{url}/predict?a=1", options=NONE)
+    target = system(f"{url}/predict?a=1", options=NONE)
     with target.serve(stages.append) as served:
         samples = served.generator.run(LoadWindow(arrival="constant", rate_rps=50, duration_s=0.2, connections=2))
     assert served.startup_s is None
@@ -70,16 +70,16 @@ def test_a_server_on_this_machine_shares_its_cpus_with_one_generator(url: str, m
     seen: list[tuple[int, ...]] = []
     whole = remote.local_generator
     monkeypatch.setattr(remote, "local_generator", lambda to: (seen.append(to.cpus), whole(to))[1])
-    with subject(f"{url}/predict", options=NONE).serve(lambda _: None):
+    with system(f"{url}/predict", options=NONE).serve(lambda _: None):
         pass
-    elsewhere = subject("http://192.0.2.1/", options=replace(NONE, connections=1, timeout_s=0.1), clock=FakeClock())
+    elsewhere = system("http://192.0.2.1/", options=replace(NONE, connections=1, timeout_s=0.1), clock=FakeClock())
     with pytest.raises(TrialFailure), elsewhere.serve(lambda _: None):
         pass
     assert [len(cpus) for cpus in seen] == [0, 1]
 
 
 def test_a_url_that_answers_wrongly_is_no_subject(url: str) -> None:
-    with pytest.raises(TrialFailure) as raised, subject(f"{url}/nowhere", options=NONE).serve(lambda _: None):
+    with pytest.raises(TrialFailure) as raised, system(f"{url}/nowhere", options=NONE).serve(lambda _: None):
         pass
     assert raised.value.kind == "WrongAnswer"
     assert "404" in str(raised.value)
@@ -87,7 +87,7 @@ def test_a_url_that_answers_wrongly_is_no_subject(url: str) -> None:
 
 def test_a_url_where_nobody_listens_is_given_up_on() -> None:
     clock = FakeClock()
-    nobody = subject("http://127.0.0.1:1", options=replace(NONE, timeout_s=0.5), clock=clock)
+    nobody = system("http://127.0.0.1:1", options=replace(NONE, timeout_s=0.5), clock=clock)
     with pytest.raises(TrialFailure) as raised, nobody.serve(lambda _: None):
         pass
     assert raised.value.kind == "NotReady"
@@ -115,13 +115,13 @@ def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
 
 
 def test_secrets_in_a_query_are_not_in_the_name(url: str) -> None:
-    target = subject(f"{url}/predict?api_key=s3cret", options=NONE)
+    target = system(f"{url}/predict?api_key=s3cret", options=NONE)
     assert "s3cret" not in target.name
     assert "s3cret" not in str(target.describe())
 
 
 def test_a_url_takes_the_workload_of_a_search_space(url: str) -> None:
-    target = subject(url, options=replace(NONE, space=TOY))
+    target = system(url, options=replace(NONE, space=TOY))
     assert (target.workload.protocol, target.workload.rate_rps) == ("seldon", 100.0)
     assert [bound.metric for bound in target.slo] == ["latency_p99", "error_ratio"]
 
@@ -129,27 +129,27 @@ def test_a_url_takes_the_workload_of_a_search_space(url: str) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (SubjectOptions(protocol="seldom"), "'seldom'"),
-        (SubjectOptions(protocol="v2"), "--model"),
-        (SubjectOptions(protocol="seldon"), "--body"),
-        (SubjectOptions(path="predict"), "write /predict"),
-        (SubjectOptions(method="GET IT"), "GET IT"),
-        (SubjectOptions(bodies=(Path("nowhere.json"),)), "nowhere.json"),
-        (SubjectOptions(arrival="sometimes"), "sometimes"),
-        (SubjectOptions(shape="ramp:1/s"), "ramp"),
-        (SubjectOptions(trial=3), "is no study"),
+        (TargetOptions(protocol="seldom"), "'seldom'"),
+        (TargetOptions(protocol="v2"), "--model"),
+        (TargetOptions(protocol="seldon"), "--body"),
+        (TargetOptions(path="predict"), "write /predict"),
+        (TargetOptions(method="GET IT"), "GET IT"),
+        (TargetOptions(bodies=(Path("nowhere.json"),)), "nowhere.json"),
+        (TargetOptions(arrival="sometimes"), "sometimes"),
+        (TargetOptions(shape="ramp:1/s"), "ramp"),
+        (TargetOptions(trial=3), "is no study"),
     ],
 )
-def test_options_that_do_not_fit_are_told_before_anything_is_started(options: SubjectOptions, told: str) -> None:
+def test_options_that_do_not_fit_are_told_before_anything_is_started(options: TargetOptions, told: str) -> None:
     assert told in refusals("http://127.0.0.1:1", options)
 
 
 def test_options_come_before_what_the_search_space_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOBODYS_TOKEN", "abc")
     bound = Constraint(metric="latency_p50", bound=0.01)
-    target = subject(
+    target = system(
         str(TOY),
-        options=SubjectOptions(
+        options=TargetOptions(
             connections=3,
             duration_s=2.0,
             rate_rps=7.0,
@@ -167,7 +167,7 @@ def test_options_come_before_what_the_search_space_says(monkeypatch: pytest.Monk
 
 
 def test_a_search_space_serves_its_baseline_anew_each_time() -> None:
-    target = subject(str(TOY), options=NONE)
+    target = system(str(TOY), options=NONE)
     urls, stages = [], list[str]()
     for _ in range(2):
         with target.serve(stages.append) as served:
@@ -177,13 +177,13 @@ def test_a_search_space_serves_its_baseline_anew_each_time() -> None:
     assert stages == ["deploy", "wait until ready", "verify", "take down"] * 2
     with (
         pytest.raises(TrialFailure),
-        subject(urls[0], options=replace(NONE, timeout_s=0.2), clock=FakeClock()).serve(lambda _: None),
+        system(urls[0], options=replace(NONE, timeout_s=0.2), clock=FakeClock()).serve(lambda _: None),
     ):
         pass
 
 
 def test_a_manifest_is_run_as_the_search_space_beside_it_says() -> None:
-    target = subject(str(TOY / "deployment.yaml"), options=NONE)
+    target = system(str(TOY / "deployment.yaml"), options=NONE)
     assert isinstance(target, Deployed)
     assert target.workload.protocol == "seldon"
     assert target.describe()["workload"] == "Deployment toy, replicas: 1"
@@ -199,12 +199,12 @@ def test_a_manifest_beside_a_space_of_another_manifest_needs_to_be_told(tmp_path
     assert "nothing says how image" in refusals(other)
     space = (folder / "space.yaml").read_text().replace("folder: ..", f"folder: {TOY.parent}")
     (folder / "space.yaml").write_text(space)
-    target = subject(str(other), options=replace(NONE, space=folder))
+    target = system(str(other), options=replace(NONE, space=folder))
     assert target.describe()["manifest"] == str(other)
 
 
 def test_an_interrupt_takes_down_what_was_started() -> None:
-    target = subject(str(TOY), options=NONE)
+    target = system(str(TOY), options=NONE)
     urls: list[str] = []
 
     def interrupted() -> None:
@@ -220,7 +220,7 @@ def test_an_interrupt_takes_down_what_was_started() -> None:
 
 
 def nobody_at(url: str) -> Remote:
-    found = subject(url, options=replace(NONE, timeout_s=0.2), clock=FakeClock())
+    found = system(url, options=replace(NONE, timeout_s=0.2), clock=FakeClock())
     assert isinstance(found, Remote)
     return found
 
@@ -231,7 +231,7 @@ def test_a_server_that_dies_tells_what_it_said(tmp_path: Path) -> None:
     text = (folder / "space.yaml").read_text()
     text = text.replace("[python, toy.py]", "[python, -c, 'raise SystemExit(\"no model here\")']").replace("..", ".")
     (folder / "space.yaml").write_text(text)
-    with pytest.raises(TrialFailure) as raised, subject(str(folder), options=NONE).serve(lambda _: None):
+    with pytest.raises(TrialFailure) as raised, system(str(folder), options=NONE).serve(lambda _: None):
         pass
     assert raised.value.kind == "Crashed"
     assert "no model here" in raised.value.logs
@@ -246,7 +246,7 @@ def test_what_can_never_run_here_is_not_started(tmp_path: Path) -> None:
     (folder / "space.yaml").write_text(space)
     with (
         pytest.raises(EnvironmentFailure, match="cannot run here"),
-        subject(str(folder), options=NONE).serve(lambda _: None),
+        system(str(folder), options=NONE).serve(lambda _: None),
     ):
         pass
 

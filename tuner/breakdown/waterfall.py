@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Length:
+class PartLength:
     """A queue's mean length when requests came to it."""
 
     server: str
@@ -78,7 +78,7 @@ class Waterfall:
     latency: Component | None
     """From the scheduled instant to the last byte; None: nothing was answered, and there are no rows."""
     rows: tuple[Row, ...]
-    lengths: tuple[Length, ...] = ()
+    lengths: tuple[PartLength, ...] = ()
     matches: tuple[Match, ...] = ()
     notes: tuple[str, ...] = ()
     """Contradictions, restarts, and what could not be read."""
@@ -132,7 +132,7 @@ class _Drawing:
     def __init__(self, latency_s: float) -> None:
         self._latency_s = latency_s
         self.rows: list[Row] = []
-        self.lengths: list[Length] = []
+        self.lengths: list[PartLength] = []
         self.matches: list[Match] = []
         self.notes: list[str] = []
 
@@ -201,7 +201,7 @@ class _Drawing:
                 begins = begin_s if part.role == "milestone" else None
                 self._add(_name(side, part), depth, part, side, begins, adds_up=False)
             elif part.role == "length":
-                self.lengths.append(Length(server=side.server, name=part.name, mean=part.mean, told_by=part.metric))
+                self.lengths.append(PartLength(server=side.server, name=part.name, mean=part.mean, told_by=part.metric))
 
     def headers(self, told: Sequence[Component], span: tuple[float, float] | None) -> None:
         """`Server-Timing`; `span` is the client's from send to last byte, None where metrics tell of it already."""

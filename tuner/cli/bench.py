@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import amount, as_json, html_page, load_rate, subject
+from tuner.cli.options import amount, as_json, html_page, load_rate, system
 
 if TYPE_CHECKING:
     from tuner.commands.bench import Benchmark
     from tuner.measure.model import Window
     from tuner.measure.samples import Samples
-    from tuner.targets.model import SubjectOptions
+    from tuner.targets.model import TargetOptions
     from tuner.workload.length import Length
 
 
@@ -58,7 +58,7 @@ def _length(text: str) -> Length:
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="Write the latencies here, as an HdrHistogram log; one file a start.",
 )
-@subject
+@system
 @as_json
 def bench(
     target: str,
@@ -71,7 +71,7 @@ def bench(
     metrics: tuple[str, ...],
     html: Path | None,
     hdr: Path | None,
-    options: SubjectOptions,
+    options: TargetOptions,
     as_json: bool,
 ) -> None:
     """Measure one server: throughput, latency with intervals, errors, where the time goes, and what it uses.
@@ -95,7 +95,7 @@ def bench(
     from tuner.commands.bench import benchmark, document
     from tuner.load.control.scrape import addresses
     from tuner.report.page import bench_page
-    from tuner.targets.named import subject as subject_of
+    from tuner.targets.named import system as system_of
 
     if closed and arrival is not None:
         raise click.UsageError("--closed and --arrival both say how requests arrive; leave one of them out")
@@ -108,7 +108,7 @@ def bench(
         most_s=None if duration is None else duration.most_s,
     )
     metrics = addresses(metrics, "--metrics")
-    server = subject_of(target, options=asked, notice=notice)
+    server = system_of(target, options=asked, notice=notice)
     writable(html, hdr)
     try:
         with stages(quiet=as_json) as on_stage:

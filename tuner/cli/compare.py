@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import amount, as_json, duration, html_page, load_rate, subject
+from tuner.cli.options import amount, as_json, duration, html_page, load_rate, system
 
 if TYPE_CHECKING:
     from tuner.measure.paired import Assessment, Comparison, Effect
-    from tuner.targets.model import Subject, SubjectOptions
+    from tuner.targets.model import SystemUnderTest, TargetOptions
 
 
 def _ratio(text: str) -> float:
@@ -58,7 +58,7 @@ def _ratio(text: str) -> float:
     help="Load at most, for each side.",
 )
 @html_page
-@subject
+@system
 @as_json
 def compare(
     a: str,
@@ -69,7 +69,7 @@ def compare(
     pairs: int,
     time_s: float,
     html: Path | None,
-    options: SubjectOptions,
+    options: TargetOptions,
     as_json: bool,
 ) -> None:
     """Compare two servers on equal terms: is B better or worse than A?
@@ -91,12 +91,12 @@ def compare(
     """
     from tuner.cli.output import command_line, deliver, writable
     from tuner.cli.status import CANNOT_TELL, FINE, WORSE
-    from tuner.commands.compare import Settings, document
+    from tuner.commands.compare import CompareSettings, document
     from tuner.commands.compare import compare as measure
     from tuner.report.page import compare_page
 
-    sides = _subjects(a, b, replace(options, rate_rps=rate_rps))
-    settings = Settings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest)
+    sides = _systems(a, b, replace(options, rate_rps=rate_rps))
+    settings = CompareSettings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest)
     writable(html)
     try:
         with _progress(quiet=as_json) as (on_stage, on_assessment):
@@ -109,11 +109,11 @@ def compare(
     sys.exit(status[found.assessment.verdict])
 
 
-def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject]:
+def _systems(a: str, b: str, options: TargetOptions) -> tuple[SystemUnderTest, SystemUnderTest]:
     """Both sides. Raises InputError with the problems of both."""
     from tuner.cli.output import notice
     from tuner.errors import InputError, Problem
-    from tuner.targets.named import subject
+    from tuner.targets.named import system
 
     heard: set[str] = set()
 
@@ -124,12 +124,12 @@ def _subjects(a: str, b: str, options: SubjectOptions) -> tuple[Subject, Subject
             notice(text)
 
     studies = [text for text in (a, b) if text.startswith("study:")]
-    sides: list[Subject] = []
+    sides: list[SystemUnderTest] = []
     problems: list[Problem] = []
     for text in (a, b):
         own = options if text in studies or not studies else replace(options, trial=None)
         try:
-            sides.append(subject(text, options=own, notice=once))
+            sides.append(system(text, options=own, notice=once))
         except InputError as error:
             problems.extend(error.problems)
     if problems:

@@ -239,17 +239,17 @@ _SAID = (
     *("backend", "namespace", "context", "load", "load_image", "load_cpus", "space", "trial", "studies"),
     *("protocol", "bodies", "path", "method", "proto", "model", "connections", "timeout_s", "seed"),
 )
-"""Fields of `SubjectOptions` that are given as they are."""
+"""Fields of `TargetOptions` that are given as they are."""
 
 
-def subject(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What says how a subject is reached and loaded; the command gets it as `options`, a `SubjectOptions`."""
+def system(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What says how a system is reached and loaded; the command gets it as `options`, a `TargetOptions`."""
 
     @wraps(command)
     def wrapped(**given: Any) -> Any:
-        from tuner.targets.model import SubjectOptions
+        from tuner.targets.model import TargetOptions
 
-        options = SubjectOptions(
+        options = TargetOptions(
             **{name: given.pop(name) for name in _SAID},
             headers=_headers(given.pop("headers")),
             slo=bounds(given.pop("slo"), "--slo"),

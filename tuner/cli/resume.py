@@ -42,13 +42,13 @@ def resume(
     from tuner.cli.options import study_folder
     from tuner.cli.output import progress
     from tuner.cli.result import finish
-    from tuner.commands.run import Settings
+    from tuner.commands.run import StudySettings
     from tuner.commands.run import resume as resume_study
     from tuner.targets.inputs import inputs_of
 
     folder = study_folder(study, studies)
     inputs = inputs_of(folder)
-    settings = Settings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
+    settings = StudySettings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
     with progress(inputs.space, quiet=as_json) as (console, notice):
         summary = resume_study(folder, inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

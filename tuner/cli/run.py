@@ -92,11 +92,11 @@ def run(
     """
     from tuner.cli.output import progress
     from tuner.cli.result import finish
-    from tuner.commands.run import Settings
+    from tuner.commands.run import StudySettings
     from tuner.commands.run import run as run_study
     from tuner.targets.inputs import read_inputs
 
-    settings = Settings(
+    settings = StudySettings(
         backend=backend,
         name=name,
         studies=studies,

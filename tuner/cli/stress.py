@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, duration, html_page, load_rate, subject
+from tuner.cli.options import as_json, duration, html_page, load_rate, system
 
 if TYPE_CHECKING:
     from tuner.commands.stress import Stress
     from tuner.measure.runs import Run
-    from tuner.targets.model import Subject, SubjectOptions
+    from tuner.targets.model import SystemUnderTest, TargetOptions
     from tuner.workload.shapes import Rated, Trace
 
 _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
@@ -38,7 +38,7 @@ _WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
     help="Then a steady load for so long: do latency and memory grow?",
 )
 @html_page
-@subject
+@system
 @as_json
 def stress(
     target: str,
@@ -48,7 +48,7 @@ def stress(
     spike: bool,
     soak_s: float | None,
     html: Path | None,
-    options: SubjectOptions,
+    options: TargetOptions,
     as_json: bool,
 ) -> None:
     """Load one server until it breaks, and see whether it recovers.
@@ -91,19 +91,19 @@ def stress(
 
 
 def _subject_and_shape(
-    target: str, options: SubjectOptions, shape: str | None, notice: Callable[[str], None]
-) -> tuple[Subject, Rated | Trace | None]:
+    target: str, options: TargetOptions, shape: str | None, notice: Callable[[str], None]
+) -> tuple[SystemUnderTest, Rated | Trace | None]:
     """Raises InputError with the problems of both."""
     from tuner.errors import InputError, Problem
-    from tuner.targets.named import subject
+    from tuner.targets.named import system
     from tuner.workload.shapes import ShapeError, parse_shape
     from tuner.workload.trace import read_trace
 
     problems: list[Problem] = []
-    found: Subject | None = None
+    found: SystemUnderTest | None = None
     load: Rated | Trace | None = None
     try:
-        found = subject(target, options=options, notice=notice)
+        found = system(target, options=options, notice=notice)
     except InputError as error:
         problems += error.problems
     sources = () if found is None else found.workload.requests

@@ -1,6 +1,6 @@
-"""`tune bench`: one subject under load, once or over several starts, and what came out of it.
+"""`tune bench`: one system under load, once or over several starts, and what came out of it.
 
-Wiring, like `tuner.commands.run`: starts and load come from subjects and trials, numbers from measure.
+Wiring, like `tuner.commands.run`: starts and load come from systems and trials, numbers from measure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tuner.measure.status import failures
 from tuner.report.data import plain
 from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
-from tuner.targets.model import Served, Subject
+from tuner.targets.model import Served, SystemUnderTest
 from tuner.targets.workload import NOTHING
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows, Untrusted
@@ -44,7 +44,7 @@ class Benchmark:
 
     target: str
     about: Mapping[str, str]
-    """The subject and where it ran."""
+    """The system and where it ran."""
     settings: Mapping[str, str]
     started_at: str
     """ISO 8601, UTC."""
@@ -67,28 +67,28 @@ class Benchmark:
 
 
 def benchmark(
-    subject: Subject,
+    system: SystemUnderTest,
     *,
     restarts: int = 1,
     metrics: tuple[str, ...] = (),
     on_stage: Callable[[str], None],
     on_samples: Callable[[int, Samples, Window], None] = lambda _number, _samples, _window: None,
 ) -> Benchmark:
-    """Measure the subject over so many starts, all at the rate that the first was measured at.
+    """Measure the system over so many starts, all at the rate that the first was measured at.
 
     `metrics` are addresses of the servers' own metrics; empty: those that are told of what was deployed, else /metrics
     where it answers.
     `on_samples` is given each start's number, from 0, and its samples. Raises TrialFailure, EnvironmentFailure.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    about = subject.describe()
-    rate_rps = None if subject.workload.arrival == "closed" else subject.workload.rate_rps
+    about = system.describe()
+    rate_rps = None if system.workload.arrival == "closed" else system.workload.rate_rps
     starts: list[Start] = []
     refused: tuple[str, ...] = ()
     for number in range(restarts):
         stage = _numbered(on_stage, number, restarts)
-        with subject.serve(stage) as served:
-            measuring = _Measuring(served, subject, metrics or _usual_metrics(served), stage)
+        with system.serve(stage) as served:
+            measuring = _Measuring(served, system, metrics or _usual_metrics(served), stage)
             try:
                 start = measuring.start(rate_rps)
             except Untrusted as untrusted:
@@ -98,14 +98,14 @@ def benchmark(
         starts.append(start)
         rate_rps = rate_rps or start.window.offered_rps or None
     return Benchmark(
-        target=subject.name,
+        target=system.name,
         about=about,
-        settings=_settings(subject.workload, rate_rps, restarts),
+        settings=_settings(system.workload, rate_rps, restarts),
         started_at=started_at,
         starts=tuple(starts),
         figures=pooled(starts),
         noise_floor=floors(starts),
-        slo=bounds(subject.slo, starts),
+        slo=bounds(system.slo, starts),
         refused=refused,
         warnings=tuple(dict.fromkeys(warning for start in starts for warning in start.warnings)),
     )
@@ -128,15 +128,15 @@ class _Measuring:
     """The windows of one start."""
 
     def __init__(
-        self, served: Served, subject: Subject, metrics: tuple[str, ...], on_stage: Callable[[str], None]
+        self, served: Served, system: SystemUnderTest, metrics: tuple[str, ...], on_stage: Callable[[str], None]
     ) -> None:
         self._served = served
-        self._workload, self._slo = subject.workload, subject.slo
+        self._workload, self._slo = system.workload, system.slo
         self._loads = LoadWindows(
             running=served.running,
             generator=served.generator,
-            workload=subject.workload,
-            slo=subject.slo,
+            workload=system.workload,
+            slo=system.slo,
             metrics=metrics,
             on_stage=on_stage,
         )

@@ -1,4 +1,4 @@
-"""Two subjects on equal terms: served in turn, put under the same load, compared pair by pair until it can be told.
+"""Two systems on equal terms: served in turn, put under the same load, compared pair by pair until it can be told.
 
 Wiring, like `tuner.commands.run`: what is served comes from `tuner.targets`, what the numbers tell from
 `tuner.measure.paired`. Both sides are never up at once (they would share the machine), unless they are URLs.
@@ -22,7 +22,7 @@ from tuner.measure.model import Window
 from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
 from tuner.measure.window import summarize
 from tuner.report.data import plain
-from tuner.targets.model import Served, Subject
+from tuner.targets.model import Served, SystemUnderTest
 from tuner.targets.remote import Remote
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows
@@ -64,7 +64,7 @@ _LOG_LINES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class CompareSettings:
     """What is asked of a comparison."""
 
     pairs: int = 12
@@ -77,7 +77,7 @@ class Settings:
     """Smallest difference of interest, as a share."""
 
 
-class Refused(Exception):
+class PairRefused(Exception):
     """A window could not be trusted, nor could its repetitions; the text says why."""
 
 
@@ -86,9 +86,9 @@ class Spent(Exception):
 
 
 def compare(
-    a: Subject,
-    b: Subject,
-    settings: Settings,
+    a: SystemUnderTest,
+    b: SystemUnderTest,
+    settings: CompareSettings,
     *,
     on_stage: OnStage,
     on_assessment: OnAssessment = lambda _: None,
@@ -142,7 +142,7 @@ class _Match:
                 break
             try:
                 self._pairs.append(self._sides.pair(len(self._pairs) + len(self._refused), next(order), self._terms))
-            except Refused as refused:
+            except PairRefused as refused:
                 self._refused.append(str(refused))
                 continue
             except Spent as spent:
@@ -157,8 +157,8 @@ class _Match:
         if assessment.verdict == "cannot tell":
             assessment = self._assess(last=not self._distrusted)
         return Comparison(
-            a=self._sides.subjects["A"].name,
-            b=self._sides.subjects["B"].name,
+            a=self._sides.systems["A"].name,
+            b=self._sides.systems["B"].name,
             terms=self._terms,
             assessment=assessment,
             pairs=tuple(self._pairs),
@@ -187,10 +187,10 @@ class _Match:
 
 
 class _Sides:
-    """Both subjects, and the load that each was put under."""
+    """Both systems, and the load that each was put under."""
 
-    def __init__(self, a: Subject, b: Subject, on_stage: OnStage) -> None:
-        self.subjects: dict[Side, Subject] = {"A": a, "B": b}
+    def __init__(self, a: SystemUnderTest, b: SystemUnderTest, on_stage: OnStage) -> None:
+        self.systems: dict[Side, SystemUnderTest] = {"A": a, "B": b}
         self._workload = a.workload
         """Its connections and time-outs hold for both."""
         self._on_stage = on_stage
@@ -204,18 +204,18 @@ class _Sides:
 
     def derived_rate(self) -> tuple[float, str]:
         """A rate that both can serve, from what the slower one does in a closed loop."""
-        capacity = {side: self._capacity(side) for side in self.subjects}
+        capacity = {side: self._capacity(side) for side in self.systems}
         slower = min(capacity, key=lambda side: capacity[side])
         rate_rps = derive(capacity[slower])
         served = format_rate(capacity[slower])
         return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
 
     def pair(self, number: int, first: Side, terms: Terms) -> Pair:
-        """One pair; every `number` has arrival times of its own. Raises Refused where one side's windows cannot be trusted, and
+        """One pair; every `number` has arrival times of its own. Raises PairRefused where one side's windows cannot be trusted, and
         Spent where the load does not suffice: then neither counts.
         """
         visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
-        if any(self._left_s(side, terms) < visit_s for side in self.subjects):
+        if any(self._left_s(side, terms) < visit_s for side in self.systems):
             raise Spent
         order: tuple[Side, Side] = ("A", "B") if first == "A" else ("B", "A")
         seeds: dict[int, int] = {}
@@ -242,13 +242,13 @@ class _Sides:
     @contextmanager
     def _serving(self, side: Side, what: str) -> Iterator[tuple[Served, LoadWindows]]:
         """A start of the side. Raises EnvironmentFailure where it fails, or what is done meanwhile."""
-        subject = self.subjects[side]
+        system = self.systems[side]
 
         def on_stage(stage: str) -> None:
             self._on_stage(f"{what}, {side}: {stage}")
 
         try:
-            with subject.serve(on_stage) as served:
+            with system.serve(on_stage) as served:
                 running, generator = served.running, served.generator
                 yield (
                     served,
@@ -257,7 +257,7 @@ class _Sides:
         except TrialFailure as failure:
             logs = "\n".join(failure.logs.splitlines()[-_LOG_LINES:])
             raise EnvironmentFailure(
-                f"{side} ({subject.name}) failed at {failure.stage}: {failure.kind}, {failure.reason}"
+                f"{side} ({system.name}) failed at {failure.stage}: {failure.kind}, {failure.reason}"
                 + (f"\n{logs}" if logs else "")
             ) from None
 
@@ -283,10 +283,10 @@ class _Sides:
                 seeds[index] = seed
                 return window
             reasons = window.untrusted
-        raise Refused(self._why(side, reasons))
+        raise PairRefused(self._why(side, reasons))
 
     def _why(self, side: Side, reasons: tuple[str, ...]) -> str:
-        return f"{side} ({self.subjects[side].name}): {'; '.join(reasons)}"
+        return f"{side} ({self.systems[side].name}): {'; '.join(reasons)}"
 
     def _left_s(self, side: Side, terms: Terms) -> float:
         """A hair more than nothing is left where sums of floats come out above their budget."""
@@ -303,7 +303,14 @@ def _order(seed: int) -> Iterator[Side]:
 
 
 def _terms(
-    a: Subject, b: Subject, settings: Settings, metric: str, rate_rps: float | None, rate_from: str, *, spent_s: float
+    a: SystemUnderTest,
+    b: SystemUnderTest,
+    settings: CompareSettings,
+    metric: str,
+    rate_rps: float | None,
+    rate_from: str,
+    *,
+    spent_s: float,
 ) -> Terms:
     """Raises Mistake where what is left of the load carries too few pairs."""
     workload = a.workload
@@ -334,7 +341,7 @@ def _terms(
     )
 
 
-def _rate(a: Subject, b: Subject) -> tuple[float | None, str]:
+def _rate(a: SystemUnderTest, b: SystemUnderTest) -> tuple[float | None, str]:
     """The rate that the workloads name; None where none does. Raises InputError where they name different ones."""
     rates = {side.name: side.workload.rate_rps for side in (a, b) if side.workload.rate_rps is not None}
     named = set(rates.values())
@@ -346,13 +353,13 @@ def _rate(a: Subject, b: Subject) -> tuple[float | None, str]:
     return (named.pop(), "as asked") if named else (None, "")
 
 
-def _bounded(a: Subject, b: Subject) -> str | None:
+def _bounded(a: SystemUnderTest, b: SystemUnderTest) -> str | None:
     """The first latency that the SLO of either side bounds."""
     metrics = [constraint.metric for constraint in (*a.slo, *b.slo)]
     return next((metric for metric in metrics if metric.startswith("latency_")), None)
 
 
-def _check(a: Subject, b: Subject, metric: str, settings: Settings) -> None:
+def _check(a: SystemUnderTest, b: SystemUnderTest, metric: str, settings: CompareSettings) -> None:
     if metric not in COMPARED:
         raise InputError.at(
             "--metric", f"{metric!r} cannot decide a comparison", f"choose one of {', '.join(COMPARED)}"

@@ -35,7 +35,7 @@ DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class StudySettings:
     """What the command line adds to a search space. None: as the search space says."""
 
     backend: str = "process"
@@ -59,7 +59,7 @@ class Settings:
     """Of the load generator in the cluster, an engine process each."""
 
 
-def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
+def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
     """Start a study and run it to the end of its budget.
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
@@ -111,7 +111,7 @@ def run(inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -
         return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
 
 
-def resume(folder: StudyFolder, inputs: Inputs, settings: Settings, console: Recorder, notice: Notice) -> Summary:
+def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> Summary:
     """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does.
 
     Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
@@ -269,7 +269,7 @@ def _mlflow(
     return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
-def _budget(budget: Budget, settings: Settings) -> Budget:
+def _budget(budget: Budget, settings: StudySettings) -> Budget:
     said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
     return replace(budget, **{name: value for name, value in said.items() if value is not None})
 

@@ -1,6 +1,6 @@
-"""`tune stress`: one subject under a load that changes, until it breaks, and what it does afterwards.
+"""`tune stress`: one system under a load that changes, until it breaks, and what it does afterwards.
 
-Wiring, like `tuner.commands.run`: starts and load come from subjects, numbers and verdicts from measure.
+Wiring, like `tuner.commands.run`: starts and load come from systems, numbers and verdicts from measure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.measure.soak import SETTLING
 from tuner.measure.verdicts import State, Verdict
 from tuner.report.data import plain
 from tuner.statistics.trend import LEAST
-from tuner.targets.model import Served, Subject
+from tuner.targets.model import Served, SystemUnderTest
 from tuner.trials.caveats import caveats
 from tuner.trials.load_windows import LoadWindows, NoAnswers
 from tuner.units import format_rate, format_seconds
@@ -44,7 +44,7 @@ LEAST_WINDOW_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is done to the subject, in this order."""
+    """What is done to the system, in this order."""
 
     shape: Rated | Trace | None = None
     """Instead of the ramp to the breaking point."""
@@ -78,22 +78,22 @@ class Stress:
         return "bad" if "bad" in states else "open" if "open" in states else "fine"
 
 
-def stress(subject: Subject, plan: Plan, *, on_stage: Callable[[str], None]) -> Stress:
-    """Put the subject under the loads of the plan, all in one start.
+def stress(system: SystemUnderTest, plan: Plan, *, on_stage: Callable[[str], None]) -> Stress:
+    """Put the system under the loads of the plan, all in one start.
 
     Raises InputError as `check` does, TrialFailure where it does not even start, EnvironmentFailure.
     """
     check(plan)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    about = subject.describe()
-    with subject.serve(on_stage) as served:
-        stressing = _Stressing(served, subject, on_stage)
+    about = system.describe()
+    with system.serve(on_stage) as served:
+        stressing = _Stressing(served, system, on_stage)
         stressing.go(plan)
         not_enforced = [f"not enforced: {text}" for text in served.running.not_enforced]
     return Stress(
-        target=subject.name,
+        target=system.name,
         about=about,
-        settings=_settings(subject.workload),
+        settings=_settings(system.workload),
         started_at=started_at,
         closed_rps=stressing.closed_rps,
         runs=tuple(stressing.runs),
@@ -130,11 +130,11 @@ def document(result: Stress) -> dict[str, Any]:
 class _Stressing:
     """The loads of one start, one after the other."""
 
-    def __init__(self, served: Served, subject: Subject, on_stage: Callable[[str], None]) -> None:
-        self._workload, self._slo = subject.workload, subject.slo
+    def __init__(self, served: Served, system: SystemUnderTest, on_stage: Callable[[str], None]) -> None:
+        self._workload, self._slo = system.workload, system.slo
         self._on_stage = on_stage
         self._loads = LoadWindows(
-            running=served.running, generator=served.generator, workload=subject.workload, on_stage=on_stage
+            running=served.running, generator=served.generator, workload=system.workload, on_stage=on_stage
         )
         self.closed_rps: float | None = None
         self.runs: list[Run] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
-from tuner.study.model import Comparison, Summary, display
+from tuner.study.model import BaselineComparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
 from tuner.units import format_metric
 
@@ -139,7 +139,7 @@ def ratio_text(ratio: float) -> str:
     return f"{ratio:.3g}x"
 
 
-def _comparison_line(summary: Summary, comparison: Comparison) -> str:
+def _comparison_line(summary: Summary, comparison: BaselineComparison) -> str:
     metric, unit = comparison.metric, METRICS[comparison.metric].unit
     currency = currency_of(summary.trials)
     chosen, baseline = (format_metric(unit, value, currency) for value in (comparison.chosen, comparison.baseline))
@@ -147,7 +147,7 @@ def _comparison_line(summary: Summary, comparison: Comparison) -> str:
     return f"{values}: {_verdict(comparison, summary.noise_floor.get(metric))}"
 
 
-def _verdict(comparison: Comparison, floor: float | None) -> str:
+def _verdict(comparison: BaselineComparison, floor: float | None) -> str:
     restarts = "" if floor is None else f" (restarts of one configuration differ by {ratio_text(floor)})"
     match comparison.verdict:
         case "no difference":

@@ -8,7 +8,7 @@ from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
 from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
-from tuner.study.model import Comparison, Summary
+from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
 from tuner.units import format_metric, format_rate
@@ -93,5 +93,5 @@ def _shown(name: str, estimate: Estimate, measurement: Measurement) -> str:
     return f"{text} ({low} to {high})"
 
 
-def _compared(comparison: Comparison) -> str:
+def _compared(comparison: BaselineComparison) -> str:
     return f"{comparison.metric} {comparison.ratio:.3g}x, {comparison.verdict}"

@@ -10,7 +10,7 @@ from tuner.front.model import Choice, Front
 from tuner.space.model import Configuration
 from tuner.trials.model import Attempt, Event, Outcome, Proposal, StudyStart, Trial
 
-__all__ = ["Advisor", "Comparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
+__all__ = ["Advisor", "BaselineComparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
 
 
 class Advisor(Protocol):
@@ -35,7 +35,7 @@ class Advisor(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class BaselineComparison:
     """A configuration against the baseline in one metric. `ratio` is chosen / baseline."""
 
     metric: str
@@ -56,7 +56,7 @@ class Summary:
     choice: Choice | None
     baseline: int | None
     """Number of the baseline trial, where it was measured."""
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[BaselineComparison, ...]
     noise_floor: Mapping[str, float]
     """By metric: the largest ratio seen between restarts of one configuration (1.0: none); empty: not measured."""
     rate_rps: float | None

@@ -14,7 +14,7 @@ from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
 from tuner.study.candidates import baseline, candidates, replicates, values
 from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, last
-from tuner.study.model import Comparison, Summary
+from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.codec import decode
 from tuner.trials.journal import JournalContents
 from tuner.trials.model import StudyStart, Trial
@@ -105,7 +105,7 @@ def _comparisons(
     base: Candidate | None,
     choice: Choice | None,
     floor: Mapping[str, float],
-) -> tuple[Comparison, ...]:
+) -> tuple[BaselineComparison, ...]:
     """In each compared metric that both have; one whose baseline is 0 has no ratio, and is left out if they differ."""
     if base is None or choice is None:
         return ()
@@ -118,7 +118,7 @@ def _comparisons(
             continue
         verdict = compare(before[metric], after[metric], METRICS[metric].better, floor.get(metric))
         ratio = new / old if old else 1.0
-        found.append(Comparison(metric=metric, baseline=old, chosen=new, ratio=ratio, verdict=verdict))
+        found.append(BaselineComparison(metric=metric, baseline=old, chosen=new, ratio=ratio, verdict=verdict))
     return tuple(found)
 
 

@@ -13,21 +13,21 @@ from tuner.manifests.pods import pods as pods_of
 from tuner.manifests.render import render
 from tuner.space.model import Configuration
 from tuner.targets.inputs import Inputs
-from tuner.targets.model import SubjectOptions
+from tuner.targets.model import TargetOptions
 from tuner.trials.load_source import load_source
 from tuner.trials.quiet import leave_servers_alone
 from tuner.trials.serving import OnStage, Served, deployed
 
 
 class Deployed:
-    """One configuration, deployed by a backend as a trial is; implements `Subject`."""
+    """One configuration, deployed by a backend as a trial is; implements `SystemUnderTest`."""
 
     def __init__(
         self,
         name: str,
         inputs: Inputs,
         configuration: Configuration,
-        options: SubjectOptions,
+        options: TargetOptions,
         notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Deployed:
 
     @contextmanager
     def serve(self, on_stage: OnStage) -> Iterator[Served]:
-        """As in `Subject`."""
+        """As in `SystemUnderTest`."""
         backend, number = self._inputs.backend, next(self._starts)
         if number == 0:
             self._prepare()
@@ -63,7 +63,7 @@ class Deployed:
             yield served
 
     def describe(self) -> Mapping[str, str]:
-        """As in `Subject`."""
+        """As in `SystemUnderTest`."""
         pods = self._pods
         settings = " ".join(f"{name}={value}" for name, value in self._configuration.values.items())
         return {

@@ -38,7 +38,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class StudyEstimate:
     """How large a search space is, and how long its study will take."""
 
     configurations: int | None
@@ -185,7 +185,7 @@ def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration:
     return Rendering(what=what, configuration=configuration, rendered=rendered, pods=pods_of(space, rendered))
 
 
-def estimate(inputs: Inputs) -> Estimate:
+def estimate(inputs: Inputs) -> StudyEstimate:
     """Size and duration, from the search space alone; nothing is started."""
     from tuner.space.size import size
 
@@ -195,7 +195,7 @@ def estimate(inputs: Inputs) -> Estimate:
     bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
     trials = min(bounds, default=None)
     search_s = [bound for bound in (budget.time_s, trials * a_trial if trials else None) if bound is not None]
-    return Estimate(
+    return StudyEstimate(
         configurations=counted.count if counted else None,
         exact=counted.exact if counted else True,
         trials=trials,

@@ -1,4 +1,4 @@
-"""A subject, one start of it, and what is said beside its name."""
+"""A system, one start of it, and what is said beside its name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tuner.trials.load_source import Place
 from tuner.trials.serving import OnStage, Served
 from tuner.workload.model import Bearer, TlsSpec, WorkloadSpec
 
-__all__ = ["Served", "Subject", "SubjectOptions"]
+__all__ = ["Served", "SystemUnderTest", "TargetOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectOptions:
-    """What is said beside a subject's name. None (or empty): as its search space says, else the usual."""
+class TargetOptions:
+    """What is said beside a system's name. None (or empty): as its search space says, else the usual."""
 
     backend: str = "process"
     namespace: str | None = None
@@ -60,7 +60,7 @@ class SubjectOptions:
     slo: tuple[Constraint, ...] = ()
 
 
-class Subject(Protocol):
+class SystemUnderTest(Protocol):
     """Something that serves. All attributes are fixed before anything is started."""
 
     name: str

@@ -1,4 +1,4 @@
-"""The subject that a user names."""
+"""The system that a user names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.space.file.read import FILE_NAME, read
 from tuner.space.model import SearchSpace
 from tuner.targets.deployed import Deployed
 from tuner.targets.inputs import complete, inputs_of
-from tuner.targets.model import Subject, SubjectOptions
+from tuner.targets.model import SystemUnderTest, TargetOptions
 from tuner.targets.workload import plain_http, with_options
 from tuner.trials.clock import Clock, RealClock
 from tuner.yaml import tree
@@ -20,10 +20,10 @@ from tuner.yaml import tree
 _STUDY = "study:"
 
 
-def subject(
-    text: str, *, options: SubjectOptions, notice: Callable[[str], None] = lambda _: None, clock: Clock | None = None
-) -> Subject:
-    """The subject that a user names: ``http(s)://HOST:PORT[/PATH]``, ``grpc(s)://HOST:PORT[/package.Service/Method]``,
+def system(
+    text: str, *, options: TargetOptions, notice: Callable[[str], None] = lambda _: None, clock: Clock | None = None
+) -> SystemUnderTest:
+    """The system that a user names: ``http(s)://HOST:PORT[/PATH]``, ``grpc(s)://HOST:PORT[/package.Service/Method]``,
     ``study:NAME``, a manifest, a search space's file or folder, which may be followed by what is not as in the baseline:
     ``SPACE@workers=4,cpu=500m``. `notice` hears sentences for the user while it serves.
 
@@ -44,7 +44,7 @@ def subject(
     else:
         space, problems = _manifest_space(path, options)
     if space is not None:
-        space, wrong = _as_said(space, options)
+        space, wrong = _overridden(space, options)
         if wrong:
             raise InputError((*problems, *wrong))
     inputs = complete(
@@ -54,7 +54,7 @@ def subject(
     return Deployed(text, inputs, configuration, options, notice)
 
 
-def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None]) -> Deployed:
+def _of_study(text: str, options: TargetOptions, notice: Callable[[str], None]) -> Deployed:
     from tuner.study.summary import summarize
     from tuner.trials.folder import find
     from tuner.trials.journal import read as read_journal
@@ -69,7 +69,7 @@ def _of_study(text: str, options: SubjectOptions, notice: Callable[[str], None])
         raise InputError.at(text, "the study chose no configuration", fix)
     inputs = inputs_of(study)
     workload = replace(inputs.space.workload, rate_rps=summary.rate_rps)
-    space, wrong = _as_said(replace(inputs.space, workload=workload), options)
+    space, wrong = _overridden(replace(inputs.space, workload=workload), options)
     inputs = complete(
         space,
         wrong,
@@ -98,7 +98,7 @@ def _is_manifest(path: Path) -> bool:
     return isinstance(first, Mapping) and "kind" in first and "parameters" not in first
 
 
-def _manifest_space(manifest: Path, options: SubjectOptions) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
+def _manifest_space(manifest: Path, options: TargetOptions) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
     """A space without parameters: the manifest as it stands, loaded and run as the search space beside it says."""
     file = options.space or _beside(manifest)
     if file is None:
@@ -126,6 +126,6 @@ def _beside(manifest: Path) -> Path | None:
     return file if space is not None and space.manifest.resolve() == manifest.resolve() else None
 
 
-def _as_said(space: SearchSpace, options: SubjectOptions) -> tuple[SearchSpace, tuple[Problem, ...]]:
+def _overridden(space: SearchSpace, options: TargetOptions) -> tuple[SearchSpace, tuple[Problem, ...]]:
     workload, problems = with_options(space.workload, options)
     return replace(space, workload=workload, slo=options.slo or space.slo), problems

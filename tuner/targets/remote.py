@@ -16,7 +16,7 @@ from tuner.load.requests import problems as request_problems
 from tuner.measure.model import Usage
 from tuner.space.file.read import read
 from tuner.space.model import Constraint
-from tuner.targets.model import SubjectOptions
+from tuner.targets.model import TargetOptions
 from tuner.targets.workload import plain_http, with_options
 from tuner.trials.clock import Clock
 from tuner.trials.serving import OnStage, Served, serving
@@ -30,7 +30,7 @@ _GRPC = ("grpc", "grpcs")
 
 
 class Remote:
-    """A server that somebody else runs, behind a URL; implements `Subject`."""
+    """A server that somebody else runs, behind a URL; implements `SystemUnderTest`."""
 
     def __init__(self, name: str, base: str, traffic: Traffic, slo: tuple[Constraint, ...], clock: Clock) -> None:
         """`base`: its URL up to the port."""
@@ -43,7 +43,7 @@ class Remote:
 
     @contextmanager
     def serve(self, on_stage: OnStage) -> Iterator[Served]:
-        """As in `Subject`."""
+        """As in `SystemUnderTest`."""
 
         @contextmanager
         def answered(to: Target) -> Iterator[Generator]:
@@ -57,7 +57,7 @@ class Remote:
             yield replace(served, startup_s=None)
 
     def describe(self) -> Mapping[str, str]:
-        """As in `Subject`."""
+        """As in `SystemUnderTest`."""
         return {"url": self.name}
 
     def _cpus(self) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ class _NoMeter:
         return Usage()
 
 
-def remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
+def remote(text: str, options: TargetOptions, clock: Clock) -> Remote:
     """The server that a URL names. Raises InputError with every problem."""
     try:
         address = urlsplit(text)
@@ -132,7 +132,7 @@ def remote(text: str, options: SubjectOptions, clock: Clock) -> Remote:
     return Remote(text, f"{address.scheme}://{address.netloc}", Traffic.of(workload), slo, clock)
 
 
-def _of_url(address: SplitResult, options: SubjectOptions) -> SubjectOptions:
+def _of_url(address: SplitResult, options: TargetOptions) -> TargetOptions:
     """What the URL itself says of the requests: a path or, where its scheme is gRPC's, a method."""
     path = f"{address.path}?{address.query}" if address.query else address.path
     is_grpc = address.scheme in _GRPC

@@ -1,4 +1,4 @@
-"""How a subject is loaded: what the options say, else what its search space does."""
+"""How a system is loaded: what the options say, else what its search space does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from tuner.errors import InputError, Problem
 from tuner.load.protocols import NAMES
 from tuner.nearest import nearest
-from tuner.targets.model import SubjectOptions
+from tuner.targets.model import TargetOptions
 from tuner.workload.arrivals import with_arrivals
 from tuner.workload.model import RequestSource, WorkloadSpec
 
@@ -19,13 +19,13 @@ NOTHING = Path(os.devnull)
 """Read as the body of a request without one."""
 
 
-def plain_http(options: SubjectOptions) -> WorkloadSpec:
+def plain_http(options: TargetOptions) -> WorkloadSpec:
     """What is sent where no search space says it."""
     method = "POST" if options.bodies else "GET"
     return WorkloadSpec(protocol="http", requests=(RequestSource(path=NOTHING),), method=method)
 
 
-def with_options(usual: WorkloadSpec, options: SubjectOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
+def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadSpec, tuple[Problem, ...]]:
     """The usual workload with what the options say instead, and what is wrong with that."""
     of_requests = ("protocol", "path", "method", "proto", "model", "connections", "timeout_s", "tls", "seed")
     given: dict[str, Any] = {name: getattr(options, name) for name in (*of_requests, "warm_up_s", "step_s")}

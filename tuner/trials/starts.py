@@ -31,7 +31,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One start of the subject, measured."""
+    """One start of the system, measured."""
 
     startup_s: float | None
     throughput: Throughput

@@ -267,7 +267,7 @@ def shape_of(kind: str, written: Mapping[str, tuple[str, ...]]) -> Rated:
         mistakes += _senseless(kind, values, multiples)
     if mistakes:
         raise ShapeError(mistakes)
-    return _made(kind, values, relative=multiples == {True})
+    return _shape_of(kind, values, relative=multiples == {True})
 
 
 def spelled(shape: Rated | Trace) -> str:
@@ -342,7 +342,7 @@ def _senseless(kind: str, values: Mapping[str, tuple[float, ...]], multiples: se
     return []
 
 
-def _made(kind: str, values: Mapping[str, tuple[float, ...]], *, relative: bool) -> Rated:
+def _shape_of(kind: str, values: Mapping[str, tuple[float, ...]], *, relative: bool) -> Rated:
     one: Any = {key: parts[0] for key, parts in values.items()}
     match kind:
         case "ramp":

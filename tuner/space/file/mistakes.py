@@ -91,7 +91,7 @@ def by_key(model: type[Keys]) -> dict[str, FieldInfo]:
     return {str(field.alias): field for field in model.model_fields.values()}
 
 
-def told(field: FieldInfo | None, what: str) -> str:
+def extra_of(field: FieldInfo | None, what: str) -> str:
     """What `tuner.space.file.models.key` was told of a field."""
     extra = field.json_schema_extra if field is not None else None
     return str(extra[what]) if isinstance(extra, dict) else ""
@@ -119,12 +119,12 @@ def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
     loc, kind = detail["loc"], detail["type"]
     place = _place(root, loc)
     if kind == "missing":
-        return Problem(where=place.where, message=f"{loc[-1]!r} is missing", fix=told(place.field, "required"))
+        return Problem(where=place.where, message=f"{loc[-1]!r} is missing", fix=extra_of(place.field, "required"))
     if kind == "extra_forbidden":
         message, fix = f"unknown key {place.key!r}", nearest(place.key, by_key(place.model))
         return Problem(where=place.where, message=message, fix=fix)
     if kind in _KINDS:
-        fix = told(place.field, "fix") or "write for example {key}: {example}"
+        fix = extra_of(place.field, "fix") or "write for example {key}: {example}"
         wrong: Mistake = Wrong(f"{{key}} is {{found}}, not {_KINDS[kind]}", fix)
     else:
         wrong = detail["ctx"]["error"]
@@ -135,7 +135,7 @@ def _problem(detail: MappingOf[str, Any], root: Mapping) -> Problem:
         "found": str(place.node),
         "name": str(loc[1]) if loc[0] == "parameters" and len(loc) > 1 else "",
         "above": place.above,
-        "example": told(place.field, "example"),
+        "example": extra_of(place.field, "example"),
     }
     return Problem(where=place.where, message=_filled(wrong.message, known), fix=_filled(wrong.fix, known))
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
-from tuner.space.file.mistakes import by_key, told
+from tuner.space.file.mistakes import by_key, extra_of
 from tuner.space.file.models import BudgetKeys, Keys, LocalKeys, ParameterKeys, PricesKeys, SpaceKeys, WorkloadKeys
 
 TABLES: dict[str, tuple[type[Keys], ...]] = {
@@ -65,7 +65,7 @@ def _tidied(schema: Any) -> Any:
 def table(*models: type[Keys]) -> str:
     """The keys of models as a table in Markdown."""
     rows = [
-        f"| `{key}` | {field.description} | {'required' if field.is_required() else told(field, 'default')} |"
+        f"| `{key}` | {field.description} | {'required' if field.is_required() else extra_of(field, 'default')} |"
         for model in models
         for key, field in by_key(model).items()
     ]
