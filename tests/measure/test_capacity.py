@@ -12,7 +12,7 @@ import pytest
 from tests.builders import window
 from tests.measure.queues import Server, constant, exponential
 from tuner.measure.capacity import CapacitySearch, Probe
-from tuner.measure.knee import Exceeded, exceeded
+from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.model import Window
 from tuner.measure.window import summarize
 from tuner.space.model import Constraint

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tuner.measure.knee import Crossing, Exceeded, crossing
+from tuner.measure.crossing import Crossing, Exceeded, crossing
 from tuner.measure.model import Window
 from tuner.measure.slo import State, judge, load_factor
 from tuner.space.model import Constraint
@@ -69,7 +69,7 @@ class CapacitySearch:
     when the rate below it passes, so that too few connections cannot hide capacity.
 
     Where it is told how many requests of each window were beyond each bound, the rate is where a curve fitted to those
-    shares reaches what the bound allows (`tuner.measure.knee`). Quantiles of a few hundred correlated latencies are
+    shares reaches what the bound allows (`tuner.measure.crossing`). Quantiles of a few hundred correlated latencies are
     mostly too low, so a search that believed them, window by window, ended a tenth too high; shares are right on
     average. The result is the curve's, within the bracket, with the curve's interval.
 
@@ -116,7 +116,7 @@ class CapacitySearch:
 
     def observe(self, window: Window, over: Sequence[Exceeded] = ()) -> None:
         """Take in a measured window, an open-loop one by its offered rate, and how many of its requests were beyond
-        each bound (`tuner.measure.knee.exceeded`)."""
+        each bound (`tuner.measure.crossing.exceeded`)."""
         self._asked = False
         if window.offered_rps == 0.0:
             self._closed_rps = window.achieved_rps

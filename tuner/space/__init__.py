@@ -4,6 +4,6 @@ Here live the nouns of a search space (`model`), the metrics a study can aim at 
 file into them and reports everything wrong with file, line and a fix (`file`, on `document`), the rules' expression
 language (`rules`), and the arithmetic of the space itself: domains, conditions, size, digest.
 
-Nothing here looks into a manifest, starts anything or knows how a space is searched. Imports only `tuner.units` and
-`tuner.errors`.
+How a server is to be hit is read here too, but its nouns are those of `tuner.workload`. Nothing here looks into a
+manifest, starts anything or knows how a space is searched.
 """

@@ -13,9 +13,9 @@ from tuner.load.control.scrape import scrape
 from tuner.load.model import Generator, LoadWindow
 from tuner.load.windows import as_asked, closed, one_rate, steady
 from tuner.measure.capacity import CapacitySearch
+from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
-from tuner.measure.knee import Exceeded, exceeded
 from tuner.measure.model import Usage, Window
 from tuner.measure.samples import Samples
 from tuner.measure.status import failures

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, exponential, samples
-from tuner.measure.knee import Exceeded, crossing, exceeded
+from tuner.measure.crossing import Exceeded, crossing, exceeded
 from tuner.space.model import Constraint
 
 MU, BOUND = 1000.0, 0.02
