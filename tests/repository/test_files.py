@@ -95,11 +95,18 @@ def test_every_room_has_its_place_in_the_import_law() -> None:
     named = {name.strip() for layer in layers for name in layer.split("|")}
     package = ROOT / "tuner"
     rooms = {
-        f"tuner.{path.stem}"
+        path.stem
         for path in package.iterdir()
         if (path.is_dir() and (path / "__init__.py").is_file()) or (path.suffix == ".py" and path.stem != "__init__")
     }
     assert rooms == named
+
+
+def test_the_architecture_draws_the_import_law() -> None:
+    layers = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.*) \|$", table, re.M)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(layer.split(" | ")) for layer in layers]
 
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in (ROOT / "tuner").glob("*/__init__.py")))

@@ -108,6 +108,8 @@ class Measurement:
             values["throughput"] = self.throughput_rps.value
         if self.usage.cpu_cores is not None:
             values["cpu"] = self.usage.cpu_cores
+            if self.at_rate.achieved_rps > 0.0:
+                values["cpu_per_request"] = self.usage.cpu_cores / self.at_rate.achieved_rps
         if self.usage.memory_peak_bytes is not None:
             values["memory"] = float(self.usage.memory_peak_bytes)
         return values

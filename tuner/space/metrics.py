@@ -69,6 +69,9 @@ METRICS: dict[str, Metric] = {
         Metric(name="error_ratio", unit="ratio", better="minimize", meaning="failed requests at the common rate"),
         Metric(name="cost", unit="money_per_hour", better="minimize", meaning="price of the requested resources"),
         Metric(name="cpu", unit="cores", better="minimize", meaning="CPU used by all replicas at the common rate"),
+        Metric(
+            name="cpu_per_request", unit="seconds", better="minimize", meaning="CPU time of an answered request there"
+        ),
         Metric(name="memory", unit="bytes", better="minimize", meaning="peak memory of all replicas together"),
         Metric(name="startup", unit="seconds", better="minimize", meaning="time from deploying to ready"),
     )
