@@ -38,8 +38,8 @@ _Evaluate = Callable[[_Values], Operand]
 _Kind = Literal["number", "text", "truth", "any"]
 """What a part of a rule yields; ``any``: a parameter, whose values are not known here."""
 
-# By hand, not by lark: that was no shorter (295 lines for 308, as its errors must be put into these words and depth and
-# length be limited beside it) and cost every command that reads rules 45 ms: 18 to import it, 27 to build its tables.
+# By hand, not by lark: its errors must be put into these words and depth and length be limited beside it, so that little
+# code would go, and every command that reads rules would take 45 ms longer: 18 to import it, 27 to build its tables.
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[A-Za-z]*))|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<text>'[^']*'|\"[^\"]*\")|(?P<symbol><=|>=|==|!=|[-+*/%()<>\[\],]))",
