@@ -80,10 +80,7 @@ def test_a_rule_knows_its_names_and_holds_where_one_of_them_is_absent() -> None:
         ("a < 1 && b < 2", "column 7: '&' means nothing in a rule; write and"),
         ("__import__('os')", "column 11: found '('; write an operator, 'and', 'or' or the end of the rule there"),
         ("a.b < 1", "column 2: '.' means nothing in a rule; write numbers, quantities, parameters and operators"),
-        (
-            "9 ** 9 < a",
-            "column 4: found '*'; write a parameter, a number, a quantity or a text in quotes there",
-        ),
+        ("9 ** 9 < a", "column 4: found '*'; write a parameter, a number, a quantity or a text in quotes there"),
         ("mode == 'fast", "column 9: the quote ' is not closed; add another '"),
         ("workers in 3", "column 12: found '3'; write a list such as [1, 2, 4] there"),
         ("workers not 3", "column 13: found '3'; write 'in' there"),
@@ -211,36 +208,13 @@ def test_a_rule_means_what_the_same_expression_means_in_python(rule: str, abc: t
     assert parsed.holds(values) is expected
 
 
-@given(
-    st.text(max_size=60)
-    | st.lists(
-        st.sampled_from(
-            [
-                "a",
-                "1",
-                "500m",
-                "<",
-                "<=",
-                "==",
-                "+",
-                "-",
-                "*",
-                "/",
-                "(",
-                ")",
-                "[",
-                "]",
-                ",",
-                "in",
-                "not",
-                "and",
-                "or",
-                "'x'",
-                "true",
-            ]
-        )
-    ).map(" ".join)
-)
+words = st.sampled_from(
+    ["a", "1", "500m", "<", "<=", "==", "+", "-", "*", "/", "(", ")", "[", "]", ",", "in", "not", "and", "or", "'x'",
+     "true"]
+)  # fmt: skip
+
+
+@given(st.text(max_size=60) | st.lists(words).map(" ".join))
 def test_any_text_is_a_rule_or_refused_in_words(text: str) -> None:
     try:
         rule = parse_rule(text, HERE)
