@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.space import written
 from tuner.space.file.read import read
 from tuner.space.model import (
     Budget,
@@ -103,10 +104,7 @@ def folder(tmp_path: Path) -> Path:
 
 def whole(folder: Path, text: str) -> SearchSpace:
     (folder / "space.yaml").write_text(text)
-    space, problems = read(folder)
-    assert problems == ()
-    assert space is not None
-    return space
+    return written.whole(folder)
 
 
 def test_the_example(folder: Path) -> None:

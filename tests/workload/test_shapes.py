@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.space.written import whole
+from tests.space.written import written as written_space
 from tuner.errors import InputError
 from tuner.space.file.read import read
 from tuner.workload.arrivals import described, with_arrivals
@@ -257,13 +259,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(refused.value.problems) == 2
 
 
-SPACE = """
-name: iris
-manifest: deployment.yaml
-parameters: {workers: {int: [1, 4], set: env/WORKERS}}
-workload: {protocol: seldon, request: [a.json, b.json], %s}
-objectives: {throughput: maximize}
-"""
+def space_file(folder: Path, keys: str) -> Path:
+    return written_space(folder, f"{{protocol: seldon, request: [a.json, b.json], {keys}}}")
 
 
 @pytest.mark.parametrize(
@@ -283,26 +280,15 @@ objectives: {throughput: maximize}
     ],
 )
 def test_a_search_space_says_how_requests_arrive(tmp_path: Path, keys: str, expected: str) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
     written(tmp_path, "time,payload\n0,a.json\n1,b.json\n2,b.json\n", "t.csv")
-    space, problems = read(written(tmp_path, SPACE % keys, "space.yaml"))
-    assert not problems
-    assert space is not None
-    assert described(space.workload) == expected
+    assert described(whole(space_file(tmp_path, keys)).workload) == expected
 
 
 def test_a_trace_that_is_not_there_in_the_compact_spelling(tmp_path: Path) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
-    _, problems = read(written(tmp_path, SPACE % "shape: 'trace:nowhere.csv'", "space.yaml"))
+    _, problems = read(space_file(tmp_path, "shape: 'trace:nowhere.csv'"))
     assert [problem.message for problem in problems] == ["the trace cannot be read: No such file or directory"]
 
 
 def test_a_shape_with_rates_of_its_own_sets_the_common_rate_and_the_duration(tmp_path: Path) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
-    file = written(tmp_path, SPACE % "shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}", "space.yaml")
-    space, _ = read(file)
-    assert space is not None
+    space = whole(space_file(tmp_path, "shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}"))
     assert (space.workload.rate_rps, space.workload.duration_s) == (255.0, 30.0)
