@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,10 +47,7 @@ def shape(text: str) -> Rated | Trace:
     [
         ("ramp:10/s..500/s,over=30s", RAMP),
         (" ramp:600/m..0.5k/s , over=30s", RAMP),
-        (
-            "ramp:0.5x..2x,over=1m",
-            Ramp(start=0.5, end=2.0, over_s=60.0, relative=True),
-        ),
+        ("ramp:0.5x..2x,over=1m", Ramp(start=0.5, end=2.0, over_s=60.0, relative=True)),
         ("steps:50..100/s..200/s,each=10s", Steps(rates=(50.0, 100.0, 200.0), each_s=10.0)),
         ("spike:100/s..500/s,after=10s,for=500ms", Spike(base=100.0, peak=500.0, after_s=10.0, for_s=0.5)),
         ("on_off:200/s..0/s,off_for=3s,on_for=2s", OnOff(on=200.0, off=0.0, on_for_s=2.0, off_for_s=3.0)),
@@ -108,9 +106,8 @@ def test_on_and_off_go_on_in_turns_as_long_as_the_window_lasts() -> None:
     ],
 )
 def test_what_is_wrong_with_a_shape_is_said(text: str, said: str) -> None:
-    with pytest.raises(ShapeError) as refused:
+    with pytest.raises(ShapeError, match=re.escape(said)):
         shape(text)
-    assert said in str(refused.value)
 
 
 @given(st.text(max_size=40))
@@ -182,9 +179,8 @@ def test_a_trace_in_json_lines(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_trace_is_said_with_its_line(tmp_path: Path, name: str, text: str, said: str) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=re.escape(said)):
         read_trace(written(tmp_path, text, name), ["a.json"])
-    assert said in str(refused.value)
 
 
 def test_a_trace_wrong_in_every_line_is_not_reported_in_every_line(tmp_path: Path) -> None:
@@ -248,9 +244,8 @@ def test_what_is_given_replaces_what_contradicts_it() -> None:
     ],
 )
 def test_what_contradicts_itself_is_refused(options: dict[str, object], text: str) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=re.escape(text)):
         said(**options)
-    assert text in str(refused.value)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
