@@ -158,18 +158,10 @@ def test_options_that_do_not_fit_are_told_before_anything_is_started(options: Ta
 def test_options_come_before_what_the_search_space_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOBODYS_TOKEN", "abc")
     bound = Constraint(metric="latency_p50", bound=0.01)
-    target = system(
-        str(TOY),
-        options=TargetOptions(
-            connections=3,
-            duration_s=2.0,
-            rate_rps=7.0,
-            headers={"X-A": "b"},
-            slo=(bound,),
-            arrival="constant",
-            token=TOKEN,
-        ),
+    options = TargetOptions(
+        connections=3, duration_s=2.0, rate_rps=7.0, headers={"X-A": "b"}, slo=(bound,), arrival="constant", token=TOKEN
     )
+    target = system(str(TOY), options=options)
     workload = target.workload
     assert (workload.connections, workload.duration_s, workload.rate_rps) == (3, 2.0, 7.0)
     assert (workload.arrival, dict(workload.headers)) == ("constant", {"X-A": "b"})
