@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.space.written import whole, written
 from tuner.errors import InputError, Where
 from tuner.space.digest import input_digest
 from tuner.space.file.read import read
@@ -13,48 +14,13 @@ from tuner.space.model import SearchSpace
 from tuner.targets.inputs import read_inputs
 from tuner.workload.model import Bearer, CheckSpec, PathCheck, TlsSpec
 
-SPACE = """\
-name: a
-manifest: deployment.yaml
-parameters: {{workers: {{int: [1, 2], set: env/WORKERS}}}}
-workload:
-  protocol: {protocol}
-  request: body.json
-  {more}
-slo: {{{slo}}}
-objectives: {{cost: minimize}}
-local: {{command: [python, server.py]}}
-"""
-MANIFEST = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: a}
-spec:
-  selector: {matchLabels: {app: a}}
-  template:
-    metadata: {labels: {app: a}}
-    spec:
-      containers:
-        - name: a
-          image: a:1
-          env: [{name: WORKERS, value: "1"}]
-          ports: [{containerPort: 80}]
-          resources: {limits: {cpu: 100m, memory: 64Mi}}
-"""
+
+def access(folder: Path, line: str) -> Path:
+    return written(folder, "protocol: http", "request: a.json", line)
 
 
-def written(folder: Path, more: str, *, protocol: str = "http", slo: str = "", body: str = "{}") -> Path:
-    (folder / "deployment.yaml").write_text(MANIFEST)
-    (folder / "body.json").write_text(body)
-    (folder / "space.yaml").write_text(SPACE.format(more=more, protocol=protocol, slo=slo))
-    return folder / "space.yaml"
-
-
-def space(folder: Path, more: str) -> SearchSpace:
-    found, problems = read(written(folder, more))
-    assert problems == ()
-    assert found is not None
-    return found
+def space(folder: Path, line: str) -> SearchSpace:
+    return whole(access(folder, line))
 
 
 def test_a_token_is_found_in_a_variable_or_in_a_file(tmp_path: Path) -> None:
@@ -78,7 +44,7 @@ def test_a_token_is_found_in_a_variable_or_in_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_place_of_a_token_is_not_shown(tmp_path: Path, auth: str) -> None:
-    _, problems = read(written(tmp_path, f"auth: {auth}"))
+    _, problems = read(access(tmp_path, f"auth: {auth}"))
     assert problems
     assert {problem.where.line for problem in problems} == {7}
     assert "s3cr3t" not in str(problems)
@@ -94,7 +60,7 @@ def test_tls_of_the_system_or_of_a_given_authority(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tls", ["yes", "[ca.pem]", "ca.pem"])
 def test_tls_that_makes_no_sense(tmp_path: Path, tls: str) -> None:
-    _, (problem,) = read(written(tmp_path, f"tls: {tls}"))
+    _, (problem,) = read(access(tmp_path, f"tls: {tls}"))
     assert "not true or a mapping" in problem.message
 
 
@@ -127,11 +93,12 @@ def test_the_schema_is_part_of_what_was_asked(tmp_path: Path) -> None:
 
 
 def test_bounds_on_streams_need_a_stream(tmp_path: Path) -> None:
-    chat = '{"messages": []}'
+    def chat(body: str) -> Path:
+        return written(tmp_path, "protocol: openai", "request: a.json", slo="ttft_p99: 1s", body=body)
+
     with pytest.raises(
         InputError, match=r"space.yaml: no request asks for a stream, of which ttft_p99 would be measured"
     ):
-        read_inputs(written(tmp_path, "seed: 1", protocol="openai", slo="ttft_p99: 1s", body=chat), "process")
-    stream = '{"messages": [], "stream": true}'
-    inputs = read_inputs(written(tmp_path, "seed: 1", protocol="openai", slo="ttft_p99: 1s", body=stream), "process")
+        read_inputs(chat('{"messages": []}'), "process")
+    inputs = read_inputs(chat('{"messages": [], "stream": true}'), "process")
     assert inputs.traffic.requests[0].streams

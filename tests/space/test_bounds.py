@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import space_of
 from tuner.errors import InputError
 from tuner.space.bounds import bound_on, parse_bound
 from tuner.space.digest import input_digest
-from tuner.space.model import Constraint, Objective, SearchSpace
+from tuner.space.model import Constraint, SearchSpace
 from tuner.workload.model import RequestSource, WorkloadSpec
 
 
@@ -55,16 +56,9 @@ def test_the_digest_follows_contents_not_places(tmp_path: Path) -> None:
         folder.mkdir(exist_ok=True)
         for name in ("space.yaml", "deployment.yaml", "a.json", "b.json"):
             (folder / name).write_text(name)
-        return SearchSpace(
-            name="space",
-            file=folder / "space.yaml",
-            manifest=folder / "deployment.yaml",
-            parameters=(),
-            workload=WorkloadSpec(
-                protocol="http", requests=tuple(RequestSource(path=folder / name) for name in requests)
-            ),
-            objectives=(Objective(metric="cost", direction="minimize"),),
-        )
+        sources = tuple(RequestSource(path=folder / name) for name in requests)
+        workload = WorkloadSpec(protocol="http", requests=sources)
+        return space_of((), file=folder / "space.yaml", manifest=folder / "deployment.yaml", workload=workload)
 
     one = space(tmp_path / "one", "a.json", "b.json")
     digest = input_digest(one)

@@ -5,33 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.space.written import written
 from tuner.errors import InputError
 from tuner.space.file.read import read as read_space
 from tuner.workload.arrivals import with_arrivals
 from tuner.workload.length import Length, parse_length
 from tuner.workload.model import WorkloadSpec
 
-SPACE = """\
-manifest: deployment.yaml
-name: a
-parameters: {workers: {int: [1, 2], set: env/WORKERS}}
-objectives: {cost: minimize}
-workload:
-  protocol: http
-  request: request.json
-"""
-
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("deployment.yaml", "request.json"):
-        (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def read(folder: Path, text: str) -> tuple[Length, list[str]]:
-    (folder / "space.yaml").write_text(SPACE + "".join(f"  {line}\n" for line in text.splitlines()))
+def read(folder: Path, *keys: str) -> tuple[Length, list[str]]:
+    written(folder, "protocol: http", "request: a.json", "seed: 0", *keys)
     space, problems = read_space(Path("space.yaml"))
     assert space is not None
     load = space.workload
@@ -46,7 +35,7 @@ def test_a_duration_is_fixed_or_open(folder: Path) -> None:
 
 
 def test_what_is_missing_is_told_with_its_line(folder: Path) -> None:
-    length, problems = read(folder, "duration:\n  least: 3s")
+    length, problems = read(folder, "duration:", "  least: 3s")
     assert length == Length(least_s=5.0), "the usual one, to check the rest by"
     assert problems == [
         "space.yaml:9: 'most' is missing; write duration: {least: 3s, most: 30s}, or a plain duration: 5s"

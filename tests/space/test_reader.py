@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.space import written
 from tuner.space.file.read import read
 from tuner.space.model import (
     Budget,
@@ -103,10 +104,7 @@ def folder(tmp_path: Path) -> Path:
 
 def whole(folder: Path, text: str) -> SearchSpace:
     (folder / "space.yaml").write_text(text)
-    space, problems = read(folder)
-    assert problems == ()
-    assert space is not None
-    return space
+    return written.whole(folder)
 
 
 def test_the_example(folder: Path) -> None:
@@ -143,13 +141,8 @@ def test_every_field(folder: Path) -> None:
     assert space.parameter("burst").domain == Choices(values=("yes", "no")), "YAML 1.2: no truth values"
     load = space.workload
     assert [(source.path.name, source.weight) for source in load.requests] == [("request.json", 9), ("other.json", 1)]
-    assert (load.protocol, load.model, load.arrival, load.path, load.method) == (
-        "v2",
-        "iris",
-        "constant",
-        "/infer",
-        "PUT",
-    )
+    assert (load.protocol, load.model, load.arrival) == ("v2", "iris", "constant")
+    assert (load.path, load.method) == ("/infer", "PUT")
     assert dict(load.headers) == {"Authorization": "Bearer abc", "X-Number": "007"}
     assert (load.rate_rps, load.connections, load.seed) == (None, 8, 7)
     assert (load.timeout_s, load.warm_up_s, load.duration_s, load.step_s, load.ready_timeout_s) == (0.5, 0, 10, 1, 120)

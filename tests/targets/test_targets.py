@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +16,8 @@ from tuner.load.model import LoadWindow
 from tuner.space.model import Constraint
 from tuner.targets import remote
 from tuner.targets.deployed import Deployed
-from tuner.targets.model import TargetOptions
+from tuner.targets.model import SystemUnderTest, TargetOptions
 from tuner.targets.named import system
-from tuner.targets.remote import Remote
 from tuner.trials.clock import FakeClock
 from tuner.workload.model import Bearer
 
@@ -27,15 +27,9 @@ TOKEN = Bearer(env="NOBODYS_TOKEN", where=Where(file="--token-env"))
 
 
 @pytest.fixture(autouse=True)
-def _state_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture(autouse=True)
-def _cpus_as_before() -> Iterator[None]:
+def _state_and_cpus_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is deployed leaves the servers' CPUs alone; the other tests need not."""
-    import os
-
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     before = os.sched_getaffinity(0)
     yield
     os.sched_setaffinity(0, before)
@@ -47,10 +41,27 @@ def url() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A copy of the toy to be changed; its server runs where it is."""
+    folder = tmp_path / "toy"
+    shutil.copytree(TOY, folder)
+    replaced(folder / "space.yaml", "folder: ..", f"folder: {TOY.parent}")
+    return folder
+
+
+def replaced(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text().replace(old, new))
+
+
 def refusals(text: str | Path, options: TargetOptions = NONE) -> str:
     with pytest.raises(InputError) as raised:
         system(str(text), options=options)
     return str(raised.value)
+
+
+def nobody_at(url: str) -> SystemUnderTest:
+    return system(url, options=replace(NONE, timeout_s=0.2), clock=FakeClock())
 
 
 def test_a_url_is_spoken_to_and_nothing_is_started(url: str) -> None:
@@ -147,18 +158,10 @@ def test_options_that_do_not_fit_are_told_before_anything_is_started(options: Ta
 def test_options_come_before_what_the_search_space_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOBODYS_TOKEN", "abc")
     bound = Constraint(metric="latency_p50", bound=0.01)
-    target = system(
-        str(TOY),
-        options=TargetOptions(
-            connections=3,
-            duration_s=2.0,
-            rate_rps=7.0,
-            headers={"X-A": "b"},
-            slo=(bound,),
-            arrival="constant",
-            token=TOKEN,
-        ),
+    options = TargetOptions(
+        connections=3, duration_s=2.0, rate_rps=7.0, headers={"X-A": "b"}, slo=(bound,), arrival="constant", token=TOKEN
     )
+    target = system(str(TOY), options=options)
     workload = target.workload
     assert (workload.connections, workload.duration_s, workload.rate_rps) == (3, 2.0, 7.0)
     assert (workload.arrival, dict(workload.headers)) == ("constant", {"X-A": "b"})
@@ -175,10 +178,7 @@ def test_a_search_space_serves_its_baseline_anew_each_time() -> None:
             assert served.startup_s is not None
             assert served.startup_s > 0
     assert stages == ["deploy", "wait until ready", "verify", "take down"] * 2
-    with (
-        pytest.raises(TrialFailure),
-        system(urls[0], options=replace(NONE, timeout_s=0.2), clock=FakeClock()).serve(lambda _: None),
-    ):
+    with pytest.raises(TrialFailure), nobody_at(urls[0]).serve(lambda _: None):
         pass
 
 
@@ -191,15 +191,11 @@ def test_a_manifest_is_run_as_the_search_space_beside_it_says() -> None:
         assert served.running.differences() == ()
 
 
-def test_a_manifest_beside_a_space_of_another_manifest_needs_to_be_told(tmp_path: Path) -> None:
-    folder = tmp_path / "toy"
-    shutil.copytree(TOY, folder)
-    other = folder / "other.yaml"
-    shutil.copy(folder / "deployment.yaml", other)
+def test_a_manifest_beside_a_space_of_another_manifest_needs_to_be_told(toy: Path) -> None:
+    other = toy / "other.yaml"
+    shutil.copy(toy / "deployment.yaml", other)
     assert "nothing says how image" in refusals(other)
-    space = (folder / "space.yaml").read_text().replace("folder: ..", f"folder: {TOY.parent}")
-    (folder / "space.yaml").write_text(space)
-    target = system(str(other), options=replace(NONE, space=folder))
+    target = system(str(other), options=replace(NONE, space=toy))
     assert target.describe()["manifest"] == str(other)
 
 
@@ -219,35 +215,18 @@ def test_an_interrupt_takes_down_what_was_started() -> None:
     assert raised.value.kind == "NotReady"
 
 
-def nobody_at(url: str) -> Remote:
-    found = system(url, options=replace(NONE, timeout_s=0.2), clock=FakeClock())
-    assert isinstance(found, Remote)
-    return found
-
-
-def test_a_server_that_dies_tells_what_it_said(tmp_path: Path) -> None:
-    folder = tmp_path / "toy"
-    shutil.copytree(TOY, folder)
-    text = (folder / "space.yaml").read_text()
-    text = text.replace("[python, toy.py]", "[python, -c, 'raise SystemExit(\"no model here\")']").replace("..", ".")
-    (folder / "space.yaml").write_text(text)
-    with pytest.raises(TrialFailure) as raised, system(str(folder), options=NONE).serve(lambda _: None):
+def test_a_server_that_dies_tells_what_it_said(toy: Path) -> None:
+    replaced(toy / "space.yaml", "[python, toy.py]", "[python, -c, 'raise SystemExit(\"no model here\")']")
+    with pytest.raises(TrialFailure) as raised, system(str(toy), options=NONE).serve(lambda _: None):
         pass
     assert raised.value.kind == "Crashed"
     assert "no model here" in raised.value.logs
 
 
-def test_what_can_never_run_here_is_not_started(tmp_path: Path) -> None:
-    folder = tmp_path / "toy"
-    shutil.copytree(TOY, folder)
-    manifest = folder / "deployment.yaml"
-    manifest.write_text(manifest.read_text().replace("cpu: 500m", 'cpu: "4000"'))
-    space = (folder / "space.yaml").read_text().replace("folder: ..", f"folder: {TOY.parent}")
-    (folder / "space.yaml").write_text(space)
-    with (
-        pytest.raises(EnvironmentFailure, match="cannot run here"),
-        system(str(folder), options=NONE).serve(lambda _: None),
-    ):
+def test_what_can_never_run_here_is_not_started(toy: Path) -> None:
+    replaced(toy / "deployment.yaml", "cpu: 500m", 'cpu: "4000"')
+    huge = system(str(toy), options=NONE)
+    with pytest.raises(EnvironmentFailure, match="cannot run here"), huge.serve(lambda _: None):
         pass
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.space.written import whole
+from tests.space.written import written as written_space
 from tuner.errors import InputError
 from tuner.space.file.read import read
 from tuner.workload.arrivals import described, with_arrivals
@@ -44,10 +47,7 @@ def shape(text: str) -> Rated | Trace:
     [
         ("ramp:10/s..500/s,over=30s", RAMP),
         (" ramp:600/m..0.5k/s , over=30s", RAMP),
-        (
-            "ramp:0.5x..2x,over=1m",
-            Ramp(start=0.5, end=2.0, over_s=60.0, relative=True),
-        ),
+        ("ramp:0.5x..2x,over=1m", Ramp(start=0.5, end=2.0, over_s=60.0, relative=True)),
         ("steps:50..100/s..200/s,each=10s", Steps(rates=(50.0, 100.0, 200.0), each_s=10.0)),
         ("spike:100/s..500/s,after=10s,for=500ms", Spike(base=100.0, peak=500.0, after_s=10.0, for_s=0.5)),
         ("on_off:200/s..0/s,off_for=3s,on_for=2s", OnOff(on=200.0, off=0.0, on_for_s=2.0, off_for_s=3.0)),
@@ -106,9 +106,8 @@ def test_on_and_off_go_on_in_turns_as_long_as_the_window_lasts() -> None:
     ],
 )
 def test_what_is_wrong_with_a_shape_is_said(text: str, said: str) -> None:
-    with pytest.raises(ShapeError) as refused:
+    with pytest.raises(ShapeError, match=re.escape(said)):
         shape(text)
-    assert said in str(refused.value)
 
 
 @given(st.text(max_size=40))
@@ -180,9 +179,8 @@ def test_a_trace_in_json_lines(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_trace_is_said_with_its_line(tmp_path: Path, name: str, text: str, said: str) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=re.escape(said)):
         read_trace(written(tmp_path, text, name), ["a.json"])
-    assert said in str(refused.value)
 
 
 def test_a_trace_wrong_in_every_line_is_not_reported_in_every_line(tmp_path: Path) -> None:
@@ -246,9 +244,8 @@ def test_what_is_given_replaces_what_contradicts_it() -> None:
     ],
 )
 def test_what_contradicts_itself_is_refused(options: dict[str, object], text: str) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError, match=re.escape(text)):
         said(**options)
-    assert text in str(refused.value)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -257,13 +254,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(refused.value.problems) == 2
 
 
-SPACE = """
-name: iris
-manifest: deployment.yaml
-parameters: {workers: {int: [1, 4], set: env/WORKERS}}
-workload: {protocol: seldon, request: [a.json, b.json], %s}
-objectives: {throughput: maximize}
-"""
+def space_file(folder: Path, keys: str) -> Path:
+    return written_space(folder, f"{{protocol: seldon, request: [a.json, b.json], {keys}}}")
 
 
 @pytest.mark.parametrize(
@@ -283,26 +275,15 @@ objectives: {throughput: maximize}
     ],
 )
 def test_a_search_space_says_how_requests_arrive(tmp_path: Path, keys: str, expected: str) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
     written(tmp_path, "time,payload\n0,a.json\n1,b.json\n2,b.json\n", "t.csv")
-    space, problems = read(written(tmp_path, SPACE % keys, "space.yaml"))
-    assert not problems
-    assert space is not None
-    assert described(space.workload) == expected
+    assert described(whole(space_file(tmp_path, keys)).workload) == expected
 
 
 def test_a_trace_that_is_not_there_in_the_compact_spelling(tmp_path: Path) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
-    _, problems = read(written(tmp_path, SPACE % "shape: 'trace:nowhere.csv'", "space.yaml"))
+    _, problems = read(space_file(tmp_path, "shape: 'trace:nowhere.csv'"))
     assert [problem.message for problem in problems] == ["the trace cannot be read: No such file or directory"]
 
 
 def test_a_shape_with_rates_of_its_own_sets_the_common_rate_and_the_duration(tmp_path: Path) -> None:
-    for name in ("deployment.yaml", "a.json", "b.json"):
-        written(tmp_path, "{}", name)
-    file = written(tmp_path, SPACE % "shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}", "space.yaml")
-    space, _ = read(file)
-    assert space is not None
+    space = whole(space_file(tmp_path, "shape: {ramp: {from: 10/s, to: 500/s, over: 30s}}"))
     assert (space.workload.rate_rps, space.workload.duration_s) == (255.0, 30.0)

@@ -44,9 +44,7 @@ def grid(domain: Domain) -> Sequence[Value] | None:
     if isinstance(domain, IntRange):
         return range(domain.low, domain.high + 1, domain.step)
     number = count(domain)
-    if number is None:
-        return None
-    return tuple(_step(domain, index) for index in range(number))
+    return None if number is None else tuple(_step(domain, index) for index in range(number))
 
 
 def extremes(domain: Domain) -> tuple[Value, Value]:

@@ -36,35 +36,15 @@ STREAM_METRICS = frozenset(name for name, _ in (*TTFT_PERCENTILES, *GAP_PERCENTI
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(
-            name="throughput",
-            unit="rate",
-            better="maximize",
-            meaning="highest offered rate that meets the SLO",
-        ),
+        Metric(name="throughput", unit="rate", better="maximize", meaning="highest offered rate that meets the SLO"),
         *(
-            Metric(
-                name=name, unit="seconds", better="minimize", meaning=f"latency at the common rate, {q:.4g} quantile"
+            Metric(name=name, unit="seconds", better="minimize", meaning=f"{what} at the common rate, {q:.4g} quantile")
+            for what, percentiles in (
+                ("latency", LATENCY_PERCENTILES),
+                ("time to a stream's first token", TTFT_PERCENTILES),
+                ("time between a stream's tokens", GAP_PERCENTILES),
             )
-            for name, q in LATENCY_PERCENTILES
-        ),
-        *(
-            Metric(
-                name=name,
-                unit="seconds",
-                better="minimize",
-                meaning=f"time to a stream's first token at the common rate, {q:.4g} quantile",
-            )
-            for name, q in TTFT_PERCENTILES
-        ),
-        *(
-            Metric(
-                name=name,
-                unit="seconds",
-                better="minimize",
-                meaning=f"time between a stream's tokens at the common rate, {q:.4g} quantile",
-            )
-            for name, q in GAP_PERCENTILES
+            for name, q in percentiles
         ),
         Metric(name="error_ratio", unit="ratio", better="minimize", meaning="failed requests at the common rate"),
         Metric(name="cost", unit="money_per_hour", better="minimize", meaning="price of the requested resources"),

@@ -147,10 +147,7 @@ class SearchSpace:
 
     def parameter(self, name: str) -> Parameter:
         """Raises KeyError for a name that is not a parameter's."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        raise KeyError(name)
+        return {parameter.name: parameter for parameter in self.parameters}[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ MAX_TOKENS = 200
 MAX_NESTING = 30
 KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})
 
+_Number = int | Fraction
 _Values = Mapping[str, Operand]
 _Evaluate = Callable[[_Values], Operand]
 _Kind = Literal["number", "text", "truth", "any"]
@@ -51,13 +52,10 @@ _NEEDED: dict[_Kind, str] = {
     "number": "arithmetic and order need numbers or quantities",
     "truth": "compare it with something, as in workers <= 4",
 }
-_ORDER: dict[str, Callable[[int | Fraction, int | Fraction], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ARITHMETIC: dict[str, Callable[[int | Fraction, int | Fraction], int | Fraction]] = {
+_Order = Callable[[_Number, _Number], bool]
+_ORDER: dict[str, _Order] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_Arithmetic = Callable[[_Number, _Number], _Number]
+_ARITHMETIC: dict[str, _Arithmetic] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -292,13 +290,11 @@ def _test(sign: str, one: _Part, other: _Part) -> Callable[[_Values], bool]:
     return lambda v: compare(_number(low(v)), _number(high(v)))
 
 
-def _applied(
-    apply: Callable[[int | Fraction, int | Fraction], int | Fraction], one: _Evaluate, other: _Evaluate
-) -> _Evaluate:
+def _applied(apply: _Arithmetic, one: _Evaluate, other: _Evaluate) -> _Evaluate:
     return lambda v: apply(_number(one(v)), _number(other(v)))
 
 
-def _number(value: Operand) -> int | Fraction:
+def _number(value: Operand) -> _Number:
     if isinstance(value, bool | str):
         raise TypeError(f"{value!r} is not a number")
     return value

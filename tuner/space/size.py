@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from tuner.errors import Mistake
 from tuner.space.active import exists, in_order
@@ -106,19 +107,8 @@ def _without_rules(parameters: Sequence[Parameter]) -> int:
         """Assignments of it and all that depends on it, where it exists."""
         children = dependants[parameter.name]
         number = count(parameter.domain) or 0
-        if not children:
-            return number
         opened = {value for child in children if child.when for value in child.when.values}
-        total = number - len(opened)
-        for value in opened:
-            product = 1
-            for child in children:
-                if child.when and value in child.when.values:
-                    product *= below(child)
-            total += product
-        return total
+        branches = [[child for child in children if child.when and value in child.when.values] for value in opened]
+        return number - len(opened) + sum(prod(map(below, branch)) for branch in branches)
 
-    total = 1
-    for root in dependants[None]:
-        total *= below(root)
-    return total
+    return prod(map(below, dependants[None]))

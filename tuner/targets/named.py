@@ -70,14 +70,8 @@ def _of_study(text: str, options: TargetOptions, notice: Callable[[str], None]) 
     inputs = inputs_of(study)
     workload = replace(inputs.space.workload, rate_rps=summary.rate_rps)
     space, wrong = _overridden(replace(inputs.space, workload=workload), options)
-    inputs = complete(
-        space,
-        wrong,
-        summary.start.backend,
-        namespace=summary.start.namespace,
-        context=summary.start.context,
-        baseline_only=True,
-    )
+    start = summary.start
+    inputs = complete(space, wrong, start.backend, namespace=start.namespace, context=start.context, baseline_only=True)
     chosen = next(trial for trial in summary.trials if trial.number == summary.choice.candidate.trial)
     return Deployed(text, inputs, chosen.configuration, options, notice)
 

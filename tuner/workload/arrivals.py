@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.units import format_seconds
 from tuner.workload.intensity import Intensity
-from tuner.workload.length import WITHIN, Length
+from tuner.workload.length import Length
 from tuner.workload.model import WorkloadSpec
-from tuner.workload.shapes import (
-    Arrival,
-    Gaps,
-    Rated,
-    ShapeError,
-    ShapeMistake,
-    Trace,
-    parse_arrival,
-    parse_shape,
-    spelled,
-)
+from tuner.workload.shapes import Gaps, Rated, ShapeError, ShapeMistake, Trace, parse_arrival, parse_shape, spelled
 from tuner.workload.trace import read_trace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
-    """The fields of a `WorkloadSpec` that say when requests come, and for how long."""
-
-    rate_rps: float | None
-    arrival: Arrival
-    cv: float
-    think_s: float
-    shape: Rated | Trace | None
-    duration_s: float
-    most_s: float | None = None
-    within: float = WITHIN
 
 
 def with_arrivals(
@@ -67,8 +43,7 @@ def with_arrivals(
     usual = Length(least_s=workload.duration_s, most_s=workload.most_s, within=workload.within)
     if new is not None:
         usual = Length(least_s=new.length_s)
-    merged = arrivals(gaps, new or kept, rate_rps or common_rps, length or usual)
-    return replace(workload, **{item.name: getattr(merged, item.name) for item in fields(merged)})
+    return arriving(workload, gaps, new or kept, rate_rps or common_rps, length or usual)
 
 
 def _spelled(workload: WorkloadSpec, arrival: str | None, shape: str | None) -> tuple[Gaps, Rated | Trace | None]:
@@ -105,19 +80,22 @@ def described(workload: WorkloadSpec) -> str:
     return gaps if workload.shape is None else f"{gaps} {spelled(workload.shape)}"
 
 
-def arrivals(gaps: Gaps, shape: Rated | Trace | None, rate_rps: float | None, length: Length) -> Arrivals:
-    duration_s = length.least_s
+def arriving(
+    workload: WorkloadSpec, gaps: Gaps, shape: Rated | Trace | None, rate_rps: float | None, length: Length
+) -> WorkloadSpec:
+    """The workload with requests that come like this, and for so long."""
     if isinstance(shape, Trace):
-        rate_rps = sum(at_s <= duration_s for at_s in shape.due_s) / duration_s
+        rate_rps = sum(at_s <= length.least_s for at_s in shape.due_s) / length.least_s
     elif shape is not None and not shape.relative:
-        rate_rps = Intensity(shape.corners(duration_s)).mean(duration_s)
-    return Arrivals(
+        rate_rps = Intensity(shape.corners(length.least_s)).mean(length.least_s)
+    return replace(
+        workload,
         rate_rps=rate_rps,
         arrival=gaps.arrival,
         cv=gaps.cv,
         think_s=gaps.think_s,
         shape=None if gaps.arrival == "closed" else shape,
-        duration_s=duration_s,
+        duration_s=length.least_s,
         most_s=length.most_s,
         within=length.within,
     )

@@ -17,17 +17,18 @@ loop (``closed``, ``closed:think=200ms``) has neither gaps nor a shape: its requ
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast, get_args
 
 from tuner.errors import Mistake
 from tuner.nearest import nearest
 from tuner.units import rate, seconds
 
 Arrival = Literal["poisson", "constant", "gamma", "closed"]
-ARRIVALS: tuple[Arrival, ...] = ("poisson", "constant", "gamma", "closed")
+ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
 Corners = tuple[tuple[float, float], ...]
 MOST_CV = 100.0
 """Beyond it hardly any window is long enough to hold two bursts."""
@@ -36,40 +37,35 @@ CYCLES = 8
 _MULTIPLE = re.compile(r"(\d+\.?\d*|\.\d+)\s*x", re.ASCII)
 
 
-class Shape(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape(ABC):
     """A rate over time. `relative`: its rates are multiples of the common rate, else requests/s."""
 
-    @property
-    def relative(self) -> bool: ...
+    relative: bool = False
 
     @property
+    @abstractmethod
     def least_s(self) -> float:
         """The shortest window it makes sense in."""
-        ...
 
     @property
     def length_s(self) -> float:
         """The window it takes where no duration is given."""
-        ...
+        return self.least_s
 
+    @abstractmethod
     def corners(self, duration_s: float) -> Corners:
         """(seconds, rate) corners of a piecewise linear rate, from 0 on; after the last its rate goes on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ramp:
+class Ramp(Shape):
     start: float
     end: float
     over_s: float
-    relative: bool = False
 
     @property
     def least_s(self) -> float:
-        return self.over_s
-
-    @property
-    def length_s(self) -> float:
         return self.over_s
 
     def corners(self, duration_s: float) -> Corners:  # noqa: ARG002
@@ -77,18 +73,13 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
+class Steps(Shape):
     rates: tuple[float, ...]
     each_s: float
-    relative: bool = False
 
     @property
     def least_s(self) -> float:
         return self.each_s * len(self.rates)
-
-    @property
-    def length_s(self) -> float:
-        return self.least_s
 
     def corners(self, duration_s: float) -> Corners:  # noqa: ARG002
         ends = [(number * self.each_s, (number + 1) * self.each_s) for number in range(len(self.rates))]
@@ -96,12 +87,11 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spike:
+class Spike(Shape):
     base: float
     peak: float
     after_s: float
     for_s: float
-    relative: bool = False
 
     @property
     def least_s(self) -> float:
@@ -118,12 +108,11 @@ class Spike:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnOff:
+class OnOff(Shape):
     on: float
     off: float
     on_for_s: float
     off_for_s: float
-    relative: bool = False
 
     @property
     def least_s(self) -> float:
@@ -178,8 +167,16 @@ EXAMPLES = {
     "on_off": "on_off:200/s..20/s,on_for=2s,off_for=3s",
     "trace": "trace:arrivals.csv",
 }
-RATES = {"ramp": ("from", "to"), "steps": ("rates",), "spike": ("from", "to"), "on_off": ("on", "off")}
+_TYPES: dict[str, type[Rated]] = {"ramp": Ramp, "steps": Steps, "spike": Spike, "on_off": OnOff}
+RATES = {
+    "ramp": {"from": "start", "to": "end"},
+    "steps": {"rates": "rates"},
+    "spike": {"from": "base", "to": "peak"},
+    "on_off": {"on": "on", "off": "off"},
+}
+"""The names of a shape's rates, with the fields that hold them."""
 TIMES = {"ramp": ("over",), "steps": ("each",), "spike": ("after", "for"), "on_off": ("on_for", "off_for")}
+"""The names of its times; the field of each is called so, with ``_s``."""
 
 
 class ShapeMistake(Mistake):
@@ -233,13 +230,11 @@ def parse_shape(text: str, trace: Callable[[str], Trace]) -> Rated | Trace:
     """A shape in its compact spelling; `trace` reads the file of that name. Raises ShapeError, and what `trace` does."""
     kind, colon, rest = text.strip().partition(":")
     if kind not in KINDS:
-        raise ShapeError([ShapeMistake(key=None, message=f"no shape is called {kind!r}", fix=nearest(kind, KINDS))])
+        raise ShapeError([ShapeMistake(None, f"no shape is called {kind!r}", nearest(kind, KINDS))])
     rates, *parts = rest.split(",")
     if not colon or not rates:
         what = "file" if kind == "trace" else "rates"
-        raise ShapeError(
-            [ShapeMistake(key=None, message=f"{text!r} names no {what}", fix=f"write for example {EXAMPLES[kind]}")]
-        )
+        raise ShapeError([ShapeMistake(None, f"{text!r} names no {what}", f"write for example {EXAMPLES[kind]}")])
     if kind == "trace":
         return trace(rest)
     return shape_of(kind, _written(kind, rates.split(".."), parts))
@@ -272,22 +267,13 @@ def shape_of(kind: str, written: Mapping[str, tuple[str, ...]]) -> Rated:
 
 def spelled(shape: Rated | Trace) -> str:
     """The shape in its compact spelling; a trace by its file's name."""
-
-    def rates(*levels: float) -> str:
-        return "..".join(f"{level:.12g}{'x' if relative else '/s'}" for level in levels)
-
     if isinstance(shape, Trace):
         return f"trace:{shape.path.name}"
-    relative = shape.relative
-    match shape:
-        case Ramp():
-            return f"ramp:{rates(shape.start, shape.end)},over={shape.over_s:g}s"
-        case Steps():
-            return f"steps:{rates(*shape.rates)},each={shape.each_s:g}s"
-        case Spike():
-            return f"spike:{rates(shape.base, shape.peak)},after={shape.after_s:g}s,for={shape.for_s:g}s"
-        case OnOff():
-            return f"on_off:{rates(shape.on, shape.off)},on_for={shape.on_for_s:g}s,off_for={shape.off_for_s:g}s"
+    kind = next(kind for kind, of in _TYPES.items() if isinstance(shape, of))
+    levels = shape.rates if isinstance(shape, Steps) else [getattr(shape, field) for field in RATES[kind].values()]
+    unit = "x" if shape.relative else "/s"
+    times = [f"{key}={getattr(shape, f'{key}_s'):g}s" for key in TIMES[kind]]
+    return ",".join((f"{kind}:" + "..".join(f"{level:.12g}{unit}" for level in levels), *times))
 
 
 def _written(kind: str, rates: Sequence[str], parts: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -332,30 +318,19 @@ def _time(text: str) -> float:
 
 
 def _senseless(kind: str, values: Mapping[str, tuple[float, ...]], multiples: set[bool]) -> list[ShapeMistake]:
-    levels = [level for key in RATES[kind] for level in values[key]]
+    keys = list(RATES[kind])
+    levels = [level for key in keys for level in values[key]]
     if len(multiples) > 1:
         what = f"{kind} mixes rates (100/s) and multiples of the common rate (2x)"
-        return [ShapeMistake(key=RATES[kind][0], message=what, fix="write all of them in one way")]
+        return [ShapeMistake(key=keys[0], message=what, fix="write all of them in one way")]
     if len(set(levels)) < 2:
         what = f"{kind} does not change its rate: {' and '.join(f'{level:g}' for level in levels)}"
-        return [ShapeMistake(key=RATES[kind][-1], message=what, fix=f"write two rates, for example {EXAMPLES[kind]}")]
+        return [ShapeMistake(key=keys[-1], message=what, fix=f"write two rates, for example {EXAMPLES[kind]}")]
     return []
 
 
 def _shape_of(kind: str, values: Mapping[str, tuple[float, ...]], *, relative: bool) -> Rated:
-    one: Any = {key: parts[0] for key, parts in values.items()}
-    match kind:
-        case "ramp":
-            return Ramp(start=one["from"], end=one["to"], over_s=one["over"], relative=relative)
-        case "steps":
-            return Steps(rates=values["rates"], each_s=one["each"], relative=relative)
-        case "spike":
-            return Spike(base=one["from"], peak=one["to"], after_s=one["after"], for_s=one["for"], relative=relative)
-        case _:
-            return OnOff(
-                on=one["on"],
-                off=one["off"],
-                on_for_s=one["on_for"],
-                off_for_s=one["off_for"],
-                relative=relative,
-            )
+    fields: dict[str, Any] = {f"{key}_s": values[key][0] for key in TIMES[kind]}
+    for key, field in RATES[kind].items():
+        fields[field] = values[key] if kind == "steps" else values[key][0]
+    return _TYPES[kind](**fields, relative=relative)

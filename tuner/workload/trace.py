@@ -33,7 +33,9 @@ _Row = tuple[int, Mapping[str, Any]]
 def read_trace(path: Path, payloads: Sequence[str]) -> Trace:
     """`payloads` are the names of the workload's request files. Raises InputError with file and line."""
     rows = _rows(path)
-    names = {**{str(number): number for number in range(len(payloads))}, **_first_of_each(payloads)}
+    numbers = range(len(payloads))
+    # of files of one name the first is meant
+    names = {str(number): number for number in numbers} | {payloads[number]: number for number in reversed(numbers)}
     problems: list[Problem] = []
     times: list[float] = []
     picks: list[int] = []
@@ -118,10 +120,6 @@ def _payload(name: str, names: Mapping[str, int]) -> int:
     if name not in names:
         raise Mistake(f"payload {name!r} is none of the workload's request files", nearest(name, names))
     return names[name]
-
-
-def _first_of_each(payloads: Sequence[str]) -> dict[str, int]:
-    return {name: number for number, name in reversed(list(enumerate(payloads)))}
 
 
 def _whole(path: Path, times: Sequence[float], picks: Sequence[int]) -> list[Problem]:

@@ -88,7 +88,7 @@ def _place(root: Mapping, loc: Loc) -> _Place:
 
 def by_key(model: type[Keys]) -> dict[str, FieldInfo]:
     """A model's fields by their keys in the file."""
-    return {str(field.alias): field for field in model.model_fields.values()}
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def extra_of(field: FieldInfo | None, what: str) -> str:

@@ -1,7 +1,7 @@
 """Every key of the search-space file: what may stand there, what it means, and an example.
 
-Fields are called as in `tuner.space.model` and aliased to their keys, so that most models become one of its nouns by a
-single step (`From`). A key that is not in the file is not set, and the noun's own default holds.
+Fields are called as in `tuner.space.model`, and aliased where their keys are not, so that most models become one of its
+nouns by a single step (`From`). A key that is not in the file is not set, and the noun's own default holds.
 """
 
 from __future__ import annotations
@@ -74,15 +74,15 @@ class Keys(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
-def key(name: str, meaning: str, default: str = "", example: str = "", **told: str) -> Any:
-    """A field for the key `name`. `default`: what holds without it, in words. More may be told:
+def key(meaning: str, default: str = "", example: str = "", *, alias: str | None = None, **told: str) -> Any:
+    """A field for a key of its name, or for `alias`. `default`: what holds without it, in words. More may be told:
 
     `required`: it must be there, and what to add where it is not; `fix`: what to do about a wrong kind of value (else:
     write the example).
     """
     extra = {"default": default, "example": example, "required": "", "fix": ""} | told
     first = ... if extra["required"] else None
-    return Field(first, alias=name, description=meaning, json_schema_extra=cast("Any", extra))
+    return Field(first, alias=alias, description=meaning, json_schema_extra=cast("Any", extra))
 
 
 def given(keys: Keys) -> dict[str, Any]:
@@ -178,25 +178,25 @@ class ParameterKeys(Keys):
 
     model_config = ConfigDict(json_schema_extra=_ONE_DOMAIN)
     whole: Annotated[tuple[Annotated[int, _WHOLE], Annotated[int, _WHOLE]] | None, BeforeValidator(_range)] = key(
-        "int", "`[low, high]`, whole numbers, both included", "", "[1, 4]"
+        "`[low, high]`, whole numbers, both included", "", "[1, 4]", alias="int"
     )
     real: Annotated[tuple[Annotated[float, _REAL], Annotated[float, _REAL]] | None, BeforeValidator(_range)] = key(
-        "float", "`[low, high]`, numbers, both included", "", "[0.1, 0.9]"
+        "`[low, high]`, numbers, both included", "", "[0.1, 0.9]", alias="float"
     )
     choices: Annotated[list[Annotated[Any, _CHOICE]] | None, Field(min_length=1), BeforeValidator(_choices)] = key(
-        "choices", "a list of values; quantities as quantities (`1000m` and `1` are the same)", "", "[1, 2, 4]"
+        "a list of values; quantities as quantities (`1000m` and `1` are the same)", "", "[1, 2, 4]"
     )
-    log: v.Flag = key("log", "`true`: a range is searched evenly in the logarithm", "`false`", "true")
+    log: v.Flag = key("`true`: a range is searched evenly in the logarithm", "`false`", "true")
     step: Annotated[float | None, BeforeValidator(_step), _ABOVE_ZERO] = key(
-        "step", "how far apart the values of a range are", "1; of `float` continuous", "0.1"
+        "how far apart the values of a range are", "1; of `float` continuous", "0.1"
     )
     targets: Annotated[list[str] | None, _TARGETS] = key(
-        "set", "an address, or a list of them that all get the value", "required", "[limits/cpu, requests/cpu]"
+        "an address, or a list of them that all get the value", "required", "[limits/cpu, requests/cpu]", alias="set"
     )
     when: Annotated[tuple[str, list[Scalar]] | None, v.Leaf(_when, "", schema=_CONDITION)] = key(
-        "when", "`{parameter: value}` or `{parameter: [values]}`: exists only then", "always", "{batching: true}"
+        "`{parameter: value}` or `{parameter: [values]}`: exists only then", "always", "{batching: true}"
     )
-    container: v.Text | None = key("container", "another container than the file's", "", "classifier")
+    container: v.Text | None = key("another container than the file's", "", "classifier")
 
 
 def _weight(node: Node) -> float | None:
@@ -209,11 +209,13 @@ def _weight(node: Node) -> float | None:
 class RequestKeys(Keys):
     """A request file, and its share among several."""
 
-    path: v.File = key("file", "a file with the body", required="write for example {file: request.json, weight: 2}")
+    path: v.File = key(
+        "a file with the body", required="write for example {file: request.json, weight: 2}", alias="file"
+    )
     weight: Annotated[
         float, v.Leaf(_weight, "a number of at least 0", schema={"type": "number", "exclusiveMinimum": 0})
-    ] = key("weight", "its share among several", "1", "2")
-    template: v.Flag = key("template", "it holds placeholders, see below", "`false`")
+    ] = key("its share among several", "1", "2")
+    template: v.Flag = key("it holds placeholders, see below", "`false`")
 
 
 def _request(node: Node) -> Node:
@@ -235,9 +237,11 @@ def _most(most_s: float, info: ValidationInfo) -> float:
 class LengthKeys(Keys):
     """As long as it takes to be sure."""
 
-    least_s: v.Duration = key("least", "measured at least so long", required=_LENGTH)
-    most_s: Annotated[v.Duration, AfterValidator(_most)] = key("most", "and at most so long in all", required=_LENGTH)
-    within: v.Share = key("within", "half-width, as a share of the value, at which an interval is tight enough", "10%")
+    least_s: v.Duration = key("measured at least so long", required=_LENGTH, alias="least")
+    most_s: Annotated[v.Duration, AfterValidator(_most)] = key(
+        "and at most so long in all", required=_LENGTH, alias="most"
+    )
+    within: v.Share = key("half-width, as a share of the value, at which an interval is tight enough", "10%")
 
 
 def _variable(node: Node) -> str:
@@ -251,8 +255,8 @@ class BearerKeys(Keys):
     """Where the token is found: just one of both."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["env"]}, {"required": ["file"]}]})
-    env: Annotated[str, v.Leaf(_variable, "")] = key("env", "an environment variable", "", "TOKEN")
-    file: v.AnyPath = key("file", "a file; it may be missing until load starts", "", "token")
+    env: Annotated[str, v.Leaf(_variable, "")] = key("an environment variable", "", "TOKEN")
+    file: v.AnyPath = key("a file; it may be missing until load starts", "", "token")
 
     @model_validator(mode="after")
     def _one_place(self) -> BearerKeys:
@@ -267,15 +271,15 @@ class AuthKeys(Keys):
 
     # what stands there may be the token itself: it is not shown
     bearer: Annotated[BearerKeys, _mapping("bearer does not say where the token is found", _AUTH)] = key(
-        "bearer", "where the token is found", required=_AUTH
+        "where the token is found", required=_AUTH
     )
 
 
 class TlsKeys(Keys):
     """The servers speak TLS."""
 
-    ca: v.File = key("ca", "PEM file of the authorities to trust", "the system's")
-    server_name: v.Text = key("server_name", "name in the certificate", "the host", "model.example")
+    ca: v.File = key("PEM file of the authorities to trust", "the system's")
+    server_name: v.Text = key("name in the certificate", "the host", "model.example")
 
 
 def _tls(found: Any) -> TlsSpec | None:
@@ -312,9 +316,9 @@ class PathKeys(Keys):
     """What a JSON answer must hold at a path."""
 
     path: Annotated[str, v.Leaf(_json_path, "")] = key(
-        "path", "a JSONPath; it must select something", "", "$.outputs[0].data", required=_PATH
+        "a JSONPath; it must select something", "", "$.outputs[0].data", required=_PATH
     )
-    equals: Annotated[str, _EQUALS] = key("equals", "the value of all it selects")
+    equals: Annotated[str, _EQUALS] = key("the value of all it selects")
 
 
 _STATUS = v.Leaf(
@@ -329,13 +333,13 @@ class CheckKeys(Keys):
     """What a correct answer is."""
 
     statuses: Annotated[list[Annotated[int, _STATUS]], v.Several()] = key(
-        "status", "protocol `http`: a status or a list of them", "any from 200 to 299"
+        "protocol `http`: a status or a list of them", "any from 200 to 299", alias="status"
     )
     paths: Annotated[
         list[Annotated[PathCheck, From(PathKeys), _mapping("a check of JSON is {found}, not a mapping", _PATH)]],
         v.Several(),
-    ] = key("json", "values at JSON paths")
-    schema_file: v.File = key("schema", "JSON Schema of the answer")
+    ] = key("values at JSON paths", alias="json")
+    schema_file: v.File = key("JSON Schema of the answer", alias="schema")
 
 
 def _check(keys: CheckKeys) -> CheckSpec:
@@ -390,64 +394,64 @@ _PORT = v.Leaf(_port, "the name or number of a port", "write for example port: g
 class WorkloadKeys(Keys):
     """How a server is put under load."""
 
-    protocol: Annotated[ProtocolName, v.one_of(ProtocolName)] = key("protocol", _PROTOCOLS, required=_ADD_PROTOCOL)
+    protocol: Annotated[ProtocolName, v.one_of(ProtocolName)] = key(_PROTOCOLS, required=_ADD_PROTOCOL)
     requests: Annotated[list[Request], v.Several("a file or a list of them")] = key(
-        "request",
         "a file with the body, or a list of `{file: ..., weight: ..., template: ...}`",
         "",
         "request.json",
         required=_ADD_REQUEST,
+        alias="request",
     )
     rate_rps: v.Rate | None = key(
-        "rate", "the common rate, such as `200/s`", "half of the baseline's capacity, then fixed"
+        "the common rate, such as `200/s`", "half of the baseline's capacity, then fixed", alias="rate"
     )
     arrival: Annotated[Arrival | None, v.one_of(Arrival)] = key(
-        "arrival", "how gaps are drawn: `poisson`, `constant`, `gamma`; or `closed`, see below", "`poisson`"
+        "how gaps are drawn: `poisson`, `constant`, `gamma`; or `closed`, see below", "`poisson`"
     )
     cv: Annotated[float | None, _CV] = key(
-        "cv", "coefficient of variation of `gamma` gaps: 1 is Poisson, above it requests come in bursts", "1", "2"
+        "coefficient of variation of `gamma` gaps: 1 is Poisson, above it requests come in bursts", "1", "2"
     )
     think_s: v.Pause | None = key(
-        "think", "mean pause of a user of a `closed` loop between an answer and the next request", "none"
+        "mean pause of a user of a `closed` loop between an answer and the next request", "none", alias="think"
     )
     shape: Annotated[Any, BeforeValidator(read_shape), WithJsonSchema(SHAPE_SCHEMA)] = key(
-        "shape", "how the rate changes within the window at the common rate, see below", "it does not"
+        "how the rate changes within the window at the common rate, see below", "it does not"
     )
     length: Annotated[Length, From(v.Either[v.Duration, LengthKeys], plain="least_s")] | None = key(
-        "duration", _DURATION, "5s"
+        _DURATION, "5s", alias="duration"
     )
     path: Annotated[str | None, v.Leaf(_url_path, "")] = key(
-        "path", "where the protocol's own will not do", "the protocol's", "/predict"
+        "where the protocol's own will not do", "the protocol's", "/predict"
     )
     method: Annotated[str, BeforeValidator(_method), WithJsonSchema({"type": "string"})] = key(
-        "method", "any but `CONNECT`; of `grpc`: `package.Service/Method`", "`POST`; of `grpc` required", "POST"
+        "any but `CONNECT`; of `grpc`: `package.Service/Method`", "`POST`; of `grpc` required", "POST"
     )
     proto: Annotated[str | None, BeforeValidator(_proto), WithJsonSchema({"type": "string"})] = key(
-        "proto", "of `grpc`: where its `method` is defined", "required there", "service.proto"
+        "of `grpc`: where its `method` is defined", "required there", "service.proto"
     )
     port: Annotated[str | int, _PORT] = key(
-        "port", "the serving container's port to send to, by name or number", "that named `http` (gRPC: `grpc`)"
+        "the serving container's port to send to, by name or number", "that named `http` (gRPC: `grpc`)"
     )
-    headers: v.Texts = key("headers", "headers of HTTP, metadata of gRPC", "none", "{X-Route: canary}")
+    headers: v.Texts = key("headers of HTTP, metadata of gRPC", "none", "{X-Route: canary}")
     auth: AuthKeys | None = key(
-        "auth", "a bearer token to send: `{bearer: {env: NAME}}` or `{bearer: {file: FILE}}`", "none", fix=_AUTH
+        "a bearer token to send: `{bearer: {env: NAME}}` or `{bearer: {file: FILE}}`", "none", fix=_AUTH
     )
     tls: Annotated[
         TlsSpec,
         From(v.Either[Annotated[bool, v.Leaf(v.truth, "true or a mapping", _TLS, {"type": "boolean"})], TlsKeys], _tls),
-    ] = key("tls", "the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", "no TLS", fix=_TLS)
+    ] = key("the servers speak TLS: `true`, or `{ca: FILE, server_name: NAME}`", "no TLS", fix=_TLS)
     check: Annotated[CheckSpec, From(CheckKeys, _check)] = key(
-        "check", "what a correct answer is, beyond what the protocol asks", "nothing more", _CHECK
+        "what a correct answer is, beyond what the protocol asks", "nothing more", _CHECK
     )
     model: v.Text | None = key(
-        "model", "the model's name in the paths of `v2` and `tensorflow` and in the requests of `v2-grpc`", "", "iris"
+        "the model's name in the paths of `v2` and `tensorflow` and in the requests of `v2-grpc`", "", "iris"
     )
-    connections: v.Positive = key("connections", "most connections open at once, over all replicas", "32", "32")
-    timeout_s: v.Duration = key("timeout", "a request not answered in this time is an error", "5s")
-    warm_up_s: v.Pause = key("warm_up", "load applied and thrown away first", "1s")
-    step_s: v.Duration = key("step", "length of each window of the search for the highest rate", "2s")
-    ready_timeout_s: v.Duration = key("ready_timeout", "how long a server may take to get ready", "60s")
-    seed: v.Natural = key("seed", "of the arrival times", "0", "0")
+    connections: v.Positive = key("most connections open at once, over all replicas", "32", "32")
+    timeout_s: v.Duration = key("a request not answered in this time is an error", "5s", alias="timeout")
+    warm_up_s: v.Pause = key("load applied and thrown away first", "1s", alias="warm_up")
+    step_s: v.Duration = key("length of each window of the search for the highest rate", "2s", alias="step")
+    ready_timeout_s: v.Duration = key("how long a server may take to get ready", "60s", alias="ready_timeout")
+    seed: v.Natural = key("of the arrival times", "0", "0")
 
 
 def _bounds(node: Node) -> list[Constraint] | None:
@@ -491,11 +495,9 @@ class BudgetKeys(Keys):
     """When the search ends."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["trials"]}, {"required": ["time"]}]})
-    trials: v.Positive = key("trials", "how many configurations are tried", "", "20")
-    time_s: v.Duration = key("time", "how long the search may take", "", "10m")
-    confirm: v.Natural = key(
-        "confirm", "restarts of the baseline and of the chosen configuration, measured at the end", "1", "1"
-    )
+    trials: v.Positive = key("how many configurations are tried", "", "20")
+    time_s: v.Duration = key("how long the search may take", "", "10m", alias="time")
+    confirm: v.Natural = key("restarts of the baseline and of the chosen configuration, measured at the end", "1", "1")
 
 
 _CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, for example currency: EUR")
@@ -504,10 +506,10 @@ _CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, 
 class PricesKeys(Keys):
     """What resources cost."""
 
-    currency: Annotated[str, _CURRENCY] = key("currency", "three capitals", "`USD`", "EUR")
-    core_hour: v.Amount = key("core_hour", "of a requested core, an hour", "0.03", "0.03")
-    gib_hour: v.Amount = key("gib_hour", "of a requested GiB of memory, an hour", "0.004", "0.004")
-    gpu_hour: v.Amount = key("gpu_hour", "of a requested GPU, an hour", "2.5", "2.5")
+    currency: Annotated[str, _CURRENCY] = key("three capitals", "`USD`", "EUR")
+    core_hour: v.Amount = key("of a requested core, an hour", "0.03", "0.03")
+    gib_hour: v.Amount = key("of a requested GiB of memory, an hour", "0.004", "0.004")
+    gpu_hour: v.Amount = key("of a requested GPU, an hour", "2.5", "2.5")
 
 
 def _command(node: Node) -> tuple[str, ...] | None:
@@ -526,14 +528,14 @@ class ImageKeys(Keys):
     """How this machine runs what an image holds."""
 
     command: Annotated[tuple[str, ...], _COMMAND] = key(
-        "command", "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
+        "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
     )
     requirements: Annotated[v.File, AfterValidator(Path.resolve)] = key(
-        "requirements", "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
+        "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
     )
-    folder: Annotated[v.Folder, AfterValidator(Path.resolve)] = key("folder", "the working folder", "the file's")
-    env: v.Texts = key("env", "what the image sets; the manifest's `env` wins", "none", "{MODEL_NAME: Iris}")
-    image: v.Text = key("image", "the image this is for", "every container", "iris:1.0")
+    folder: Annotated[v.Folder, AfterValidator(Path.resolve)] = key("the working folder", "the file's")
+    env: v.Texts = key("what the image sets; the manifest's `env` wins", "none", "{MODEL_NAME: Iris}")
+    image: v.Text = key("the image this is for", "every container", "iris:1.0")
 
 
 _IMAGE = _mapping("an image is {found}, not a mapping", "write {image: NAME, command: [...]}")
@@ -542,9 +544,9 @@ _IMAGE = _mapping("an image is {found}, not a mapping", "write {image: NAME, com
 class LocalKeys(ImageKeys):
     """How this machine runs what images hold."""
 
-    overcommit: v.Flag = key("overcommit", "`true`: run configurations larger than this machine", "`false`")
+    overcommit: v.Flag = key("`true`: run configurations larger than this machine", "`false`")
     images: list[Annotated[LocalImage, From(ImageKeys), _IMAGE]] | None = key(
-        "images", "for several images: a list of mappings with the keys above", fix=_IMAGES
+        "for several images: a list of mappings with the keys above", fix=_IMAGES
     )
 
 
@@ -568,34 +570,29 @@ class SpaceKeys(Keys):
     """A search space of tuner: what may vary of a model server, how it is loaded, and what is best."""
 
     name: Annotated[str, v.of_form(_NAME, "a name", _NAMED)] = key(
-        "name", "the study's name: at most 40 lower-case letters, digits and `-`", "", "iris", required=_ADD_NAME
+        "the study's name: at most 40 lower-case letters, digits and `-`", "", "iris", required=_ADD_NAME
     )
-    manifest: v.File = key(
-        "manifest", "the Kubernetes manifest to tune, one or several documents", required=_ADD_MANIFEST
-    )
-    container: v.Text | None = key("container", "the container whose knobs are set", "the only one", "classifier")
+    manifest: v.File = key("the Kubernetes manifest to tune, one or several documents", required=_ADD_MANIFEST)
+    container: v.Text | None = key("the container whose knobs are set", "the only one", "classifier")
     parameters: dict[str, Annotated[ParameterKeys, _PARAMETER]] = key(
-        "parameters", "what may vary", required=_ADD_PARAMETERS, fix=_PARAMETERS
+        "what may vary", required=_ADD_PARAMETERS, fix=_PARAMETERS
     )
     rules: list[Annotated[Any, _RULE]] = key(
-        "rules", "combinations that are allowed; others are never deployed", "all", fix=_RULES
+        "combinations that are allowed; others are never deployed", "all", fix=_RULES
     )
-    workload: WorkloadKeys = key("workload", "how the server is put under load", required=_WORKLOAD, fix=_WORKLOAD)
+    workload: WorkloadKeys = key("how the server is put under load", required=_WORKLOAD, fix=_WORKLOAD)
     slo: Annotated[list[Constraint], v.Leaf(_bounds, "a mapping", schema=_SLO_SCHEMA)] = key(
-        "slo",
-        "bounds a configuration has to meet at the common rate",
-        "none",
-        "{latency_p99: 100ms, error_ratio: 0.1%}",
+        "bounds a configuration has to meet at the common rate", "none", "{latency_p99: 100ms, error_ratio: 0.1%}"
     )
     objectives: Annotated[list[Objective], v.Leaf(_objectives, "a mapping", _OBJECTIVES, _OBJECTIVES_SCHEMA)] = key(
-        "objectives", "what to improve: one or several metrics with their direction", required=_OBJECTIVES
+        "what to improve: one or several metrics with their direction", required=_OBJECTIVES
     )
     budget: Annotated[Budget, From(BudgetKeys)] = key(
-        "budget", "when the search ends", "`{trials: 20}`", "{trials: 20, time: 10m}"
+        "when the search ends", "`{trials: 20}`", "{trials: 20, time: 10m}"
     )
     prices: Annotated[Prices, From(PricesKeys)] = key(
-        "prices", "what resources cost", "see below", "{core_hour: 0.03, currency: EUR}"
+        "what resources cost", "see below", "{core_hour: 0.03, currency: EUR}"
     )
     local: Annotated[LocalSpec, From(LocalKeys, _local)] = key(
-        "local", "how this machine runs what the image holds", "the manifest's command", "{command: [python, serve.py]}"
+        "how this machine runs what the image holds", "the manifest's command", "{command: [python, serve.py]}"
     )

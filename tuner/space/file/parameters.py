@@ -194,28 +194,25 @@ class Rules:
             self.problems.append(Mistake("the rules together leave no configuration", "loosen one of them").at(where))
 
     def _rule(self, item: Scalar) -> Rule | None:
-        subject, before = f"rule {quoted(item.text)}", len(self.problems)
+        subject, declared = f"rule {quoted(item.text)}", self._parameters.names
         try:
             rule = parse_rule(item.text, item.where)
         except Mistake as error:
             self.problems.append(error.at(item.where, subject))
             return None
-        declared = self._parameters.names
+        wrong: list[Mistake] = []
         for name in sorted(rule.names - set(declared)):
             fix = f"{nearest(name, declared)} (texts are written in quotes)"
-            self.problems.append(Mistake(f"{subject}: unknown parameter {name!r}", fix).at(item.where))
+            wrong.append(Mistake(f"{subject}: unknown parameter {name!r}", fix))
         if not rule.names:
-            fix = f"use at least one of: {', '.join(declared)}"
-            self.problems.append(Mistake(f"{subject} names no parameter", fix).at(item.where))
+            wrong.append(Mistake(f"{subject} names no parameter", f"use at least one of: {', '.join(declared)}"))
         alone = [replace(parameter, when=None) for parameter in self._parameters.sound if parameter.name in rule.names]
-        if len(self.problems) > before or len(alone) < len(rule.names):
-            return None
-        if _satisfiable(alone, [rule]):
-            return rule
-        domains = ", ".join(f"{parameter.name} is {in_words(parameter.domain)}" for parameter in alone)
-        message = f"{subject}: no configuration meets it ({domains})"
-        self.problems.append(Mistake(message, "correct or remove it").at(item.where))
-        return None
+        can_be_tried = not wrong and len(alone) == len(rule.names)
+        if can_be_tried and not _satisfiable(alone, [rule]):
+            domains = ", ".join(f"{parameter.name} is {in_words(parameter.domain)}" for parameter in alone)
+            wrong.append(Mistake(f"{subject}: no configuration meets it ({domains})", "correct or remove it"))
+        self.problems += [mistake.at(item.where) for mistake in wrong]
+        return rule if can_be_tried and not wrong else None
 
 
 def _cycles(conditions: dict[str, Condition]) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.errors import Mistake, Problem, Where
+from tuner.errors import Mistake, Problem
 from tuner.space.document import Mapping, Sequence, parse
 from tuner.space.file.mistakes import by_key, understood
 from tuner.space.file.models import ImageKeys, SpaceKeys, given
@@ -48,17 +48,14 @@ def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
 
 def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | None:
     keys, refused = understood(root, Beside(file.parent))
-    nothing = Mapping((), {}, Where(file=str(file)))
-    written_load = root.get("workload")
-    load = written_load if isinstance(written_load, Mapping) else nothing
+    found = [problem for _, problem in refused]
     if keys is None:
-        problems += [problem for _, problem in refused]
+        problems += found
         return None
-    protocol = keys.workload.protocol
-    problems += [*misplaced(load, protocol), *(problem for _, problem in refused)]
-    if load is not nothing:
+    load, section, protocol = _section(root, "workload"), root.get("parameters"), keys.workload.protocol
+    problems += [*misplaced(load, protocol), *found]
+    if load is root.get("workload"):
         problems += [*lacking(load, protocol), *_streamed(root, protocol)]
-    section = root.get("parameters")
     wrong = {str(loc[1]) for loc, _ in refused if loc[0] == "parameters" and len(loc) > 1}
     parameters = Parameters(section, keys.parameters, wrong, keys.container) if isinstance(section, Mapping) else None
     problems += parameters.problems if parameters else ()
@@ -80,11 +77,16 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
     return SearchSpace(**fields, file=file)
 
 
+def _section(root: Mapping, name: str) -> Mapping:
+    """An empty one where none is written."""
+    found = root.get(name)
+    return found if isinstance(found, Mapping) else Mapping((), {}, root.where)
+
+
 def _streamed(root: Mapping, protocol: str) -> Iterator[Problem]:
     """What is measured of streams needs a protocol that has them."""
     for name in ("slo", "objectives"):
-        section = root.get(name)
-        keys_at = section.keys_at if isinstance(section, Mapping) and protocol != "openai" else {}
+        keys_at = _section(root, name).keys_at if protocol != "openai" else {}
         for metric in filter(STREAM_METRICS.__contains__, keys_at):
             message = f"{name}: {metric} is measured of streams, which the {protocol} protocol has none of"
             yield Mistake(message, "use protocol: openai, or remove it").at(keys_at[metric])
@@ -99,9 +101,9 @@ def _budget(root: Mapping) -> Iterator[Problem]:
 
 def _local(root: Mapping) -> Iterator[Problem]:
     """What several images make impossible."""
-    local = root.get("local")
-    images = local.get("images") if isinstance(local, Mapping) else None
-    if not isinstance(local, Mapping) or images is None:
+    local = _section(root, "local")
+    images = local.get("images")
+    if images is None:
         return
     own = [key for key in by_key(ImageKeys) if key in local]
     if own:

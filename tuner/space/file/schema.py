@@ -12,13 +12,13 @@ from ruamel.yaml import YAML
 from tuner.space.file.mistakes import by_key, extra_of
 from tuner.space.file.models import BudgetKeys, Keys, LocalKeys, ParameterKeys, PricesKeys, SpaceKeys, WorkloadKeys
 
-TABLES: dict[str, tuple[type[Keys], ...]] = {
-    "top level": (SpaceKeys,),
-    "parameters": (ParameterKeys,),
-    "workload": (WorkloadKeys,),
-    "budget": (BudgetKeys,),
-    "prices": (PricesKeys,),
-    "local": (LocalKeys,),
+TABLES: dict[str, type[Keys]] = {
+    "top level": SpaceKeys,
+    "parameters": ParameterKeys,
+    "workload": WorkloadKeys,
+    "budget": BudgetKeys,
+    "prices": PricesKeys,
+    "local": LocalKeys,
 }
 """By the name in their marker, ``<!-- keys: local -->``."""
 
@@ -29,8 +29,7 @@ class _Generator(GenerateJsonSchema):
     def nullable_schema(self, schema: Any) -> dict[str, Any]:
         return self.generate_inner(schema["schema"])
 
-    def default_schema(self, schema: Any) -> dict[str, Any]:
-        return self.generate_inner(schema["schema"])
+    default_schema = nullable_schema
 
 
 def text() -> str:
@@ -62,23 +61,20 @@ def _tidied(schema: Any) -> Any:
     return tidy
 
 
-def table(*models: type[Keys]) -> str:
-    """The keys of models as a table in Markdown."""
-    rows = [
-        f"| `{key}` | {field.description} | {'required' if field.is_required() else extra_of(field, 'default')} |"
-        for model in models
-        for key, field in by_key(model).items()
-    ]
-    return "\n".join(
-        ["| key | meaning | default |", "| --- | --- | --- |", *(re.sub(r"  +", " ", row) for row in rows)]
-    )
+def table(model: type[Keys]) -> str:
+    """The keys of a model as a table in Markdown."""
+    rows = ["| key | meaning | default |", "| --- | --- | --- |"]
+    for key, field in by_key(model).items():
+        default = "required" if field.is_required() else extra_of(field, "default")
+        rows.append(re.sub(r"  +", " ", f"| `{key}` | {field.description} | {default} |"))
+    return "\n".join(rows)
 
 
 def with_tables(document: str) -> str:
     """The document with its key tables made anew between their markers."""
     return re.sub(
         r"(?<=<!-- keys: )([a-z ]+)( -->\n).*?(?=<!-- end -->)",
-        lambda match: f"{match[1]}{match[2]}\n{table(*TABLES[match[1]])}\n\n",
+        lambda match: f"{match[1]}{match[2]}\n{table(TABLES[match[1]])}\n\n",
         document,
         flags=re.DOTALL,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from tuner.errors import InputError, Mistake, Problem
 from tuner.space.document import Mapping
 from tuner.space.file.models import WorkloadKeys, given
-from tuner.workload.arrivals import arrivals, contradictions
+from tuner.workload.arrivals import arriving, contradictions
 from tuner.workload.length import Length
 from tuner.workload.model import GRPC_PROTOCOLS, Bearer, ProtocolName, WorkloadSpec
 from tuner.workload.shapes import Gaps, Rated, Trace
@@ -52,31 +53,22 @@ def workload(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> W
         fields["model"] = "model"  # this mistake is told; whoever checks the rest of the workload need not say so again
     fields["proto_where"] = section.keys_at.get("proto", section.where)
     if keys.auth is not None:
-        fields["auth"] = _bearer(keys, section)
+        bearer = given(keys.auth.bearer)
+        where = cast("Any", section)["auth"]["bearer"].keys_at[next(iter(bearer))]
+        fields["auth"] = Bearer(**bearer, where=where)
     fields["requests"] = tuple(keys.requests)
-    usual = WorkloadSpec(protocol="http", requests=())
+    spec = WorkloadSpec(**fields)
     gaps = Gaps(arrival=keys.arrival or "poisson", cv=keys.cv or 1.0, think_s=keys.think_s or 0.0)
     shape = _shape(keys, section, problems)
     wrong = contradictions(gaps, shape, section.keys(), keys.length)
     problems += [mistake.at(section.keys_at[mistake.key or "shape"]) for mistake in wrong]
-    length = keys.length or Length(least_s=usual.duration_s if shape is None else shape.length_s)
-    when = arrivals(gaps, shape, keys.rate_rps, length)
-    return WorkloadSpec(**fields, **{name: getattr(when, name) for name in when.__slots__})
-
-
-def _bearer(keys: WorkloadKeys, section: Mapping) -> Bearer | None:
-    auth = section["auth"]
-    bearer = auth.get("bearer") if isinstance(auth, Mapping) else None
-    if keys.auth is None or not isinstance(bearer, Mapping):
-        return None
-    found = given(keys.auth.bearer)
-    return Bearer(**found, where=bearer.keys_at[next(iter(found))])
+    length = keys.length or Length(least_s=spec.duration_s if shape is None else shape.length_s)
+    return arriving(spec, gaps, shape, keys.rate_rps, length)
 
 
 def _shape(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> Rated | Trace | None:
     if not isinstance(keys.shape, Path):
-        shape: Rated | None = keys.shape
-        return shape
+        return cast("Rated | None", keys.shape)
     if isinstance(section["shape"], Mapping) and not keys.shape.is_file():
         return None  # which is told already
     try:
