@@ -203,7 +203,13 @@ class _Parser:
         while self.take(","):
             members.append(self.sum().evaluate)
         self.need("]", "',' or ']'")
-        return _Part("truth", lambda v: any(equal(part.evaluate(v), member(v)) for member in members), part.column)
+
+        def inside(values: _Values) -> Operand:
+            value = part.evaluate(values)
+            # all of the list first, as in Python: a division by zero in it is told whatever stands before it
+            return any(equal(value, other) for other in [member(values) for member in members])
+
+        return _Part("truth", inside, part.column)
 
     def sum(self) -> _Part:
         return self.arithmetic(self.product, "+", "-")
