@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 import uvloop
 
+from tests.load.grpc_servers import GrpcServer
+from tests.load.servers import Server
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Target
 from tuner.measure.samples import Samples
@@ -42,6 +48,33 @@ def run(to: Target, *stages: LoadWindow, between: Callable[[], None] | None = No
     finally:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+def one_window(server: Server | GrpcServer, to: Callable[..., Target], stage: LoadWindow, **options: Any) -> Samples:
+    """The samples of one window for `to` of the server's URL; the server is up meanwhile."""
+    with server:
+        (samples,) = run(to(server.url, **options), stage)
+    return samples
+
+
+def load(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """The engine from a shell."""
+    command = [sys.executable, "-m", "tuner.load", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+
+
+def told_by(*command: str, lines: Sequence[str], answers: int) -> list[Any]:
+    """What Python, run with this command, answers to the lines, a line of JSON each, before it ends well."""
+    child = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write("".join(f"{line}\n" for line in lines))
+    child.stdin.flush()
+    found = [json.loads(child.stdout.readline()) for _ in range(answers)]
+    child.stdin.close()
+    assert child.wait(10) == 0
+    child.stdout.close()
+    return found
 
 
 def statuses(samples: Samples) -> Counter[int]:
