@@ -144,7 +144,6 @@ class Promotion:
         from tuner.load.process.local import local_generator
         from tuner.measure.promise import findings, short
         from tuner.trials.load_windows import LoadWindows, Untrusted
-        from tuner.trials.quiet import NoQuiet
         from tuner.trials.serving import serving
         from tuner.trials.traffic import Traffic
 
@@ -161,7 +160,6 @@ class Promotion:
                     generator=served.generator,
                     workload=workload,
                     slo=promise.slo,
-                    quiet=NoQuiet(),
                     on_stage=on_stage,
                 )
                 loads.warm_up(promise.rate_rps)
