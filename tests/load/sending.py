@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -18,6 +20,7 @@ from tests.load.servers import Server
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Target
 from tuner.measure.samples import Samples
+from tuner.workload.model import RequestSource, WorkloadSpec
 
 
 def constant(rate: float = 200.0, duration: float = 0.25, connections: int = 4, timeout: float = 5.0) -> LoadWindow:
@@ -61,6 +64,20 @@ def load(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """The engine from a shell."""
     command = [sys.executable, "-m", "tuner.load", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+
+
+def workload_of(folder: Path, body: bytes, **changes: Any) -> WorkloadSpec:
+    """A workload of this one request, which is written into the folder."""
+    file = folder / "request.json"
+    file.write_bytes(body)
+    return WorkloadSpec(**{"protocol": "http", "requests": (RequestSource(path=file),), **changes})
+
+
+def free_port() -> int:
+    """One on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def told_by(*command: str, lines: Sequence[str], answers: int) -> list[Any]:

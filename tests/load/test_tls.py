@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.load.authority import Authority
-from tests.load.sending import closed, constant, load, one_window, run, statuses
+from tests.load.sending import closed, constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import CLOSING, Server
 from tuner.errors import GeneratorFailure, Where
 from tuner.load.control.exchange import exchange
@@ -18,7 +18,7 @@ from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import problems, secured, target, tls
 from tuner.load.tls import context
 from tuner.measure.samples import Status
-from tuner.workload.model import Bearer, RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import Bearer, TlsSpec, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
 BOTH = "DNS:localhost,DNS:model.example,IP:127.0.0.1"
@@ -174,9 +174,7 @@ def test_a_token_takes_the_place_of_a_header() -> None:
 
 
 def workload(tmp_path: Path, **changes: object) -> WorkloadSpec:
-    body = tmp_path / "request.json"
-    body.write_bytes(REQUEST.body)
-    return WorkloadSpec(**{"protocol": "seldon", "requests": (RequestSource(path=body),), **changes})  # type: ignore[arg-type]
+    return workload_of(tmp_path, REQUEST.body, protocol="seldon", **changes)
 
 
 def test_a_workload_over_tls(authority: Authority, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import uvloop
 
 from tests.load.authority import Authority
 from tests.load.grpc_servers import PROTO, SAY, GrpcServer
-from tests.load.sending import closed, constant, load, one_window, run, told_by
+from tests.load.sending import closed, constant, free_port, load, one_window, run, told_by
 from tests.load.servers import Server
 from tuner.errors import GeneratorFailure
 from tuner.load.control.exchange import exchange
@@ -185,9 +185,7 @@ def test_a_server_that_speaks_http_1() -> None:
 
 
 def test_one_call_waits_for_a_server_that_is_not_there_yet() -> None:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(exchange, f"grpc://127.0.0.1:{port}", REQUEST, 30.0)
         with GrpcServer(port=port):

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.sending import closed, constant, load, one_window, run, statuses
+from tests.load.sending import closed, constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import Server, answer
 from tuner.errors import TrialFailure, Where
 from tuner.load.control.exchange import exchange
@@ -30,7 +30,7 @@ from tuner.load.requests import problems
 from tuner.measure.samples import Status
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.measure.window import summarize
-from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 REQUEST = protocol("openai").encode(json.dumps(CHAT).encode())
@@ -224,11 +224,8 @@ def test_a_completion_is_a_stream_too() -> None:
 
 
 def test_json_cannot_be_asked_of_a_stream(tmp_path: Path) -> None:
-    body = tmp_path / "chat.json"
-    body.write_bytes(REQUEST.body)
-    spec = WorkloadSpec(
-        protocol="openai", requests=(RequestSource(path=body),), check=CheckSpec(paths=(PathCheck(path="$.choices"),))
-    )
+    check = CheckSpec(paths=(PathCheck(path="$.choices"),))
+    spec = workload_of(tmp_path, REQUEST.body, protocol="openai", check=check)
     (problem,) = problems(spec, Where(file="space.yaml"))
     assert "stream" in problem.message
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.load.process.test_generator import ProcessConformance
 from tests.load.sending import load
-from tests.load.servers import Server
+from tests.load.servers import Server, answer
 from tests.measure.timed import rows
 from tuner.errors import GeneratorFailure
 from tuner.load.arrivals import schedule
@@ -140,9 +140,8 @@ def test_a_process_that_dies_in_the_middle_fails_the_window() -> None:
         if number == 50:
             with suppress(ProcessLookupError):
                 os.kill(pipes[1].pid, signal.SIGKILL)
-        return answered(number, request)
+        return answer()
 
-    answered = Server().reply
     with Server(reply) as server, SeveralGenerator(target(server.url), start, 2) as generator:
         for _ in range(2):
             with pytest.raises(GeneratorFailure, match="by signal 9"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.sending import constant, load, one_window, run, statuses
+from tests.load.sending import constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import Server, answer, chunked
 from tuner.errors import InputError, Where
 from tuner.load.engine.sampled import SampledChecks
@@ -21,7 +21,7 @@ from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.requests import options, problems, protocol_of, requests
 from tuner.measure.samples import Status
-from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
 
@@ -159,9 +159,7 @@ def test_a_schema_is_imported_only_where_there_is_one() -> None:
 
 
 def workload(tmp_path: Path, check: CheckSpec, **changes: object) -> WorkloadSpec:
-    body = tmp_path / "body.json"
-    body.write_text("{}")
-    return WorkloadSpec(**{"protocol": "http", "requests": (RequestSource(path=body),), "check": check, **changes})  # type: ignore[arg-type]
+    return workload_of(tmp_path, b"{}", check=check, **changes)
 
 
 def test_a_workload_with_checks(tmp_path: Path) -> None:
