@@ -35,19 +35,8 @@ class Authority:
         extensions.write_text(f"basicConstraints=CA:FALSE\nsubjectAltName={names}\n")
         _run("req", *_KEY, "-subj", "/CN=server of a test", "-keyout", str(key), "-out", str(request))
         by = ("-CA", str(self.certificate), "-CAkey", str(self.folder / "ca.key"), "-CAcreateserial")
-        _run(
-            "x509",
-            "-req",
-            "-in",
-            str(request),
-            *by,
-            "-extfile",
-            str(extensions),
-            "-days",
-            str(days),
-            "-out",
-            str(signed),
-        )
+        what = ("-in", str(request), "-out", str(signed), "-extfile", str(extensions), "-days", str(days))
+        _run("x509", "-req", *by, *what)
         return signed, key
 
 

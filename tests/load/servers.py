@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Self
 
 GOOD = json.dumps({"data": {"ndarray": [[0.1, 0.2, 0.7]]}, "meta": {"puid": "a"}}).encode()
@@ -25,49 +26,38 @@ def chunked(body: bytes = GOOD, size: int = 7) -> bytes:
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nTrailer: t\r\n\r\n"
 
 
+_USUAL = answer()
 CLOSING = answer(headers="Connection: close\r\n")
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n" + GOOD
 
 
+@dataclass(eq=False)
 class Server:
-    """Answers each request by `reply(number, request)`, `number` counting from 0.
+    """Answers each request by `reply(number, request)`, `number` counting from 0, or always the same."""
 
-    delay_s           before each answer
-    close             after each answer, close the connection
-    lose_each         at each so-manieth request of a connection, close it without an answer
-    half_close        after each answer, close the sending side only
-    dribble           send an answer a byte at a time
-    one_at_a_time     like a worker that serves a connection until it ends
-    tls               speak TLS with this certificate
-    """
-
-    def __init__(
-        self,
-        reply: Callable[[int, bytes], bytes] | bytes | None = None,
-        *,
-        delay_s: float = 0.0,
-        close: bool = False,
-        half_close: bool = False,
-        lose_each: int = 0,
-        dribble: bool = False,
-        one_at_a_time: bool = False,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        fixed = answer() if reply is None else reply
-        self.reply = fixed if callable(fixed) else lambda number, request: fixed
-        self.delay_s = delay_s
-        self.close = close
-        self.half_close = half_close
-        self.lose_each = lose_each
-        self.dribble = dribble
-        self.one_at_a_time = one_at_a_time
-        self.tls = tls
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.by_connection: Counter[int] = Counter()
-        self.frozen_until = 0.0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._turn: asyncio.Lock | None = None
+    reply: Callable[[int, bytes], bytes] | bytes = _USUAL
+    _: KW_ONLY
+    delay_s: float = 0.0
+    """Before each answer."""
+    close: bool = False
+    """After each answer, close the connection."""
+    half_close: bool = False
+    """After each answer, close the sending side only."""
+    lose_each: int = 0
+    """At each so-manieth request of a connection, close it without an answer."""
+    dribble: bool = False
+    """Send an answer a byte at a time."""
+    one_at_a_time: bool = False
+    """Like a worker that serves a connection until it ends."""
+    tls: ssl.SSLContext | None = None
+    """Speak TLS with this certificate."""
+    requests: list[bytes] = field(init=False, default_factory=list)
+    connections: int = field(init=False, default=0)
+    by_connection: Counter[int] = field(init=False, default_factory=Counter)
+    frozen_until: float = field(init=False, default=0.0)
+    _writers: set[asyncio.StreamWriter] = field(init=False, default_factory=set)
+    _freeze: tuple[int, float] | None = field(init=False, default=None)
+    _death: int | None = field(init=False, default=None)
 
     @property
     def url(self) -> str:
@@ -77,13 +67,9 @@ class Server:
         """Hold back all answers for `seconds`, from the arrival of the request of that number on."""
         self._freeze = (request, seconds)
 
-    _freeze: tuple[int, float] | None = None
-
     def die_at(self, request: int) -> None:
         """Stop listening and cut all connections when the request of that number arrives."""
         self._death = request
-
-    _death: int | None = None
 
     def __enter__(self) -> Self:
         ready: Future[int] = Future()
@@ -120,7 +106,6 @@ class Server:
         connection, self.connections = self.connections, self.connections + 1
         try:
             if self.one_at_a_time:
-                assert self._turn is not None
                 async with self._turn:
                     await self._serve(connection, reader, writer)
             else:
@@ -147,7 +132,7 @@ class Server:
             wait_s = max(self.delay_s, self.frozen_until - self._loop.time())
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            await self._send(writer, self.reply(number, request))
+            await self._send(writer, self.reply(number, request) if callable(self.reply) else self.reply)
             if self.half_close:
                 writer.write_eof()
             if self.close:

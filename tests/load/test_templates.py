@@ -203,11 +203,8 @@ def test_answers_that_differ_are_checked_each() -> None:
         wrong = json.loads(body_of(sent))["n"] == 5
         return answer(b'{"strData": "%d"}' % number if not wrong else b"{}")
 
-    target = Target(urls=("",), protocol="seldon", requests=(request(),))
     with Server(reply) as server:
-        (samples,) = run(
-            Target(urls=(server.url,), protocol="seldon", requests=target.requests), constant(rate=1000, duration=0.3)
-        )
+        (samples,) = run(replace(to(server.url, request()), protocol="seldon"), constant(rate=1000, duration=0.3))
     wrong = sum(json.loads(body_of(sent))["n"] == 5 for sent in server.requests)
     assert statuses(samples) == {200: 300 - wrong, 1: wrong}
     assert wrong > 5

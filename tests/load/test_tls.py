@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.load.authority import Authority
-from tests.load.sending import closed, constant, run, statuses
+from tests.load.sending import closed, constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import CLOSING, Server
 from tuner.errors import GeneratorFailure, Where
 from tuner.load.control.exchange import exchange
@@ -20,7 +18,7 @@ from tuner.load.process.local import LocalGenerator
 from tuner.load.requests import problems, secured, target, tls
 from tuner.load.tls import context
 from tuner.measure.samples import Status
-from tuner.workload.model import Bearer, RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import Bearer, TlsSpec, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
 BOTH = "DNS:localhost,DNS:model.example,IP:127.0.0.1"
@@ -62,16 +60,14 @@ def test_a_window_over_tls(certificate: ssl.SSLContext, trusting: Tls, stage: ob
 
 
 def test_connections_that_the_server_closes_are_made_anew_each_time(certificate: ssl.SSLContext, trusting: Tls) -> None:
-    with Server(CLOSING, close=True, tls=certificate) as server:
-        (samples,) = run(to(server.url, trusting), constant(rate=100))
+    samples = one_window(Server(CLOSING, close=True, tls=certificate), to, constant(rate=100), trusted=trusting)
     assert statuses(samples) == {200: 25}
     assert samples.connect_s is not None
     assert np.isfinite(samples.connect_s).all()
 
 
 def test_what_a_connection_takes_is_told_without_tls_too() -> None:
-    with Server() as server:
-        (samples,) = run(to(server.url, Tls()), constant())
+    samples = one_window(Server(), to, constant(), trusted=Tls())
     assert samples.connect_s is not None
     assert np.isfinite(samples.connect_s).sum() == samples.connects
 
@@ -178,9 +174,7 @@ def test_a_token_takes_the_place_of_a_header() -> None:
 
 
 def workload(tmp_path: Path, **changes: object) -> WorkloadSpec:
-    body = tmp_path / "request.json"
-    body.write_bytes(REQUEST.body)
-    return WorkloadSpec(**{"protocol": "seldon", "requests": (RequestSource(path=body),), **changes})  # type: ignore[arg-type]
+    return workload_of(tmp_path, REQUEST.body, protocol="seldon", **changes)
 
 
 def test_a_workload_over_tls(authority: Authority, tmp_path: Path) -> None:
@@ -245,17 +239,10 @@ def test_a_token_that_is_none_is_refused_and_not_shown(tmp_path: Path, token: st
 def test_from_a_shell(authority: Authority, certificate: ssl.SSLContext, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc")
     with Server(tls=certificate) as server:
-        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--rate", "50/s", "--duration", "200ms"]
-        done = subprocess.run(
-            [*command, "--ca", str(authority.certificate), "--token-file", str(tmp_path / "token")],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        refused = subprocess.run(command, capture_output=True, text=True, timeout=30)
-        unset = subprocess.run(
-            [*command, "--token-env", "NOT_SET_IN_A_TEST"], capture_output=True, text=True, timeout=30
-        )
+        given = ("--url", server.url, "--rate", "50/s", "--duration", "200ms")
+        done = load(*given, "--ca", str(authority.certificate), "--token-file", str(tmp_path / "token"))
+        refused = load(*given)
+        unset = load(*given, "--token-env", "NOT_SET_IN_A_TEST")
     assert done.returncode == 0, done.stderr
     assert '"errors": {}' in done.stdout
     assert b"Authorization: Bearer abc" in server.requests[0]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.load.engine.test_engine import run, statuses, target
+from tests.load.sending import one_window
 from tests.load.servers import CLOSING, Server, answer
 from tuner.load.__main__ import main
 from tuner.load.arrivals import schedule
@@ -26,8 +27,7 @@ def thinking(users: int = 20, think_s: float = 0.05, duration_s: float = 0.5) ->
 
 @pytest.mark.parametrize("reply", [answer(), CLOSING], ids=["kept", "closed after each"])
 def test_users_think_between_an_answer_and_their_next_request(reply: bytes) -> None:
-    with Server(reply) as server:
-        (samples,) = run(target(server.url), thinking())
+    samples = one_window(Server(reply), target, thinking())
     assert statuses(samples) == {200: len(samples)}
     expected = 20 * 0.5 / 0.05
     assert 20 <= len(samples) <= expected + 5 * expected**0.5, "no user is faster than his pauses"
@@ -39,14 +39,12 @@ def test_users_think_between_an_answer_and_their_next_request(reply: bytes) -> N
 
 
 def test_users_who_think_longer_than_the_window_send_nothing() -> None:
-    with Server() as server:
-        (samples,) = run(target(server.url), thinking(users=2, think_s=1e6, duration_s=0.05))
+    samples = one_window(Server(), target, thinking(users=2, think_s=1e6, duration_s=0.05))
     assert len(samples) == 0
 
 
 def test_users_go_on_after_errors() -> None:
-    with Server(lose_each=2) as server:
-        (samples,) = run(target(server.url), thinking(users=5, think_s=0.01))
+    samples = one_window(Server(lose_each=2), target, thinking(users=5, think_s=0.01))
     assert len(samples) > 10
 
 

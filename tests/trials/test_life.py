@@ -187,7 +187,7 @@ def test_a_late_generator_yields_no_number(bench: Bench) -> None:
 def test_an_interrupt_takes_everything_down(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = bench.runner()
     interrupt: Callable[[int, str], None] = lambda _number, stage: _interrupt_at("verify", stage)  # noqa: E731
-    monkeypatch.setattr(runner, "_on_stage", interrupt)
+    monkeypatch.setattr(runner, "on_stage", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bench.run(runner)
     assert ProcessBackend(None, state_dir=bench.folder.root / "state").clean() == ()

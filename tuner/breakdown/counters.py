@@ -74,38 +74,32 @@ def difference(before: Sequence[Scrape], after: Sequence[Scrape]) -> Increase:
     answer one address in turn, each with counters of its own.
     """
     earlier = {scrape.url: scrape for scrape in before}
-    distributions: dict[Series, list[Distribution]] = {}
+    return together(_of_one(earlier.get(late.url), late) for late in after)
+
+
+def _of_one(early: Scrape | None, late: Scrape) -> Increase:
+    """Of one address."""
+    problem = late.problem or (early.problem if early is not None else "it was not read before the window")
+    if problem or early is None:
+        return Increase(notes=(f"{late.url}: {problem}",))
+    distributions: dict[Series, Distribution] = {}
     counters: dict[Series, float] = {}
-    notes: list[str] = []
-    urls = []
-    for late in after:
-        early = earlier.get(late.url)
-        problem = late.problem or (early.problem if early is not None else "it was not read before the window")
-        if problem or early is None:
-            notes.append(f"{late.url}: {problem}")
-            continue
-        urls.append(late.url)
-        restarted = _restarted(early, late)
-        fell = 0
-        for series, now in late.distributions.items():
-            then = None if restarted else early.distributions.get(series)
-            added, began_anew = _added(then, now)
-            fell += began_anew
-            if added.count > 0:
-                distributions.setdefault(series, []).append(added)
-        for series, value in late.counters.items():
-            base = 0.0 if restarted else early.counters.get(series, 0.0)
-            fell += value < base
-            rise = value - base if value >= base else value
-            if rise > 0:
-                counters[series] = counters.get(series, 0.0) + rise
-        notes += _lost(late.url, restarted, fell, _ended(early, late))
-    return Increase(
-        distributions=MappingProxyType({series: merged(parts) for series, parts in distributions.items()}),
-        counters=MappingProxyType(counters),
-        urls=tuple(urls),
-        notes=tuple(notes),
-    )
+    restarted = _restarted(early, late)
+    fell = 0
+    for series, now in late.distributions.items():
+        then = None if restarted else early.distributions.get(series)
+        added, began_anew = _added(then, now)
+        fell += began_anew
+        if added.count > 0:
+            distributions[series] = added
+    for series, value in late.counters.items():
+        base = 0.0 if restarted else early.counters.get(series, 0.0)
+        fell += value < base
+        rise = value - base if value >= base else value
+        if rise > 0:
+            counters[series] = rise
+    notes = tuple(_lost(late.url, restarted, fell, _ended(early, late)))
+    return Increase(distributions=distributions, counters=counters, urls=(late.url,), notes=notes)
 
 
 def together(increases: Iterable[Increase]) -> Increase:

@@ -75,26 +75,18 @@ def _queue_proxy() -> Iterator[Known]:
         yield Known(server=_QUEUE_PROXY, name="server behind it", role="downstream", metric=metric)
 
 
+def _executor(name: str, role: Role, metric: str) -> Known:
+    return Known(server=_EXECUTOR, name=name, role=role, metric=metric, only=_EXECUTOR_CALL)
+
+
 def _triton(name: str, role: Role, metric: str) -> Known:
     return Known(server=_TRITON, name=name, role=role, metric=metric, unit_s=_US, per=_TRITON_REQUESTS)
 
 
 KNOWN: tuple[Known, ...] = (
     *_queue_proxy(),
-    Known(
-        server=_EXECUTOR,
-        name="total",
-        role="total",
-        metric="seldon_api_executor_server_requests_seconds",
-        only=_EXECUTOR_CALL,
-    ),
-    Known(
-        server=_EXECUTOR,
-        name="server behind it",
-        role="downstream",
-        metric="seldon_api_executor_client_requests_seconds",
-        only=_EXECUTOR_CALL,
-    ),
+    _executor("total", "total", "seldon_api_executor_server_requests_seconds"),
+    _executor("server behind it", "downstream", "seldon_api_executor_client_requests_seconds"),
     Known(server=_KSERVE, name="pre-processing", role="stage", metric="request_preprocess_seconds"),
     Known(server=_KSERVE, name="model", role="stage", metric="request_predict_seconds"),
     Known(server=_KSERVE, name="explanation", role="stage", metric="request_explain_seconds"),

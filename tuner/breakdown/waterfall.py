@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -212,21 +212,14 @@ class _Drawing:
             begin_s = span[0] + (rest_s or 0.0) / 2
         for part in sorted(told, key=lambda part: part is not total):
             is_total = part is total
-            self.rows.append(
-                Row(
-                    name=f"Server-Timing: {part.name}",
-                    depth=1 if is_total or total is None else 2,
-                    source="header",
-                    mean_s=part.mean_s,
-                    share=part.share,
-                    begin_s=begin_s if is_total else None,
-                    p50=part.p50,
-                    p99=part.p99,
-                    count=part.count,
-                    told_by="Server-Timing header",
-                    adds_up=is_total and span is not None,
-                )
+            row = _client_row(
+                part,
+                begin_s if is_total else None,
+                depth=1 if is_total or total is None else 2,
+                adds_up=is_total and span is not None,
             )
+            name = f"Server-Timing: {part.name}"
+            self.rows.append(replace(row, name=name, source="header", told_by="Server-Timing header"))
 
     def others(self, sides: Sequence[ServerSide]) -> None:
         """Servers and models that are not in the line of the one that was asked for."""
@@ -294,7 +287,7 @@ class _Drawing:
         return mean_s / self._latency_s if mean_s is not None and self._latency_s > 0.0 else None
 
 
-def _client_row(part: Component, begin_s: float, *, depth: int = 0, adds_up: bool = True) -> Row:
+def _client_row(part: Component, begin_s: float | None, *, depth: int = 0, adds_up: bool = True) -> Row:
     return Row(
         name=part.name,
         depth=depth,

@@ -52,37 +52,29 @@ class Result:
     """Where what was there before is kept; None: nothing was changed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
     """An exported manifest, compared with what is live. Nothing was changed yet."""
 
-    def __init__(
-        self,
-        *,
-        folder: StudyFolder,
-        summary: Summary,
-        text: str,
-        space: SearchSpace,
-        pods: PodSet,
-        rollout: Rollout,
-        changes: tuple[Change, ...],
-        promise: Promise | None,
-        load: Place,
-        force: bool,
-    ) -> None:
-        self._folder, self._summary, self._text = folder, summary, text
-        self._space, self._pods, self._rollout = space, pods, rollout
-        self._load, self._force = load, force
-        self.changes = changes
-        self.promise = promise
-        """None: it is not measured once more."""
+    folder: StudyFolder
+    summary: Summary
+    text: str
+    space: SearchSpace
+    pods: PodSet
+    rollout: Rollout
+    changes: tuple[Change, ...]
+    promise: Promise | None
+    """None: it is not measured once more."""
+    load: Place
+    force: bool
 
     @property
     def place(self) -> str:
-        return self._rollout.place
+        return self.rollout.place
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        return self._rollout.left_out()
+        return self.rollout.left_out()
 
     @property
     def diff(self) -> str:
@@ -95,7 +87,7 @@ class Promotion:
         Raises InputError where what is live changed since it was shown; EnvironmentFailure after the
         roll back, or with the state in words where that failed, too; KeyboardInterrupt likewise.
         """
-        planned = self._rollout.plan()
+        planned = self.rollout.plan()
         if [change.diff for change in planned] != [change.diff for change in self.changes]:
             message = "what is live has changed since it was shown"
             raise InputError.at(self.place, message, "look at it again: tune apply")
@@ -114,13 +106,11 @@ class Promotion:
     @contextmanager
     def _load_source(self) -> Iterator[LoadJob | None]:
         """Where the load comes from; None: from here."""
-        if self.promise is None or self._load == "here":
+        if self.promise is None or self.load == "here":
             yield None
             return
-        start = self._summary.start
-        with self._rollout.host_load(
-            study=start.study_id, image=start.load_image or IMAGE, cpus=start.load_cpus
-        ) as job:
+        start = self.summary.start
+        with self.rollout.host_load(study=start.study_id, image=start.load_image or IMAGE, cpus=start.load_cpus) as job:
             yield job
 
     def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:
@@ -132,10 +122,10 @@ class Promotion:
 
     def _tried(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:
         on_stage("apply")
-        self._rollout.apply(planned, force=self._force)
+        self.rollout.apply(planned, force=self.force)
         on_stage("wait for the rollout")
-        deadline_s = self._pods.replicas * self._space.workload.ready_timeout_s + _OLD_PODS_S
-        took_s = self._rollout.follow(deadline_s, alone=self.promise is not None)
+        deadline_s = self.pods.replicas * self.space.workload.ready_timeout_s + _OLD_PODS_S
+        took_s = self.rollout.follow(deadline_s, alone=self.promise is not None)
         if self.promise is None:
             return Result(kept=True, reason=f"rolled out in {took_s:.1f} s; not measured, as asked")
         return self._measured(self.promise, load, on_stage)
@@ -144,16 +134,15 @@ class Promotion:
         from tuner.load.process.local import local_generator
         from tuner.measure.promise import findings, short
         from tuner.trials.load_windows import LoadWindows, Untrusted
-        from tuner.trials.quiet import NoQuiet
         from tuner.trials.serving import serving
         from tuner.trials.traffic import Traffic
 
-        workload, start = self._space.workload, self._summary.start
-        traffic = Traffic.of(workload, self._folder.answers)
+        workload, start = self.space.workload, self.summary.start
+        traffic = Traffic.of(workload, self.folder.answers)
         generator: StartGenerator = local_generator
         if load is not None:
             generator = partial(hosted, start=load.start, cpus=start.load_cpus)
-        running = self._rollout.running(self._pods, start.study_id, workload.ready_timeout_s, load)
+        running = self.rollout.running(self.pods, start.study_id, workload.ready_timeout_s, load)
         try:
             with serving(running, traffic, generator, on_stage=on_stage) as served:
                 loads = LoadWindows(
@@ -161,7 +150,6 @@ class Promotion:
                     generator=served.generator,
                     workload=workload,
                     slo=promise.slo,
-                    quiet=NoQuiet(),
                     on_stage=on_stage,
                 )
                 loads.warm_up(promise.rate_rps)
@@ -185,7 +173,7 @@ class Promotion:
             return result
         text = "; ".join(finding.text for finding in result.findings)
         try:
-            self._rollout.annotate(planned, {VERIFIED: f"{_now()}: {text}"}, force=self._force)
+            self.rollout.annotate(planned, {VERIFIED: f"{_now()}: {text}"}, force=self.force)
         except EnvironmentFailure as failure:
             return replace(result, warnings=(*result.warnings, f"the annotation {VERIFIED} was not written: {failure}"))
         return result
@@ -193,14 +181,14 @@ class Promotion:
     # going back
 
     def _rolled_back(self, result: Result, on_stage: OnStage) -> Result:
-        if not self._rollout.begun:
+        if not self.rollout.begun:
             return result
         on_stage("roll back")
         try:
-            self._rollout.take_back()
+            self.rollout.take_back()
         except EnvironmentFailure as failure:
             raise BackendFailure(f"{result.reason}; {failure}") from None
-        undone = self._rollout.undone
+        undone = self.rollout.undone
         if any(change.live is not None and change.diff for change in self.changes):
             undone = (*undone, self._ready_again(on_stage))
         return replace(result, undone=undone)
@@ -208,7 +196,7 @@ class Promotion:
     def _ready_again(self, on_stage: OnStage) -> str:
         on_stage("wait until what was there is ready again")
         try:
-            took_s = self._rollout.follow(_FOLLOWED_BACK_S, alone=False)
+            took_s = self.rollout.follow(_FOLLOWED_BACK_S, alone=False)
         except (TrialFailure, EnvironmentFailure) as failure:
             return f"what was there is not ready again yet: {failure}"
         return f"what was there was ready again after {took_s:.1f} s"
@@ -216,12 +204,12 @@ class Promotion:
     def _stopped(self, stop: BaseException, saved: Path | None) -> BaseException:
         """Roll back what is not yet rolled back, and the exception that says so: of the same kind."""
         try:
-            self._rollout.take_back()
+            self.rollout.take_back()
         except EnvironmentFailure as failure:
             if isinstance(stop, KeyboardInterrupt):
                 return KeyboardInterrupt(_not_back("interrupted", failure, saved))
             return BackendFailure(_not_back(str(stop), failure, saved))
-        undone = "; ".join(self._rollout.undone)
+        undone = "; ".join(self.rollout.undone)
         said = f"rolled back: {undone}" if undone else "nothing was changed"
         if isinstance(stop, KeyboardInterrupt):
             return KeyboardInterrupt(said)
@@ -234,14 +222,14 @@ class Promotion:
         """What is live, and what takes its place; on disk before anything is changed."""
         from tuner.backends.kubernetes.rollout.changes import manifest
 
-        folder = self._folder.applied / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = self.folder.applied / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         folder.mkdir(parents=True, mode=0o700)
         new = [str(change) for change in planned if change.live is None]
         head = f"# What was in {self.place} before `tune apply`.\n"
         head += "".join(f"# {name} was not there: delete it to go back.\n" for name in new)
         parts = [manifest(change.live) for change in planned if change.live is not None]
         saved = folder / "before.yaml"
-        create(folder / "manifest.yaml", self._text.encode())
+        create(folder / "manifest.yaml", self.text.encode())
         create(saved, (head + "---\n".join(parts)).encode())
         sync_folder(folder)
         return saved

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.load.model import LoadWindow
 from tuner.workload.intensity import Intensity
 from tuner.workload.model import WorkloadSpec
@@ -55,25 +57,8 @@ def as_asked(workload: WorkloadSpec, rate_rps: float, duration_s: float, *, seed
         return steady(workload, rate_rps, duration_s, seed=seed)
     if isinstance(shape, Trace):
         due_s = tuple(at_s for at_s in shape.due_s if at_s <= duration_s)
-        return LoadWindow(
-            arrival="trace",
-            rate_rps=len(due_s) / duration_s,
-            due_s=due_s,
-            picks=shape.payloads[: len(due_s)],
-            duration_s=duration_s,
-            connections=workload.connections,
-            timeout_s=workload.timeout_s,
-            seed=seed,
-        )
+        recorded = steady(workload, len(due_s) / duration_s, duration_s, seed=seed)
+        return replace(recorded, arrival="trace", cv=1.0, due_s=due_s, picks=shape.payloads[: len(due_s)])
     unit = rate_rps if shape.relative else 1.0
     profile = tuple((at_s, level * unit) for at_s, level in shape.corners(duration_s))
-    return LoadWindow(
-        arrival=workload.arrival,
-        cv=workload.cv,
-        rate_rps=Intensity(profile).mean(duration_s),
-        profile=profile,
-        duration_s=duration_s,
-        connections=workload.connections,
-        timeout_s=workload.timeout_s,
-        seed=seed,
-    )
+    return replace(steady(workload, Intensity(profile).mean(duration_s), duration_s, seed=seed), profile=profile)

@@ -277,11 +277,8 @@ class CapacitySearch:
 
     def _nothing_passed(self, above: _Seen | None) -> str:
         if above is None:
-            return (
-                "no offered rate was tried: the closed loop got no good answer"
-                if self._closed_rps == 0.0
-                else ("no offered rate was tried")
-            )
+            why = ": the closed loop got no good answer" if self._closed_rps == 0.0 else ""
+            return f"no offered rate was tried{why}"
         if self._verdict(above) == "failed":
             return f"even the lowest rate tried, {format_rate(above.rate_rps)}, failed: {above.reason}"
         return (
@@ -297,11 +294,8 @@ class CapacitySearch:
             return f"the load generator's limit was reached before the server's, at {at}: {above.reason}"
         if self._verdict(above) == "uncertain":
             return f"the knee was not reached: at {at} nothing can be said: {above.reason}"
-        wide = (
-            ""
-            if above.rate_rps <= passed * self._step * (1 + 1e-9)
-            else (f" (the search ran out of steps with {format_rate(passed)} passed)")
-        )
+        narrow = above.rate_rps <= passed * self._step * (1 + 1e-9)
+        wide = "" if narrow else f" (the search ran out of steps with {format_rate(passed)} passed)"
         return f"bounded at {at}: {above.reason}{wide}"
 
 

@@ -64,6 +64,11 @@ class Usage:
     gpu_memory_bytes: int | None = None
     """Most that was in use on all GPUs together."""
 
+    def estimates(self) -> dict[str, Estimate]:
+        """By metric name; what was not measured is absent."""
+        values = {"cpu": self.cpu_cores, "memory": self.memory_peak_bytes}
+        return {name: Estimate(value=float(value)) for name, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
@@ -100,25 +105,15 @@ class Measurement:
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""
-        values: dict[str, float] = {name: estimate.value for name, estimate in self.at_rate.latency_s.items()}
-        values["error_ratio"] = self.at_rate.error_ratio.value
-        values["cost"] = self.cost_per_hour
-        values["startup"] = self.startup_s
-        if self.throughput_rps is not None:
-            values["throughput"] = self.throughput_rps.value
-        if self.usage.cpu_cores is not None:
-            values["cpu"] = self.usage.cpu_cores
-            if self.at_rate.achieved_rps > 0.0:
-                values["cpu_per_request"] = self.usage.cpu_cores / self.at_rate.achieved_rps
-        if self.usage.memory_peak_bytes is not None:
-            values["memory"] = float(self.usage.memory_peak_bytes)
-        return values
+        return {name: estimate.value for name, estimate in self.estimates().items()}
 
     def estimates(self) -> Mapping[str, Estimate]:
         """Like `metrics()`, with intervals where they are known."""
-        known: dict[str, Estimate] = {name: Estimate(value=value) for name, value in self.metrics().items()}
-        known.update(self.at_rate.latency_s)
-        known["error_ratio"] = self.at_rate.error_ratio
+        known = {**self.at_rate.latency_s, "error_ratio": self.at_rate.error_ratio}
+        known["cost"] = Estimate(value=self.cost_per_hour)
+        known["startup"] = Estimate(value=self.startup_s)
         if self.throughput_rps is not None:
             known["throughput"] = self.throughput_rps
-        return MappingProxyType(known)
+        if self.usage.cpu_cores is not None and self.at_rate.achieved_rps > 0.0:
+            known["cpu_per_request"] = Estimate(value=self.usage.cpu_cores / self.at_rate.achieved_rps)
+        return MappingProxyType(known | self.usage.estimates())

@@ -24,7 +24,7 @@ lack of one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -251,7 +251,7 @@ def effect(metric: str, pairs: Sequence[Pair], miss: float) -> Effect | None:
     between, within = _spreads([logs_a, logs_b])
     return Effect(
         metric=metric,
-        ratio=_map(_interval(starts_b - starts_a, miss), math.exp),
+        ratio=_interval(starts_b - starts_a, miss).map(math.exp),
         a=math.exp(starts_a.mean()),
         b=math.exp(starts_b.mean()),
         pairs=len(both),
@@ -307,11 +307,6 @@ def _spreads(sides: Sequence[Sequence[FloatArray]]) -> tuple[float | None, float
     windows = float(np.mean([len(logs) for side in sides for logs in side]))
     between -= (within or 0.0) / windows
     return math.sqrt(max(0.0, between)), None if within is None else math.sqrt(within)
-
-
-def _map(estimate: Estimate, function: Callable[[float], float]) -> Estimate:
-    low, high = (None if end is None else function(end) for end in (estimate.low, estimate.high))
-    return Estimate(value=function(estimate.value), low=low, high=high)
 
 
 def _latency(window: Window, metric: str) -> float | None:

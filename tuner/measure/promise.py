@@ -42,11 +42,7 @@ class Finding:
 
 def findings(promise: Promise, window: Window, usage: Usage) -> tuple[Finding, ...]:
     """The SLO first, then each promised metric. It falls short where one of them is ``short``."""
-    values = dict(window.latency_s) | {"error_ratio": window.error_ratio}
-    if usage.cpu_cores is not None:
-        values["cpu"] = Estimate(value=usage.cpu_cores)
-    if usage.memory_peak_bytes is not None:
-        values["memory"] = Estimate(value=float(usage.memory_peak_bytes))
+    values = {**window.latency_s, "error_ratio": window.error_ratio, **usage.estimates()}
     bounds = [c for c in promise.slo if c.metric in ("cpu", "memory") and c.metric in values]
     return (
         _slo(promise, window),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ GROUP = 20.0
 """Independent requests in a group that is judged as one."""
 MISS = 0.05
 LEAST_PHASES = 5
+_UNTOLD = "whether it recovered cannot be told"
 
 State = Literal["recovered", "not recovered", "not disturbed", "uncertain"]
 
@@ -66,24 +68,26 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     before = latency[at_s < from_s]
     before = before[truncate(np.where(np.isfinite(before), before, samples.window_s)).cut :]
     during, after = latency[(at_s >= from_s) & (at_s < until_s)], latency[at_s >= until_s]
+    during_s = _quantile(during)
+    told = partial(Recovery, watched_s=watched, during_s=during_s)
     found = estimate_quantiles(before, (BAND,)).get(BAND)
     if found is None or not math.isfinite(found.value) or len(before) < GROUP:
-        reason = f"too few good answers before to compare with ({len(before)} requests)"
-        return _uncertain(reason, watched, None, _quantile(during))
+        text = f"{_UNTOLD}: too few good answers before to compare with ({len(before)} requests)"
+        return told(state="uncertain", after_s=None, band_s=None, text=text)
     band = TOLERANCE * (found.high if found.high is not None else found.value)
     size = math.ceil(GROUP * correlation_time((before > band).astype(np.float64)).time)
     groups = len(after) // size
     if groups < 2:
-        reason = (
-            f"{len(after)} requests afterwards are too few, {2 * size} are needed: watch longer, or at a higher rate"
-        )
-        return _uncertain(reason, watched, band, _quantile(during))
+        few = f"{len(after)} requests afterwards are too few, {2 * size} are needed"
+        text = f"{_UNTOLD}: {few}: watch longer, or at a higher rate"
+        return told(state="uncertain", after_s=None, band_s=band, text=text)
     above = (after > band).astype(np.float64)
     shares = above[: groups * size].reshape(groups, size).mean(axis=1)
     is_out, is_back = shares >= _out_from(groups), shares <= _back_to(groups)
     starts = at_s[at_s >= until_s][: groups * size : size] - until_s
     ends = np.append(starts[1:], watched)
-    return _judged(above[: groups * size], is_out, is_back, starts, ends, size, watched, band, _quantile(during))
+    state, after_s, text = _judged(above[: groups * size], is_out, is_back, starts, ends, size, band, during_s)
+    return told(state=state, after_s=after_s, band_s=band, text=text)
 
 
 def _judged(
@@ -93,33 +97,24 @@ def _judged(
     starts: FloatArray,
     ends: FloatArray,
     size: int,
-    watched: float,
     band: float,
     during_s: float | None,
-) -> Recovery:
+) -> tuple[State, Estimate | None, str]:
+    """The state, the time and the text of a `Recovery`."""
     last = int(np.flatnonzero(is_out)[-1]) if is_out.any() else -1
     back = np.flatnonzero(is_back & (np.arange(len(is_back)) > last))
     words = f"9 in 10 requests within {format_seconds(band)}"
     if not len(back):
         if last == len(is_out) - 1:
-            text = f"not recovered within the {format_seconds(watched)} watched: before, {words}"
-            return Recovery(
-                state="not recovered", after_s=None, watched_s=watched, band_s=band, during_s=during_s, text=text
-            )
-        return _uncertain("latency was neither certainly back nor certainly not", watched, band, during_s)
+            watched = format_seconds(float(ends[-1]))
+            return "not recovered", None, f"not recovered within the {watched} watched: before, {words}"
+        return "uncertain", None, f"{_UNTOLD}: latency was neither certainly back nor certainly not"
     low, high = float(starts[last]) if last > 0 else 0.0, float(ends[back[0]])
     if last < 0:
-        felt = during_s is None or during_s > band
-        text = f"back at once, at most {format_seconds(high)} after it" if felt else f"not felt: still {words}"
-        state: State = "recovered" if felt else "not disturbed"
-        return Recovery(
-            state=state,
-            after_s=Estimate(value=0.0, low=0.0, high=high),
-            watched_s=watched,
-            band_s=band,
-            during_s=during_s,
-            text=text,
-        )
+        at_once = Estimate(value=0.0, low=0.0, high=high)
+        if during_s is None or during_s > band:
+            return "recovered", at_once, f"back at once, at most {format_seconds(high)} after it"
+        return "not disturbed", at_once, f"not felt: still {words}"
     first, end = last * size, (int(back[0]) + 1) * size
     sums = np.concatenate([[0.0], np.cumsum(above[first:end] - (USUAL + SLOW) / 2.0)])
     at = first + int(np.argmax(sums))
@@ -128,18 +123,7 @@ def _judged(
     text = (
         f"back after {format_seconds(estimate.value)} ({format_seconds(low)} to {format_seconds(high)}): again {words}"
     )
-    return Recovery(state="recovered", after_s=estimate, watched_s=watched, band_s=band, during_s=during_s, text=text)
-
-
-def _uncertain(reason: str, watched: float, band: float | None, during_s: float | None) -> Recovery:
-    return Recovery(
-        state="uncertain",
-        after_s=None,
-        watched_s=watched,
-        band_s=band,
-        during_s=during_s,
-        text=f"whether it recovered cannot be told: {reason}",
-    )
+    return "recovered", estimate, text
 
 
 def _out_from(groups: int) -> float:
@@ -243,9 +227,7 @@ def _growth(phases: Sequence[Phase]) -> Estimate | None:
     )
     if found is None:
         return None
-    ends = (found.per_s.low, found.per_s.high)
-    low, high = (None if end is None else math.expm1(end) for end in ends)
-    return Estimate(value=math.expm1(found.per_s.value), low=low, high=high)
+    return found.per_s.map(math.expm1)
 
 
 def _burst_text(slower: Estimate | None, growth: Estimate | None, phases: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,3 +20,8 @@ class Estimate:
     value: float
     low: float | None = None
     high: float | None = None
+
+    def map(self, function: Callable[[float], float]) -> Estimate:
+        """The same through an increasing function."""
+        low, high = (None if end is None else function(end) for end in (self.low, self.high))
+        return Estimate(value=function(self.value), low=low, high=high)

@@ -15,6 +15,7 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,22 +72,18 @@ class Journal:
         that has it open, StoreFailure when it is damaged or cannot be written.
         """
         try:
-            created = _make_folder(path.parent)
-            lock = _lock(path)
-            try:
+            with ExitStack() as opened:
+                created = _make_folder(path.parent)
+                lock = _lock(path)
+                opened.callback(os.close, lock)
                 created = created or not path.exists()
                 file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                try:
-                    if created:
-                        sync_folder(path.parent)
-                    replay = _Replay(path, path.read_bytes())
-                    _cut(path, file, replay)
-                except BaseException:
-                    os.close(file)
-                    raise
-            except BaseException:
-                os.close(lock)
-                raise
+                opened.callback(os.close, file)
+                if created:
+                    sync_folder(path.parent)
+                replay = _Replay(path, path.read_bytes())
+                _cut(path, file, replay)
+                opened.pop_all()
         except OSError as error:
             raise StoreFailure(f"{path}: cannot be opened for writing ({error.strerror})") from error
         return cls(path, file, lock, replay)

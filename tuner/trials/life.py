@@ -7,7 +7,7 @@ leave as exceptions. The deployment is gone when `run` returns or raises.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -59,47 +59,33 @@ class _Stopwatch:
         self.stop()
 
 
+@dataclass(slots=True, kw_only=True)
 class TrialRunner:
     """Runs the trials of one study, one after the other."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        backend: Backend,
-        generator: StartGenerator,
-        traffic: Traffic,
-        folder: StudyFolder,
-        study_id: str,
-        clock: Clock,
-        quiet: Quiet,
-        on_stage: Callable[[int, str], None],
-        on_rate: Callable[[float], None],
-        rate_rps: float | None,
-    ) -> None:
-        """`rate_rps` is the common rate where it is known; else the first trial derives it and `on_rate` is told."""
-        self._space = space
-        self._backend = backend
-        self._generator = generator
-        self._traffic = traffic
-        self._folder = folder
-        self._study_id = study_id
-        self._clock = clock
-        self._quiet = quiet
-        self._on_stage = on_stage
-        self._on_rate = on_rate
-        self._rate_rps = rate_rps
+    space: SearchSpace
+    backend: Backend
+    generator: StartGenerator
+    traffic: Traffic
+    folder: StudyFolder
+    study_id: str
+    clock: Clock
+    quiet: Quiet
+    on_stage: Callable[[int, str], None]
+    on_rate: Callable[[float], None]
+    rate_rps: float | None
+    """The common rate; None: the first trial derives it, and `on_rate` is told."""
 
     def run(self, proposal: Proposal) -> Trial:
         """Run one trial to its outcome."""
         started_at = datetime.now(UTC)
-        begin = self._clock.now()
-        watch = _Stopwatch(self._clock)
+        begin = self.clock.now()
+        watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
-        write(self._folder.manifest(number), rendered.text.encode())
-        pods = pods_of(self._space, rendered)
-        outcome = self._outcome(Deployment(study=self._study_id, trial=number, rendered=rendered, pods=pods), watch)
-        duration_s = self._clock.now() - begin
+        write(self.folder.manifest(number), rendered.text.encode())
+        pods = pods_of(self.space, rendered)
+        outcome = self._outcome(Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods), watch)
+        duration_s = self.clock.now() - begin
         return Trial(
             number=number,
             purpose=proposal.purpose,
@@ -112,7 +98,7 @@ class TrialRunner:
         )
 
     def _outcome(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
-        reason = self._backend.infeasible(deployment.pods)
+        reason = self.backend.infeasible(deployment.pods)
         if reason is not None:
             return Infeasible(reason=reason)
         try:
@@ -136,35 +122,35 @@ class TrialRunner:
 
     def _served(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
         def on_stage(stage: str) -> None:
-            self._on_stage(deployment.trial, stage)
+            self.on_stage(deployment.trial, stage)
 
         def on_end(running: Running) -> None:
             watch.stop()
-            write(self._folder.log(deployment.trial), running.logs(LOG_LINES).encode())
+            write(self.folder.log(deployment.trial), running.logs(LOG_LINES).encode())
             watch.start()
 
         watch.start()
         with deployed(
-            self._backend, deployment, self._traffic, self._generator, on_stage=on_stage, on_end=on_end
+            self.backend, deployment, self.traffic, self.generator, on_stage=on_stage, on_end=on_end
         ) as served:
             loads = LoadWindows(
                 running=served.running,
                 generator=served.generator,
-                workload=self._space.workload,
-                slo=self._space.slo,
-                quiet=self._quiet,
+                workload=self.space.workload,
+                slo=self.space.slo,
+                quiet=self.quiet,
                 on_stage=on_stage,
-                tight=tuple(one.metric for one in self._space.objectives if one.metric.startswith("latency_")),
+                tight=tuple(one.metric for one in self.space.objectives if one.metric.startswith("latency_")),
             )
-            loads.warm_up(self._rate_rps)
+            loads.warm_up(self.rate_rps)
             watch.stop()
             return self._measure(deployment.pods, served, loads, watch)
 
     def _measure(self, pods: PodSet, served: Served, loads: LoadWindows, watch: _Stopwatch) -> Outcome:
-        slo = self._space.slo
+        slo = self.space.slo
         capacity: Estimate | None = None
         note = ""
-        if self._rate_rps is None and self._space.workload.arrival != "closed":  # whose rate follows from the answers
+        if self.rate_rps is None and self.space.workload.arrival != "closed":  # whose rate follows from the answers
             with watch:
                 capacity, note = loads.capacity(None)
             if capacity is None:
@@ -173,10 +159,10 @@ class TrialRunner:
                     kind="NoCommonRate",
                     reason=f"no rate to compare configurations at could be derived: {note}; set workload.rate",
                 )
-            self._rate_rps = derive(capacity.value)
-            self._on_rate(self._rate_rps)
+            self.rate_rps = derive(capacity.value)
+            self.on_rate(self.rate_rps)
         with watch:
-            at_rate, usage = loads.at_rate(self._rate_rps)
+            at_rate, usage = loads.at_rate(self.rate_rps)
         judgement = judge(at_rate, slo)
         lost = judgement.state == "broken"
         if lost:
@@ -200,7 +186,7 @@ class TrialRunner:
         capacity: Estimate | None,
         note: str,
     ) -> Measurement:
-        prices, running = self._space.prices, served.running
+        prices, running = self.space.prices, served.running
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
         warnings = [*caveats(at_rate, usage), *asked.warnings]
@@ -223,6 +209,6 @@ class TrialRunner:
         )
         warnings += [
             f"{metric} could not be measured: whether its bound is met is unknown; measure longer"
-            for metric in unjudged(measurement, self._space.slo)
+            for metric in unjudged(measurement, self.space.slo)
         ]
         return replace(measurement, warnings=tuple(dict.fromkeys(warnings)))

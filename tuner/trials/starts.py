@@ -49,11 +49,12 @@ class Start:
 
     def figures(self) -> Mapping[str, Estimate]:
         """By metric name (`tuner.space.metrics`), in SI units; what was not measured is absent."""
-        found = {**self.window.latency_s, "error_ratio": self.window.error_ratio}
+        found = {**self.window.latency_s, "error_ratio": self.window.error_ratio, **self.usage.estimates()}
         if self.throughput.value is not None:
             found["throughput"] = self.throughput.value
-        known = {"cpu": self.usage.cpu_cores, "memory": self.usage.memory_peak_bytes, "startup": self.startup_s}
-        return found | {name: Estimate(value=float(value)) for name, value in known.items() if value is not None}
+        if self.startup_s is not None:
+            found["startup"] = Estimate(value=self.startup_s)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

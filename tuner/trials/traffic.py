@@ -13,11 +13,10 @@ from tuner.files import write
 from tuner.load.control.answers import same_answer
 from tuner.load.control.smoke import smoke
 from tuner.load.model import Exchange, Protocol, Request, Target
+from tuner.load.protocols.json_body import shown
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests
 from tuner.workload.model import WorkloadSpec
-
-_SHOWN = 200
 
 
 class ExpectedAnswers:
@@ -49,7 +48,7 @@ class ExpectedAnswers:
                     stage="verify",
                     kind="WrongAnswer",
                     reason=f"{url} answers request {index + 1} differently from the baseline: "
-                    f"{_short(found)} instead of {_short(expected)}",
+                    f"{shown(found)} instead of {shown(expected)}",
                 )
 
     def _record(self, answers: list[object]) -> None:
@@ -93,8 +92,3 @@ class Traffic:
                 smoke(url, request, self.protocol, self.workload.timeout_s, exchange) for request in self.requests
             ]
             self.expected.compare(url, answers)
-
-
-def _short(answer: object) -> str:
-    text = json.dumps(answer)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

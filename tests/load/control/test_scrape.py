@@ -114,19 +114,29 @@ BODY = json.dumps({"data": {"ndarray": [[1, 2]]}}).encode()
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={"Content-Type": "application/json"}, body=BODY)
 
 
-@contextmanager
-def _seldon(folder: Path, replicas: int, model: str) -> Iterator[Running]:
+needs_seldon = pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="seldon-core needs numpy < 2, which Python 3.13 has no wheel of"
+)
+
+
+def doubler(folder: Path, model: str, *ports: tuple[str, int], **env: str) -> tuple[LocalImage, Container]:
+    """Seldon's microservice with the class `Doubler` of this source."""
     (folder / "Doubler.py").write_text(model)
     image = LocalImage(command=("seldon-core-microservice", "Doubler", "--service-type", "MODEL"), folder=folder)
-    container = Container(
+    return image, Container(
         name="classifier",
         image="example/doubler:1",
-        env={"GUNICORN_WORKERS": "1", "GUNICORN_THREADS": "2", "SELDON_LOG_LEVEL": "WARNING"},
-        ports=(("http", 9000), ("metrics", 6000)),
+        env={"GUNICORN_WORKERS": "1", "GUNICORN_THREADS": "2", "SELDON_LOG_LEVEL": "WARNING", **env},
+        ports=(("http", 9000), *ports),
         probe=ReadinessProbe(http_path="/health/status", port=9000),
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "512Mi"},
     )
+
+
+@contextmanager
+def _seldon(folder: Path, replicas: int, model: str) -> Iterator[Running]:
+    image, container = doubler(folder, model, ("metrics", 6000))
     told = MetricsPort(container="classifier", port=6000, path="/metrics")
     pods = replace(pods_of(container, replicas=replicas), metrics=(told,))
     with ProcessBackend(toy_space(image, overcommit=True), folder / "state").deploy(deployment_of(pods)) as running:
@@ -134,9 +144,7 @@ def _seldon(folder: Path, replicas: int, model: str) -> Iterator[Running]:
         yield running
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13), reason="seldon-core needs numpy < 2, which Python 3.13 has no wheel of"
-)
+@needs_seldon
 def test_every_replica_of_a_real_seldon_microservice_tells_what_its_model_times(tmp_path: Path) -> None:
     with _seldon(tmp_path, 2, MODEL) as running:
         assert isinstance(running, TellsMetrics)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from tests.load.sending import closed, constant, run, statuses
+from tests.load.sending import closed, constant, one_window, run, statuses
 from tests.load.servers import CLOSING, GOOD, UNTIL_CLOSE, Server, answer, chunked
 from tuner.errors import GeneratorFailure
 from tuner.load.engine.engine import Engine
@@ -100,8 +100,7 @@ def test_the_stall_counts_just_so_when_there_are_few_connections() -> None:
 
 
 def test_more_than_the_connections_carry_waits_in_order_and_is_not_sent_when_its_time_is_over() -> None:
-    with Server(delay_s=0.02) as server:
-        (samples,) = run(target(server.url), constant(rate=1000, duration=0.3, connections=2, timeout=0.2))
+    samples = one_window(Server(delay_s=0.02), target, constant(rate=1000, duration=0.3, connections=2, timeout=0.2))
     found = statuses(samples)
     assert found[Status.NOT_SENT] > 150
     assert samples.waited.sum() > 250
@@ -114,8 +113,7 @@ def test_more_than_the_connections_carry_waits_in_order_and_is_not_sent_when_its
 
 
 def test_a_request_times_out_from_the_instant_it_was_due() -> None:
-    with Server(delay_s=30) as server:
-        (samples,) = run(target(server.url), constant(rate=100, duration=0.2, connections=64, timeout=0.1))
+    samples = one_window(Server(delay_s=30), target, constant(rate=100, duration=0.2, connections=64, timeout=0.1))
     assert statuses(samples) == {Status.TIMED_OUT: 20}
     assert np.isnan(samples.finished_s).all()
     assert np.isfinite(samples.sent_s).all()
@@ -163,8 +161,7 @@ def test_a_server_that_closes_after_each_answer_costs_connects_but_no_errors(
 
 @pytest.mark.parametrize("stage", [constant(), closed()])
 def test_a_server_that_closes_without_saying_so_costs_no_errors(stage: LoadWindow) -> None:
-    with Server(close=True) as server:
-        (samples,) = run(target(server.url), stage)
+    samples = one_window(Server(close=True), target, stage)
     assert set(statuses(samples)) == {200}
 
 
@@ -281,30 +278,26 @@ def test_long_answers_are_compared_always_and_checked_at_times() -> None:
 )
 @pytest.mark.parametrize("stage", [constant(rate=100), closed(duration=0.1)])
 def test_what_is_recorded_of_an_answer(reply: bytes, status: int, stage: LoadWindow) -> None:
-    with Server(reply) as server:
-        (samples,) = run(target(server.url), stage)
+    samples = one_window(Server(reply), target, stage)
     assert set(statuses(samples)) == {status}
 
 
 @pytest.mark.parametrize("stage", [constant(rate=100), closed(duration=0.1)])
 @pytest.mark.parametrize("half_close", [False, True])
 def test_an_answer_that_ends_with_the_connection(stage: LoadWindow, half_close: bool) -> None:
-    with Server(UNTIL_CLOSE, close=not half_close, half_close=half_close) as server:
-        (samples,) = run(target(server.url), stage)
+    samples = one_window(Server(UNTIL_CLOSE, close=not half_close, half_close=half_close), target, stage)
     assert set(statuses(samples)) == {200}
     assert np.isfinite(samples.finished_s).all()
 
 
 def test_an_answer_cut_short_is_a_lost_connection() -> None:
-    with Server(answer()[:-5], close=True) as server:
-        (samples,) = run(target(server.url), constant())
+    samples = one_window(Server(answer()[:-5], close=True), target, constant())
     assert set(statuses(samples)) == {Status.CONNECTION_LOST}
     assert np.isfinite(samples.first_byte_s).all()
 
 
 def test_an_answer_in_dribbles_shows_its_first_byte() -> None:
-    with Server(dribble=True) as server:
-        (samples,) = run(target(server.url), constant(rate=50, duration=0.2))
+    samples = one_window(Server(dribble=True), target, constant(rate=50, duration=0.2))
     assert set(statuses(samples)) == {200}
     assert (samples.first_byte_s < samples.finished_s).all()
 
@@ -314,21 +307,22 @@ def test_answers_that_all_differ_are_all_checked() -> None:
         payload = b"strData" if number % 5 else b"nothing"
         return answer(b'{"%s": "x", "meta": {"puid": "%06d"}}' % (payload, number))
 
-    with Server(reply) as server:
-        (samples,) = run(target(server.url), constant())
+    samples = one_window(Server(reply), target, constant())
     assert statuses(samples) == {200: 40, Status.WRONG_ANSWER: 10}
 
 
 def test_a_server_that_turns_wrong_is_seen_after_equal_answers() -> None:
-    with Server(lambda number, request: answer() if number < 30 else answer(GOOD.replace(b"data", b"atad"))) as server:
-        (samples,) = run(target(server.url), constant())
+    samples = one_window(
+        Server(lambda number, request: answer() if number < 30 else answer(GOOD.replace(b"data", b"atad"))),
+        target,
+        constant(),
+    )
     assert statuses(samples) == {200: 30, Status.WRONG_ANSWER: 20}
 
 
 def test_any_success_will_do_for_plain_http() -> None:
     requests = [Request(method="GET", path="/", headers={}, body=b"")]
-    with Server(answer(b"", "202 Accepted")) as server:
-        (samples,) = run(target(server.url, requests=requests, protocol="http"), constant())
+    samples = one_window(Server(answer(b"", "202 Accepted")), target, constant(), requests=requests, protocol="http")
     assert statuses(samples) == {200: 50}
 
 

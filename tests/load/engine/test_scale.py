@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.load.engine.test_engine import run, statuses, target
+from tests.load.sending import one_window
 from tests.load.servers import Server
 from tuner.load.engine.engine import Engine
 from tuner.load.model import LoadWindow, Request, Target
@@ -59,8 +60,7 @@ def http(url: str) -> Target:
 
 def test_users_think_before_each_request() -> None:
     stage = LoadWindow(arrival="closed", duration_s=1.0, connections=40, think_s=0.1, seed=3)
-    with Server(delay_s=0.01) as server:
-        (samples,) = run(target(server.url), stage)
+    samples = one_window(Server(delay_s=0.01), target, stage)
     assert set(statuses(samples)) == {200}
     # 40 users with a cycle of 0.11 s each make 364 requests a second, fewer where the machine is slow
     assert 100 < len(samples) < 480
@@ -112,8 +112,7 @@ def test_a_request_that_the_socket_does_not_take_at_once_arrives_whole() -> None
 def test_each_of_many_connections_times_out_on_its_own() -> None:
     """The look for time-outs is rare, but none is missed."""
     stage = LoadWindow(arrival="constant", rate_rps=1000, duration_s=0.5, connections=500, timeout_s=0.3)
-    with Server(delay_s=30) as server:
-        (samples,) = run(target(server.url), stage)
+    samples = one_window(Server(delay_s=30), target, stage)
     assert samples.connects == len(samples) == 500
     assert statuses(samples) == {Status.TIMED_OUT: 500}
 

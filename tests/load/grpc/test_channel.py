@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.load.http1.test_wire import cut
 from tuner.load.grpc import frames
 from tuner.load.grpc.call import Call, call_of
 from tuner.load.grpc.channel import Channel
@@ -62,11 +62,6 @@ def outcome(pieces: list[bytes]) -> tuple[object, ...]:
     except WireError:
         found.append("malformed")
     return (*found, channel.started, channel.stays if "malformed" not in found else None)
-
-
-def cut(stream: bytes, at: list[int]) -> list[bytes]:
-    edges = sorted({0, len(stream), *(position % (len(stream) + 1) for position in at)})
-    return [stream[a:b] for a, b in pairwise(edges)]
 
 
 STREAMS = [

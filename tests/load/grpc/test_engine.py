@@ -6,7 +6,6 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ import uvloop
 
 from tests.load.authority import Authority
 from tests.load.grpc_servers import PROTO, SAY, GrpcServer
-from tests.load.sending import closed, constant, run
+from tests.load.sending import closed, constant, free_port, load, one_window, run, told_by
 from tests.load.servers import Server
 from tuner.errors import GeneratorFailure
 from tuner.load.control.exchange import exchange
@@ -77,8 +76,7 @@ def test_connections_stay_open_between_stages() -> None:
 
 
 def test_answers_that_differ_are_good_all_the_same() -> None:
-    with GrpcServer() as server:
-        (samples,) = run(target(server.url, requests=[method("Number")]), closed())
+    samples = one_window(GrpcServer(), target, closed(), requests=[method("Number")])
     assert set(kinds(samples)) == {"http 200"}
 
 
@@ -91,8 +89,7 @@ def test_several_requests_keep_their_own_answers() -> None:
 
 @pytest.mark.parametrize("code", [1, 4, 8, 13, 16])
 def test_each_status_is_an_error_kind_of_its_own(code: int) -> None:
-    with GrpcServer() as server:
-        (samples,) = run(target(server.url, requests=[method("Refuse", b"\x0a\x02%d" % code)]), closed(0.02, 1))
+    samples = one_window(GrpcServer(), target, closed(0.02, 1), requests=[method("Refuse", b"\x0a\x02%d" % code)])
     assert set(samples.status.tolist()) == {GRPC + code}
     name = next(each.name for each in grpc.StatusCode if each.value[0] == code)
     assert set(kinds(samples)) == {f"grpc {name}"}
@@ -100,8 +97,7 @@ def test_each_status_is_an_error_kind_of_its_own(code: int) -> None:
 
 
 def test_errors_are_counted_by_their_words() -> None:
-    with GrpcServer() as server:
-        (samples,) = run(target(server.url, requests=[method("Fail")]), constant())
+    samples = one_window(GrpcServer(), target, constant(), requests=[method("Fail")])
     assert summarize(samples).errors == {"grpc UNAVAILABLE": summarize(samples).requests}
 
 
@@ -116,8 +112,12 @@ def test_messages_of_any_size_go_there_and_back(size: int) -> None:
 
 
 def test_a_message_the_server_does_not_take() -> None:
-    with GrpcServer(options=(("grpc.max_receive_message_length", 1000),)) as server:
-        (samples,) = run(target(server.url, requests=[method("Say", body=bytes(200_000))]), closed(0.05, 2))
+    samples = one_window(
+        GrpcServer(options=(("grpc.max_receive_message_length", 1000),)),
+        target,
+        closed(0.05, 2),
+        requests=[method("Say", body=bytes(200_000))],
+    )
     assert set(kinds(samples)) == {"grpc RESOURCE_EXHAUSTED"}
 
 
@@ -133,8 +133,7 @@ def test_a_call_that_times_out_is_cancelled_and_its_connection_used_again() -> N
 
 
 def test_a_server_that_hangs_gets_new_connections() -> None:
-    with GrpcServer() as server:
-        (samples,) = run(target(server.url, requests=[method("Slow")]), constant(100, 0.5, 2, timeout=0.1))
+    samples = one_window(GrpcServer(), target, constant(100, 0.5, 2, timeout=0.1), requests=[method("Slow")])
     assert set(kinds(samples)) <= {"timed out", "not sent"}
     assert samples.connects > 2
 
@@ -161,8 +160,7 @@ def test_a_server_that_goes_away_and_comes_back() -> None:
 
 def test_connections_that_the_server_ends_after_a_while_cost_no_call() -> None:
     ages = (("grpc.max_connection_age_ms", 100), ("grpc.max_connection_age_grace_ms", 1000))
-    with GrpcServer(options=ages) as server:
-        (samples,) = run(target(server.url), constant(rate=200, duration=1.0, connections=2))
+    samples = one_window(GrpcServer(options=ages), target, constant(rate=200, duration=1.0, connections=2))
     assert kinds(samples) == {"http 200": 200}
     assert samples.connects > 4
 
@@ -187,9 +185,7 @@ def test_a_server_that_speaks_http_1() -> None:
 
 
 def test_one_call_waits_for_a_server_that_is_not_there_yet() -> None:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(exchange, f"grpc://127.0.0.1:{port}", REQUEST, 30.0)
         with GrpcServer(port=port):
@@ -246,9 +242,10 @@ def test_alone_from_a_shell(tmp_path: Path) -> None:
     body = tmp_path / "request.json"
     body.write_text('{"text": "hello"}')
     with GrpcServer() as server:
-        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--protocol", "grpc", "--body", str(body)]
-        command += ["--method", "test.Echo/Say", "--proto", str(PROTO), "--closed", "--duration", "100ms"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = load(
+            *("--url", server.url, "--protocol", "grpc", "--body", str(body), "--method", "test.Echo/Say"),
+            *("--proto", str(PROTO), "--closed", "--duration", "100ms"),
+        )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["good"] == summary["requests"] > 0
@@ -279,16 +276,8 @@ def test_the_generator_does_without_protobuf(protocol: str) -> None:
     with GrpcServer() as server:
         to = Target(urls=(server.url,), protocol=protocol, requests=(method("Say", body=body), method("Number")))
         ask = Ask(url=server.url, request=to.requests[0], timeout_s=5.0)
-        lines = [target_line(to), order_line(closed(0.05, 2)), order_line(ask), ""]
-        child = subprocess.Popen([sys.executable, "-c", BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write("\n".join(lines))
-        child.stdin.flush()
-        told, asked = (json.loads(child.stdout.readline()) for _ in range(2))
-        child.stdin.close()
-        assert child.wait(10) == 0
-        child.stdout.close()
+        lines = [target_line(to), order_line(closed(0.05, 2)), order_line(ask)]
+        told, asked = told_by("-c", BARE, lines=lines, answers=2)
     assert told["rows"] > 0
     assert asked["status"] == 200
 

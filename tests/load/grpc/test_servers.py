@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
+from tests.load.control.test_scrape import doubler, needs_seldon
 from tests.load.sending import constant, run, statuses
 from tests.servers.mlserver import needs_mlserver, twice
 from tests.servers.pods import deployment_of, pods_of, toy_space
@@ -23,7 +21,7 @@ from tuner.load.model import Target
 from tuner.load.protocols import protocol
 from tuner.load.protocols.descriptors import compiled
 from tuner.load.protocols.grpc_method import GrpcMethod
-from tuner.manifests.model import Container, PodSet, ReadinessProbe
+from tuner.manifests.model import Container, PodSet
 from tuner.measure.status import word
 from tuner.space.model import LocalImage
 
@@ -61,21 +59,9 @@ def served(folder: Path, image: LocalImage, container: Container, pods: PodSet) 
         yield urls
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13), reason="seldon-core needs numpy < 2, which Python 3.13 has no wheel of"
-)
+@needs_seldon
 def test_seldon_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
-    (tmp_path / "Doubler.py").write_text(DOUBLER)
-    image = LocalImage(command=("seldon-core-microservice", "Doubler", "--service-type", "MODEL"), folder=tmp_path)
-    container = Container(
-        name="classifier",
-        image="example/doubler:1",
-        env={"GUNICORN_WORKERS": "1", "GUNICORN_THREADS": "2", "GRPC_WORKERS": "1", "SELDON_LOG_LEVEL": "WARNING"},
-        ports=(("http", 9000),),
-        probe=ReadinessProbe(http_path="/health/status", port=9000),
-        requests={"cpu": "100m", "memory": "256Mi"},
-        limits={"cpu": "2", "memory": "512Mi"},
-    )
+    image, container = doubler(tmp_path, DOUBLER, GRPC_WORKERS="1")
     rest, grpc = protocol("seldon"), protocol("seldon-grpc")
     bodies = [
         {"data": {"names": ["a", "b"], "ndarray": [[1, 2.5]]}},

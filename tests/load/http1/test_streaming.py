@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.sending import closed, constant, run, statuses
+from tests.load.sending import closed, constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import Server, answer
 from tuner.errors import TrialFailure, Where
 from tuner.load.control.exchange import exchange
@@ -30,7 +30,7 @@ from tuner.load.requests import problems
 from tuner.measure.samples import Status
 from tuner.measure.tokens import first_token_s, gaps_s
 from tuner.measure.window import summarize
-from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 REQUEST = protocol("openai").encode(json.dumps(CHAT).encode())
@@ -131,8 +131,7 @@ def test_a_stream_in_any_framing(reply: bytes, dribble: bool, stage: LoadWindow)
 
 
 def test_a_stream_that_ends_with_the_connection() -> None:
-    with Server(f"{HEAD}\r\n".encode() + STREAM, close=True) as server:
-        (samples,) = run(to(server.url), constant(rate=50))
+    samples = one_window(Server(f"{HEAD}\r\n".encode() + STREAM, close=True), to, constant(rate=50))
     assert set(statuses(samples)) == {200}
 
 
@@ -160,8 +159,7 @@ CUT = b"".join((ROLE, *TOKENS))
     ],
 )
 def test_what_is_recorded_of_a_stream(reply: bytes, status: int, tokens: int, stage: LoadWindow) -> None:
-    with Server(reply, close=True) as server:
-        (samples,) = run(to(server.url), stage)
+    samples = one_window(Server(reply, close=True), to, stage)
     assert set(statuses(samples)) == {status}
     found = 0 if samples.tokens is None else len(samples.tokens.row)
     assert found == tokens * len(samples)
@@ -171,8 +169,7 @@ def test_a_server_that_goes_wrong_in_the_middle_of_a_window() -> None:
     def reply(number: int, request: bytes) -> bytes:
         return chunks(STREAM) if number % 2 else chunks(CUT)
 
-    with Server(reply) as server:
-        (samples,) = run(to(server.url), constant(rate=100))
+    samples = one_window(Server(reply), to, constant(rate=100))
     assert statuses(samples) == {200: 12, Status.STREAM_CUT: 13}
     assert set(summarize(samples).errors) == {"stream cut"}
 
@@ -181,8 +178,7 @@ def test_streams_and_whole_answers_in_one_window() -> None:
     def reply(number: int, request: bytes) -> bytes:
         return chunks(STREAM) if b'"stream": true' in request else answer(b'{"choices": [{"message": {}}]}')
 
-    with Server(reply) as server:
-        (samples,) = run(to(server.url, requests=(REQUEST, WHOLE)), constant(rate=400))
+    samples = one_window(Server(reply), to, constant(rate=400), requests=(REQUEST, WHOLE))
     assert set(statuses(samples)) == {200}
     assert samples.tokens is not None
     streams = np.unique(samples.tokens.row)
@@ -200,8 +196,7 @@ def test_a_stall_before_the_stream_counts_in_the_time_to_the_first_token() -> No
 
 
 def test_streams_that_never_end_time_out_and_keep_their_tokens() -> None:
-    with Server(chunks(CUT, end=b"")) as server:
-        (samples,) = run(to(server.url), constant(rate=50, duration=0.2, timeout=0.3, connections=16))
+    samples = one_window(Server(chunks(CUT, end=b"")), to, constant(rate=50, duration=0.2, timeout=0.3, connections=16))
     assert set(statuses(samples)) == {Status.TIMED_OUT}
     assert samples.tokens is not None
     assert len(samples.tokens.row) == 30
@@ -223,18 +218,14 @@ def test_a_completion_is_a_stream_too() -> None:
     assert (request.path, request.streams) == ("/v1/completions", True)
     assert request.headers["Accept"] == "text/event-stream"
     body = b'data: {"choices": [{"text": "x"}]}\n\n' * 2 + DONE
-    with Server(chunks(body)) as server:
-        (samples,) = run(to(server.url, requests=(request,)), constant(rate=50))
+    samples = one_window(Server(chunks(body)), to, constant(rate=50), requests=(request,))
     assert set(statuses(samples)) == {200}
     assert samples.tokens is not None
 
 
 def test_json_cannot_be_asked_of_a_stream(tmp_path: Path) -> None:
-    body = tmp_path / "chat.json"
-    body.write_bytes(REQUEST.body)
-    spec = WorkloadSpec(
-        protocol="openai", requests=(RequestSource(path=body),), check=CheckSpec(paths=(PathCheck(path="$.choices"),))
-    )
+    check = CheckSpec(paths=(PathCheck(path="$.choices"),))
+    spec = workload_of(tmp_path, REQUEST.body, protocol="openai", check=check)
     (problem,) = problems(spec, Where(file="space.yaml"))
     assert "stream" in problem.message
 
@@ -307,8 +298,8 @@ def test_from_a_shell(tmp_path: Path) -> None:
     body = tmp_path / "chat.json"
     body.write_bytes(REQUEST.body)
     with Server(chunks(STREAM)) as server:
-        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--protocol", "openai", "--body", str(body)]
-        done = subprocess.run([*command, "--rate", "50/s", "--duration", "300ms"], capture_output=True, text=True)
+        given = ("--url", server.url, "--protocol", "openai", "--body", str(body), "--rate", "50/s")
+        done = load(*given, "--duration", "300ms")
     told = json.loads(done.stdout)
     assert told["good"] == told["requests"] > 0
     assert told["latency_s"]["p50"] >= told["ttft_s"]["p50"] > 0

@@ -21,7 +21,9 @@ def reply(_number: int, request: bytes) -> bytes:
     return PREDICTION if request.startswith(b"POST /api/v1.0/predictions") else answer(b"{}", "404 Not Found")
 
 
-class TestLocal(GeneratorConformance):
+class ProcessConformance(GeneratorConformance):
+    """Of generators in processes here, whose numbers `generator` adds to `started`."""
+
     @pytest.fixture
     def urls(self) -> Iterator[tuple[str, ...]]:
         with Server(reply) as one, Server(reply) as other:
@@ -31,13 +33,15 @@ class TestLocal(GeneratorConformance):
     def _started(self) -> None:
         self.started: list[int] = []
 
-    def generator(self, target: Target) -> LocalGenerator:
-        generator = LocalGenerator(target)
-        self.started.append(generator.pid)
-        return generator
-
     def kill(self, generator: Generator) -> None:
         os.kill(self.started[-1], signal.SIGKILL)
 
     def left_behind(self) -> list[str]:
         return [str(pid) for pid in self.started if Path(f"/proc/{pid}").exists()]
+
+
+class TestLocal(ProcessConformance):
+    def generator(self, target: Target) -> LocalGenerator:
+        generator = LocalGenerator(target)
+        self.started.append(generator.pid)
+        return generator

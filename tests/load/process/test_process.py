@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.load.sending import load, told_by
 from tests.load.servers import GOOD, Server, answer
 from tests.measure.timed import rows
 from tuner.errors import GeneratorFailure, TrialFailure
@@ -36,11 +37,6 @@ STAGE = LoadWindow(arrival="constant", rate_rps=200, duration_s=0.2, connections
 
 def target(url: str, cpus: tuple[int, ...] = ()) -> Target:
     return Target(urls=(url,), protocol="http", requests=(REQUEST,), cpus=cpus)
-
-
-def load(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuner.load", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
 
 
 def is_alive(pid: int) -> bool:
@@ -141,17 +137,8 @@ def test_the_line_protocol() -> None:
     with Server() as server:
         ask = Ask(url=server.url, request=REQUEST, timeout_s=5.0)
         orders = [order_line(order) for order in (STAGE, Read(offset=0), Read(offset=10**9), ask)]
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tuner.load", "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write("\n".join([target_line(target(server.url)), *orders, "nonsense", ""]))
-        child.stdin.flush()
-        told, part, end, asked, bad = (json.loads(child.stdout.readline()) for _ in range(5))
-        child.stdin.close()
-        assert child.wait(10) == 0
-        child.stdout.close()
+        lines = [target_line(target(server.url)), *orders, "nonsense"]
+        told, part, end, asked, bad = told_by("-m", "tuner.load", "--serve", lines=lines, answers=5)
     content = base64.b64decode(part["part"])
     assert told == {"rows": 40, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert len(samples_of(content, "here")) == 40

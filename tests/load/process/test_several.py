@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conformance.generator import GeneratorConformance
-from tests.load.process.test_generator import reply
-from tests.load.servers import Server
+from tests.load.process.test_generator import ProcessConformance
+from tests.load.sending import load
+from tests.load.servers import Server, answer
 from tests.measure.timed import rows
 from tuner.errors import GeneratorFailure
 from tuner.load.arrivals import schedule
-from tuner.load.model import Generator, LoadWindow, Request, Target
+from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.process.local import LocalGenerator, ProcessPipe, local_generator
 from tuner.load.process.several import SeveralGenerator
 from tuner.measure.joined import merge
@@ -49,16 +47,7 @@ def several(to: Target, processes: int) -> SeveralGenerator:
     return SeveralGenerator(to, ProcessPipe, processes)
 
 
-class TestSeveral(GeneratorConformance):
-    @pytest.fixture
-    def urls(self) -> Iterator[tuple[str, ...]]:
-        with Server(reply) as one, Server(reply) as other:
-            yield one.url, other.url
-
-    @pytest.fixture(autouse=True)
-    def _started(self) -> None:
-        self.started: list[int] = []
-
+class TestSeveral(ProcessConformance):
     def generator(self, target: Target) -> SeveralGenerator:
         def start() -> ProcessPipe:
             pipe = ProcessPipe()
@@ -66,12 +55,6 @@ class TestSeveral(GeneratorConformance):
             return pipe
 
         return SeveralGenerator(target, start, 2)
-
-    def kill(self, generator: Generator) -> None:
-        os.kill(self.started[-1], signal.SIGKILL)
-
-    def left_behind(self) -> list[str]:
-        return [str(pid) for pid in self.started if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize("arrival", ["constant", "poisson"])
@@ -157,9 +140,8 @@ def test_a_process_that_dies_in_the_middle_fails_the_window() -> None:
         if number == 50:
             with suppress(ProcessLookupError):
                 os.kill(pipes[1].pid, signal.SIGKILL)
-        return answered(number, request)
+        return answer()
 
-    answered = Server().reply
     with Server(reply) as server, SeveralGenerator(target(server.url), start, 2) as generator:
         for _ in range(2):
             with pytest.raises(GeneratorFailure, match="by signal 9"):
@@ -169,13 +151,9 @@ def test_a_process_that_dies_in_the_middle_fails_the_window() -> None:
 def test_several_from_a_shell(tmp_path: Path) -> None:
     out = tmp_path / "samples.npz"
     with Server() as server:
-        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--rate", "400/s", "--duration", "500ms"]
-        command += ["--processes", "2", "--out", str(out), "--seed", "5"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        refused = subprocess.run([*command, "--cpus", "0"], capture_output=True, text=True, timeout=60, check=False)
-        nowhere = subprocess.run(
-            [*command, "--cpus", "0,9999"], capture_output=True, text=True, timeout=60, check=False
-        )
+        given = ["--url", server.url, "--rate", "400/s", "--duration", "500ms"]
+        given += ["--processes", "2", "--out", str(out), "--seed", "5"]
+        done, refused, nowhere = load(*given), load(*given, "--cpus", "0"), load(*given, "--cpus", "0,9999")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["good"] == summary["requests"] == len(schedule(replace(OPEN, rate_rps=400)))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.load.grpc_servers import PROTO, GrpcServer
+from tests.load.sending import workload_of
 from tuner.errors import InputError, Where
 from tuner.load.grpc import wire_format
 from tuner.load.model import Protocol, Tls
@@ -22,7 +23,7 @@ from tuner.load.protocols.descriptors import compiled, reflected
 from tuner.load.protocols.messages import method_of, shipped
 from tuner.load.requests import problems, protocol_of, requests, secured
 from tuner.measure.status import GRPC
-from tuner.workload.model import RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import TlsSpec, WorkloadSpec
 
 HERE = Where(file="space.yaml", line=7)
 SELDON = protocol("seldon-grpc")
@@ -282,10 +283,8 @@ def test_a_server_that_tells_nonsense(told: bytes) -> None:
 
 
 def workload(tmp_path: Path, body: str = '{"text": "a"}', **changed: Any) -> WorkloadSpec:
-    file = tmp_path / "request.json"
-    file.write_text(body)
     given = {"protocol": "grpc", "method": "test.Echo/Say", "proto": str(PROTO), "timeout_s": 0.5, **changed}
-    return WorkloadSpec(requests=(RequestSource(path=file),), **given)
+    return workload_of(tmp_path, body.encode(), **given)
 
 
 def test_a_workload_becomes_calls_with_a_deadline_and_metadata(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.sending import constant, run, statuses
+from tests.load.sending import constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import Server, answer, chunked
 from tuner.errors import InputError, Where
 from tuner.load.engine.sampled import SampledChecks
@@ -21,7 +21,7 @@ from tuner.load.protocols.checked import Checked
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.requests import options, problems, protocol_of, requests
 from tuner.measure.samples import Status
-from tuner.workload.model import CheckSpec, PathCheck, RequestSource, WorkloadSpec
+from tuner.workload.model import CheckSpec, PathCheck, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
 
@@ -97,8 +97,7 @@ def test_what_the_protocol_asks_is_asked_first() -> None:
     ],
 )
 def test_what_is_recorded(reply: bytes, status: int) -> None:
-    with Server(reply) as server:
-        (samples,) = run(to(server.url, check=conditions(("$.a", 1))), constant())
+    samples = one_window(Server(reply), to, constant(), check=conditions(("$.a", 1)))
     assert set(statuses(samples)) == {status}
 
 
@@ -114,8 +113,7 @@ def test_what_is_recorded(reply: bytes, status: int) -> None:
     ],
 )
 def test_expected_statuses(expected: str, reply: bytes, status: int) -> None:
-    with Server(reply) as server:
-        (samples,) = run(to(server.url, status=expected), constant())
+    samples = one_window(Server(reply), to, constant(), status=expected)
     assert set(statuses(samples)) == {status}
     speaker = protocol("http", {"status": expected})
     code = int(reply.split(b" ")[1])
@@ -161,9 +159,7 @@ def test_a_schema_is_imported_only_where_there_is_one() -> None:
 
 
 def workload(tmp_path: Path, check: CheckSpec, **changes: object) -> WorkloadSpec:
-    body = tmp_path / "body.json"
-    body.write_text("{}")
-    return WorkloadSpec(**{"protocol": "http", "requests": (RequestSource(path=body),), "check": check, **changes})  # type: ignore[arg-type]
+    return workload_of(tmp_path, b"{}", check=check, **changes)
 
 
 def test_a_workload_with_checks(tmp_path: Path) -> None:
@@ -219,12 +215,9 @@ def test_any_method_and_header_goes_out(tmp_path: Path, method: str) -> None:
 
 def test_from_a_shell() -> None:
     with Server(answer(b'{"a": 1}', "202 Accepted")) as server:
-        command = [sys.executable, "-m", "tuner.load", "--url", server.url, "--rate", "50/s", "--duration", "200ms"]
-        good = subprocess.run(
-            [*command, "--status", "202", "--holds", "$.a=1", "--holds", "$.a"], capture_output=True, text=True
-        )
-        bad = subprocess.run([*command, "--holds", "$.a=2"], capture_output=True, text=True)
-        mistake = subprocess.run([*command, "--holds", "a"], capture_output=True, text=True)
+        given = ("--url", server.url, "--rate", "50/s", "--duration", "200ms")
+        good = load(*given, "--status", "202", "--holds", "$.a=1", "--holds", "$.a")
+        bad, mistake = load(*given, "--holds", "$.a=2"), load(*given, "--holds", "a")
     told = json.loads(good.stdout)
     assert told["good"] == told["requests"] > 0
     told = json.loads(bad.stdout)
@@ -296,14 +289,9 @@ def test_templates_and_a_schema_in_a_window() -> None:
 
     template = b'{"a": {{choice 1 2 3 "\\"x\\""}}, "n": "{{uuid}}"}'
     drawn = Request(method="POST", path="/", headers={}, body=b"{}", template=template)
-    target = Target(
-        urls=("",),
-        protocol="http",
-        requests=(drawn,),
-        options={"check": conditions("$.a", schema=NUMBER)},
-    )
     with Server(reply) as server:
-        (samples,) = run(replace(target, urls=(server.url,)), constant(rate=800))
+        target = replace(to(server.url, check=conditions("$.a", schema=NUMBER)), requests=(drawn,))
+        (samples,) = run(target, constant(rate=800))
     wrong = sum(b'"a": "x"' in request for request in server.requests)
     assert 20 < wrong < 80
     assert statuses(samples) == {200: 200 - wrong, Status.WRONG_ANSWER: wrong}

@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.sending import closed, constant, run, statuses
+from tests.load.sending import closed, constant, one_window, statuses
 from tests.load.servers import GOOD, Server, answer
 from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.recording.columns import Columns
 from tuner.load.recording.server_timing import durations
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
+
+
+def to(url: str) -> Target:
+    return Target(urls=(url,), protocol="seldon", requests=(REQUEST,))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +57,7 @@ def test_the_samples_hold_what_was_told(stage: LoadWindow) -> None:
         told = f"Server-Timing: queue;dur={number}\r\nserver-timing: model;dur=2.5\r\n" if number % 2 else ""
         return answer(headers=told)
 
-    with Server(reply) as server:
-        (samples,) = run(Target(urls=(server.url,), protocol="seldon", requests=(REQUEST,)), stage)
+    samples = one_window(Server(reply), to, stage)
     assert set(statuses(samples)) == {200}
     queue, model = samples.server_timing_s["queue"], samples.server_timing_s["model"]
     told = np.isfinite(queue)
@@ -66,22 +69,19 @@ def test_the_samples_hold_what_was_told(stage: LoadWindow) -> None:
 
 def test_answers_that_are_all_the_same_still_tell() -> None:
     """Equal answers are known by their bytes and not parsed again, unless they tell something."""
-    with Server(answer(headers="Server-Timing: model;dur=2\r\n")) as server:
-        (samples,) = run(Target(urls=(server.url,), protocol="seldon", requests=(REQUEST,)), constant())
+    samples = one_window(Server(answer(headers="Server-Timing: model;dur=2\r\n")), to, constant())
     assert samples.server_timing_s["model"] == pytest.approx(np.full(50, 0.002))
 
 
 def test_of_chunked_and_of_wrong_answers_too() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nServer-Timing: a;dur=1\r\n\r\n1\r\nx\r\n0\r\n\r\n"
-    with Server(chunked) as server:
-        (samples,) = run(Target(urls=(server.url,), protocol="seldon", requests=(REQUEST,)), constant())
+    samples = one_window(Server(chunked), to, constant())
     assert set(statuses(samples)) == {1}
     assert samples.server_timing_s["a"] == pytest.approx(np.full(50, 0.001))
 
 
 def test_without_the_header_there_are_no_columns() -> None:
-    with Server(answer(GOOD)) as server:
-        (samples,) = run(Target(urls=(server.url,), protocol="seldon", requests=(REQUEST,)), constant())
+    samples = one_window(Server(answer(GOOD)), to, constant())
     assert samples.server_timing_s == {}
     assert samples.tokens is None
 

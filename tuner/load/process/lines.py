@@ -47,17 +47,9 @@ Order = LoadWindow | Prepare | Begin | Ask | Read
 
 
 def target_line(target: Target) -> str:
-    return json.dumps(
-        {
-            "urls": target.urls,
-            "protocol": target.protocol,
-            "requests": [_written(request) for request in target.requests],
-            "cpus": target.cpus,
-            "options": dict(target.options),
-            "tls": asdict(target.tls),
-            "token": target.token,
-        }
-    )
+    requests = [_written(request) for request in target.requests]
+    plain = {**_fields(target), "requests": requests, "options": dict(target.options), "tls": asdict(target.tls)}
+    return json.dumps(plain)
 
 
 def read_target(line: str | bytes) -> Target:
@@ -86,8 +78,7 @@ def order_line(order: Order) -> str:
         case Begin():
             return json.dumps({"begin": asdict(order)})
         case Ask():
-            ask = {"url": order.url, "request": _written(order.request), "timeout_s": order.timeout_s}
-            return json.dumps({"ask": ask})
+            return json.dumps({"ask": {**_fields(order), "request": _written(order.request)}})
         case Read():
             return json.dumps({"read": asdict(order)})
 
@@ -120,8 +111,11 @@ def _window(value: dict[str, Any]) -> LoadWindow:
 
 def _written(request: Request) -> dict[str, Any]:
     contents = {name: base64.b64encode(getattr(request, name)).decode() for name in _CONTENTS}
-    plain = {field.name: getattr(request, field.name) for field in fields(request)}
-    return {**plain, "headers": dict(request.headers), **contents}
+    return {**_fields(request), "headers": dict(request.headers), **contents}
+
+
+def _fields(noun: Target | Request | Ask) -> dict[str, Any]:
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _request(value: dict[str, Any]) -> Request:
