@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ class KubernetesBackend:
                 started_at=started_at,
                 made_at=anchor.job["metadata"]["creationTimestamp"],
             )
-            running = KubernetesRunning(
+            deployed = KubernetesRunning(
                 self._api,
                 placed,
                 ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
@@ -121,7 +121,7 @@ class KubernetesBackend:
                 load_node=self._load.node if self._load else "",
                 routable=self._routable,
             )
-            with running:
+            with closing(deployed) as running:
                 yield running
 
     @contextmanager
