@@ -21,7 +21,7 @@ import yaml
 from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.cluster.places import machine_address
-from tests.conformance.backend import READY_WITHIN_S, predict
+from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
@@ -101,8 +101,7 @@ def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, ap
     manifest = toys.manifest(pod={"nodeSelector": {"kubernetes.io/hostname": node}})
 
     def lose(stack: ExitStack) -> None:
-        with backend.deploy(toys.deployment([manifest])) as running:
-            running.wait_ready(READY_WITHIN_S)
+        with ready(backend.deploy(toys.deployment([manifest]))) as running:
             running.check_alive()
             stack.enter_context(cluster.without(f"kubelet-{node}"))
             end = time.monotonic() + PATIENCE_S
@@ -170,8 +169,10 @@ def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBacken
 
 def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:
     spec = {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}
-    with made(api, LIMIT_RANGES, "defaults", spec=spec), backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with (
+        made(api, LIMIT_RANGES, "defaults", spec=spec),
+        ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
+    ):
         found = {difference.what: difference.found for difference in running.differences()}
     assert "replica 0: container toy: limits/ephemeral-storage" in found
     assert "LimitRanger" in found["replica 0: container toy: limits/ephemeral-storage"]
@@ -180,8 +181,7 @@ def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api:
 def test_what_somebody_else_changed_is_told_with_his_name(
     backend: KubernetesBackend, api: Api, cluster: Cluster
 ) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         (there,) = api.items(DEPLOYMENTS, labels="tuner.dev/study")
         name = f"deployment/{there['metadata']['name']}"
         cluster.kubectl(
@@ -208,9 +208,8 @@ def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
         }
         with (
             made(api, WEBHOOKS, f"{api.namespace}-injector", webhooks=[injector]),
-            backend.deploy(toys.deployment([toys.manifest()])) as running,
+            ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
         ):
-            running.wait_ready(READY_WITHIN_S)
             (found,) = running.differences()
     assert (found.what, found.asked) == ("replica 0: container toy: env INJECTED", "not set")
     assert found.found.startswith("by a webhook (changed when the pod was admitted")
@@ -265,8 +264,7 @@ def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None
 
 
 def test_a_pod_that_others_evict_is_noticed(backend: KubernetesBackend, api: Api) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         (pod,) = api.items(PODS, labels="tuner.dev/study")
         name = pod["metadata"]["name"]
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -294,8 +292,7 @@ def test_several_documents_are_deployed_with_their_references(backend: Kubernete
     service = obj(SERVICES, "front", spec={"selector": {"app": "toy"}, "ports": ports})
     manifest = toys.manifest(kind="StatefulSet", container={"envFrom": [{"configMapRef": {"name": "settings"}}]})
     manifest["spec"]["serviceName"] = "front"
-    with backend.deploy(toys.deployment([config, service, manifest])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([config, service, manifest]))) as running:
         assert predict(running.endpoint.urls[0]) == [[13]]
         assert running.differences() == ()
 
@@ -386,8 +383,7 @@ def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_re
     deployment = toys.deployment([toys.manifest()])
     assert backend.check(deployment.pods) == ()
     assert backend.infeasible(deployment.pods) is None
-    with backend.deploy(deployment) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment)) as running:
         usage = running.meter().stop()
         assert running.differences() == ()
     assert usage.cpu_cores is None

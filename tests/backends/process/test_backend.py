@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict
+from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict, ready
 from tests.load.grpc_servers import wait_until
 from tests.servers.pods import SERVERS, deployment_of, pods_of, toy_container, toy_space
 from tuner.backends.model import Backend, Deployment
@@ -84,8 +84,7 @@ def backend(tmp_path: Path) -> ProcessBackend:
 
 def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -> None:
     pods = pods_of(toy_container())
-    with backend.deploy(deployment_of(pods)) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods))) as running:
         (child,) = psutil.Process().children()
         servers = os.sched_getaffinity(child.pid)
     if len(os.sched_getaffinity(0)) > 1:
@@ -97,8 +96,7 @@ def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -
 def test_a_changed_limit_is_a_difference(backend: ProcessBackend) -> None:
     if not limiter().enforces_memory:
         pytest.skip("memory is not limited here")
-    with backend.deploy(deployment_of(pods_of(toy_container()))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         changed = running._containers[0].sandbox.directories[-1]
         for name in ("memory.limit_in_bytes", "memory.max"):
             if (changed / name).exists():
@@ -114,8 +112,7 @@ def test_a_changed_limit_is_a_difference(backend: ProcessBackend) -> None:
 def test_a_wrapper_that_changes_the_environment_is_a_difference(tmp_path: Path) -> None:
     wrapper = LocalImage(command=("/bin/sh", "-c", 'TOY_WORKERS=7 exec python toy.py "$@"', "sh"), folder=SERVERS)
     backend = ProcessBackend(toy_space(wrapper), tmp_path)
-    with backend.deploy(deployment_of(pods_of(toy_container(env={"TOY_WORKERS": "2"})))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container(env={"TOY_WORKERS": "2"}))))) as running:
         (difference,) = running.differences()
     assert (difference.what, difference.asked, difference.found) == ("replica 0: env TOY_WORKERS", "2", "7")
 
@@ -142,8 +139,7 @@ def test_listening_on_every_interface_is_said(tmp_path: Path) -> None:
         toy_space(LocalImage(command=("/bin/sh", "-c", 'HOST= exec python toy.py "$@"', "sh"), folder=SERVERS)),
         tmp_path,
     )
-    with backend.deploy(deployment_of(pods_of(toy_container()))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         assert any("not on loopback alone" in sentence for sentence in running.not_enforced)
 
 
@@ -157,8 +153,7 @@ def test_containers_of_a_pod_share_its_ports(tmp_path: Path) -> None:
         env={"UPSTREAM": "http://localhost:9000/health/status"},
     )
     backend = ProcessBackend(toy_space(), tmp_path)
-    with backend.deploy(deployment_of(pods_of(toy_container(), sidecar))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container(), sidecar)))) as running:
         assert running.differences() == ()
         upstream = next(line for line in running.logs(5).splitlines() if "sidecar" in line).split()[-1]
         with urllib.request.urlopen(upstream, timeout=5) as response:
@@ -169,8 +164,7 @@ def test_overcommitted_pods_run_and_say_so(tmp_path: Path) -> None:
     pods = pods_of(toy_container(cpu="900"))
     backend = ProcessBackend(toy_space(overcommit=True), tmp_path)
     assert backend.infeasible(pods) is None
-    with backend.deploy(deployment_of(pods)) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods))) as running:
         assert predict(running.endpoint.urls[0]) == [[13]]
     assert running.not_enforced[0].startswith("Insufficient cpu: 900 requested")
 

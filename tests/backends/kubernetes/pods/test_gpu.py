@@ -20,7 +20,7 @@ from tests.backends.kubernetes import toys
 from tests.cli.study import journal, quick_space
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
-from tests.conformance.backend import READY_WITHIN_S
+from tests.conformance.backend import READY_WITHIN_S, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed
@@ -143,8 +143,7 @@ def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBa
     deployment = toys.deployment([manifest(1)])
     assert backend.infeasible(deployment.pods) is None
     assert f"1 {GPU}" in backend.describe()["nodes"]
-    with backend.deploy(deployment) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment)) as running:
         assert running.differences() == ()
         assert [pod["spec"]["nodeName"] for pod in running._ready] == [node]
         with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([manifest(1)])) as second:
@@ -158,8 +157,7 @@ def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBa
 def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
     backend: KubernetesBackend, api: Api, kubeconfig: Path, node: str
 ) -> None:
-    with backend.deploy(toys.deployment([manifest(1)])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([manifest(1)]))) as running:
         usage = running.meter().stop()
         assert (usage.gpu_utilization_ratio, usage.gpu_memory_bytes) == (None, None)
         assert usage.cpu_cores is not None
@@ -179,8 +177,7 @@ def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
 
 @pytest.mark.cluster
 def test_where_no_gpus_are_asked_for_none_are_looked_for(backend: KubernetesBackend) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         assert running.meter().stop().gpu_memory_bytes is None
         assert running.not_enforced == ()
 
