@@ -36,6 +36,7 @@ from tuner.backends.kubernetes.client.resources import (
     SERVICES,
     ApiResource,
 )
+from tuner.backends.kubernetes.rights.access import rights
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
@@ -340,11 +341,21 @@ def test_what_a_killed_tuner_left_is_removed_and_a_living_ones_is_not(
     assert backend.clean() == ()
 
 
-@pytest.fixture
-def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[str, Any]]], KubernetesBackend]:
-    """A backend with the credentials of a service account that has just these rules."""
+Limited = Callable[[tuple[str, str] | None], KubernetesBackend]
 
-    def make(rules: list[dict[str, Any]]) -> KubernetesBackend:
+
+@pytest.fixture
+def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Limited:
+    """A backend with the credentials of a service account that has the Role of `access.rights` for a Deployment, less
+    one (resource, verb).
+    """
+
+    def make(left_out: tuple[str, str] | None) -> KubernetesBackend:
+        rules = [
+            {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
+            for right in rights([DEPLOYMENTS])
+            if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
+        ]
         rbac = "rbac.authorization.k8s.io"
         account = ApiResource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
         role = ApiResource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
@@ -365,21 +376,8 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
     return make
 
 
-def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
-    """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
-    from tuner.backends.kubernetes.rights.access import rights
-
-    return [
-        {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
-        for right in rights([DEPLOYMENTS])
-        if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
-    ]
-
-
-def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_read(
-    limited: Callable[[list[dict[str, Any]]], KubernetesBackend],
-) -> None:
-    backend = limited(rules())
+def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_read(limited: Limited) -> None:
+    backend = limited(None)
     deployment = toys.deployment([toys.manifest()])
     assert backend.check(deployment.pods) == ()
     assert backend.infeasible(deployment.pods) is None
@@ -394,10 +392,8 @@ def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_re
 
 
 @pytest.mark.parametrize("left_out", [("jobs", "create"), ("pods", "watch"), ("deployments", "patch")])
-def test_a_missing_right_is_named_beforehand_and_at_work(
-    limited: Callable[[list[dict[str, Any]]], KubernetesBackend], left_out: tuple[str, str]
-) -> None:
-    backend = limited(rules(left_out))
+def test_a_missing_right_is_named_beforehand_and_at_work(limited: Limited, left_out: tuple[str, str]) -> None:
+    backend = limited(left_out)
     resource, verb = left_out
     deployment = toys.deployment([toys.manifest()])
     (problem,) = backend.check(deployment.pods)

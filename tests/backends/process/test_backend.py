@@ -17,7 +17,7 @@ import pytest
 from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict, ready
 from tests.load.grpc_servers import wait_until
 from tests.servers.pods import SERVERS, deployment_of, pods_of, toy_container, toy_space
-from tuner.backends.model import Backend, Deployment
+from tuner.backends.model import Backend, Deployment, Difference
 from tuner.backends.process import ProcessBackend
 from tuner.backends.process import machine as machines
 from tuner.backends.process.container.probe import probe
@@ -83,8 +83,7 @@ def backend(tmp_path: Path) -> ProcessBackend:
 
 
 def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -> None:
-    pods = pods_of(toy_container())
-    with ready(backend.deploy(deployment_of(pods))) as running:
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         (child,) = psutil.Process().children()
         servers = os.sched_getaffinity(child.pid)
     if len(os.sched_getaffinity(0)) > 1:
@@ -102,11 +101,7 @@ def test_a_changed_limit_is_a_difference(backend: ProcessBackend) -> None:
             if (changed / name).exists():
                 (changed / name).write_text(str(48 * 2**20))
         (difference,) = running.differences()
-    assert (difference.what, difference.asked, difference.found) == (
-        "replica 0: memory limit",
-        str(64 * 2**20),
-        str(48 * 2**20),
-    )
+    assert difference == Difference(what="replica 0: memory limit", asked=str(64 * 2**20), found=str(48 * 2**20))
 
 
 def test_a_wrapper_that_changes_the_environment_is_a_difference(tmp_path: Path) -> None:
@@ -135,10 +130,8 @@ def test_a_server_on_another_port_than_it_was_given_is_told_how_to_be_given_one(
 
 
 def test_listening_on_every_interface_is_said(tmp_path: Path) -> None:
-    backend = ProcessBackend(
-        toy_space(LocalImage(command=("/bin/sh", "-c", 'HOST= exec python toy.py "$@"', "sh"), folder=SERVERS)),
-        tmp_path,
-    )
+    wrapper = LocalImage(command=("/bin/sh", "-c", 'HOST= exec python toy.py "$@"', "sh"), folder=SERVERS)
+    backend = ProcessBackend(toy_space(wrapper), tmp_path)
     with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         assert any("not on loopback alone" in sentence for sentence in running.not_enforced)
 
@@ -146,17 +139,13 @@ def test_listening_on_every_interface_is_said(tmp_path: Path) -> None:
 def test_containers_of_a_pod_share_its_ports(tmp_path: Path) -> None:
     # the second container's probe reaches the first, as within a pod's one network
     script = "import time, os; print(os.environ['UPSTREAM'], flush=True); time.sleep(60)"
-    sidecar = toy_container(
-        name="sidecar",
-        command=("python", "-c", script),
-        args=(),
-        env={"UPSTREAM": "http://localhost:9000/health/status"},
-    )
+    upstream = {"UPSTREAM": "http://localhost:9000/health/status"}
+    sidecar = toy_container(name="sidecar", command=("python", "-c", script), args=(), env=upstream)
     backend = ProcessBackend(toy_space(), tmp_path)
     with ready(backend.deploy(deployment_of(pods_of(toy_container(), sidecar)))) as running:
         assert running.differences() == ()
-        upstream = next(line for line in running.logs(5).splitlines() if "sidecar" in line).split()[-1]
-        with urllib.request.urlopen(upstream, timeout=5) as response:
+        url = next(line for line in running.logs(5).splitlines() if "sidecar" in line).split()[-1]
+        with urllib.request.urlopen(url, timeout=5) as response:
             assert json.load(response) == {"ready": True}
 
 

@@ -184,17 +184,12 @@ def test_where_no_gpus_are_asked_for_none_are_looked_for(backend: KubernetesBack
 
 @pytest.mark.cluster
 def test_a_study_pays_for_gpus_and_exports_them_and_the_images_that_ran(
-    cluster: Cluster, namespace: str, node: str, tmp_path: Path
+    cluster: Cluster, namespace: str, node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = quick_space(tmp_path)
     _tune_gpus(space)
-
-    class OnCluster(Tune):
-        @property
-        def environment(self) -> dict[str, str]:
-            return {**super().environment, "KUBECONFIG": str(cluster.kubeconfig)}
-
-    run = OnCluster(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    run = Tune(tmp_path)
     where = ("--backend", "kubernetes", "--namespace", namespace, "--load", "here")
     done = run("run", space, *where, "--trials", "3", "--confirm", "0", "-o", "best.yaml")
     assert done.status in (0, 1), done.err
