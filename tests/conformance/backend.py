@@ -1,4 +1,4 @@
-"""What every backend must do. A test class inherits this and gives the two fixtures and `left_behind`."""
+"""What every backend must do. A test class inherits this and gives `deployment` and `left_behind`."""
 
 from __future__ import annotations
 
@@ -39,15 +39,11 @@ def ready[R: Running](deployed: AbstractContextManager[R]) -> Iterator[R]:
 
 
 class BackendConformance:
-    """Deploys the toy server (`tests/servers/toy.py`) in all its moods."""
+    """Deploys the toy server (`tests/servers/toy.py`) in all its moods, on the fixture `backend`."""
 
     enforces_memory: ClassVar[bool] = True
     never_ready_s: ClassVar[float] = NEVER_READY_S
     """How long a server that is never ready is waited for: at least until its probe was asked once."""
-
-    @pytest.fixture
-    def backend(self) -> Backend:
-        raise NotImplementedError
 
     def deployment(
         self, env: Mapping[str, str] | None = None, replicas: int = 1, cpu: str = "400m", memory: str = "64Mi"

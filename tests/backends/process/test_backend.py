@@ -35,6 +35,11 @@ def limiter() -> Limiter:
     return find_limiter(MACHINE.server_cpus)
 
 
+@pytest.fixture
+def backend(tmp_path: Path) -> ProcessBackend:
+    return ProcessBackend(toy_space(), tmp_path / "state")
+
+
 class ProcessConformance(BackendConformance):
     def deployment(
         self, env: Mapping[str, str] | None = None, replicas: int = 1, cpu: str = "400m", memory: str = "64Mi"
@@ -58,10 +63,6 @@ def leftovers(backend: Backend) -> list[str]:
 class TestWithTheBestLimiter(ProcessConformance):
     enforces_memory = limiter().enforces_memory
 
-    @pytest.fixture
-    def backend(self, tmp_path: Path) -> ProcessBackend:
-        return ProcessBackend(toy_space(), tmp_path / "state")
-
 
 class TestWithAffinityOnly(ProcessConformance):
     enforces_memory = False
@@ -75,11 +76,6 @@ class TestWithAffinityOnly(ProcessConformance):
             said = "\n".join(running.not_enforced)
         assert "the CPU limit of 0.4 cores is not enforced" in said
         assert "the memory limit of 64 Mi is not enforced" in said
-
-
-@pytest.fixture
-def backend(tmp_path: Path) -> ProcessBackend:
-    return ProcessBackend(toy_space(), tmp_path / "state")
 
 
 def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -> None:
