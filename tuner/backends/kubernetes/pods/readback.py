@@ -164,9 +164,7 @@ def _missing(what: str, asked: Any, found: Any, *, quantities: bool = False) -> 
 def _same(asked: Any, found: Any, *, quantities: bool) -> bool:
     if asked == found or (asked in (None, "", 0, False, [], {}) and found is None):
         return True
-    if quantities and asked is not None and found is not None:
-        return quantity(str(asked)) == quantity(str(found))
-    return False
+    return quantities and None not in (asked, found) and quantity(str(asked)) == quantity(str(found))
 
 
 def _shown(value: Any) -> str:
