@@ -1,17 +1,17 @@
-"""What every backend must do. A test class inherits this and gives the two fixtures and `left_behind`."""
+"""What every backend must do. A test class inherits this and gives `deployment` and `left_behind`."""
 
 from __future__ import annotations
 
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import ClassVar
 
 import pytest
 
-from tuner.backends.model import Backend, Deployment
+from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import TrialFailure
 
 READY_WITHIN_S = 90.0
@@ -30,16 +30,20 @@ def predict(url: str) -> object:
         return json.load(response)["data"]["ndarray"]
 
 
+@contextmanager
+def ready[R: Running](deployed: AbstractContextManager[R]) -> Iterator[R]:
+    """What a backend deployed, from when it is ready."""
+    with deployed as running:
+        running.wait_ready(READY_WITHIN_S)
+        yield running
+
+
 class BackendConformance:
-    """Deploys the toy server (`tests/servers/toy.py`) in all its moods."""
+    """Deploys the toy server (`tests/servers/toy.py`) in all its moods, on the fixture `backend`."""
 
     enforces_memory: ClassVar[bool] = True
     never_ready_s: ClassVar[float] = NEVER_READY_S
     """How long a server that is never ready is waited for: at least until its probe was asked once."""
-
-    @pytest.fixture
-    def backend(self) -> Backend:
-        raise NotImplementedError
 
     def deployment(
         self, env: Mapping[str, str] | None = None, replicas: int = 1, cpu: str = "400m", memory: str = "64Mi"
@@ -86,23 +90,19 @@ class BackendConformance:
             predict(url)
 
     def test_every_replica_answers_at_an_address_of_its_own(self, backend: Backend) -> None:
-        with backend.deploy(self.deployment(replicas=2)) as running:
-            running.wait_ready(READY_WITHIN_S)
+        with ready(backend.deploy(self.deployment(replicas=2))) as running:
             assert len(set(running.endpoint.urls)) == 2
             assert [predict(url) for url in running.endpoint.urls] == [[[13]], [[13]]]
             assert not any(url.endswith("/") for url in running.endpoint.urls)
 
     def test_what_runs_is_what_was_asked_for(self, backend: Backend) -> None:
-        with backend.deploy(self.deployment(env={"TOY_WORKERS": "3"}, replicas=2)) as running:
-            running.wait_ready(READY_WITHIN_S)
+        with ready(backend.deploy(self.deployment(env={"TOY_WORKERS": "3"}, replicas=2))) as running:
             assert running.differences() == ()
             assert all(isinstance(sentence, str) for sentence in running.not_enforced)
 
     def test_usage_is_that_of_the_window(self, backend: Backend) -> None:
-        with backend.deploy(
-            self.deployment(env={"TOY_MEMORY_MB": "16", "TOY_BUSY": "1", "TOY_SERVICE_MS": "10"})
-        ) as running:
-            running.wait_ready(READY_WITHIN_S)
+        busy = self.deployment(env={"TOY_MEMORY_MB": "16", "TOY_BUSY": "1", "TOY_SERVICE_MS": "10"})
+        with ready(backend.deploy(busy)) as running:
             meter = running.meter()
             for _ in range(20):
                 predict(running.endpoint.urls[0])
@@ -113,8 +113,7 @@ class BackendConformance:
         assert usage.memory_peak_bytes > 16 * 2**20
 
     def test_logs_are_the_last_lines_of_the_servers(self, backend: Backend) -> None:
-        with backend.deploy(self.deployment(replicas=2)) as running:
-            running.wait_ready(READY_WITHIN_S)
+        with ready(backend.deploy(self.deployment(replicas=2))) as running:
             lines = running.logs(1).splitlines()
         assert len(lines) == 2
         assert all("toy: serving on" in line for line in lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,6 @@ from tuner.backends.model import Backend, Deployment
 @pytest.mark.cluster
 class TestKubernetes(BackendConformance):
     never_ready_s = 6.0
-
-    @pytest.fixture
-    def backend(self, kubeconfig: Path, namespace: str) -> KubernetesBackend:
-        return KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
 
     def deployment(
         self, env: Mapping[str, str] | None = None, replicas: int = 1, cpu: str = "400m", memory: str = "64Mi"

@@ -21,7 +21,7 @@ import yaml
 from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.cluster.places import machine_address
-from tests.conformance.backend import READY_WITHIN_S, predict
+from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
@@ -36,6 +36,7 @@ from tuner.backends.kubernetes.client.resources import (
     SERVICES,
     ApiResource,
 )
+from tuner.backends.kubernetes.rights.access import rights
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 
 pytestmark = pytest.mark.cluster
@@ -101,8 +102,7 @@ def test_a_node_that_is_lost_while_it_is_measured(backend: KubernetesBackend, ap
     manifest = toys.manifest(pod={"nodeSelector": {"kubernetes.io/hostname": node}})
 
     def lose(stack: ExitStack) -> None:
-        with backend.deploy(toys.deployment([manifest])) as running:
-            running.wait_ready(READY_WITHIN_S)
+        with ready(backend.deploy(toys.deployment([manifest]))) as running:
             running.check_alive()
             stack.enter_context(cluster.without(f"kubelet-{node}"))
             end = time.monotonic() + PATIENCE_S
@@ -170,8 +170,10 @@ def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBacken
 
 def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:
     spec = {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}
-    with made(api, LIMIT_RANGES, "defaults", spec=spec), backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with (
+        made(api, LIMIT_RANGES, "defaults", spec=spec),
+        ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
+    ):
         found = {difference.what: difference.found for difference in running.differences()}
     assert "replica 0: container toy: limits/ephemeral-storage" in found
     assert "LimitRanger" in found["replica 0: container toy: limits/ephemeral-storage"]
@@ -180,8 +182,7 @@ def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api:
 def test_what_somebody_else_changed_is_told_with_his_name(
     backend: KubernetesBackend, api: Api, cluster: Cluster
 ) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         (there,) = api.items(DEPLOYMENTS, labels="tuner.dev/study")
         name = f"deployment/{there['metadata']['name']}"
         cluster.kubectl(
@@ -208,9 +209,8 @@ def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
         }
         with (
             made(api, WEBHOOKS, f"{api.namespace}-injector", webhooks=[injector]),
-            backend.deploy(toys.deployment([toys.manifest()])) as running,
+            ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
         ):
-            running.wait_ready(READY_WITHIN_S)
             (found,) = running.differences()
     assert (found.what, found.asked) == ("replica 0: container toy: env INJECTED", "not set")
     assert found.found.startswith("by a webhook (changed when the pod was admitted")
@@ -265,8 +265,7 @@ def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None
 
 
 def test_a_pod_that_others_evict_is_noticed(backend: KubernetesBackend, api: Api) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         (pod,) = api.items(PODS, labels="tuner.dev/study")
         name = pod["metadata"]["name"]
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -294,8 +293,7 @@ def test_several_documents_are_deployed_with_their_references(backend: Kubernete
     service = obj(SERVICES, "front", spec={"selector": {"app": "toy"}, "ports": ports})
     manifest = toys.manifest(kind="StatefulSet", container={"envFrom": [{"configMapRef": {"name": "settings"}}]})
     manifest["spec"]["serviceName"] = "front"
-    with backend.deploy(toys.deployment([config, service, manifest])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([config, service, manifest]))) as running:
         assert predict(running.endpoint.urls[0]) == [[13]]
         assert running.differences() == ()
 
@@ -343,11 +341,21 @@ def test_what_a_killed_tuner_left_is_removed_and_a_living_ones_is_not(
     assert backend.clean() == ()
 
 
-@pytest.fixture
-def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[str, Any]]], KubernetesBackend]:
-    """A backend with the credentials of a service account that has just these rules."""
+Limited = Callable[[tuple[str, str] | None], KubernetesBackend]
 
-    def make(rules: list[dict[str, Any]]) -> KubernetesBackend:
+
+@pytest.fixture
+def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Limited:
+    """A backend with the credentials of a service account that has the Role of `access.rights` for a Deployment, less
+    one (resource, verb).
+    """
+
+    def make(left_out: tuple[str, str] | None) -> KubernetesBackend:
+        rules = [
+            {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
+            for right in rights([DEPLOYMENTS])
+            if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
+        ]
         rbac = "rbac.authorization.k8s.io"
         account = ApiResource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True)
         role = ApiResource(api_version=f"{rbac}/v1", kind="Role", plural="roles", namespaced=True)
@@ -368,26 +376,12 @@ def limited(api: Api, kubeconfig: Path, tmp_path: Path) -> Callable[[list[dict[s
     return make
 
 
-def rules(left_out: tuple[str, str] | None = None) -> list[dict[str, Any]]:
-    """The Role of `access.rights` for a Deployment, less one (resource, verb)."""
-    from tuner.backends.kubernetes.rights.access import rights
-
-    return [
-        {"apiGroups": [right.group], "resources": [right.resource], "verbs": verbs}
-        for right in rights([DEPLOYMENTS])
-        if right.needed and (verbs := [verb for verb in right.verbs if (right.resource, verb) != left_out])
-    ]
-
-
-def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_read(
-    limited: Callable[[list[dict[str, Any]]], KubernetesBackend],
-) -> None:
-    backend = limited(rules())
+def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_read(limited: Limited) -> None:
+    backend = limited(None)
     deployment = toys.deployment([toys.manifest()])
     assert backend.check(deployment.pods) == ()
     assert backend.infeasible(deployment.pods) is None
-    with backend.deploy(deployment) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment)) as running:
         usage = running.meter().stop()
         assert running.differences() == ()
     assert usage.cpu_cores is None
@@ -398,10 +392,8 @@ def test_with_the_needed_rights_alone_a_trial_runs_and_says_what_it_could_not_re
 
 
 @pytest.mark.parametrize("left_out", [("jobs", "create"), ("pods", "watch"), ("deployments", "patch")])
-def test_a_missing_right_is_named_beforehand_and_at_work(
-    limited: Callable[[list[dict[str, Any]]], KubernetesBackend], left_out: tuple[str, str]
-) -> None:
-    backend = limited(rules(left_out))
+def test_a_missing_right_is_named_beforehand_and_at_work(limited: Limited, left_out: tuple[str, str]) -> None:
+    backend = limited(left_out)
     resource, verb = left_out
     deployment = toys.deployment([toys.manifest()])
     (problem,) = backend.check(deployment.pods)

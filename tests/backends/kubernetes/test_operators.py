@@ -11,7 +11,7 @@ from tests.backends.kubernetes import toys
 from tests.cluster.fixture import Cluster
 from tests.cluster.standin import StandIn, definitions, kserve
 from tests.cluster.standin import seldon as seldon_core
-from tests.conformance.backend import READY_WITHIN_S, predict
+from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS
@@ -64,8 +64,7 @@ def test_an_operators_pods_are_found_ready_answer_and_are_gone(
     deployment = toys.deployment([manifest])
     assert backend.check(deployment.pods) == ()
     assert backend.check_rendered([toys.rendering("the baseline", [manifest])]) == ()
-    with backend.deploy(deployment) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment)) as running:
         assert len(set(running.endpoint.urls)) == replicas
         assert [predict(url) for url in running.endpoint.urls] == [[[13]]] * replicas
         assert running.differences() == ()

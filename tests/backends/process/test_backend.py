@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict
+from tests.conformance.backend import READY_WITHIN_S, BackendConformance, predict, ready
 from tests.load.grpc_servers import wait_until
 from tests.servers.pods import SERVERS, deployment_of, pods_of, toy_container, toy_space
-from tuner.backends.model import Backend, Deployment
+from tuner.backends.model import Backend, Deployment, Difference
 from tuner.backends.process import ProcessBackend
 from tuner.backends.process import machine as machines
 from tuner.backends.process.container.probe import probe
@@ -33,6 +33,11 @@ MACHINE = machines.look()
 
 def limiter() -> Limiter:
     return find_limiter(MACHINE.server_cpus)
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> ProcessBackend:
+    return ProcessBackend(toy_space(), tmp_path / "state")
 
 
 class ProcessConformance(BackendConformance):
@@ -58,10 +63,6 @@ def leftovers(backend: Backend) -> list[str]:
 class TestWithTheBestLimiter(ProcessConformance):
     enforces_memory = limiter().enforces_memory
 
-    @pytest.fixture
-    def backend(self, tmp_path: Path) -> ProcessBackend:
-        return ProcessBackend(toy_space(), tmp_path / "state")
-
 
 class TestWithAffinityOnly(ProcessConformance):
     enforces_memory = False
@@ -77,15 +78,8 @@ class TestWithAffinityOnly(ProcessConformance):
         assert "the memory limit of 64 Mi is not enforced" in said
 
 
-@pytest.fixture
-def backend(tmp_path: Path) -> ProcessBackend:
-    return ProcessBackend(toy_space(), tmp_path / "state")
-
-
 def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -> None:
-    pods = pods_of(toy_container())
-    with backend.deploy(deployment_of(pods)) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         (child,) = psutil.Process().children()
         servers = os.sched_getaffinity(child.pid)
     if len(os.sched_getaffinity(0)) > 1:
@@ -97,25 +91,19 @@ def test_generator_and_servers_have_cpus_of_their_own(backend: ProcessBackend) -
 def test_a_changed_limit_is_a_difference(backend: ProcessBackend) -> None:
     if not limiter().enforces_memory:
         pytest.skip("memory is not limited here")
-    with backend.deploy(deployment_of(pods_of(toy_container()))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         changed = running._containers[0].sandbox.directories[-1]
         for name in ("memory.limit_in_bytes", "memory.max"):
             if (changed / name).exists():
                 (changed / name).write_text(str(48 * 2**20))
         (difference,) = running.differences()
-    assert (difference.what, difference.asked, difference.found) == (
-        "replica 0: memory limit",
-        str(64 * 2**20),
-        str(48 * 2**20),
-    )
+    assert difference == Difference(what="replica 0: memory limit", asked=str(64 * 2**20), found=str(48 * 2**20))
 
 
 def test_a_wrapper_that_changes_the_environment_is_a_difference(tmp_path: Path) -> None:
     wrapper = LocalImage(command=("/bin/sh", "-c", 'TOY_WORKERS=7 exec python toy.py "$@"', "sh"), folder=SERVERS)
     backend = ProcessBackend(toy_space(wrapper), tmp_path)
-    with backend.deploy(deployment_of(pods_of(toy_container(env={"TOY_WORKERS": "2"})))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container(env={"TOY_WORKERS": "2"}))))) as running:
         (difference,) = running.differences()
     assert (difference.what, difference.asked, difference.found) == ("replica 0: env TOY_WORKERS", "2", "7")
 
@@ -138,30 +126,22 @@ def test_a_server_on_another_port_than_it_was_given_is_told_how_to_be_given_one(
 
 
 def test_listening_on_every_interface_is_said(tmp_path: Path) -> None:
-    backend = ProcessBackend(
-        toy_space(LocalImage(command=("/bin/sh", "-c", 'HOST= exec python toy.py "$@"', "sh"), folder=SERVERS)),
-        tmp_path,
-    )
-    with backend.deploy(deployment_of(pods_of(toy_container()))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    wrapper = LocalImage(command=("/bin/sh", "-c", 'HOST= exec python toy.py "$@"', "sh"), folder=SERVERS)
+    backend = ProcessBackend(toy_space(wrapper), tmp_path)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container())))) as running:
         assert any("not on loopback alone" in sentence for sentence in running.not_enforced)
 
 
 def test_containers_of_a_pod_share_its_ports(tmp_path: Path) -> None:
     # the second container's probe reaches the first, as within a pod's one network
     script = "import time, os; print(os.environ['UPSTREAM'], flush=True); time.sleep(60)"
-    sidecar = toy_container(
-        name="sidecar",
-        command=("python", "-c", script),
-        args=(),
-        env={"UPSTREAM": "http://localhost:9000/health/status"},
-    )
+    upstream = {"UPSTREAM": "http://localhost:9000/health/status"}
+    sidecar = toy_container(name="sidecar", command=("python", "-c", script), args=(), env=upstream)
     backend = ProcessBackend(toy_space(), tmp_path)
-    with backend.deploy(deployment_of(pods_of(toy_container(), sidecar))) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods_of(toy_container(), sidecar)))) as running:
         assert running.differences() == ()
-        upstream = next(line for line in running.logs(5).splitlines() if "sidecar" in line).split()[-1]
-        with urllib.request.urlopen(upstream, timeout=5) as response:
+        url = next(line for line in running.logs(5).splitlines() if "sidecar" in line).split()[-1]
+        with urllib.request.urlopen(url, timeout=5) as response:
             assert json.load(response) == {"ready": True}
 
 
@@ -169,8 +149,7 @@ def test_overcommitted_pods_run_and_say_so(tmp_path: Path) -> None:
     pods = pods_of(toy_container(cpu="900"))
     backend = ProcessBackend(toy_space(overcommit=True), tmp_path)
     assert backend.infeasible(pods) is None
-    with backend.deploy(deployment_of(pods)) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment_of(pods))) as running:
         assert predict(running.endpoint.urls[0]) == [[13]]
     assert running.not_enforced[0].startswith("Insufficient cpu: 900 requested")
 

@@ -15,11 +15,7 @@ from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.backends.process.sandbox.cgroup2 import Cgroup2
 
 TWO = Machine(generator_cpus=(0,), server_cpus=(1,), memory_bytes=8 * 2**30, gpus=0)
-
-
 ONE = Machine(generator_cpus=(0,), server_cpus=(0,), memory_bytes=8 * 2**30, gpus=0)
-
-
 ENFORCING = Cgroup2(parent=Path("/sys/fs/cgroup"), controllers=frozenset({"cpu", "memory"}), cpus=(1,))
 
 

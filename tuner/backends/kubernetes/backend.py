@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from tuner.backends.kubernetes.trial.preflight import Preflight
 from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
 from tuner.backends.model import Deployment, Rendering
 from tuner.errors import BackendFailure, EnvironmentFailure, Problem, TrialFailure
-from tuner.manifests.kinds import WorkloadKind, kind_of
+from tuner.manifests.kinds import WorkloadKind
 from tuner.manifests.kinds.model import Service, at, mapping
 from tuner.manifests.model import PodSet
 from tuner.manifests.workload import workloads
@@ -91,14 +91,10 @@ class KubernetesBackend:
     @contextmanager
     def deploy(self, deployment: Deployment) -> Iterator[KubernetesRunning]:
         identity = Identity(study=deployment.study, trial=deployment.trial)
-        index, kind = _workload(deployment)
+        original, kind = _workload(deployment)
         named = objects.of_trial(deployment.rendered.objects, identity, namespace=self._api.namespace)
-        anchor = Anchor(
-            self._api,
-            identity,
-            workload=(workload := _same(named, deployment.rendered.objects[index], identity)),
-            pods=pods_of(workload, identity),
-        )
+        workload = _same(named, original, identity)
+        anchor = Anchor(self._api, identity, workload=workload, pods=kind.selector(workload) or identity.selector)
         started_at = time.monotonic()
         with _held(self._api, anchor):
             service = self._make(deployment, identity, kind, anchor)
@@ -113,7 +109,7 @@ class KubernetesBackend:
                 started_at=started_at,
                 made_at=anchor.job["metadata"]["creationTimestamp"],
             )
-            running = KubernetesRunning(
+            deployed = KubernetesRunning(
                 self._api,
                 placed,
                 ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
@@ -121,7 +117,7 @@ class KubernetesBackend:
                 load_node=self._load.node if self._load else "",
                 routable=self._routable,
             )
-            with running:
+            with closing(deployed) as running:
                 yield running
 
     @contextmanager
@@ -178,8 +174,7 @@ class KubernetesBackend:
             owner=anchor.owner,
             namespaced=self._is_namespaced,
         )
-        index, _ = _workload(deployment)
-        workload = _same(placed, deployment.rendered.objects[index], identity)
+        workload = _same(placed, _workload(deployment)[0], identity)
         service = kind.service(workload, placed)
         if service is None:
             service = Service(name=identity.name(deployment.pods.name), port=deployment.pods.load_port)
@@ -268,17 +263,11 @@ def _let_go(api: Api, anchor: Anchor) -> None:
         teardown.remove(api, anchor.holding)
 
 
-def pods_of(workload: Mapping[str, Any], identity: Identity) -> str:
-    """The selector of the pods of a placed workload."""
-    kind = kind_of(workload)
-    return (kind.selector(workload) if kind is not None else None) or identity.selector
-
-
-def _workload(deployment: Deployment) -> tuple[int, WorkloadKind]:
-    """Where in the manifest the workload stands that the pods are of."""
+def _workload(deployment: Deployment) -> tuple[Mapping[str, Any], WorkloadKind]:
+    """The manifest's workload that the pods are of."""
     for found in workloads(deployment.rendered.objects):
         if (found.kind.kind, found.name) == (deployment.pods.kind, deployment.pods.name):
-            return found.index, found.kind
+            return found.obj, found.kind
     raise BackendFailure(f"the manifest holds no {deployment.pods.kind} {deployment.pods.name}")
 
 

@@ -52,15 +52,10 @@ class ProcessRunning:
         """
         end = time.monotonic() + deadline_s
         waiting = {one.label: one for one in self._containers if self._probe_of(one) is not None}
-        answers: dict[str, str] = {}
         while True:
             self._raise_if_dead("ready")
-            for label, one in list(waiting.items()):
-                answer = self._probe(one)
-                if answer is None:
-                    del waiting[label]
-                else:
-                    answers[label] = answer
+            answers = {label: answer for label, one in waiting.items() if (answer := self._probe(one)) is not None}
+            waiting = {label: waiting[label] for label in answers}
             if not waiting:
                 break
             if time.monotonic() > end:

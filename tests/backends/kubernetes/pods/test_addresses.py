@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.backends.kubernetes import toys
-from tests.conformance.backend import READY_WITHIN_S
+from tests.conformance.backend import ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.pods import addresses
 
@@ -63,8 +63,7 @@ def test_where_pods_are_out_of_reach_a_service_is_the_way(
     reaching: Callable[..., KubernetesBackend], reached: Any, way: str
 ) -> None:
     backend = reaching(reached)
-    with backend.deploy(toys.deployment([NODE_PORT, toys.manifest(replicas=2)])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([NODE_PORT, toys.manifest(replicas=2)]))) as running:
         (url,) = running.endpoint.urls
         assert predictions(url, 3) == [[[13]]] * 3
         running.check_alive()
@@ -75,8 +74,7 @@ def test_where_pods_are_out_of_reach_a_service_is_the_way(
 
 def test_where_nothing_is_in_reach_ports_are_forwarded(reaching: Callable[..., KubernetesBackend]) -> None:
     backend = reaching(lambda address, port: False)
-    with backend.deploy(toys.deployment([toys.manifest(replicas=2)])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest(replicas=2)]))) as running:
         urls = running.endpoint.urls
         assert len(set(urls)) == 2, "one a replica"
         assert [predictions(url, 5) for url in urls] == [[[[13]]] * 5] * 2

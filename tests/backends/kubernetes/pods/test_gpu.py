@@ -20,7 +20,7 @@ from tests.backends.kubernetes import toys
 from tests.cli.study import journal, quick_space
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
-from tests.conformance.backend import READY_WITHIN_S
+from tests.conformance.backend import READY_WITHIN_S, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed
@@ -143,8 +143,7 @@ def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBa
     deployment = toys.deployment([manifest(1)])
     assert backend.infeasible(deployment.pods) is None
     assert f"1 {GPU}" in backend.describe()["nodes"]
-    with backend.deploy(deployment) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(deployment)) as running:
         assert running.differences() == ()
         assert [pod["spec"]["nodeName"] for pod in running._ready] == [node]
         with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([manifest(1)])) as second:
@@ -158,8 +157,7 @@ def test_an_extended_resource_is_scheduled_or_insufficient(backend: KubernetesBa
 def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
     backend: KubernetesBackend, api: Api, kubeconfig: Path, node: str
 ) -> None:
-    with backend.deploy(toys.deployment([manifest(1)])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([manifest(1)]))) as running:
         usage = running.meter().stop()
         assert (usage.gpu_utilization_ratio, usage.gpu_memory_bytes) == (None, None)
         assert usage.cpu_cores is not None
@@ -179,25 +177,19 @@ def test_the_gpus_usage_is_read_from_the_exporter_on_their_node(
 
 @pytest.mark.cluster
 def test_where_no_gpus_are_asked_for_none_are_looked_for(backend: KubernetesBackend) -> None:
-    with backend.deploy(toys.deployment([toys.manifest()])) as running:
-        running.wait_ready(READY_WITHIN_S)
+    with ready(backend.deploy(toys.deployment([toys.manifest()]))) as running:
         assert running.meter().stop().gpu_memory_bytes is None
         assert running.not_enforced == ()
 
 
 @pytest.mark.cluster
 def test_a_study_pays_for_gpus_and_exports_them_and_the_images_that_ran(
-    cluster: Cluster, namespace: str, node: str, tmp_path: Path
+    cluster: Cluster, namespace: str, node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = quick_space(tmp_path)
     _tune_gpus(space)
-
-    class OnCluster(Tune):
-        @property
-        def environment(self) -> dict[str, str]:
-            return {**super().environment, "KUBECONFIG": str(cluster.kubeconfig)}
-
-    run = OnCluster(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    run = Tune(tmp_path)
     where = ("--backend", "kubernetes", "--namespace", namespace, "--load", "here")
     done = run("run", space, *where, "--trials", "3", "--confirm", "0", "-o", "best.yaml")
     assert done.status in (0, 1), done.err

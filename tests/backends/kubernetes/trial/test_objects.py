@@ -17,6 +17,10 @@ OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "tuner-ab12cd34-7", "u
 MINE = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7", "app.kubernetes.io/managed-by": "tuner"}
 
 
+def obj(kind: str, name: str, **content: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, **content}
+
+
 def placed(*manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = objects.of_trial(manifest, WHO, namespace="lab", owner=OWNER)
     return {obj["kind"]: obj for obj in found}
@@ -46,12 +50,8 @@ def test_nothing_that_is_measured_changes() -> None:
 
 
 def test_pods_and_every_selector_of_them_carry_the_trial() -> None:
-    service = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"app": "toy"}}}
-    other = {
-        "kind": "PodDisruptionBudget",
-        "metadata": {"name": "p"},
-        "spec": {"selector": {"matchLabels": {"app": "x"}}},
-    }
+    service = obj("Service", "s", spec={"selector": {"app": "toy"}})
+    other = obj("PodDisruptionBudget", "p", spec={"selector": {"matchLabels": {"app": "x"}}})
     found = placed(toys.manifest(), service, other)
     trial = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
     assert found["Deployment"]["spec"]["selector"]["matchLabels"] == {"app": "toy", **trial}
@@ -77,20 +77,9 @@ def test_references_inside_the_manifest_follow_the_names_and_others_stay() -> No
         {"name": "settings", "value": "settings"},
         {"name": "K", "valueFrom": {"secretKeyRef": {"name": "key", "key": "key"}}},
     ]
-    scaler = {
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "h"},
-        "spec": {"scaleTargetRef": {"kind": "StatefulSet", "name": "toy"}},
-    }
-    others = [
-        {"kind": kind, "metadata": {"name": name}}
-        for kind, name in (
-            ("ConfigMap", "settings"),
-            ("Secret", "key"),
-            ("PersistentVolumeClaim", "disk"),
-            ("Service", "front"),
-        )
-    ]
+    scaler = obj("HorizontalPodAutoscaler", "h", spec={"scaleTargetRef": {"kind": "StatefulSet", "name": "toy"}})
+    others = [obj("ConfigMap", "settings"), obj("Secret", "key"), obj("PersistentVolumeClaim", "disk")]
+    others.append(obj("Service", "front"))
     found = placed(manifest, scaler, *others)
     spec = found["StatefulSet"]["spec"]
     pod = spec["template"]["spec"]
@@ -114,7 +103,7 @@ def test_references_inside_the_manifest_follow_the_names_and_others_stay() -> No
 
 def test_a_value_that_names_a_service_is_found() -> None:
     manifest = toys.manifest(env={"REDIS": "redis://redis:6379/0", "NAME": "redis-like", "HOST": "redis"})
-    service = {"kind": "Service", "metadata": {"name": "redis"}, "spec": {}}
+    service = obj("Service", "redis", spec={})
     assert list(objects.by_host_name([manifest, service])) == [("env REDIS", "redis"), ("env HOST", "redis")]
 
 

@@ -17,20 +17,12 @@ from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage, LocalSpec
 
 
-def launch(
-    container: Container, image: LocalImage = TOY, kind: str = "Deployment", scratch: str = "/scratch"
-) -> Launch:
-    pods = replace(pods_of(container), kind=kind)
-    taken: set[int] = set()
+def launch(pods: PodSet, image: LocalImage = TOY, taken: set[int] | None = None) -> Launch:
+    """Of the first container."""
+    taken = set() if taken is None else taken
+    ports, scratch = map_ports(pods, taken), Path("/scratch")
     return prepare(
-        pods,
-        container,
-        image,
-        folder=SERVERS,
-        venv=None,
-        scratch=Path(scratch),
-        pod_ports=map_ports(pods, taken),
-        taken=taken,
+        pods, pods.containers[0], image, folder=SERVERS, venv=None, scratch=scratch, pod_ports=ports, taken=taken
     )
 
 
@@ -52,7 +44,7 @@ def test_an_entry_for_the_image_wins_over_the_one_for_all() -> None:
 def test_the_environment_is_the_images_and_the_manifests_and_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_USER", "x")
     image = replace(TOY, env={"A": "image", "B": "image", "WHERE": "at {port}"})
-    found = launch(toy_container(env={"B": "manifest"}), image)
+    found = launch(pods_of(toy_container(env={"B": "manifest"})), image)
     port = found.ports[9000]
     assert (found.env["A"], found.env["B"], found.env["WHERE"]) == ("image", "manifest", f"at {port}")
     assert "SECRET_OF_THE_USER" not in found.env
@@ -64,45 +56,36 @@ def test_the_environment_is_the_images_and_the_manifests_and_not_ours(monkeypatc
 
 def test_ports_of_seldon_core_all_differ_between_replicas() -> None:
     names = [f"PREDICTIVE_UNIT_{kind}_SERVICE_PORT" for kind in ("HTTP", "GRPC", "METRICS")]
-    container, taken = toy_container(), set[int]()
-    pods = pods_of(container)
+    taken: set[int] = set()
     given = []
     for _ in range(2):
-        ports = map_ports(pods, taken)
-        plan = prepare(
-            pods, container, TOY, folder=SERVERS, venv=None, scratch=Path("/s"), pod_ports=ports, taken=taken
-        )
-        assert plan.env[names[0]] == str(ports[9000])
+        plan = launch(pods_of(toy_container()), taken=taken)
+        assert plan.env[names[0]] == str(plan.ports[9000])
         given += [plan.env[name] for name in names]
     assert len(set(given)) == 6
 
 
 def test_a_port_the_manifest_sets_is_replaced_and_no_difference() -> None:
-    found = launch(toy_container(env={"PREDICTIVE_UNIT_GRPC_SERVICE_PORT": "5001", "PORT": "9000"}))
+    found = launch(pods_of(toy_container(env={"PREDICTIVE_UNIT_GRPC_SERVICE_PORT": "5001", "PORT": "9000"})))
     assert found.asked_env["PREDICTIVE_UNIT_GRPC_SERVICE_PORT"] == str(found.ports[5001])
     assert found.asked_env["PORT"] == str(found.ports[9000])
 
 
 def test_seldons_operator_tells_the_serving_port() -> None:
-    container = toy_container()
-    pods = replace(pods_of(container), port=8000, kind="SeldonDeployment")
-    taken: set[int] = set()
-    ports = map_ports(pods, taken)
-    plan = prepare(pods, container, TOY, folder=SERVERS, venv=None, scratch=Path("/s"), pod_ports=ports, taken=taken)
-    assert plan.env["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] == str(ports[8000])
+    plan = launch(replace(pods_of(toy_container()), port=8000, kind="SeldonDeployment"))
+    assert plan.env["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] == str(plan.ports[8000])
 
 
 def test_variables_are_expanded_as_kubernetes_does() -> None:
     env = {"A": "1", "B": "$(A)2", "C": "$$(A) $(UNKNOWN)"}
-    found = launch(toy_container(env=env, args=("--b=$(B)", "$$(A)", "$(NO)")))
+    found = launch(pods_of(toy_container(env=env, args=("--b=$(B)", "$$(A)", "$(NO)"))))
     assert (found.env["B"], found.env["C"]) == ("12", "$(A) $(UNKNOWN)")
     assert found.argv[2:] == ("--b=12", "$(A)", "$(NO)")
 
 
 def problems(container: Container, *images: LocalImage) -> list[str]:
     backend = ProcessBackend(toy_space(*images), Path("/nowhere"), limiter=Affinity(cpus=(0,)))
-    pods: PodSet = pods_of(container)
-    return [str(problem) for problem in backend.check(pods)]
+    return [str(problem) for problem in backend.check(pods_of(container))]
 
 
 def test_an_image_nobody_knows_how_to_run_is_a_problem_of_the_manifests_line() -> None:

@@ -12,7 +12,7 @@ from tuner.backends.process.sandbox import cgroup
 from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.backends.process.sandbox.cgroup1 import Cgroup1, Cgroup1Sandbox, parent_groups
 from tuner.backends.process.sandbox.cgroup2 import Cgroup2, Cgroup2Sandbox
-from tuner.backends.process.sandbox.model import Limits
+from tuner.backends.process.sandbox.model import Limits, Reading
 
 
 def test_affinity_gives_whole_cpus_in_turn() -> None:
@@ -70,9 +70,7 @@ def test_version_2_sandbox_reads_what_the_kernel_writes(tmp_path: Path) -> None:
     )
     sandbox = Cgroup2Sandbox(group=group, cpus=(1,))
     assert sandbox.enforced() == Limits(cpu_cores=0.5, memory_bytes=67108864)
-    reading = sandbox.read()
-    assert (reading.cpu_s, reading.memory_bytes) == (1.5, 4_000_000)
-    assert (reading.periods, reading.throttled) == (40, 10)
+    assert sandbox.read() == Reading(cpu_s=1.5, memory_bytes=4_000_000, periods=40, throttled=10)
     assert (sandbox.oom_kills(), sandbox.memory_peak_bytes(), sandbox.members()) == (1, 6_000_000, (12, 34))
     files(tmp_path, cpu__max="max 100000\n", memory__max="max\n")
     assert sandbox.enforced() == Limits()
@@ -105,9 +103,7 @@ def test_version_1_sandbox_reads_what_the_kernel_writes(tmp_path: Path) -> None:
     )
     sandbox = Cgroup1Sandbox(groups={"cpu": cpu, "memory": memory}, cpus=(1,))
     assert sandbox.enforced() == Limits(cpu_cores=0.25)
-    reading = sandbox.read()
-    assert reading.cpu_s is None  # no cpuacct
-    assert (reading.memory_bytes, reading.periods, reading.throttled) == (800, 8, 2)
+    assert sandbox.read() == Reading(cpu_s=None, memory_bytes=800, periods=8, throttled=2)  # no cpuacct
     assert (sandbox.oom_kills(), sandbox.memory_peak_bytes(), sandbox.members()) == (3, 1000, (7,))
 
 

@@ -34,12 +34,11 @@ def no_room(pods: PodSet, nodes: Sequence[Object]) -> str | None:
     usable = [node for node in nodes if not at(node, ("spec", "unschedulable"))]
     if not usable:
         return "Insufficient nodes: the cluster has no node that pods may be scheduled on"
-    room = sum(_fitting(wanted, node) for node in usable)
+    room = _room(wanted, usable)
     if room >= pods.replicas:
         return None
-    short = sorted(name for name, amount in wanted.items() if _room_by(name, amount, usable) < pods.replicas) or sorted(
-        wanted
-    )
+    alone = [name for name, amount in wanted.items() if _room({name: amount}, usable) < pods.replicas]
+    short = sorted(alone or wanted)
     details = "; ".join(_shortage(name, wanted[name], usable) for name in short)
     which = ", ".join(f"Insufficient {name}" for name in short)
     return f"{which}: {room} of {pods.replicas} pods fit on {len(usable)} node(s) ({details})"
@@ -111,9 +110,9 @@ def _fitting(wanted: Mapping[str, Decimal], node: Object) -> int:
     return min([*counts, int(there.get("pods", Decimal(110)))])
 
 
-def _room_by(name: str, amount: Decimal, nodes: Sequence[Object]) -> int:
-    """How many pods fit if this resource alone mattered."""
-    return sum(_fitting({name: amount}, node) for node in nodes)
+def _room(wanted: Mapping[str, Decimal], nodes: Sequence[Object]) -> int:
+    """How many such pods fit on these nodes when they are empty."""
+    return sum(_fitting(wanted, node) for node in nodes)
 
 
 def _allocatable(node: Object) -> dict[str, Decimal]:

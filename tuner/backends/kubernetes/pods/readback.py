@@ -77,7 +77,7 @@ def _images_of(pod: Object) -> dict[str, tuple[str, str]]:
 def _against_template(template: Object, pod: Object) -> Iterator[tuple[str, str, str]]:
     asked, live = mapping(template, ("spec",)), mapping(pod, ("spec",))
     for name in ("containers", "initContainers"):
-        yield from _by_name(name.removesuffix("s"), asked.get(name) or [], live.get(name) or [], closed=True)
+        yield from _by_name(name.removesuffix("s"), asked.get(name) or [], live.get(name) or [])
     for key, value in asked.items():
         if key not in ("containers", "initContainers", "volumes", "serviceAccount", "tolerations"):
             yield from _missing(key, value, live.get(key))
@@ -109,8 +109,8 @@ def _asked_of(container: Container, live: Object) -> Iterator[tuple[str, str, st
         yield from _missing(f"{where}: {section}", amounts, mapping(live, ("resources", section)), quantities=True)
 
 
-def _by_name(what: str, asked: Sequence[Any], live: Sequence[Any], *, closed: bool) -> Iterator[tuple[str, str, str]]:
-    """Lists whose items have names, in any order. `closed`: nothing may have been added."""
+def _by_name(what: str, asked: Sequence[Any], live: Sequence[Any]) -> Iterator[tuple[str, str, str]]:
+    """Lists whose items have names, in any order. Nothing may have been added."""
     there = {str(item.get("name")): item for item in live if isinstance(item, Mapping)}
     wanted = {str(item.get("name")): item for item in asked if isinstance(item, Mapping)}
     for name, item in wanted.items():
@@ -120,7 +120,7 @@ def _by_name(what: str, asked: Sequence[Any], live: Sequence[Any], *, closed: bo
             yield from _missing(f"env {name}", _env_value(item), _env_value(there[name]))
         else:
             yield from _in_container(f"{what} {name}", item, there[name])
-    for name in there.keys() - wanted.keys() if closed else ():
+    for name in there.keys() - wanted.keys():
         value = there[name].get("value", "") if what == "env" else "added"
         yield f"{what} {name}", "not set" if what == "env" else "no such one", str(value)
 
@@ -130,7 +130,7 @@ def _in_container(where: str, asked: Object, live: Object) -> Iterator[tuple[str
         if key in ("env", "resources", "volumeMounts"):
             continue  # the first two below; the service account's token is mounted besides
         yield from _missing(f"{where}: {key}", value, live.get(key))
-    for what, value, there in _by_name("env", asked.get("env") or [], live.get("env") or [], closed=True):
+    for what, value, there in _by_name("env", asked.get("env") or [], live.get("env") or []):
         yield f"{where}: {what}", value, there
     for section in ("limits", "requests"):
         wanted, found = mapping(asked, ("resources", section)), mapping(live, ("resources", section))
@@ -164,9 +164,7 @@ def _missing(what: str, asked: Any, found: Any, *, quantities: bool = False) -> 
 def _same(asked: Any, found: Any, *, quantities: bool) -> bool:
     if asked == found or (asked in (None, "", 0, False, [], {}) and found is None):
         return True
-    if quantities and asked is not None and found is not None:
-        return quantity(str(asked)) == quantity(str(found))
-    return False
+    return quantities and None not in (asked, found) and quantity(str(asked)) == quantity(str(found))
 
 
 def _shown(value: Any) -> str:

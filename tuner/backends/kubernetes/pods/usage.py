@@ -17,6 +17,7 @@ from tuner.backends.kubernetes.pods.gpu import GpuMeter, Gpus
 from tuner.errors import EnvironmentFailure
 from tuner.manifests.kinds.model import mapping, mappings
 from tuner.measure.model import Usage
+from tuner.units import quantity
 
 _LEAST_COVER = 0.5
 """The kubelet's own interval between two figures must cover so much of the window, and the window of it."""
@@ -83,8 +84,6 @@ class Gauge:
 
     def _metrics(self) -> Mapping[Key, Counters]:
         """The metrics API: memory; its CPU figure is a mean over a time of its own, not over the window."""
-        from tuner.units import quantity
-
         found: dict[Key, Counters] = {}
         for pod in sorted(self._nodes):
             path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{self._api.namespace}/pods/{pod}"
@@ -118,16 +117,14 @@ class PodMeter:
 def usage(before: Snapshot, after: Snapshot, *, exact: bool, restarts: int) -> Usage:
     """The usage between two readings. A sum is None unless every container has it."""
     pairs = [(before.counters[key], now) for key, now in after.counters.items() if key in before.counters]
-    memory = [then.memory_bytes for reading in (before, after) for then in reading.counters.values()]
     peaks = [_largest(then.memory_bytes, now.memory_bytes) for then, now in pairs]
     window_s = after.at_s - before.at_s
     cores = [_cores(then, now, None if exact else window_s) for then, now in pairs]
     pods = [pod for pod, container in after.counters if (pod, container) in before.counters]
-    periods = [(now.periods, then.periods, now.throttled, then.throttled) for then, now in pairs]
     return Usage(
         cpu_cores=_sum(cores),
-        memory_peak_bytes=_whole(_sum(peaks)) if memory else None,
-        throttled_ratio=_throttled(periods),
+        memory_peak_bytes=_sum(peaks),
+        throttled_ratio=_throttled(pairs),
         restarts=restarts,
         cpu_share=_by_pod(pods, cores),
     )
@@ -154,13 +151,13 @@ def _cores(then: Counters, now: Counters, window_s: float | None) -> float | Non
     return max(0.0, now.cpu_s - then.cpu_s) / between_s
 
 
-def _throttled(periods: Sequence[tuple[int | None, int | None, int | None, int | None]]) -> float | None:
+def _throttled(pairs: Sequence[tuple[Counters, Counters]]) -> float | None:
     total = throttled = 0
-    for now, then, throttled_now, throttled_then in periods:
-        if now is None or then is None or throttled_now is None or throttled_then is None:
+    for then, now in pairs:
+        if now.periods is None or then.periods is None or now.throttled is None or then.throttled is None:
             continue  # no CPU limit: nothing to be throttled by
-        total += now - then
-        throttled += throttled_now - throttled_then
+        total += now.periods - then.periods
+        throttled += now.throttled - then.throttled
     return throttled / total if total > 0 else None
 
 
@@ -175,15 +172,10 @@ def _from_kubelet(container: Mapping[str, Any]) -> Counters:
     )
 
 
-def _largest(*values: int | None) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(max(known)) if known else None
+def _largest(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
+def _sum[N: (int, float)](values: Sequence[N | None]) -> N | None:
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -58,8 +57,9 @@ class Rollout:
         if kind is None:
             raise ValueError(f"object {workload} of the manifest is no workload")
         self._kind: WorkloadKind = kind
-        self._main = (str(objects[workload]["kind"]), str(objects[workload]["metadata"]["name"]))
         self._objects = [copy.deepcopy(dict(obj)) for obj in objects]
+        self._wanted = self._objects[workload]
+        self._main = (str(self._wanted["kind"]), str(self._wanted["metadata"]["name"]))
         self._applied: list[Change] = []
         self._undone: list[str] = []
         self._old: frozenset[str] = frozenset()
@@ -92,11 +92,9 @@ class Rollout:
             for right, verb in access.missing(self._api, tuple(rights.distinct(needed)))
         )
 
-    @contextmanager
-    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[LoadJob]:
-        """A place for load generators beside the pods. Raises EnvironmentFailure."""
-        with LoadJob(self._api, study=study, image=image, cpus=cpus) as job:
-            yield job
+    def host_load(self, *, study: str, image: str, cpus: int) -> LoadJob:
+        """A place for load generators beside the pods, to be entered, which raises EnvironmentFailure."""
+        return LoadJob(self._api, study=study, image=image, cpus=cpus)
 
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""
@@ -160,8 +158,7 @@ class Rollout:
         self, pods: PodSet, study_id: str, ready_timeout_s: float, load: LoadJob | None = None
     ) -> KubernetesRunning:
         """The rolled-out pods, to be verified and measured, then closed. `load`: where it comes from, if not here."""
-        workload, selector = self._workload(), self._selector()
-        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        workload, selector, wanted = self._workload(), self._selector(), self._wanted
         identity = Identity(study=study_id, trial=0)
         template = mapping(wanted, ("spec", "template")) if wanted["apiVersion"] == "apps/v1" else None
         service = self._kind.service(wanted, self._objects) or Service(name=self._main[1], port=pods.load_port)
@@ -240,7 +237,7 @@ class Rollout:
         return pod["metadata"]["uid"] not in self._old and not pod["metadata"].get("deletionTimestamp")
 
     def _workload(self) -> Object:
-        api_version = next(obj["apiVersion"] for obj in self._objects if obj["kind"] == self._main[0])
+        api_version = self._wanted["apiVersion"]
         found = self._api.get(self._api.resource(api_version, self._main[0]), self._main[1])
         if found is None:
             raise BackendFailure(f"{' '.join(self._main)} is not in namespace {self._api.namespace} any more")
@@ -248,7 +245,7 @@ class Rollout:
 
     def _selector(self) -> str:
         """Of its pods: the workload's own, the one its operator is known by, or that of the Service before them."""
-        wanted = next(obj for obj in self._objects if (obj["kind"], obj["metadata"]["name"]) == self._main)
+        wanted = self._wanted
         known = self._kind.selector(wanted)
         if known is not None:
             return known

@@ -75,11 +75,9 @@ class Identity:
 def label(text: str) -> str:
     """A text as a label's value."""
     cleaned = re.sub(r"[^A-Za-z0-9._-]", "-", text).strip("-_.")
-    return (
-        cleaned
-        if len(cleaned) <= 40
-        else f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
-    )
+    if len(cleaned) <= 40:
+        return cleaned
+    return f"{cleaned[:32].rstrip('-_.')}-{hashlib.sha256(text.encode()).hexdigest()[:7]}"
 
 
 def slug(text: str) -> str:
@@ -200,10 +198,8 @@ def _rewrite(value: Any, renamed: Mapping[tuple[str, str], str], key: str = "") 
         for name, inner in value.items():
             if isinstance(inner, str):
                 value[name] = renamed.get((_kind_named(key, name, value), inner), inner)
-            elif name != "metadata":
+            elif name != "metadata":  # labels and annotations name nothing
                 _rewrite(inner, renamed, name)
-            elif isinstance(inner, dict) and key:
-                continue  # a template's own labels and annotations name nothing
 
 
 def _kind_named(key: str, name: str, beside: Mapping[str, Any]) -> str:
@@ -215,7 +211,7 @@ def _kind_named(key: str, name: str, beside: Mapping[str, Any]) -> str:
     return _NAMED_INSIDE.get((key, name), "")
 
 
-def _plain_values(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+def _plain_values(value: Any) -> Iterator[tuple[str, str]]:
     """Literal env values and arguments of every container below."""
     if isinstance(value, dict):
         for entry in value.get("env") or () if isinstance(value.get("env"), list) else ():
@@ -227,7 +223,7 @@ def _plain_values(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
                     yield section, word
         for name, inner in value.items():
             if name not in ("env", "args", "command"):
-                yield from _plain_values(inner, where)
+                yield from _plain_values(inner)
     elif isinstance(value, list):
         for item in value:
-            yield from _plain_values(item, where)
+            yield from _plain_values(item)

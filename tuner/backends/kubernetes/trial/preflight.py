@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.backends.kubernetes.client.api import Api
@@ -51,18 +51,15 @@ class Preflight:
 
     def _rights(self, pods: PodSet) -> Iterator[Problem]:
         try:
-            resources = [self._kind(pods)]
+            resource = self._api.resource(pods.api_version, pods.kind)
         except Refused as refused:
             place = self._space.manifest if self._space else "--backend"
             yield Problem.at(place, refused.message, "or tune a Deployment")
             return
-        wanted = [right for right in access.rights(resources) if right.needed]
+        wanted = [right for right in access.rights([resource]) if right.needed]
         for right, verb in access.missing(self._api, wanted):
             message = f"you may not {verb} {right} in namespace {self._api.namespace} (needed for {right.why})"
             yield Problem.at(f"cluster {self._api.cluster}", message, "have the Role applied that `tune rbac` writes")
-
-    def _kind(self, pods: PodSet) -> ApiResource:
-        return self._api.resource(pods.api_version, pods.kind)
 
     def _refusals(self, rendering: Rendering) -> Iterator[str]:
         manifest = rendering.rendered.objects
@@ -82,20 +79,10 @@ class Preflight:
             yield refused.message
             return
         for obj in placed:
-            yield from self._refusal(self._api.resource_of(obj), obj)
+            yield from _refusal(self._api.apply, self._api.resource_of(obj), obj)
             pod = _pod(obj)
             if pod is not None:  # rules for pods do not look at whoever makes them
-                yield from self._refusal(PODS, pod, create=True)
-
-    def _refusal(self, resource: ApiResource, obj: Object, *, create: bool = False) -> Iterator[str]:
-        try:
-            if create:
-                self._api.create(resource, obj, dry_run=True)
-            else:
-                self._api.apply(resource, obj, dry_run=True)
-        except Refused as refused:
-            if refused.status <= 500:
-                yield refused.message
+                yield from _refusal(self._api.create, PODS, pod)
 
     def _problem(self, rendering: Rendering, message: str) -> Problem:
         named = [p for p in self._parameters(rendering.configuration) if _is_about(message, p)]
@@ -111,6 +98,14 @@ class Preflight:
 
     def _parameters(self, configuration: Configuration) -> list[Parameter]:
         return [p for p in self._space.parameters if p.name in configuration.values] if self._space else []
+
+
+def _refusal(send: Callable[..., Object], resource: ApiResource, obj: Object) -> Iterator[str]:
+    try:
+        send(resource, obj, dry_run=True)
+    except Refused as refused:
+        if refused.status <= 500:
+            yield refused.message
 
 
 def _pod(obj: Mapping[str, Any]) -> Object | None:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
@@ -162,16 +162,6 @@ class KubernetesRunning:
     def images(self) -> tuple[str, ...]:
         """Implements `tuner.backends.model.NamesImages`."""
         return readback.images(self._ready)
-
-    def pod_urls(self) -> tuple[str, ...]:
-        """The pods' own addresses, one a replica: for whoever sends load from inside the cluster."""
-        return self._pod_urls(self._ready or self._watch.pods())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._watch.close()
@@ -328,19 +318,15 @@ class KubernetesRunning:
         if self._gauge is None or not self._gauge.exact or time.monotonic() - self._counted_at < _COUNTED_EVERY_S:
             return None
         before = dict(self._oom_kills)
-        self._note_oom_kills()
+        found = self._gauge.read().counters
+        self._oom_kills.update({key: one.oom_kills for key, one in found.items() if one.oom_kills is not None})
+        self._counted_at = time.monotonic()
         for index, pod in enumerate(self._ready):
             for _, container in mappings(pod, ("spec", "containers")):
                 key = (name_of(pod), str(container["name"]))
                 if self._oom_kills.get(key, 0) > before.get(key, 0):
                     return diagnosis.child_out_of_memory(f"replica {index}", pod, key[1])
         return None
-
-    def _note_oom_kills(self) -> None:
-        if self._gauge is not None:
-            found = self._gauge.read().counters
-            self._oom_kills.update({key: one.oom_kills for key, one in found.items() if one.oom_kills is not None})
-            self._counted_at = time.monotonic()
 
     def _containers(self) -> list[tuple[str, str]]:
         return [(name_of(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -96,11 +97,10 @@ def _read(one: Contained) -> Reading:
     if reading.cpu_s is not None and reading.memory_bytes is not None:
         return reading
     cpu_s, memory_bytes = _of_processes(one.members())
-    return Reading(
+    return replace(
+        reading,
         cpu_s=reading.cpu_s if reading.cpu_s is not None else cpu_s,
         memory_bytes=reading.memory_bytes if reading.memory_bytes is not None else memory_bytes,
-        periods=reading.periods,
-        throttled=reading.throttled,
     )
 
 
