@@ -15,10 +15,10 @@ from tuner.manifests.model import Rendered
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.study.model import Proposal
-from tuner.study.optuna_trial import finished, in_domain
+from tuner.study.optuna_trial import finished, in_domain, lost
 from tuner.study.samplers import ENUMERABLE, sampler
 from tuner.study.store import Store
-from tuner.trials.model import Attempt, Failed, Interrupted, Outcome, Purpose, StudyStart, Trial
+from tuner.trials.model import Attempt, Outcome, Purpose, StudyStart, Trial
 
 _RETRIES = 1
 """A configuration that failed by the environment's fault may be proposed so many times more."""
@@ -103,10 +103,7 @@ class OptunaAdvisor:
         whole = in_domain(self._space, configuration).keys() == configuration.values.keys()
         self._sampler.learn(trial, whole=whole)
         self._told.append(configuration)
-        environment = isinstance(outcome, Interrupted) or (
-            isinstance(outcome, Failed) and outcome.blame == "environment"
-        )
-        if environment and self._lost[digest] < _RETRIES:
+        if lost(outcome) and self._lost[digest] < _RETRIES:
             self._lost[digest] += 1
         else:
             self._tried.add(digest)

@@ -28,12 +28,11 @@ from tuner.study.events import (
     since,
 )
 from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
-from tuner.study.resume import reconcile
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
-from tuner.trials.codec import CodecError, encode
+from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Failed, Interrupted, Trial
+from tuner.trials.model import Attempt, Failed, Interrupted, Trial
 from tuner.units import format_seconds
 
 RunTrial = Callable[[Proposal], Trial]
@@ -43,6 +42,13 @@ _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
 _CHOICES = 2
 """The choice and one runner-up are measured again; what is chosen after both fell is not."""
+
+
+def pending(journal: Journal) -> Attempt | None:
+    """The trial that was begun last, where it never finished."""
+    begun = last(journal.events, PROPOSED)
+    attempt = None if begun is None else decode(Attempt, begun)
+    return attempt if attempt is not None and attempt.number >= len(journal.trials) else None
 
 
 class Study:
@@ -93,7 +99,7 @@ class Study:
         """
         self._tell(lambda recorder: recorder.started(self._start))
         try:
-            interrupted = reconcile(self._advisor, self._journal)
+            interrupted = self._advisor.restore(self._journal.trials, pending(self._journal))
             if interrupted is not None:
                 self._try(interrupted, run_trial)
             because = self._search(run_trial)

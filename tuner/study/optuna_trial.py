@@ -69,7 +69,7 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
     metrics = outcome.measurement.metrics() if isinstance(outcome, Measured | Stopped) else {}
     constraints = {_key(bound): bound.excess(metrics[bound.metric]) for bound in space.slo if bound.metric in metrics}
     values: list[float] | None = None
-    if isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment"):
+    if lost(outcome):
         state = TrialState.FAIL
     elif isinstance(outcome, Measured) and _complete(space, metrics):
         state = TrialState.COMPLETE
@@ -87,6 +87,11 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
         constraints=constraints,
         user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": _reason(outcome)},
     )
+
+
+def lost(outcome: Outcome) -> bool:
+    """Whether it says nothing of the configuration: interrupted, or failed by the environment's fault."""
+    return isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment")
 
 
 def in_domain(space: SearchSpace, configuration: Configuration) -> dict[str, Value]:

@@ -10,7 +10,10 @@ from tuner.yaml.tree import Path
 
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
-_FRAMEWORKS = ["sklearn", "xgboost", "lightgbm", "pytorch", "tensorflow", "triton", "onnx", "pmml", "paddle", "huggingface"]
+_FRAMEWORKS = (
+    *("sklearn", "xgboost", "lightgbm", "pytorch", "tensorflow", "triton", "onnx", "pmml"),
+    *("paddle", "huggingface"),
+)
 """The older spelling of `model`, still served: one key for each framework, the same fields below."""
 
 
