@@ -4,16 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, manifest, space
-from tuner.manifests.baseline import baseline
+from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, rendered, space
 from tuner.manifests.model import MetricsPort
 from tuner.manifests.pods import pods
-from tuner.manifests.render import render
 
 
 def told(text: str) -> tuple[MetricsPort, ...]:
-    base = manifest(text)
-    return pods(space(), render(space(), base, baseline(space(), base))).metrics
+    return pods(space(), rendered(text)).metrics
 
 
 def port(number: int, path: str, container: str = "classifier") -> MetricsPort:
