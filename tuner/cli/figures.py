@@ -65,20 +65,17 @@ def _rows(result: Benchmark) -> Iterator[tuple[str, str, str, str]]:
     from tuner.space.metrics import METRICS
     from tuner.units import format_interval, format_metric
 
-    throughput = result.starts[0].throughput
     if "throughput" not in result.figures:
-        yield "throughput", "-", "", throughput.what
+        yield "throughput", "-", "", result.starts[0].throughput.what
     for name, estimate in result.figures.items():
-        unit = METRICS[name].unit
-        says = _says(result, name)
+        unit, says = METRICS[name].unit, _says(result, name)
         yield (
             name.replace("_", " "),
             format_metric(unit, estimate.value),
             format_interval(unit, estimate.low, estimate.high),
             says,
         )
-    beyond = result.starts[0].window.beyond_s
-    for name, least_s in beyond.items():
+    for name, least_s in result.starts[0].window.beyond_s.items():
         yield name.replace("_", " "), f"> {format_metric('seconds', least_s)}", "", "not answered in time"
 
 
