@@ -169,10 +169,7 @@ def test_a_flag_of_the_command_is_set_there() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("cpu", "value"),
-    [("1", "1"), ("0.5", "0.5"), ("'1'", "1"), ("500m", "500m"), ('"04"', 4)],
-)
+@pytest.mark.parametrize(("cpu", "value"), [("1", "1"), ("0.5", "0.5"), ("'1'", "1"), ("500m", "500m"), ('"04"', 4)])
 def test_a_value_that_is_there_keeps_its_spelling(cpu: str, value: Value) -> None:
     text = DEPLOYMENT.replace('cpu: "1"', f"cpu: {cpu}")
     assert rendered(text, choice("cpu", (value,), "limits/cpu", "requests/cpu"), cpu=value).text == text

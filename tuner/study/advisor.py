@@ -126,10 +126,7 @@ class OptunaAdvisor:
             rendered = self._render(configuration)
             self._manifests[name] = rendered.digest if self._infeasible(rendered) is None else None
         digest = self._manifests[name]
-        if digest is None or digest in self._tried or digest in self._pending:
+        pending = {proposal.rendered.digest for proposal in self._proposed.values()}
+        if digest is None or digest in self._tried | pending:
             return None
         return rendered or self._render(configuration)
-
-    @property
-    def _pending(self) -> set[str]:
-        return {proposal.rendered.digest for proposal in self._proposed.values()}

@@ -151,7 +151,7 @@ class Study:
 
     def _confirm(self, run_trial: RunTrial) -> None:
         """Measure the choice and the baseline again; should the choice fall, choose again."""
-        chosen = self._chosen() or self._choose(None)
+        chosen = next(reversed(self._choices()), None) or self._choose(None)
         while chosen is not None and len(self._choices()) <= _CHOICES:
             self._measure_again(chosen, run_trial)
             if any(member.trial == chosen for member in self._front().members):
@@ -161,9 +161,6 @@ class Study:
     def _choices(self) -> list[int]:
         """What was chosen since the search ended, one after the other."""
         return [event.data["trial"] for event in since(self._journal.events, SEARCHED) if event.kind == CHOSEN]
-
-    def _chosen(self) -> int | None:
-        return next(reversed(self._choices()), None)
 
     def _choose(self, fallen: int | None) -> int | None:
         """Write down a choice; after one or two have fallen, what was measured again is preferred."""

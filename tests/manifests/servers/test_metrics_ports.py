@@ -64,10 +64,7 @@ def test_mlserver_and_triton_have_a_port_for_them() -> None:
 
 
 def test_seldons_operator_gives_the_ports_itself() -> None:
-    assert told(SELDON) == (
-        port(8000, "/prometheus", "seldon-container-engine"),
-        port(6000, "/prometheus"),
-    )
+    assert told(SELDON) == (port(8000, "/prometheus", "seldon-container-engine"), port(6000, "/prometheus"))
 
 
 def test_nothing_is_guessed_of_others() -> None:
