@@ -145,6 +145,16 @@ def format_metric(unit: str, value: float, currency: str = "USD") -> str:
     return _FORMATS[unit](value)
 
 
+def format_interval(unit: str, low: float | None, high: float | None) -> str:
+    """``9.9 ms to 13.2 ms``, ``9.9 ms or more``; empty where neither end is known, or both read the same."""
+    least, most = (None if end is None else format_metric(unit, end) for end in (low, high))
+    if least == most:
+        return ""
+    if most is None:
+        return f"{least} or more"
+    return f"{most} or less" if least is None else f"{least} to {most}"
+
+
 def _rounded(value: float) -> float:
     """To three significant digits; rounding comes before the unit is chosen, so that 999.9 becomes 1k."""
     return float(f"{value:.3g}")

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.builders import parameter, space_of
-from tuner.manifests.model import Manifest
-from tuner.space.model import Choices, IntRange, Parameter, SearchSpace
+from tuner.manifests.model import Manifest, Rendered
+from tuner.manifests.render import render
+from tuner.space.model import Choices, Configuration, IntRange, Parameter, SearchSpace
+from tuner.space.values import Value
 from tuner.workload.model import WorkloadSpec
 
 DEPLOYMENT = """\
@@ -110,3 +112,8 @@ def choice(name: str, values: tuple[Any, ...], *targets: str, **others: Any) -> 
 def space(*parameters: Parameter, **others: Any) -> SearchSpace:
     workload = WorkloadSpec(protocol="seldon", requests=())
     return space_of(parameters, **{"name": "iris", "workload": workload, "objectives": (), **others})
+
+
+def rendered(text: str, *parameters: Parameter, **values: Value) -> Rendered:
+    """The manifest with these values of these parameters; without any, as it stands."""
+    return render(space(*parameters), manifest(text), Configuration(values=values))

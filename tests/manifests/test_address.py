@@ -35,25 +35,9 @@ def test_forms(text: str, address: object) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "replica",
-        "env",
-        "env/",
-        "env/A=B",
-        "env/1A",
-        "args/workers",
-        "args/--a=1",
-        "args/",
-        "limit/cpu",
-        "limits/",
-        "path:",
-        "limits/a/b/c",
-        "annotations/",
-        "path:spec/replicas",
-        "path:/a~2b",
-        "path:X/:/a",
-        "path:/a~",
-        "labels/a",
+        *("", "replica", "env", "env/", "env/A=B", "env/1A", "args/workers", "args/--a=1", "args/"),
+        *("limit/cpu", "limits/", "path:", "limits/a/b/c", "annotations/", "path:spec/replicas"),
+        *("path:/a~2b", "path:X/:/a", "path:/a~", "labels/a"),
     ],
 )
 def test_refused(text: str) -> None:

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, space
+from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, rendered, space
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
-from tuner.manifests.kinds import KINDS, Place, Service, kind_of
+from tuner.manifests.kinds import KINDS, Place, Service, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at
 from tuner.manifests.pods import pods
-from tuner.manifests.render import render
-from tuner.space.model import Configuration, Parameter
+from tuner.space.model import Parameter
 from tuner.space.values import Value
 from tuner.trials.resources import requested
 from tuner.yaml.tree import load_all
@@ -26,10 +25,16 @@ def first(text: str) -> Any:
     return load_all(text)[0]
 
 
+def known(obj: Any) -> WorkloadKind:
+    kind = kind_of(obj)
+    assert kind is not None
+    return kind
+
+
 def lines(text: str, *parameters: Parameter, **values: Value) -> list[str]:
     """The lines that differ from the base."""
     assert check(space(*parameters), manifest(text)) == ()
-    out = render(space(*parameters), manifest(text), Configuration(values=values))
+    out = rendered(text, *parameters, **values)
     assert out.objects == load_all(out.text)
     assert dict(baseline(space(*parameters), manifest(out.text)).values) == values
     return [line.strip() for line in out.text.splitlines() if line not in text.splitlines()]
@@ -93,22 +98,19 @@ def test_readiness_of_a_rollout(kind: str, status: dict[str, int], expected: str
         "spec": {"replicas": 2},
         "status": status,
     }
-    found = kind_of(live)
-    assert found is not None
+    found = known(live)
     assert found.waiting(live) == expected
 
 
 def test_readiness_of_custom_resources() -> None:
     seldon, inference = first(SELDON), first(INFERENCE)
-    kind = kind_of(seldon)
-    assert kind is not None
+    kind = known(seldon)
     assert kind.waiting({**seldon, "status": {"state": "Creating", "description": "1 of 2"}}) == "Creating: 1 of 2"
     assert kind.waiting({**seldon, "status": {"state": "Available"}}) is None
     assert kind.waiting({**seldon, "metadata": {"generation": 1}, "status": {"state": "Available"}}) is None
     older = {"metadata": {"generation": 2}, "status": {"state": "Available", "observedGeneration": 1}}
     assert kind.waiting(older) == "the operator has not seen the new specification yet"
-    kind = kind_of(inference)
-    assert kind is not None
+    kind = known(inference)
     condition = {"type": "Ready", "status": "False", "reason": "NoModel", "message": "not loaded"}
     assert kind.waiting({**inference, "status": {"conditions": [condition]}}) == "NoModel: not loaded"
     assert kind.waiting({**inference, "status": {"conditions": [{**condition, "status": "True"}]}}) is None
@@ -123,8 +125,7 @@ def test_readiness_of_custom_resources() -> None:
     ],
 )
 def test_the_service_in_front(kind: str, service: Service) -> None:
-    found = kind_of(first(TEXTS[kind]))
-    assert found is not None
+    found = known(first(TEXTS[kind]))
     assert found.service(first(TEXTS[kind]), load_all(TEXTS[kind])) == service
     if kind == "Deployment":
         assert found.service(first(DEPLOYMENT), load_all(DEPLOYMENT)[:1]) is None
@@ -144,8 +145,7 @@ def without_engine(switch: str) -> str:
 
 
 def test_without_an_orchestrator_the_service_is_on_the_models_own_port() -> None:
-    kind = kind_of(first(SELDON))
-    assert kind is not None
+    kind = known(first(SELDON))
     for text, port in [
         (without_engine("false"), 8000),
         (without_engine("true"), 9000),
@@ -204,7 +204,7 @@ def test_what_would_give_a_trial_other_pods_or_services_is_told(old: str, new: s
 
 def test_what_the_orchestrator_requests_is_paid_for() -> None:
     knob = choice("x", ("250m", "500m"), "requests/cpu", container="seldon-container-engine")
-    found = pods(space(knob), render(space(knob), manifest(SELDON), Configuration(values={"x": "250m"})))
+    found = pods(space(knob), rendered(SELDON, knob, x="250m"))
     assert [(c.name, dict(c.requests)) for c in found.added] == [("seldon-container-engine", {"cpu": "250m"})]
     assert [c.name for c in found.containers] == ["classifier"]
     assert requested(found).cores == 1.25
@@ -223,7 +223,7 @@ def test_the_place_of_seldons_replicas_is_the_one_that_counts(old: str, new: str
     text = SELDON.replace(old, new)
     if new.startswith("\n"):
         text = SELDON.replace(old, "").replace("spec:\n  predictors", "spec:\n  replicas: 5\n  predictors")
-    out = render(space(integer("x", "replicas")), manifest(text), Configuration(values={"x": 3}))
+    out = rendered(text, integer("x", "replicas"), x=3)
     assert [line for line in out.text.splitlines() if line not in text.splitlines()] == [expected]
     assert pods(space(), out).replicas == 3
 
@@ -235,12 +235,11 @@ def test_kserves_most_replicas_follow_where_they_are_set() -> None:
 
 
 def test_kserves_containers() -> None:
-    kind = kind_of(first(INFERENCE))
-    assert kind is not None
+    kind = known(first(INFERENCE))
     assert kind.containers(first(INFERENCE)) == (Place(name="kserve-container", path=("spec", "predictor", "model")),)
     old = {"spec": {"predictor": {"sklearn": {"storageUri": "x"}, "containers": [{"name": "side"}]}}}
     assert [place.name for place in kind.containers(old)] == ["kserve-container", "side"]
-    assert pods(space(), render(space(), manifest(INFERENCE), Configuration(values={}))).port == 8080
+    assert pods(space(), rendered(INFERENCE)).port == 8080
 
 
 CUSTOM = """\
@@ -264,8 +263,7 @@ spec:
 
 def test_any_custom_resource_that_says_how_it_serves() -> None:
     obj = first(CUSTOM)
-    kind = kind_of(obj)
-    assert kind is not None
+    kind = known(obj)
     assert (kind.group, kind.kind) == ("models.example.com", "Scorer")
     assert kind.service(obj, ()) == Service(name="iris-front", port=80)
     assert kind.selector(obj) == "scorer=iris"
@@ -274,9 +272,7 @@ def test_any_custom_resource_that_says_how_it_serves() -> None:
     assert kind.waiting({**obj, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}) is None
     knobs = (integer("x", "replicas"), integer("y", "env/A"), choice("z", ("a", "b"), "annotations/c"))
     assert check(space(*knobs), manifest(CUSTOM)) == ()
-    found = pods(
-        space(*knobs), render(space(*knobs), manifest(CUSTOM), Configuration(values={"x": 2, "y": 1, "z": "a"}))
-    )
+    found = pods(space(*knobs), rendered(CUSTOM, *knobs, x=2, y=1, z="a"))
     assert (found.kind, found.api_version, found.replicas, found.port) == ("Scorer", "models.example.com/v1", 2, 9000)
     assert kind_of({**obj, "metadata": {"name": "iris"}}) is None
     assert kind_of({**obj, "apiVersion": "v1"}) is None
@@ -288,8 +284,7 @@ def test_a_custom_resource_says_where_its_containers_and_replicas_are() -> None:
         "    tuner.dev/containers: /spec/server\n    tuner.dev/replicas: /spec/size\n    tuner.dev/pods",
     )
     obj = first(text[: text.index("spec:\n")] + "spec: {size: 3, server: {image: i, env: []}}\n")
-    kind = kind_of(obj)
-    assert kind is not None
+    kind = known(obj)
     assert kind.containers(obj) == (Place(name="server", path=("spec", "server")),)
     assert kind.replicas(obj) == (("spec", "size"),)
 

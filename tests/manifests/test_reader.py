@@ -145,10 +145,7 @@ spec:
             "m.yaml:2: v1 has no kind 'Deployment'; write apiVersion: apps/v1",
         ),
         ("apiVersion: v1\nkind: List\nmetadata: {name: x}\nitems: []\n", "m.yaml:2: a List of objects"),
-        (
-            f"{SELDON}      env: [{{name: A, value: yes}}]\n",
-            "m.yaml:19: yes is read as true or false by YAML 1.1",
-        ),
+        (f"{SELDON}      env: [{{name: A, value: yes}}]\n", "m.yaml:19: yes is read as true or false by YAML 1.1"),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  on: a\n",
             "m.yaml:5: on is read as true or false",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kubernetes.client.models.v1_deployment import V1Deployment
 from ruamel.yaml import YAML
 
-from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, parameter, space
+from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, integer, manifest, parameter, rendered, space
 from tuner.errors import InputError
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
@@ -19,13 +19,9 @@ from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.render import render
-from tuner.space.model import Configuration, FloatRange, Parameter
+from tuner.space.model import Condition, FloatRange, Parameter
 from tuner.space.values import Value
 from tuner.yaml.tree import load_all
-
-
-def rendered(text: str, *parameters: Parameter, **values: Value) -> Rendered:
-    return render(space(*parameters), manifest(text), Configuration(values=values))
 
 
 def difference(old: str, new: str) -> list[str]:
@@ -173,10 +169,7 @@ def test_a_flag_of_the_command_is_set_there() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("cpu", "value"),
-    [("1", "1"), ("0.5", "0.5"), ("'1'", "1"), ("500m", "500m"), ('"04"', 4)],
-)
+@pytest.mark.parametrize(("cpu", "value"), [("1", "1"), ("0.5", "0.5"), ("'1'", "1"), ("500m", "500m"), ('"04"', 4)])
 def test_a_value_that_is_there_keeps_its_spelling(cpu: str, value: Value) -> None:
     text = DEPLOYMENT.replace('cpu: "1"', f"cpu: {cpu}")
     assert rendered(text, choice("cpu", (value,), "limits/cpu", "requests/cpu"), cpu=value).text == text
@@ -210,8 +203,6 @@ def test_baseline(parameter_: Parameter, expected: Value | None) -> None:
 
 
 def test_a_conditional_parameter_has_a_value_only_where_it_exists() -> None:
-    from tuner.space.model import Condition
-
     workers = integer("workers", "env/GUNICORN_WORKERS")
     for values, there in (((2,), True), ((3,), False)):
         cpu = choice("cpu", ("1",), "limits/cpu", when=Condition(parameter="workers", values=values))

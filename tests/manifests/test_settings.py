@@ -6,19 +6,14 @@ import pytest
 
 from tests.cli.tune import TOY
 from tuner.errors import InputError
-from tuner.manifests.baseline import baseline
-from tuner.manifests.reader import read as read_manifest
 from tuner.manifests.settings import with_settings
-from tuner.space.file.read import read as read_space
 from tuner.space.model import Configuration
+from tuner.targets.inputs import read_inputs
 
 
 def configured(text: str) -> Configuration:
-    space, _ = read_space(TOY)
-    assert space is not None
-    manifest, _ = read_manifest(space.manifest)
-    assert manifest is not None
-    return with_settings(space, baseline(space, manifest), text, f"toy@{text}")
+    toy = read_inputs(TOY, "process")
+    return with_settings(toy.space, toy.baseline, text, f"toy@{text}")
 
 
 def test_the_rest_is_as_in_the_baseline() -> None:

@@ -10,6 +10,7 @@ from tuner.errors import InputError
 from tuner.load.protocols import protocol
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
+from tuner.manifests.model import Manifest
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
 from tuner.manifests.servers.known import SERVERS
@@ -18,7 +19,9 @@ from tuner.space.file.read import read as read_space
 from tuner.space.model import SearchSpace
 
 
-def deployment(container: str, *, name: str = "m") -> str:
+def deployment(*container: str, name: str = "m") -> str:
+    """Of one container, whose own lines are given."""
+    lines = "\n          ".join(container)
     return f"""\
 apiVersion: apps/v1
 kind: Deployment
@@ -31,16 +34,22 @@ spec:
       containers:
         - name: server
           ports: [{{name: http, containerPort: 8080}}]
-          {container}
+          {lines}
 """
 
 
-def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
-    """The space that is proposed, read and checked."""
+def base_of(tmp_path: Path, text: str) -> Manifest:
+    """The text as a manifest without a problem, in a file."""
     (tmp_path / "m.yaml").write_text(text)
     base, problems = read(tmp_path / "m.yaml")
     assert base is not None
     assert problems == ()
+    return base
+
+
+def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
+    """The space that is proposed, read and checked."""
+    base = base_of(tmp_path, text)
     written = propose(base)
     (tmp_path / "space.yaml").write_text(written)
     body = sample_request(base)
@@ -62,12 +71,12 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (SELDON, "seldon", "workers threads replicas cpu"),
         (INFERENCE, "v2", "parallel_workers replicas cpu memory"),
         (deployment("image: x:1"), "http", "replicas"),
-        (deployment("image: x:1\n          command: [gunicorn, -w, '9', app:app]"), "http", "workers threads replicas"),
-        (deployment("image: x:1\n          command: [sh, -c, gunicorn app]"), "http", "workers replicas"),
-        (deployment("image: x:1\n          command: [uvicorn, app:app]"), "http", "workers replicas"),
+        (deployment("image: x:1", "command: [gunicorn, -w, '9', app:app]"), "http", "workers threads replicas"),
+        (deployment("image: x:1", "command: [sh, -c, gunicorn app]"), "http", "workers replicas"),
+        (deployment("image: x:1", "command: [uvicorn, app:app]"), "http", "workers replicas"),
         (deployment("image: seldonio/mlserver:1.6"), "v2", "parallel_workers replicas"),
         (
-            deployment("image: t:1\n          args: [tritonserver, --model-repository=/m]"),
+            deployment("image: t:1", "args: [tritonserver, --model-repository=/m]"),
             "v2",
             "http_threads buffer_threads replicas",
         ),
@@ -75,25 +84,17 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (deployment("image: pytorch/torchserve:latest"), "http", "model_workers netty_threads replicas"),
         (deployment("image: tensorflow/serving"), "tensorflow", "inter_op intra_op rest_threads replicas"),
         (
-            deployment(
-                "image: vllm/vllm-openai:v1\n          args: [--model, facebook/opt-125m, --max-num-seqs, '1000']"
-            ),
+            deployment("image: vllm/vllm-openai:v1", "args: [--model, facebook/opt-125m, --max-num-seqs, '1000']"),
             "http",
             "sequences batched_tokens gpu_memory replicas",
         ),
+        (deployment("image: x:1", "env: [{name: OMP_NUM_THREADS, value: '32'}]"), "http", "omp_num_threads replicas"),
         (
-            deployment("image: x:1\n          env: [{name: OMP_NUM_THREADS, value: '32'}]"),
-            "http",
-            "omp_num_threads replicas",
-        ),
-        (
-            deployment(
-                "image: x:1\n          resources: {limits: {cpu: 1500m, memory: 1Gi}, requests: {memory: 700Mi}}"
-            ),
+            deployment("image: x:1", "resources: {limits: {cpu: 1500m, memory: 1Gi}, requests: {memory: 700Mi}}"),
             "http",
             "replicas cpu memory",
         ),
-        (deployment("image: x:1\n          resources: {requests: {cpu: 2}}"), "http", "replicas cpu"),
+        (deployment("image: x:1", "resources: {requests: {cpu: 2}}"), "http", "replicas cpu"),
         (deployment("image: x:1", name="a.very-Long".lower() + "-name" * 10), "http", "replicas"),
     ],
 )
@@ -109,7 +110,7 @@ def test_every_server_is_recognized_by_its_name() -> None:
 
 
 def test_the_present_value_is_in_every_domain(tmp_path: Path) -> None:
-    space, _ = proposed(tmp_path, deployment("image: x:1\n          command: [gunicorn, -w, '9', app:app]"))
+    space, _ = proposed(tmp_path, deployment("image: x:1", "command: [gunicorn, -w, '9', app:app]"))
     assert space.parameter("workers").domain.high == 18  # type: ignore[union-attr]
     assert space.parameter("workers").targets == ("args/-w",)
 
@@ -127,18 +128,12 @@ spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, n
 
 
 def test_the_manifest_is_named_from_where_the_space_is_written(tmp_path: Path) -> None:
-    (tmp_path / "m.yaml").write_text(DEPLOYMENT)
-    base, _ = read(tmp_path / "m.yaml")
-    assert base is not None
+    base = base_of(tmp_path, DEPLOYMENT)
     assert "manifest: ../m.yaml\n" in propose(base, relative_to=tmp_path / "spaces")
 
 
 def test_a_language_model_is_asked_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "m.yaml").write_text(
-        deployment("image: vllm/vllm-openai:v1\n          args: [--model=facebook/opt-125m]")
-    )
-    base, _ = read(tmp_path / "m.yaml")
-    assert base is not None
+    base = base_of(tmp_path, deployment("image: vllm/vllm-openai:v1", "args: [--model=facebook/opt-125m]"))
     assert json.loads(sample_request(base))["model"] == "facebook/opt-125m"
 
 
@@ -146,8 +141,6 @@ def test_a_language_model_is_asked_by_its_name(tmp_path: Path) -> None:
     "text", ["apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", DEPLOYMENT + "---\n" + DEPLOYMENT]
 )
 def test_nothing_to_tune(tmp_path: Path, text: str) -> None:
-    (tmp_path / "m.yaml").write_text(text)
-    base, _ = read(tmp_path / "m.yaml")
-    assert base is not None
+    base = base_of(tmp_path, text)
     with pytest.raises(InputError):
         propose(base)

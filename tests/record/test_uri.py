@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.record.uri import absolute, masked, sqlite_file
+from tuner.record.uri import absolute, sqlite_file
+from tuner.uri import masked
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from tests.study.killed import SPACE, TRIALS, go, set_out
 from tests.study.world import BASELINE, advisor_of, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import OptunaAdvisor
+from tuner.study.loop import pending
 from tuner.study.optuna_trial import finished
-from tuner.study.resume import pending
 from tuner.study.store import Store
 from tuner.trials.codec import encode
 from tuner.trials.journal import Journal, read

@@ -21,9 +21,7 @@ LEAVES = (
     | st.sampled_from(["", "a", "on", "1", "two words", "l1\nl2\n", "#x"])
 )
 TREES = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
-    max_leaves=10,
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=10
 )
 DOCUMENTS = st.dictionaries(KEYS, TREES, min_size=1, max_size=3)
 

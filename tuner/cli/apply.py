@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import as_json, choice, studies, study_argument
+from tuner.cli.options import as_json, bounds, choice, studies, study_argument, study_folder
 
 if TYPE_CHECKING:
     from tuner.commands.apply import Promotion, Result
@@ -58,7 +58,6 @@ def apply(
     tune apply iris --namespace serving
     tune apply iris --pick cost --where "latency_p99 <= 50ms" --context staging --yes
     """
-    from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
     from tuner.cli.status import FINE, ROLLED_BACK
     from tuner.commands.apply import prepare

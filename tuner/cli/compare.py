@@ -11,17 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import amount, as_json, duration, html_page, load_rate, system
+from tuner.cli.options import amount, as_json, duration, html_page, in_unit, load_rate, system
 
 if TYPE_CHECKING:
     from tuner.measure.paired import Assessment, Comparison, Effect
     from tuner.targets.model import SystemUnderTest, TargetOptions
-
-
-def _ratio(text: str) -> float:
-    from tuner.units import ratio
-
-    return ratio(text)
 
 
 @click.command()
@@ -38,7 +32,7 @@ def _ratio(text: str) -> float:
     metavar="SHARE",
     default="5%",
     show_default=True,
-    callback=amount(_ratio),
+    callback=amount(in_unit("ratio")),
     help="Smallest difference that matters to you: smaller ones are `no difference`.",
 )
 @click.option(

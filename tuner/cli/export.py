@@ -7,20 +7,13 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, choice, studies, study_argument
+from tuner.cli.options import as_json, bounds, choice, file_or_stdout, studies, study_argument, study_folder
 
 
 @click.command()
 @study_argument
 @choice
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    default="-",
-    show_default=True,
-    help="File to write; - is stdout.",
-)
+@file_or_stdout
 @studies
 @as_json
 def export(
@@ -34,7 +27,6 @@ def export(
     tune export iris --pick cost --where "latency_p99 <= 50ms" -o iris.yaml
     tune export iris --trial 7 | kubectl apply -f -
     """
-    from tuner.cli.options import bounds, study_folder
     from tuner.cli.output import notice, print_json
     from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.commands.run import summary_of
@@ -44,7 +36,8 @@ def export(
     folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)
     if summary.choice is None:
-        notice(f"nothing to export: no configuration of study {summary.start.name} meets the SLO{_and(where)}")
+        wanted = " and ".join(["the SLO", *where])
+        notice(f"nothing to export: no configuration of study {summary.start.name} meets {wanted}")
         sys.exit(NOTHING_FEASIBLE)
     text = export_text(folder, summary, summary.choice.candidate.trial)
     if str(output) != "-":
@@ -64,7 +57,3 @@ def export(
     elif str(output) == "-":
         click.echo(text, nl=False)
     sys.exit(FINE)
-
-
-def _and(where: tuple[str, ...]) -> str:
-    return "".join(f" and {bound}" for bound in where)

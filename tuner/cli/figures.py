@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tuner.commands.bench import Benchmark
-    from tuner.statistics.model import Estimate
 
 
 def print_benchmark(result: Benchmark) -> None:
@@ -28,8 +27,9 @@ def print_benchmark(result: Benchmark) -> None:
         throughput = result.starts[0].throughput
         if throughput.note:
             click.echo(f"throughput: {throughput.note}")
-        for line in _slo(result):
-            click.echo(line)
+        words = {"met": "met", "broken": "BROKEN", "unknown": "not known"}
+        for bound in result.slo:
+            click.echo(f"SLO {words[bound.state]}: {bound.text}")
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
     for reason in result.refused:
@@ -63,17 +63,19 @@ def _figures(result: Benchmark) -> Table:
 
 def _rows(result: Benchmark) -> Iterator[tuple[str, str, str, str]]:
     from tuner.space.metrics import METRICS
-    from tuner.units import format_metric
+    from tuner.units import format_interval, format_metric
 
-    throughput = result.starts[0].throughput
     if "throughput" not in result.figures:
-        yield "throughput", "-", "", throughput.what
+        yield "throughput", "-", "", result.starts[0].throughput.what
     for name, estimate in result.figures.items():
-        unit = METRICS[name].unit
-        says = _says(result, name)
-        yield name.replace("_", " "), format_metric(unit, estimate.value), _interval(unit, estimate), says
-    beyond = result.starts[0].window.beyond_s
-    for name, least_s in beyond.items():
+        unit, says = METRICS[name].unit, _says(result, name)
+        yield (
+            name.replace("_", " "),
+            format_metric(unit, estimate.value),
+            format_interval(unit, estimate.low, estimate.high),
+            says,
+        )
+    for name, least_s in result.starts[0].window.beyond_s.items():
         yield name.replace("_", " "), f"> {format_metric('seconds', least_s)}", "", "not answered in time"
 
 
@@ -89,20 +91,3 @@ def _says(result: Benchmark, name: str) -> str:
     if (floor := result.noise_floor.get(name, 1.0)) > 1.0:
         parts.append(f"starts differ by {floor:.3g}x")
     return "; ".join(filter(None, parts))
-
-
-def _interval(unit: str, estimate: Estimate) -> str:
-    from tuner.units import format_metric
-
-    low, high = (None if end is None else format_metric(unit, end) for end in (estimate.low, estimate.high))
-    if low == high:
-        return ""
-    if high is None:
-        return f"{low} or more"
-    return f"{high} or less" if low is None else f"{low} to {high}"
-
-
-def _slo(result: Benchmark) -> Iterator[str]:
-    words = {"met": "met", "broken": "BROKEN", "unknown": "not known"}
-    for bound in result.slo:
-        yield f"SLO {words[bound.state]}: {bound.text}"

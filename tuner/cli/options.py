@@ -15,13 +15,24 @@ from tuner.errors import InputError, Mistake, Problem, Where
 if TYPE_CHECKING:
     from tuner.space.model import Constraint
     from tuner.trials.folder import StudyFolder
-    from tuner.workload.model import Bearer, TlsSpec
+    from tuner.workload.model import Bearer
 
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
 html_page = click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write a page with the result here."
+)
+best_manifest = click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
+)
+file_or_stdout = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="-",
+    show_default=True,
+    help="File to write; - is stdout.",
 )
 pick_again = click.option(
     "--pick", type=_PICKS, help="Choose again from the Pareto front by this.  [default: the study's own choice]"
@@ -132,34 +143,31 @@ def amount[T](read: Callable[[str], T]) -> Callable[[click.Context, click.Parame
     return callback
 
 
-def _seconds(text: str) -> float:
-    from tuner.units import seconds
+def in_unit(unit: str) -> Callable[[str], float]:
+    """What reads a quantity of one of `tuner.space.metrics.Unit`."""
 
-    return seconds(text)
+    def read(text: str) -> float:
+        from tuner.units import metric_value
+
+        return metric_value(unit, text)
+
+    return read
 
 
-duration = amount(_seconds)
+duration = amount(in_unit("seconds"))
 """Callback of options that take a duration such as ``10m``."""
-
-
-def _rate(text: str) -> float:
-    from tuner.units import rate
-
-    return rate(text)
-
-
 load_rate = click.option(
-    "--rate", "rate_rps", metavar="RATE", callback=amount(_rate), help="Requests a second, such as 200/s."
+    "--rate", "rate_rps", metavar="RATE", callback=amount(in_unit("rate")), help="Requests a second, such as 200/s."
 )
-load_place = click.option(
+_load_place = click.option(
     "--load",
     type=click.Choice(["cluster", "here"]),
     help="Send the load from a pod inside the cluster, or from this machine.  [default: cluster where its image runs]",
 )
-load_image = click.option(
+_load_image = click.option(
     "--load-image", metavar="IMAGE", help="The load generator's image.  [default: tuner-load:VERSION]"
 )
-load_cpus = click.option(
+_load_cpus = click.option(
     "--load-cpus",
     type=click.IntRange(min=1),
     default=1,
@@ -167,13 +175,16 @@ load_cpus = click.option(
     metavar="N",
     help="CPUs of the load generator in the cluster, an engine process on each.",
 )
+
+
+def load_from(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--load, --load-image and --load-cpus."""
+    return _load_place(_load_image(_load_cpus(command)))
+
+
 _SUBJECT = (
-    _backend,
-    _namespace,
-    _context,
-    load_place,
-    load_image,
-    load_cpus,
+    backend,
+    load_from,
     click.option(
         "--space",
         type=click.Path(path_type=Path, exists=True),
@@ -248,13 +259,14 @@ def system(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def wrapped(**given: Any) -> Any:
         from tuner.targets.model import TargetOptions
+        from tuner.workload.model import TlsSpec
 
         options = TargetOptions(
             **{name: given.pop(name) for name in _SAID},
             headers=_headers(given.pop("headers")),
             slo=bounds(given.pop("slo"), "--slo"),
             token=_token(given.pop("token_env"), given.pop("token_file")),
-            tls=_tls(given.pop("ca")),
+            tls=None if (ca := given.pop("ca")) is None else TlsSpec(ca=ca),
         )
         return command(**given, options=options)
 
@@ -272,12 +284,6 @@ def _token(env: str | None, file: Path | None) -> Bearer | None:
     if env is None and file is None:
         return None
     return Bearer(env=env, file=file, where=Where(file="--token-file" if env is None else "--token-env"))
-
-
-def _tls(ca: Path | None) -> TlsSpec | None:
-    from tuner.workload.model import TlsSpec
-
-    return None if ca is None else TlsSpec(ca=ca)
 
 
 def _headers(lines: Sequence[str]) -> Mapping[str, str]:

@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_json: bool) -> int:
     """Print the result and where everything is; returns the exit status."""
-    from tuner.cli.output import print_json, print_renderable
+    from tuner.cli.output import print_json
     from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.files import write
-    from tuner.record.console import pareto_table
-    from tuner.record.wording import caveat_lines, comparison_lines
     from tuner.report.data import data
 
     if output is not None and summary.choice is not None:
@@ -26,16 +24,24 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
     if as_json:
         print_json(data(summary))
     else:
-        print_renderable(pareto_table(summary))
-        for line in [*comparison_lines(summary), *caveat_lines(summary)]:
-            click.echo(line)
-        click.echo(f"ended: {summary.ended_because}")
+        print_summary(summary)
         if summary.choice is not None:
             click.echo(f"manifest: {output or folder.best_manifest}   (kubectl apply -f it)")
         click.echo(f"report data: {folder.report}")
         if summary.start.tracking_uri:
             click.echo(f"compare the trials: tune ui {summary.start.name}{_ui_option(summary.start.tracking_uri)}")
     return FINE if summary.choice is not None else NOTHING_FEASIBLE
+
+
+def print_summary(summary: Summary) -> None:
+    """The front, the choice against the baseline, and what to mistrust."""
+    from tuner.cli.output import print_renderable
+    from tuner.record.console import pareto_table
+    from tuner.record.wording import caveat_lines, comparison_lines
+
+    print_renderable(pareto_table(summary))
+    for line in [*comparison_lines(summary), *caveat_lines(summary), f"ended: {summary.ended_because}"]:
+        click.echo(line)
 
 
 def _ui_option(uri: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, duration, studies, study_argument
+from tuner.cli.options import as_json, best_manifest, duration, studies, study_argument, study_folder
 
 
 @click.command()
@@ -16,9 +16,7 @@ from tuner.cli.options import as_json, duration, studies, study_argument
 @click.option("--time", "time_s", metavar="DURATION", callback=duration, help="Time from now on, at most, such as 10m.")
 @click.option("--storage", "storage_url", metavar="URL", help="Optuna's storage, where its address holds credentials.")
 @click.option("--tracking-uri", metavar="URI", help="MLflow's store, where its address holds credentials.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
-)
+@best_manifest
 @studies
 @as_json
 def resume(
@@ -39,7 +37,6 @@ def resume(
     tune resume iris
     tune resume iris --trials 60
     """
-    from tuner.cli.options import study_folder
     from tuner.cli.output import progress
     from tuner.cli.result import finish
     from tuner.commands.run import StudySettings

@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import (
-    as_json,
-    backend,
-    duration,
-    load_cpus,
-    load_image,
-    load_place,
-    pick,
-    space_argument,
-    studies,
-)
+from tuner.cli.options import as_json, backend, best_manifest, duration, load_from, pick, space_argument, studies
 
 if TYPE_CHECKING:
     from tuner.trials.load_source import Place
@@ -39,9 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @backend
-@load_place
-@load_image
-@load_cpus
+@load_from
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
 @pick
@@ -55,9 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="MLflow's store; `none` records nothing there.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
-)
+@best_manifest
 @studies
 @as_json
 def run(

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import click
 
+from tuner.cli.options import file_or_stdout
+
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    default="-",
-    show_default=True,
-    help="File to write; - is stdout.",
-)
+@file_or_stdout
 def schema(output: Path) -> None:
     """Write the JSON Schema of the search-space file, by which editors complete and check it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, pick_again, studies, study_argument
+from tuner.cli.options import as_json, pick_again, studies, study_argument, study_folder
 
 
 @click.command()
@@ -24,12 +24,11 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
     tune show iris
     tune show iris --json | jq .choice
     """
-    from tuner.cli.options import study_folder
     from tuner.cli.output import print_json, print_renderable
+    from tuner.cli.result import print_summary
     from tuner.cli.status import FINE, NOTHING_FEASIBLE
     from tuner.commands.run import summary_of
-    from tuner.record.console import pareto_table, trials_table
-    from tuner.record.wording import caveat_lines, comparison_lines
+    from tuner.record.console import trials_table
     from tuner.report.data import data
 
     summary = summary_of(study_folder(study, studies), pick=pick)
@@ -37,8 +36,5 @@ def show(study: str, pick: str | None, studies: Path, as_json: bool) -> None:
         print_json(data(summary))
     else:
         print_renderable(trials_table(summary))
-        print_renderable(pareto_table(summary))
-        for line in [*comparison_lines(summary), *caveat_lines(summary)]:
-            click.echo(line)
-        click.echo(f"ended: {summary.ended_because}")
+        print_summary(summary)
     sys.exit(FINE if summary.choice is not None else NOTHING_FEASIBLE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +71,7 @@ def stress(
     tune stress deployment.yaml --shape on_off:200/s..20/s,on_for=2s,off_for=3s --json
     """
     from tuner.cli.output import command_line, deliver, notice, stages, writable
+    from tuner.cli.status import CANNOT_TELL, FINE, SLO_MISSED
     from tuner.commands.stress import Plan, check, document
     from tuner.commands.stress import stress as run
     from tuner.report.page import stress_page
@@ -87,7 +88,7 @@ def stress(
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
     found = {**document(result), "command": command_line()}
     deliver(found, lambda: stress_page(found), html, lambda: _print(result), as_json=as_json)
-    sys.exit(_status(result))
+    sys.exit({"fine": FINE, "bad": SLO_MISSED, "open": CANNOT_TELL}[result.state])
 
 
 def _subject_and_shape(
@@ -126,18 +127,13 @@ def _print(result: Stress) -> None:
     click.echo(f"{result.target}{through}")
     for run in result.runs:
         click.echo(f"\n{run.load}")
-        for row in _rows(run):
-            click.echo(_line(*row))
+        for verdict in run.verdicts:
+            click.echo(_line(_WORDS[verdict.state], verdict.what.replace("_", " "), verdict.text))
+        click.echo(_line("", "figures", _figures(run)))
     if result.died is not None:
         click.echo(f"\n{_line('BAD', 'survival', result.died)}")
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
-
-
-def _rows(run: Run) -> Iterator[tuple[str, str, str]]:
-    for verdict in run.verdicts:
-        yield _WORDS[verdict.state], verdict.what.replace("_", " "), verdict.text
-    yield "", "figures", _figures(run)
 
 
 def _line(word: str, what: str, text: str) -> str:
@@ -161,9 +157,3 @@ def _figures(run: Run) -> str:
     if usage.memory_peak_bytes is not None:
         parts.append(format_bytes(usage.memory_peak_bytes))
     return ", ".join(parts)
-
-
-def _status(result: Stress) -> int:
-    from tuner.cli.status import CANNOT_TELL, FINE, SLO_MISSED
-
-    return {"fine": FINE, "bad": SLO_MISSED, "open": CANNOT_TELL}[result.state]

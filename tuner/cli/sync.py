@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, studies, study_argument
+from tuner.cli.options import as_json, studies, study_argument, study_folder
 
 
 @click.command()
@@ -23,7 +23,6 @@ def sync(study: str, tracking_uri: str | None, studies: Path, as_json: bool) -> 
     tune sync iris
     tune sync iris --tracking-uri http://127.0.0.1:5000
     """
-    from tuner.cli.options import study_folder
     from tuner.cli.output import print_json
     from tuner.commands.run import sync_study
     from tuner.uri import masked

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import StudyName, studies
+from tuner.cli.options import StudyName, studies, study_folder
 
 
 @click.command()
@@ -28,7 +28,6 @@ def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path
     tune ui
     tune ui iris --port 5001
     """
-    from tuner.cli.options import study_folder
     from tuner.errors import InputError
     from tuner.record.uri import absolute, sqlite_file
 

@@ -8,6 +8,7 @@ from typing import Any
 from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
+from tuner.space.active import active
 from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace
 from tuner.space.values import Value
 from tuner.yaml import tree
@@ -23,7 +24,8 @@ def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
     workload = find(space, objects)
     found = {parameter.name: _present(space, objects, workload, parameter) for parameter in space.parameters}
     values = {name: value for name, value in found.items() if value is not None}
-    return Configuration(values=_existing(space, values))
+    there = active(space.parameters, values)
+    return Configuration(values={name: value for name, value in values.items() if name in there})
 
 
 def _present(space: SearchSpace, objects: list[Any], workload: Workload, parameter: Parameter) -> Value | None:
@@ -48,16 +50,3 @@ def value_of(domain: Domain, text: str) -> Value:
     if not isinstance(domain, IntRange) and re.fullmatch(r"-?[0-9]+\.[0-9]+([eE][-+]?[0-9]+)?", text):
         return float(text)
     return text
-
-
-def _existing(space: SearchSpace, values: dict[str, Value]) -> dict[str, Value]:
-    """Without the values of parameters whose `when` does not hold, and of those that hang on them in turn."""
-    while True:
-        kept = {name: value for name, value in values.items() if _exists(space.parameter(name), values)}
-        if len(kept) == len(values):
-            return kept
-        values = kept
-
-
-def _exists(parameter: Parameter, values: dict[str, Value]) -> bool:
-    return parameter.when is None or values.get(parameter.when.parameter) in parameter.when.values

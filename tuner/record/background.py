@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from tuner.record.uri import masked
 from tuner.study.model import Proposal, Recorder, StudyStart, Summary
 from tuner.trials.model import Trial
+from tuner.uri import masked
 
 _LONGEST_PAUSE_S = 60.0
 

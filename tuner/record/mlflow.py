@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import StoreFailure
 from tuner.record import rows
 from tuner.record.store_file import make_whole
-from tuner.record.uri import absolute, masked, sqlite_file, sqlite_uri
+from tuner.record.uri import absolute, sqlite_file, sqlite_uri
 from tuner.record.wording import comparison_lines
 from tuner.space.model import SearchSpace
 from tuner.study.model import Proposal, StudyStart, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Failed, Infeasible, Interrupted, Trial
+from tuner.uri import masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -218,13 +219,9 @@ class MlflowRecorder:
             tags=tags,
             at=trial.started_at,
         )
-        for name, text in artifacts.items():
-            if text:
-                self._between()
-                study.client.log_text(run_id, text, name)
+        self._log_texts(study.client, run_id, artifacts)
         self._between()
-        ended = trial.started_at + timedelta(seconds=trial.duration_s)
-        study.client.set_terminated(run_id, status=_status(trial), end_time=_milliseconds(ended))
+        study.client.set_terminated(run_id, status=_status(trial), end_time=_milliseconds(_ended(trial)))
         study.runs[trial.number].complete = True
 
     def _run_for(self, study: _Study, trial: Trial) -> str:
@@ -278,10 +275,7 @@ class MlflowRecorder:
             artifacts["chosen.yaml"] = _text(self._folder.best_manifest) or _text(self._folder.manifest(number))
         known = client.get_run(parent).data.params
         params = {} if summary.rate_rps is None else {"rate_rps": f"{summary.rate_rps:g}"}
-        ended = max(
-            (trial.started_at + timedelta(seconds=trial.duration_s) for trial in summary.trials),
-            default=datetime.fromisoformat(summary.start.started_at),
-        )
+        ended = max(map(_ended, summary.trials), default=datetime.fromisoformat(summary.start.started_at))
         self._log(
             client,
             parent,
@@ -290,10 +284,7 @@ class MlflowRecorder:
             tags=tags,
             at=ended,
         )
-        for name, text in artifacts.items():
-            if text:
-                self._between()
-                client.log_text(parent, text, name)
+        self._log_texts(client, parent, artifacts)
         client.set_terminated(parent, status="FINISHED", end_time=_milliseconds(ended))
 
     def _log(
@@ -321,6 +312,12 @@ class MlflowRecorder:
         for rest in batched(texts, _BATCH):
             self._between()
             client.log_batch(run_id, (), *_apart(rest), synchronous=True)
+
+    def _log_texts(self, client: MlflowClient, run_id: str, texts: Mapping[str, str]) -> None:
+        for name, text in texts.items():
+            if text:
+                self._between()
+                client.log_text(run_id, text, name)
 
     def _log_tail(self, trial: Trial) -> str:
         text = _text(self._folder.log(trial.number))
@@ -425,6 +422,10 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _ended(trial: Trial) -> datetime:
+    return trial.started_at + timedelta(seconds=trial.duration_s)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuner.uri import masked
-
-__all__ = ["absolute", "masked", "sqlite_file", "sqlite_uri"]
-
 _SQLITE = "sqlite:///"
 
 

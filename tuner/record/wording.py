@@ -24,8 +24,9 @@ def estimate_text(metric: str, estimate: Estimate, currency: str) -> str:
     low, high = (format_metric(unit, end, currency) for end in (estimate.low, estimate.high))
     if low == high == value:
         return value
-    if _unit(low) == _unit(high) == _unit(value):
-        low, high = _number(low), _number(high)
+    (least, unit_of_low), (most, unit_of_high) = _number_and_unit(low), _number_and_unit(high)
+    if unit_of_low == unit_of_high == _number_and_unit(value)[1]:
+        low, high = least, most
     return f"{value} ({low}-{high})"
 
 
@@ -180,11 +181,6 @@ def _same_deployment(summary: Summary, number: int) -> bool:
     return summary.baseline is not None and digests.get(number) == digests.get(summary.baseline)
 
 
-def _number(text: str) -> str:
+def _number_and_unit(text: str) -> tuple[str, str]:
     match = _NUMBER_AND_UNIT.fullmatch(text)
-    return match[1] if match else text
-
-
-def _unit(text: str) -> str:
-    match = _NUMBER_AND_UNIT.fullmatch(text)
-    return match[2] if match else ""
+    return (match[1], match[2]) if match else (text, "")

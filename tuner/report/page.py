@@ -6,6 +6,7 @@ policy (Content-Security-Policy) keeps a browser from loading or sending anythin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from tuner.report.charts import (
 )
 from tuner.report.data import plain
 from tuner.space.metrics import METRICS
-from tuner.units import format_metric, format_ratio, format_seconds
+from tuner.units import format_interval, format_metric, format_ratio, format_seconds
 
 _TONES = {True: "good", False: "bad", None: "open"}
 
@@ -69,11 +70,7 @@ class Bar:
 def bench_page(document: Data) -> str:
     """The page of `tune bench`, from what it prints with ``--json``."""
     starts: Sequence[Data] = document["starts"]
-    bounds = _latency_bounds(document)
     last = starts[-1] if starts else None
-    charts = []
-    if last is not None:
-        charts = list(_bench_charts(document, starts, last, bounds))
     return _page(
         "bench.html",
         title=f"tune bench {document['target']}",
@@ -87,7 +84,7 @@ def bench_page(document: Data) -> str:
         starts=[_start(start) for start in starts] if len(starts) > 1 else [],
         waterfall=[] if last is None else _waterfall(last["waterfall"]),
         notes=[] if last is None else _waterfall_notes(last["waterfall"]),
-        charts=charts,
+        charts=[] if last is None else list(_bench_charts(document, starts, last, _latency_bounds(document))),
     )
 
 
@@ -170,10 +167,8 @@ def _run_figures(run: Data) -> list[Cell]:
 def _break(found: Data) -> Cell:
     if found["rate_rps"] is None:
         return Cell(name=found["bound"], value="held")
-    estimate = {"value": found["rate_rps"], "low": found["low_rps"], "high": found["high_rps"]}
-    return Cell(
-        name=found["bound"], value=format_metric("rate", found["rate_rps"]), interval=_interval("rate", estimate)
-    )
+    interval = format_interval("rate", found["low_rps"], found["high_rps"])
+    return Cell(name=found["bound"], value=format_metric("rate", found["rate_rps"]), interval=interval)
 
 
 def _trend(name: str, found: Data) -> Cell:
@@ -189,34 +184,32 @@ def _bench_charts(
     document: Data, starts: Sequence[Data], last: Data, bounds: Sequence[tuple[str, float]]
 ) -> Iterator[Chart]:
     last_start = f", start {len(starts)}" if len(starts) > 1 else ""
-    found = percentile_chart(starts, bounds)
-    if found is not None:
-        says = "How slow the slowest requests are: each step to the right is ten times rarer. Dots have 95 % intervals."
-        yield Chart(title="Latency distribution", says=says, figure=found)
-    found = over_time_chart(last["over_time"], last["window"]["warm_up_s"])
-    if found is not None:
-        says = "By the time at which requests were due. What the steady-state rule cut as warm-up is shaded."
-        yield Chart(title=f"Latency and rate over time{last_start}", says=says, figure=found)
+    says = "How slow the slowest requests are: each step to the right is ten times rarer. Dots have 95 % intervals."
+    yield from _chart("Latency distribution", says, percentile_chart(starts, bounds))
+    says = "By the time at which requests were due. What the steady-state rule cut as warm-up is shaded."
+    over_time = over_time_chart(last["over_time"], last["window"]["warm_up_s"])
+    yield from _chart(f"Latency and rate over time{last_start}", says, over_time)
+    says = "Every window that could be trusted, with 95 % intervals; the closed loop stands at what it achieved."
     capacity = document["figures"].get("throughput") if document["slo"] else None
-    found = curve_chart(last["curve"], capacity, bounds)
-    if found is not None:
-        says = "Every window that could be trusted, with 95 % intervals; the closed loop stands at what it achieved."
-        yield Chart(title=f"Latency against rate{last_start}", says=says, figure=found)
+    yield from _chart(f"Latency against rate{last_start}", says, curve_chart(last["curve"], capacity, bounds))
 
 
 def _compare_charts(document: Data) -> Iterator[Chart]:
     assessment, terms = document["assessment"], document["terms"]
-    found = effects_chart(assessment["effects"], terms["smallest"])
-    if found is not None:
-        says = f"Below 1, B has less. Within the shade, differences are smaller than {format_ratio(terms['smallest'])}."
-        yield Chart(title="B against A", says=says, figure=found)
+    says = f"Below 1, B has less. Within the shade, differences are smaller than {format_ratio(terms['smallest'])}."
+    yield from _chart("B against A", says, effects_chart(assessment["effects"], terms["smallest"]))
     metric = terms["metric"]
     values = [(_visit(pair["a"], metric), _visit(pair["b"], metric)) for pair in document["pairs"]]
     seconds = METRICS[metric].unit == "seconds"
     scale = Scale.of(value for pair in values for value in pair) if seconds else None
-    found = pairs_chart(values, metric.replace("_", " "), scale)
-    if found is not None:
-        yield Chart(title="Pair by pair", says=f"{metric} of each pair of starts, in the order measured.", figure=found)
+    says = f"{metric} of each pair of starts, in the order measured."
+    yield from _chart("Pair by pair", says, pairs_chart(values, metric.replace("_", " "), scale))
+
+
+def _chart(title: str, says: str, figure: Figure | None) -> Iterator[Chart]:
+    """None where there is nothing to draw."""
+    if figure is not None:
+        yield Chart(title=title, says=says, figure=figure)
 
 
 def _visit(visit: Data, metric: str) -> float | None:
@@ -225,11 +218,10 @@ def _visit(visit: Data, metric: str) -> float | None:
         return _number(visit["startup_s"])
     if metric in ("cpu", "memory"):
         return _number(visit["usage"]["cpu_cores" if metric == "cpu" else "memory_peak_bytes"])
-    of_windows = (
-        [window["achieved_rps"] for window in visit["windows"]]
-        if metric == "throughput"
-        else [window["latency_s"][metric]["value"] for window in visit["windows"] if metric in window["latency_s"]]
-    )
+    if metric == "throughput":
+        of_windows = [window["achieved_rps"] for window in visit["windows"]]
+    else:
+        of_windows = [w["latency_s"][metric]["value"] for w in visit["windows"] if metric in w["latency_s"]]
     return sorted(of_windows)[len(of_windows) // 2] if of_windows else None
 
 
@@ -259,29 +251,19 @@ def _figure(name: str, document: Data) -> Cell:
     floor = document["noise_floor"].get(name)
     note = f"starts differ by {floor:.3g}x" if floor is not None and floor > 1.0 else ""
     unit = METRICS[name].unit
-    return Cell(
-        name=name.replace("_", " "),
-        value=format_metric(unit, estimate["value"]),
-        interval=_interval(unit, estimate),
-        note=note,
-    )
+    value, interval = format_metric(unit, estimate["value"]), _interval(unit, estimate)
+    return Cell(name=name.replace("_", " "), value=value, interval=interval, note=note)
 
 
 def _interval(unit: str, estimate: Data) -> str:
-    low, high = (None if estimate[end] is None else format_metric(unit, estimate[end]) for end in ("low", "high"))
-    if low == high:
-        return ""
-    if high is None:
-        return f"{low} or more"
-    return f"{high} or less" if low is None else f"{low} to {high}"
+    return format_interval(unit, estimate["low"], estimate["high"])
 
 
 def _errors(starts: Sequence[Data]) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for start in starts:
-        for kind, count in start["window"]["errors"].items():
-            counts[kind] = counts.get(kind, 0) + count
-    return sorted(counts.items(), key=lambda item: -item[1])
+        counts.update(start["window"]["errors"])
+    return counts.most_common()
 
 
 def _start(start: Data) -> dict[str, str]:
@@ -364,12 +346,9 @@ def _effect(effect: Data, decides: str) -> dict[str, Any]:
 def _page(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    loader = PackageLoader("tuner.report")
     environment = Environment(
-        loader=PackageLoader("tuner.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template(template).render(plotly=_plotly(), **values)
 

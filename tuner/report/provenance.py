@@ -61,14 +61,13 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         notes["load"] = (
             f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
         )
-        if measurement.throughput_note:
-            notes["throughput-note"] = measurement.throughput_note
-        if measurement.images:
-            notes["images"] = "; ".join(measurement.images)
-        if measurement.not_enforced:
-            notes["not-enforced"] = "; ".join(measurement.not_enforced)
-        if measurement.warnings:
-            notes["warnings"] = "; ".join(measurement.warnings)
+        perhaps = {
+            "throughput-note": measurement.throughput_note,
+            "images": "; ".join(measurement.images),
+            "not-enforced": "; ".join(measurement.not_enforced),
+            "warnings": "; ".join(measurement.warnings),
+        }
+        notes |= {name: text for name, text in perhaps.items() if text}
     if summary.choice is not None and summary.choice.candidate.trial == trial.number:
         notes["chosen-by"] = f"{summary.choice.pick}: {summary.choice.reason}"
         notes["against-baseline"] = (

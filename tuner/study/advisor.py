@@ -15,10 +15,10 @@ from tuner.manifests.model import Rendered
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.study.model import Proposal
-from tuner.study.optuna_trial import finished, in_domain
+from tuner.study.optuna_trial import finished, in_domain, lost
 from tuner.study.samplers import ENUMERABLE, sampler
 from tuner.study.store import Store
-from tuner.trials.model import Attempt, Failed, Interrupted, Outcome, Purpose, StudyStart, Trial
+from tuner.trials.model import Attempt, Outcome, Purpose, StudyStart, Trial
 
 _RETRIES = 1
 """A configuration that failed by the environment's fault may be proposed so many times more."""
@@ -103,10 +103,7 @@ class OptunaAdvisor:
         whole = in_domain(self._space, configuration).keys() == configuration.values.keys()
         self._sampler.learn(trial, whole=whole)
         self._told.append(configuration)
-        environment = isinstance(outcome, Interrupted) or (
-            isinstance(outcome, Failed) and outcome.blame == "environment"
-        )
-        if environment and self._lost[digest] < _RETRIES:
+        if lost(outcome) and self._lost[digest] < _RETRIES:
             self._lost[digest] += 1
         else:
             self._tried.add(digest)
@@ -129,10 +126,7 @@ class OptunaAdvisor:
             rendered = self._render(configuration)
             self._manifests[name] = rendered.digest if self._infeasible(rendered) is None else None
         digest = self._manifests[name]
-        if digest is None or digest in self._tried or digest in self._pending:
+        pending = {proposal.rendered.digest for proposal in self._proposed.values()}
+        if digest is None or digest in self._tried | pending:
             return None
         return rendered or self._render(configuration)
-
-    @property
-    def _pending(self) -> set[str]:
-        return {proposal.rendered.digest for proposal in self._proposed.values()}

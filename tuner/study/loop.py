@@ -28,12 +28,11 @@ from tuner.study.events import (
     since,
 )
 from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
-from tuner.study.resume import reconcile
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
-from tuner.trials.codec import CodecError, encode
+from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Failed, Interrupted, Trial
+from tuner.trials.model import Attempt, Failed, Interrupted, Trial
 from tuner.units import format_seconds
 
 RunTrial = Callable[[Proposal], Trial]
@@ -43,6 +42,13 @@ _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
 _CHOICES = 2
 """The choice and one runner-up are measured again; what is chosen after both fell is not."""
+
+
+def pending(journal: Journal) -> Attempt | None:
+    """The trial that was begun last, where it never finished."""
+    begun = last(journal.events, PROPOSED)
+    attempt = None if begun is None else decode(Attempt, begun)
+    return attempt if attempt is not None and attempt.number >= len(journal.trials) else None
 
 
 class Study:
@@ -93,7 +99,7 @@ class Study:
         """
         self._tell(lambda recorder: recorder.started(self._start))
         try:
-            interrupted = reconcile(self._advisor, self._journal)
+            interrupted = self._advisor.restore(self._journal.trials, pending(self._journal))
             if interrupted is not None:
                 self._try(interrupted, run_trial)
             because = self._search(run_trial)
@@ -145,7 +151,7 @@ class Study:
 
     def _confirm(self, run_trial: RunTrial) -> None:
         """Measure the choice and the baseline again; should the choice fall, choose again."""
-        chosen = self._chosen() or self._choose(None)
+        chosen = next(reversed(self._choices()), None) or self._choose(None)
         while chosen is not None and len(self._choices()) <= _CHOICES:
             self._measure_again(chosen, run_trial)
             if any(member.trial == chosen for member in self._front().members):
@@ -155,9 +161,6 @@ class Study:
     def _choices(self) -> list[int]:
         """What was chosen since the search ended, one after the other."""
         return [event.data["trial"] for event in since(self._journal.events, SEARCHED) if event.kind == CHOSEN]
-
-    def _chosen(self) -> int | None:
-        return next(reversed(self._choices()), None)
 
     def _choose(self, fallen: int | None) -> int | None:
         """Write down a choice; after one or two have fallen, what was measured again is preferred."""

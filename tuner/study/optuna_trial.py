@@ -11,7 +11,7 @@ from tuner.space.active import exists, in_order
 from tuner.space.domain import contains, extremes, grid
 from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace
 from tuner.space.values import Value
-from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcome, Stopped
+from tuner.trials.model import Failed, Interrupted, Measured, Outcome, Stopped
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -69,7 +69,7 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
     metrics = outcome.measurement.metrics() if isinstance(outcome, Measured | Stopped) else {}
     constraints = {_key(bound): bound.excess(metrics[bound.metric]) for bound in space.slo if bound.metric in metrics}
     values: list[float] | None = None
-    if isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment"):
+    if lost(outcome):
         state = TrialState.FAIL
     elif isinstance(outcome, Measured) and _complete(space, metrics):
         state = TrialState.COMPLETE
@@ -79,14 +79,20 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
         if all(excess <= 0 for excess in constraints.values()):
             constraints[FAILED] = _FAILED_EXCESS
     params = in_domain(space, configuration)
+    reason = "" if isinstance(outcome, Measured) else outcome.reason[:_REASON_LENGTH]
     return create_trial(
         state=state,
         values=values,
         params=params,
         distributions={name: distribution(space.parameter(name).domain) for name in params},
         constraints=constraints,
-        user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": _reason(outcome)},
+        user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": reason},
     )
+
+
+def lost(outcome: Outcome) -> bool:
+    """Whether it says nothing of the configuration: interrupted, or failed by the environment's fault."""
+    return isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment")
 
 
 def in_domain(space: SearchSpace, configuration: Configuration) -> dict[str, Value]:
@@ -103,14 +109,6 @@ def _complete(space: SearchSpace, metrics: Mapping[str, float]) -> bool:
 
 def _key(bound: Constraint) -> str:
     return f"{bound.metric} at least" if bound.at_least else bound.metric
-
-
-def _reason(outcome: Outcome) -> str:
-    match outcome:
-        case Stopped() | Infeasible() | Failed() | Interrupted():
-            return outcome.reason[:_REASON_LENGTH]
-        case Measured():
-            return ""
 
 
 def _draw(trial: Trial, name: str, domain: Domain) -> Value:

@@ -270,19 +270,14 @@ def child(node: Node, step: str | int) -> Node | None:
     return None
 
 
-def nearest(node: Node, path: Path) -> Node:
-    """The node at `path`, or the last one on the way to it that exists."""
+def line(node: Node, path: Path) -> int:
+    """The line of the value at `path`, or of the last one on the way to it that exists."""
     for step in path:
         below = child(node, step)
         if below is None:
             break
         node = below
-    return node
-
-
-def line(node: Node, path: Path) -> int:
-    """The line of the value at `path`, or of the key above it that exists."""
-    return nearest(node, path).line
+    return node.line
 
 
 def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
@@ -294,9 +289,3 @@ def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     elif isinstance(node, SequenceNode):
         for index, item in enumerate(node.items):
             yield from walk(item, (*path, index))
-
-
-def mappings(node: Node) -> Iterator[tuple[Path, MappingNode]]:
-    for path, found in walk(node):
-        if isinstance(found, MappingNode):
-            yield path, found

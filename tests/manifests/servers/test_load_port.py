@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from tests.manifests.spaces import DEPLOYMENT, SELDON, manifest, space
+from tests.manifests.spaces import DEPLOYMENT, SELDON, rendered, space
 from tuner.errors import InputError
-from tuner.manifests.baseline import baseline
 from tuner.manifests.model import PodSet
 from tuner.manifests.pods import pods
-from tuner.manifests.render import render
+from tuner.workload.model import WorkloadSpec
 
 WITH_GRPC = DEPLOYMENT.replace("name: metrics", "name: grpc")
 
 
 def found(text: str, protocol: str, port: str | int | None = None) -> PodSet:
-    of: Any = space()
-    of = replace(of, workload=replace(of.workload, protocol=protocol, port=port))
-    base = manifest(text)
-    return pods(of, render(of, base, baseline(of, base)))
+    workload = WorkloadSpec(protocol=protocol, requests=(), port=port)
+    return pods(space(workload=workload), rendered(text))
 
 
 def test_http_goes_to_the_http_port() -> None:

@@ -4,16 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, manifest, space
-from tuner.manifests.baseline import baseline
+from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, rendered, space
 from tuner.manifests.model import MetricsPort
 from tuner.manifests.pods import pods
-from tuner.manifests.render import render
 
 
 def told(text: str) -> tuple[MetricsPort, ...]:
-    base = manifest(text)
-    return pods(space(), render(space(), base, baseline(space(), base))).metrics
+    return pods(space(), rendered(text)).metrics
 
 
 def port(number: int, path: str, container: str = "classifier") -> MetricsPort:
@@ -67,10 +64,7 @@ def test_mlserver_and_triton_have_a_port_for_them() -> None:
 
 
 def test_seldons_operator_gives_the_ports_itself() -> None:
-    assert told(SELDON) == (
-        port(8000, "/prometheus", "seldon-container-engine"),
-        port(6000, "/prometheus"),
-    )
+    assert told(SELDON) == (port(8000, "/prometheus", "seldon-container-engine"), port(6000, "/prometheus"))
 
 
 def test_nothing_is_guessed_of_others() -> None:

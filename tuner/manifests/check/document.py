@@ -50,9 +50,9 @@ class _Checked:
         return Problem.at(self.file, message, fix, line=line)
 
     def _duplicates(self) -> Iterator[Problem]:
-        for _, mapping in tree.mappings(self.root):
+        for _, node in tree.walk(self.root):
             first: dict[str, int] = {}
-            for key, _ in mapping.entries:
+            for key, _ in node.entries if isinstance(node, tree.MappingNode) else ():
                 if key.text in first:
                     message = f"the key {key.text!r} stands already on line {first[key.text]}"
                     yield self._at(key.line, message, "remove one of the two")

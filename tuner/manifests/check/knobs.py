@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 from typing import Any
 
@@ -95,7 +96,11 @@ class _Check:
                 message = f"{parameter.name}: {name} has no container {parameter.container!r}"
                 yield Problem(where=parameter.where, message=message, fix=self._which(parameter.container))
         if self.workload.place(None) is None:
-            unnamed = [p for p in self.space.parameters if container_of(self.space, p) is None and _needs_container(p)]
+            unnamed = [
+                p
+                for p in self.space.parameters
+                if container_of(self.space, p) is None and any(_of_container(found) for _, found in _readable(p))
+            ]
             for parameter in unnamed[:1]:
                 message = f"{parameter.name}: {name} has {self._listed()}, and the search space names none"
                 fix = "write container: NAME into the search space, or into the parameter"
@@ -115,12 +120,8 @@ class _Check:
         """Those whose address can be read, with a container where they need one."""
         for parameter in self.space.parameters:
             place = self.workload.place(container_of(self.space, parameter))
-            for target in parameter.targets:
-                try:
-                    found = address.parse(target)
-                except ValueError:
-                    continue
-                if place is not None or not (isinstance(found, OfContainer) or _on_pod(found)):
+            for target, found in _readable(parameter):
+                if place is not None or not _of_container(found):
                     yield Knob(parameter, target, found, place)
 
     def _knob(self, knob: Knob) -> Iterator[Problem]:
@@ -223,19 +224,16 @@ def _counts(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _needs_container(parameter: Parameter) -> bool:
+def _readable(parameter: Parameter) -> Iterator[tuple[str, Address]]:
+    """Its addresses, but for those that are misspelt."""
     for target in parameter.targets:
-        try:
-            found = address.parse(target)
-        except ValueError:
-            continue
-        if isinstance(found, OfContainer) or _on_pod(found):
-            return True
-    return False
+        with suppress(ValueError):
+            yield target, address.parse(target)
 
 
-def _on_pod(found: Address) -> bool:
-    return isinstance(found, address.Annotation) and found.of_pod
+def _of_container(found: Address) -> bool:
+    """Whether a container must be known to tell where it is."""
+    return isinstance(found, OfContainer) or (isinstance(found, address.Annotation) and found.of_pod)
 
 
 def _scales(obj: Any, kind: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds of workload that can be tuned: one file each, behind the seam in `model`.
+"""The kinds of workload that can be tuned, behind the seam in `model`.
 
 A kind says where things are in an object of plain dicts and lists. It reads and writes no YAML, talks to no cluster,
 and bears with objects that are not yet known to be valid.
@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.manifests.kinds.custom import SERVICE, CustomResource
-from tuner.manifests.kinds.deployment import DeploymentKind
 from tuner.manifests.kinds.inference_service import InferenceServiceKind
 from tuner.manifests.kinds.model import Place, Service, WorkloadKind, mapping
+from tuner.manifests.kinds.pod_template import PodTemplate
 from tuner.manifests.kinds.seldon_deployment import SeldonDeploymentKind
-from tuner.manifests.kinds.stateful_set import StatefulSetKind
 
-KINDS: tuple[WorkloadKind, ...] = (DeploymentKind(), StatefulSetKind(), SeldonDeploymentKind(), InferenceServiceKind())
+KINDS: tuple[WorkloadKind, ...] = (
+    PodTemplate("Deployment"),
+    PodTemplate("StatefulSet"),
+    SeldonDeploymentKind(),
+    InferenceServiceKind(),
+)
 
 __all__ = ["KINDS", "Place", "Service", "WorkloadKind", "kind_of"]
 

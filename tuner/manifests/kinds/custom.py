@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Obstacle, Place, Service, at, condition, mapping, places, unseen
+from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, condition, mapping, places, unseen
 from tuner.yaml.tree import Path
 
 SERVICE = "tuner.dev/service"
@@ -31,10 +31,10 @@ _DEFAULTS: Mapping[str, Path] = {
 _SERVICE = re.compile(r"(?P<name>[a-z0-9{}]([-a-z0-9{}.]*[a-z0-9{}])?):(?P<port>[0-9]{1,5})")
 
 
-class CustomResource:
+class CustomResource(WorkloadKind):
     """One for each group and kind."""
 
-    default_port: int | None = None
+    default_port = None
 
     def __init__(self, group: str, kind: str) -> None:
         self.group, self.kind = group, kind
@@ -56,20 +56,11 @@ class CustomResource:
         template = template[:-1] if template[-1] == "spec" and len(template) > 1 else template
         return (*template, "metadata", "annotations")
 
-    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
-        return (*_NOTES, key)
-
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         return tuple(self._obstacles(obj))
 
-    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
-        return None
-
     def waiting(self, live: Mapping[str, Any]) -> str | None:
         return unseen(live) or condition(live, "Ready")
-
-    def failed(self, live: Mapping[str, Any]) -> str | None:  # noqa: ARG002
-        return None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         found = _SERVICE.fullmatch(self._annotation(obj, SERVICE))

@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Obstacle, Place, Service, at, condition, mapping, places
+from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, condition, mapping, places
 from tuner.yaml.tree import Path
 
 _PREDICTOR: Path = ("spec", "predictor")
 _CONTAINER = "kserve-container"
 _FRAMEWORKS = (
-    "sklearn",
-    "xgboost",
-    "lightgbm",
-    "pytorch",
-    "tensorflow",
-    "triton",
-    "onnx",
-    "pmml",
-    "paddle",
-    "huggingface",
+    *("sklearn", "xgboost", "lightgbm", "pytorch", "tensorflow", "triton", "onnx", "pmml"),
+    *("paddle", "huggingface"),
 )
 """The older spelling of `model`, still served: one key for each framework, the same fields below."""
 
 
-class InferenceServiceKind:
+class InferenceServiceKind(WorkloadKind):
     group = "serving.kserve.io"
     kind = "InferenceService"
-    default_port: int | None = 8080
+    default_port = 8080
 
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         """`model` becomes the container that KServe calls kserve-container."""
@@ -47,10 +39,6 @@ class InferenceServiceKind:
 
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002 - the seam's signature
         return (*_PREDICTOR, "annotations")
-
-    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
-        """All of KServe's own switches are read here."""
-        return ("metadata", "annotations", key)
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         fix = "leave the predictor alone, or tune the transformer as a Deployment of its own"

@@ -37,7 +37,7 @@ class Obstacle:
 
 
 class WorkloadKind(Protocol):
-    """All methods take the object as plain dicts and lists."""
+    """All methods take the object as plain dicts and lists. Some kinds leave some of them as they are here."""
 
     group: str
     kind: str
@@ -56,31 +56,31 @@ class WorkloadKind(Protocol):
         """Where the annotations of the pod with that container are."""
         ...
 
-    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002 - the seam's signature
         """Where an annotation of the object has to be for whoever reads that key."""
-        ...
+        return ("metadata", "annotations", key)
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]: ...
 
-    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
+    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
         """Where the object itself asks for its replicas to be scaled."""
-        ...
+        return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
         """Why an object read from the cluster is not ready yet, in words; None when it is."""
         ...
 
-    def failed(self, live: Mapping[str, Any]) -> str | None:
+    def failed(self, live: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """Why its operator has given up on an object read from the cluster, in its words; None: it has not."""
-        ...
+        return None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
         """The Service in front of it, made by an operator or found among the manifest's `objects`."""
         ...
 
-    def selector(self, obj: Mapping[str, Any]) -> str | None:
+    def selector(self, obj: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """The label selector of the pods that an operator makes; None: they carry a pod template's labels."""
-        ...
+        return None
 
 
 def at(value: Any, path: Path) -> Any:

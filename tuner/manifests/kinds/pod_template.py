@@ -1,17 +1,20 @@
-"""What Deployment and StatefulSet share: a pod template, a selector, and a Service that another document describes."""
+"""Deployment and StatefulSet (apps/v1): a pod template, a selector, and a Service that another document describes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Obstacle, Place, Service, at, mapping, mappings, places
+from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, mapping, mappings, places
 from tuner.yaml.tree import Path
 
 
-class PodTemplate:
+class PodTemplate(WorkloadKind):
     group = "apps"
-    default_port: int | None = None
+    default_port = None
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         return places(obj, ("spec", "template", "spec", "containers"))
@@ -21,9 +24,6 @@ class PodTemplate:
 
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002
         return ("spec", "template", "metadata", "annotations")
-
-    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
-        return ("metadata", "annotations", key)
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         labels = mapping(obj, ("spec", "template", "metadata", "labels"))
@@ -38,9 +38,6 @@ class PodTemplate:
             if labels.get(name) != wanted
         )
 
-    def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
-        return None
-
     def waiting(self, live: Mapping[str, Any]) -> str | None:
         status, wanted = mapping(live, ("status",)), at(live, ("spec", "replicas"))
         wanted = 1 if wanted is None else wanted
@@ -53,9 +50,6 @@ class PodTemplate:
             return f"{status['replicas'] - wanted} old replicas are still there"
         return None
 
-    def failed(self, live: Mapping[str, Any]) -> str | None:  # noqa: ARG002
-        return None
-
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:
         labels = mapping(obj, ("spec", "template", "metadata", "labels")).items()
         for other in objects:
@@ -65,7 +59,4 @@ class PodTemplate:
                 ports.sort(key=lambda port: port.get("name") != "http")
                 if ports:
                     return Service(name=str(at(other, ("metadata", "name"))), port=ports[0]["port"])
-        return None
-
-    def selector(self, obj: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         return None

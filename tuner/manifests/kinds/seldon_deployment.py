@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Obstacle, Place, Service, at, mapping, mappings, places, unseen
+from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, mapping, mappings, places, unseen
 from tuner.yaml.tree import Path
 
 ENGINE = "seldon-container-engine"
@@ -26,10 +26,10 @@ _ENGINE_PORT = 8000
 _LONGEST_NAME = 63
 
 
-class SeldonDeploymentKind:
+class SeldonDeploymentKind(WorkloadKind):
     group = "machinelearning.seldon.io"
     kind = "SeldonDeployment"
-    default_port: int | None = 9000
+    default_port = 9000
 
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         specs: Path = (*_PREDICTOR, "componentSpecs")

@@ -1,9 +1,0 @@
-"""Deployment (apps/v1)."""
-
-from __future__ import annotations
-
-from tuner.manifests.kinds.pod_template import PodTemplate
-
-
-class DeploymentKind(PodTemplate):
-    kind = "Deployment"
