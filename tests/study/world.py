@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +35,9 @@ def space_of(parameters: Sequence[Parameter] = (WORKERS, CPU), **others: Any) ->
 def start_of(
     space: SearchSpace, folder: Path, *, sampler: str = "tpe", seed: int = 7, pick: str = "knee"
 ) -> StudyStart:
-    return StudyStart(
+    return builders.study_start(
         name=space.name,
-        study_id="0a1b2c3d",
         space_file=str(space.file),
-        input_digest="d1",
         objectives=space.objectives,
         slo=space.slo,
         budget=space.budget,
@@ -49,10 +46,6 @@ def start_of(
         seed=seed,
         pick=pick,
         storage_url=f"sqlite:///{folder / 'optuna.db'}",
-        tracking_uri=None,
-        tuner_version="1",
-        started_at="2026-01-01T00:00:00+00:00",
-        machine={"cpus": "2"},
     )
 
 
@@ -122,24 +115,8 @@ def advisor_of(
     return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
-def trial_of(
-    number: int,
-    outcome: Outcome,
-    configuration: Configuration = BASELINE,
-    *,
-    purpose: str = "search",
-    duration_s: float = 10.0,
-) -> Trial:
-    return Trial(
-        number=number,
-        purpose=purpose,  # type: ignore[arg-type]
-        configuration=configuration,
-        manifest_digest=digest(configuration),
-        outcome=outcome,
-        started_at=datetime(2026, 1, 1, tzinfo=UTC),
-        duration_s=duration_s,
-        overhead_s=0.1,
-    )
+def trial_of(number: int, outcome: Outcome, configuration: Configuration = BASELINE, **changes: Any) -> Trial:
+    return builders.trial(number, outcome, configuration, manifest_digest=digest(configuration), **changes)
 
 
 class Runner:
