@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import optuna
 
 from tests import builders
 from tests.builders import parameter
@@ -14,8 +17,10 @@ from tuner.space.model import Budget, Choices, Configuration, Constraint, FloatR
 from tuner.space.values import Value
 from tuner.statistics.model import Estimate
 from tuner.study.advisor import OptunaAdvisor
-from tuner.study.model import Proposal
-from tuner.trials.clock import FakeClock
+from tuner.study.loop import Study
+from tuner.study.model import Proposal, Recorder
+from tuner.trials.clock import Clock, FakeClock
+from tuner.trials.journal import Journal
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
 
 P99 = Constraint(metric="latency_p99", bound=0.1)
@@ -119,6 +124,29 @@ def trial_of(number: int, outcome: Outcome, configuration: Configuration = BASEL
     return builders.trial(number, outcome, configuration, manifest_digest=digest(configuration), **changes)
 
 
+@contextmanager
+def opened(
+    space: SearchSpace,
+    folder: Path,
+    clock: Clock,
+    *,
+    sampler: str = "random",
+    pick: str = "knee",
+    recorders: Sequence[Recorder] = (),
+    notice: Callable[[str], None] = lambda _: None,
+) -> Iterator[Study]:
+    """The study in `folder`, over its journal."""
+    start = start_of(space, folder, sampler=sampler, pick=pick)
+    with Journal.open(folder / "journal.jsonl") as journal:
+        advisor = advisor_of(start, space)
+        yield Study(start=start, advisor=advisor, journal=journal, recorders=recorders, clock=clock, notice=notice)
+
+
+def optuna_study(space: SearchSpace, folder: Path) -> optuna.Study:
+    start = start_of(space, folder)
+    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url)
+
+
 class Runner:
     """Runs trials by `outcome`, each taking `duration_s` of the clock; remembers what it was asked to run."""
 
@@ -138,9 +166,5 @@ class Runner:
         outcome = self._outcome(proposal)
         self._clock.sleep(self._duration_s)
         return trial_of(
-            proposal.number,
-            outcome,
-            proposal.configuration,
-            purpose=proposal.purpose,
-            duration_s=self._duration_s,
+            proposal.number, outcome, proposal.configuration, purpose=proposal.purpose, duration_s=self._duration_s
         )

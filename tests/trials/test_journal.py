@@ -225,11 +225,8 @@ def test_garbage_at_the_end_is_cut_off(tail: bytes, path: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_noticed(place: float, bit: int, tmp_path: Path) -> None:
-    whole = (
-        three_lines(tmp_path / "whole.jsonl")
-        if not (tmp_path / "whole.jsonl").exists()
-        else (tmp_path / "whole.jsonl").read_bytes()
-    )
+    kept = tmp_path / "whole.jsonl"
+    whole = kept.read_bytes() if kept.exists() else three_lines(kept)
     damaged = bytearray(whole)
     damaged[int(place * len(whole))] ^= 1 << bit
     path = tmp_path / "damaged.jsonl"

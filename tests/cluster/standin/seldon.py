@@ -213,12 +213,7 @@ def _engine_env(found: Object, asked: Object) -> list[tuple[str, str]]:
 
 
 def _service(
-    name: str,
-    labels: dict[str, str],
-    selector: dict[str, str],
-    http: int,
-    grpc: int,
-    predictor: Object,
+    name: str, labels: dict[str, str], selector: dict[str, str], http: int, grpc: int, predictor: Object
 ) -> Object:
     ports = [
         {"name": which, "port": number, "targetPort": number, "protocol": "TCP"}
