@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.builders import window
-from tests.measure import closed_forms
+from tests.measure.closed_forms import tail
 from tests.measure.queues import Server, constant, exponential
 from tuner.measure.capacity import CapacitySearch, Probe
 from tuner.measure.crossing import Exceeded, exceeded
@@ -47,28 +47,16 @@ def simulated(server: Server, rng: np.random.Generator, *, noise: float = 0.0, s
     return lambda probe: measure(probe)[0]
 
 
-def mmc_tail(rate: float, servers: int, mu: float, t: float) -> float:
-    """P(sojourn > t) in M/M/c, by rates."""
-    return closed_forms.mmc_tail(rate / mu / servers, servers, mu * t)
-
-
-def md1_tail(rate: float, mean_s: float, t: float) -> float:
-    """P(wait > t - mean_s) in M/D/1 (Erlang 1909), by a long simulation: the closed form cancels badly."""
-    rng = np.random.default_rng(99)
-    seen = Server(constant(mean_s)).open_loop(rng, rate, 200_000 / rate)
-    return float((seen.finished_s - seen.scheduled_s > t).mean())
-
-
-def crossing(tail: Callable[[float], float], low: float, high: float) -> float:
+def crossing(share_beyond: Callable[[float], float], low: float, high: float) -> float:
     for _ in range(25):
         middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle) <= 0.01 else (low, middle)
+        low, high = (middle, high) if share_beyond(middle) <= 0.01 else (low, middle)
     return low
 
 
-MM1 = (Server(exponential(1 / 2000)), 0.010, crossing(lambda r: mmc_tail(r, 1, 2000, 0.010), 1, 1999))
-MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: mmc_tail(r, 4, 500, 0.020), 1, 1999))
-MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: md1_tail(r, 1 / 1000, 0.006), 1, 999))
+MM1 = (Server(exponential(1 / 2000)), 0.010, crossing(lambda r: tail("M/M/1", r / 2000, 2000 * 0.010), 1, 1999))
+MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: tail("M/M/4", r / 2000, 500 * 0.020), 1, 1999))
+MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: tail("M/D/1", r / 1000, 1000 * 0.006), 1, 999))
 
 
 def counted(
@@ -123,7 +111,7 @@ def test_few_requests_a_window_do_not_make_it_much_too_high() -> None:
     """Some three hundred requests each: their own p99 is mostly too low, and was believed once."""
     ratios, covered = [], 0
     bound = 0.080
-    truth = crossing(lambda r: mmc_tail(r, 4, 125, bound), 1, 499)
+    truth = crossing(lambda r: tail("M/M/4", r / 500, 125 * bound), 1, 499)
     for seed in range(30):
         measure = counted(Server(exponential(1 / 125), 4), bound, np.random.default_rng(seed), 0.0, 1.0)
         estimate, _, _ = searched(measure, bound, round(0.5 * truth))
