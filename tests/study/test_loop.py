@@ -52,7 +52,8 @@ def run(
     pick: str = "knee",
 ) -> Summary:
     notice = (notices if notices is not None else []).append
-    with opened(space, folder, clock or FakeClock(), pick=pick, recorders=recorders, notice=notice) as study:
+    chosen_by = {"sampler": "random", "pick": pick}
+    with opened(space, folder, clock or FakeClock(), recorders=recorders, notice=notice, **chosen_by) as study:
         return study.run(run_trial)
 
 
@@ -265,7 +266,8 @@ def test_a_recorder_that_fails_is_dropped_and_the_others_go_on(folder: Path) -> 
 
 
 def test_the_common_rate_is_kept(folder: Path) -> None:
-    with opened(space_of(budget=Budget(trials=3, confirm=0)), folder, FakeClock()) as study:
+    space = space_of(budget=Budget(trials=3, confirm=0))
+    with opened(space, folder, FakeClock(), sampler="random") as study:
         assert study.rate_rps is None
         study.fix_rate(120.0)
         assert study.rate_rps == 120.0

@@ -37,9 +37,7 @@ def space_of(parameters: Sequence[Parameter] = (WORKERS, CPU), **others: Any) ->
     return builders.space_of(parameters, **{"budget": TWELVE, "slo": (P99,), **others})
 
 
-def start_of(
-    space: SearchSpace, folder: Path, *, sampler: str = "tpe", seed: int = 7, pick: str = "knee"
-) -> StudyStart:
+def start_of(space: SearchSpace, folder: Path, **changes: Any) -> StudyStart:
     return builders.study_start(
         name=space.name,
         space_file=str(space.file),
@@ -47,10 +45,8 @@ def start_of(
         slo=space.slo,
         budget=space.budget,
         backend="replay",
-        sampler=sampler,
-        seed=seed,
-        pick=pick,
         storage_url=f"sqlite:///{folder / 'optuna.db'}",
+        **changes,
     )
 
 
@@ -130,13 +126,12 @@ def opened(
     folder: Path,
     clock: Clock,
     *,
-    sampler: str = "random",
-    pick: str = "knee",
     recorders: Sequence[Recorder] = (),
     notice: Callable[[str], None] = lambda _: None,
+    **changes: Any,
 ) -> Iterator[Study]:
-    """The study in `folder`, over its journal."""
-    start = start_of(space, folder, sampler=sampler, pick=pick)
+    """The study in `folder`, over its journal; `changes` are of its start."""
+    start = start_of(space, folder, **changes)
     with Journal.open(folder / "journal.jsonl") as journal:
         advisor = advisor_of(start, space)
         yield Study(start=start, advisor=advisor, journal=journal, recorders=recorders, clock=clock, notice=notice)
