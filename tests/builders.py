@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import Where
 from tuner.measure.model import Measurement, Usage, Window
-from tuner.space.model import Domain, Objective, Parameter, Rule, SearchSpace
+from tuner.space.model import Budget, Configuration, Constraint, Domain, Objective, Parameter, Rule, SearchSpace
 from tuner.space.rules import parse_rule
 from tuner.statistics.model import Estimate
+from tuner.trials.model import Outcome, StudyStart, Trial
 from tuner.workload.model import WorkloadSpec
 
 HERE = Where(file="space.yaml", line=1)
@@ -74,3 +76,39 @@ def measurement(at_rate: Window, **changes: Any) -> Measurement:
         "cost_per_million": 0.03,
     }
     return Measurement(**(values | changes))
+
+
+def trial(number: int, outcome: Outcome, configuration: Configuration, **changes: Any) -> Trial:
+    values: dict[str, Any] = {
+        "number": number,
+        "purpose": "search",
+        "configuration": configuration,
+        "manifest_digest": configuration.digest,
+        "outcome": outcome,
+        "started_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "duration_s": 10.0,
+        "overhead_s": 0.1,
+    }
+    return Trial(**(values | changes))
+
+
+def study_start(**changes: Any) -> StudyStart:
+    values: dict[str, Any] = {
+        "name": "iris",
+        "study_id": "0a1b2c3d",
+        "space_file": "/spaces/iris/space.yaml",
+        "input_digest": "d1",
+        "objectives": (THROUGHPUT, COST),
+        "slo": (Constraint(metric="latency_p99", bound=0.1),),
+        "budget": Budget(trials=20, time_s=600.0),
+        "backend": "process",
+        "sampler": "tpe",
+        "seed": 7,
+        "pick": "knee",
+        "storage_url": "sqlite:///optuna.db",
+        "tracking_uri": None,
+        "tuner_version": "1",
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "machine": {"cpus": "2"},
+    }
+    return StudyStart(**(values | changes))

@@ -83,20 +83,21 @@ class SimulatedSystem:
         slo: tuple[Constraint, ...] = (),
         workload: WorkloadSpec = WORKLOAD,
         usage: Usage = USAGE,
+        running: SimulatedRunning | None = None,
     ) -> None:
         self.name = "a <simulated> queue"
         self.workload = workload
         self.slo = slo
         self.taken_down = 0
         self._generators = list(generators)
-        self._usage = usage
+        self._running = running or SimulatedRunning(usage)
 
     @contextmanager
     def serve(self, on_stage: Callable[[str], None]) -> Iterator[Served]:
         on_stage("deploy")
         generator = self._generators.pop(0) if len(self._generators) > 1 else self._generators[0]
         try:
-            yield Served(running=SimulatedRunning(self._usage), generator=generator, startup_s=0.5)
+            yield Served(running=self._running, generator=generator, startup_s=0.5)
         finally:
             self.taken_down += 1
 

@@ -73,11 +73,7 @@ def test_durations(text: str | int, seconds: float) -> None:
     [
         (units.seconds, 5, "5 has no unit; write for example 5ms, 5s or 5m"),
         (units.seconds, "1.5", "'1.5' has no unit; write for example 1.5ms, 1.5s or 1.5m"),
-        (
-            units.seconds,
-            "2 seconds",
-            "'2 seconds' is not a duration; write for example 250us, 100ms, 2s, 10m or 1h30m",
-        ),
+        (units.seconds, "2 seconds", "'2 seconds' is not a duration; write for example 250us, 100ms, 2s, 10m or 1h30m"),
         (units.seconds, "-1s", "'-1s' is not a duration; write for example 250us, 100ms, 2s, 10m or 1h30m"),
         (units.rate, "fast", "'fast' is not a rate; write for example 100/s, 6000/m or 1.5k/s"),
         (units.rate, "-1/s", "'-1/s' is not a rate; write for example 100/s, 6000/m or 1.5k/s"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.cli.study import books, cgroups_of, journal, processes_below, quick_space
+from tests.cli.study import agreed_books, cgroups_of, journal, processes_below, quick_space
 from tests.cli.tune import Tune
 from tuner.errors import InputError
 from tuner.trials.model import Trial
@@ -117,8 +117,7 @@ def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: i
         seen.append(Kill(after_s, len(finished), len(left)))
     ended = tune(*(("resume", "toy") if _begun(folder) else run))
     assert ended.status in (0, 1), ended.err
-    kept = books(folder)
-    assert kept.journal == kept.optuna == kept.mlflow, kept
+    kept = agreed_books(folder)
     assert list(kept.journal) == list(range(len(kept.journal)))
     assert len(kept.journal) >= trials
     _check_nothing_left(place, folder)
@@ -157,7 +156,7 @@ def main() -> None:
                 f"kill {number + 1}: after {kill.after_s:.2f} s, {kill.finished} trials finished, "
                 f"{kill.left} things outlived it and were cleaned away"
             )
-        print(f"journal, Optuna and MLflow agree on {len(books(folder).journal)} trials; nothing is left behind")
+        print(f"journal, Optuna and MLflow agree on {len(agreed_books(folder).journal)} trials; nothing is left behind")
 
 
 if __name__ == "__main__":

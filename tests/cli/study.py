@@ -38,10 +38,13 @@ def journal(folder: Path, name: str = "toy") -> JournalContents:
     return read(StudyFolder(folder / "studies" / name).journal)
 
 
-def books(folder: Path, name: str = "toy") -> Books:
+def agreed_books(folder: Path, name: str = "toy") -> Books:
+    """All three, which must say the same."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of MLflow's own parts when they are first loaded
-        return _books(folder, name)
+        kept = _books(folder, name)
+    assert kept.journal == kept.optuna == kept.mlflow, kept
+    return kept
 
 
 def _books(folder: Path, name: str) -> Books:

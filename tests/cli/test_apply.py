@@ -5,9 +5,7 @@ choice applied, and taken back.
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 import yaml
 
 from tests.cli.study import quick_space
-from tests.cli.tune import Done, Tune
+from tests.cli.tune import Done, Tune, interrupt
 from tests.cluster.fixture import Cluster
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
@@ -67,10 +65,8 @@ class Namespace:
 
 
 def made(cluster: Cluster) -> Iterator[Namespace]:
-    name = f"tuner-apply-{secrets.token_hex(3)}"
-    cluster.kubectl("create", "namespace", name)
-    yield Namespace(name, cluster)
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with cluster.namespace("tuner-apply") as name:
+        yield Namespace(name, cluster)
     cluster.kubectl("-n", name, "delete", "pods", "--all", "--grace-period=1", "--wait=false")
 
 
@@ -232,12 +228,7 @@ def test_an_interrupt_in_the_middle_of_the_rollout_rolls_back(
     of_yesterday(studied, serving)
     before = serving.wanted()
     running = Tune(studied).start("apply", "toy", "--namespace", serving.name, "--yes", "--force-conflicts")
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("wait for the rollout"):
-            running.send_signal(signal.SIGINT)
-            break
-    _, rest = running.communicate(timeout=60)
+    _, rest = interrupt(running, "wait for the rollout")
     assert running.returncode == 130, rest
     assert "Deployment toy is as it was before" in rest
     assert serving.wanted() == before

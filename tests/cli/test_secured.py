@@ -98,7 +98,7 @@ local:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "pki").mkdir()
     authority = Authority(tmp_path / "pki")
-    certificate, key = authority.sign("DNS:model.example")
+    authority.sign("DNS:model.example")
     folder = tmp_path / "secured"
     folder.mkdir()
     (folder / "ca.pem").write_bytes(authority.certificate.read_bytes())
@@ -107,18 +107,15 @@ def folder(tmp_path: Path) -> Path:
     (folder / "deployment.yaml").write_text(MANIFEST)
     (folder / "body.json").write_text('{"id": "{{uuid}}"}')
     (folder / "schema.json").write_text('{"properties": {"id": {"type": "string", "minLength": 36}}}')
-    write(folder, certificate, key)
+    write(folder)
     return folder
 
 
-def write(folder: Path, certificate: Path, key: Path, *, variable: str = "SECURED_TOKEN", model: str = "m") -> None:
+def write(folder: Path, *, variable: str = "SECURED_TOKEN", model: str = "m") -> None:
+    (certificate,) = (folder.parent / "pki").glob("DNS*.pem")
+    key = certificate.with_suffix(".key")
     text = SPACE.format(folder=folder, certificate=certificate, key=key, variable=variable, model=model)
     (folder / "space.yaml").write_text(text)
-
-
-def rewrite(folder: Path, **changes: str) -> None:
-    ((certificate),) = (folder.parent / "pki").glob("DNS*.pem")
-    write(folder, certificate, certificate.with_suffix(".key"), **changes)
 
 
 def test_a_study_over_tls_with_a_token_that_stands_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +150,7 @@ def test_a_trial_says_why_its_answers_are_wrong(
 ) -> None:
     monkeypatch.setenv("SECURED_TOKEN", TOKEN)
     monkeypatch.setenv("WRONG_TOKEN", "wr0ng-t0ken")
-    rewrite(folder, variable=variable, model=model)
+    write(folder, variable=variable, model=model)
     monkeypatch.setenv("XDG_STATE_HOME", str(folder.parent / "state"))
     before = os.sched_getaffinity(0)
     try:

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.cli.study import books, cgroups_of, journal, processes_below, quick_space
-from tests.cli.tune import Tune
+from tests.cli.study import agreed_books, cgroups_of, journal, processes_below, quick_space
+from tests.cli.tune import Tune, interrupt
 from tuner.trials.model import Measured
 
 
@@ -31,9 +31,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Tune:
 
 
 def test_the_three_books_agree(done: Tune) -> None:
-    kept = books(done.folder)
-    assert kept.journal == kept.optuna == kept.mlflow
-    assert len(kept.journal) >= 4, "three trials, and the confirmation"
+    assert len(agreed_books(done.folder).journal) >= 4, "three trials, and the confirmation"
 
 
 def test_trial_0_is_the_manifest_as_it_stands(done: Tune) -> None:
@@ -103,8 +101,7 @@ def test_more_trials_for_a_finished_study(done: Tune) -> None:
     after = journal(done.folder).trials
     assert after[: len(before)] == before, "what was finished is not run again"
     assert len(after) > len(before)
-    kept = books(done.folder)
-    assert kept.journal == kept.optuna == kept.mlflow
+    agreed_books(done.folder)
 
 
 def test_nothing_is_left_running(done: Tune) -> None:
@@ -125,12 +122,7 @@ def test_a_changed_search_space_is_not_resumed(tune: Tune) -> None:
 def test_an_interrupt_keeps_the_state_and_leaves_nothing(tune: Tune, sign: signal.Signals) -> None:
     space = quick_space(tune.folder)
     running = tune.start("run", space, "--trials", "9", "--tracking-uri", "none")
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("trial 1: measure"):
-            running.send_signal(sign)
-            break
-    _, rest = running.communicate(timeout=60)
+    _, rest = interrupt(running, "trial 1: measure", sign)
     assert running.returncode == 130, rest
     assert "interrupted" in rest
     assert "`tune resume toy` goes on" in rest
@@ -190,8 +182,7 @@ def test_a_lost_optuna_store_is_made_anew_from_the_journal(tune: Tune) -> None:
         assert connection.execute("select count(*) from trials").fetchone() == (2,)
     store.unlink()
     assert tune("resume", "toy", "--trials", "3").status in (0, 1)
-    kept = books(tune.folder)
-    assert kept.journal == kept.optuna == kept.mlflow
+    agreed_books(tune.folder)
 
 
 def test_the_page_is_served_on_loopback_and_ends_with_an_interrupt(done: Tune) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.killed import Namespace
-from tests.cli.study import books, journal
+from tests.cli.study import agreed_books, journal
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.repository.checkout import ROOT
@@ -57,8 +57,7 @@ def test_a_study_from_search_space_to_what_serves(
     failed = [trial.outcome for trial in held.trials if isinstance(trial.outcome, Failed)]
     assert [outcome for outcome in failed if outcome.blame != "environment"] == []
     assert len([outcome for outcome in failed if outcome.kind != "Untrusted"]) <= 1, failed
-    kept = books(tmp_path, "iris")
-    assert kept.journal == kept.optuna == kept.mlflow
+    agreed_books(tmp_path, "iris")
     assert place.left(tmp_path) == []
 
     best = tune("export", "iris")

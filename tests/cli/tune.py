@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Tune:
     """`tune` in the working folder `folder`."""
 
     folder: Path
+    kubeconfig: Path | None = None
+    """The cluster to work on; None: that of this environment."""
 
     def __call__(self, *arguments: str | Path, stdin: str | None = None, within_s: float = 110.0) -> Done:
         done = subprocess.run(
@@ -57,4 +60,14 @@ class Tune:
     @property
     def environment(self) -> dict[str, str]:
         """State of our own, so that tests neither see nor clean what another tuner on this machine runs."""
-        return {**os.environ, "XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1", "COLUMNS": "120"}
+        own = {"XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1", "COLUMNS": "120"}
+        cluster = {"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {}
+        return {**os.environ, **own, **cluster}
+
+
+def interrupt(running: subprocess.Popen[str], at: str, sign: signal.Signals = signal.SIGINT) -> tuple[str, str]:
+    """Send a signal as soon as a line of its standard error begins so; what it printed after that, both streams."""
+    assert running.stderr is not None
+    assert any(line.startswith(at) for line in running.stderr)
+    running.send_signal(sign)
+    return running.communicate(timeout=60)

@@ -17,6 +17,7 @@ are installed first, and what still is missing fails the test. Tests that use ei
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -50,6 +51,16 @@ class Cluster:
         own = isinstance(self.way, ways.Own)
         command = [f"{programs()}/kubectl" if own else "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout
+
+    @contextmanager
+    def namespace(self, name: str) -> Iterator[str]:
+        """A new namespace, its name followed by what makes it unique; gone afterwards."""
+        name = f"{name}-{secrets.token_hex(3)}"
+        self.kubectl("create", "namespace", name)
+        try:
+            yield name
+        finally:
+            self.kubectl("delete", "namespace", name, "--wait=false")
 
     @contextmanager
     def without(self, daemon: str) -> Iterator[None]:

@@ -24,7 +24,7 @@ from tests.cluster.standin import StandIn, definitions, kserve, scorer, seldon
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.backends.model import Deployment
-from tuner.errors import Problem, TrialFailure
+from tuner.errors import TrialFailure
 from tuner.manifests.check.knobs import check
 from tuner.manifests.model import Manifest
 from tuner.manifests.pods import pods
@@ -135,10 +135,8 @@ spec:
 
 @pytest.fixture(scope="module")
 def namespace(cluster: Cluster) -> Iterator[str]:
-    name = f"tuner-kinds-{secrets.token_hex(3)}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with cluster.namespace("tuner-kinds") as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -178,9 +176,6 @@ class Kind:
         deployment = Deployment(study=secrets.token_hex(4), trial=3, rendered=rendered, pods=pods(space, rendered))
         assert backend.check(deployment.pods) == ()
         return backend, deployment
-
-    def problems(self, space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
-        return check(space, manifest)
 
     def live(self, what: str, running: KubernetesRunning) -> list[dict[str, Any]]:
         found = self._cluster.kubectl(
@@ -224,7 +219,7 @@ USUAL = {
 @pytest.mark.parametrize("manifest", [STATEFUL, SCORER], ids=["StatefulSet", "any custom resource"])
 def test_its_knobs_reach_the_pods_which_answer_and_are_gone(operators: None, kind: Kind, manifest: str) -> None:
     space, found = kind.space(manifest, **USUAL)
-    assert kind.problems(space, found) == ()
+    assert check(space, found) == ()
     backend, deployment = kind.deploy(space, found, workers=3, replicas=2, cpu="300m")
     with backend.deploy(deployment) as running:
         running.wait_ready(READY_WITHIN_S)
@@ -249,7 +244,7 @@ def test_seldons_knobs_reach_the_pods_through_the_operator(operators: None, kind
         threads=f"{{int: [1, 2], set: env/GOMAXPROCS, {engine}}}",
         engine_cpu=f"{{choices: [150m, 250m], set: limits/cpu, {engine}}}",
     )
-    assert kind.problems(space, found) == ()
+    assert check(space, found) == ()
     of_engine = {} if direct else {"threads": 2, "engine_cpu": "250m"}
     backend, deployment = kind.deploy(
         space, found, workers=2, replicas=2, cpu="300m", direct=direct, port="9000", **of_engine
@@ -296,7 +291,7 @@ def test_a_manifest_of_several_documents_is_deployed_whole(cluster: Cluster, nam
     secret = f"token-{secrets.token_hex(3)}"  # a Secret that is there already, and belongs to no trial
     cluster.kubectl("create", f"--namespace={namespace}", "secret", "generic", secret, "--from-literal=token=t0ken")
     space, found = kind.space(SEVERAL.replace("SECRET", secret), workers=USUAL["workers"])
-    assert kind.problems(space, found) == ()
+    assert check(space, found) == ()
     backend, deployment = kind.deploy(space, found, workers=2)
     with backend.deploy(deployment) as running:
         running.wait_ready(READY_WITHIN_S)
@@ -314,18 +309,10 @@ def test_a_manifest_of_several_documents_is_deployed_whole(cluster: Cluster, nam
 
 def test_an_autoscaler_on_tuned_replicas_is_told_at_once(cluster: Cluster, namespace: str, kind: Kind) -> None:
     space, _ = kind.space(SEVERAL, replicas=USUAL["replicas"])
-    done = tune(cluster, kind._folder)("check", space.file, "--backend", "kubernetes", "--namespace", namespace)
+    tune = Tune(kind._folder, cluster.kubeconfig)
+    done = tune("check", space.file, "--backend", "kubernetes", "--namespace", namespace)
     assert done.status != 0
     assert "this HorizontalPodAutoscaler scales Deployment toy while replicas is tuned" in done.err
-
-
-def tune(cluster: Cluster, folder: Path) -> Tune:
-    class OnCluster(Tune):
-        @property
-        def environment(self) -> dict[str, str]:
-            return {**super().environment, "KUBECONFIG": str(cluster.kubeconfig)}
-
-    return OnCluster(folder)
 
 
 @pytest.mark.parametrize("name", ["seldon-iris", "kserve-iris"])
@@ -334,25 +321,12 @@ def test_a_study_of_a_custom_resource_from_search_space_to_an_exported_manifest_
 ) -> None:
     images("iris")
     space = _quick(name, tmp_path)
-    run = tune(cluster, tmp_path)
+    tune = Tune(tmp_path, cluster.kubeconfig)
     options = ("--backend", "kubernetes", "--namespace", namespace)
-    checked = run("check", space, *options)
+    checked = tune("check", space, *options)
     assert (checked.status, "nothing is wrong" in checked.out) == (0, True), checked.err
-    done = run(
-        "run",
-        space,
-        *options,
-        "--load",
-        "here",
-        "--trials",
-        "2",
-        "--confirm",
-        "0",
-        "--tracking-uri",
-        "none",
-        "-o",
-        "best.yaml",
-    )
+    options += ("--load", "here", "--trials", "2", "--confirm", "0", "--tracking-uri", "none")
+    done = tune("run", space, *options, "-o", "best.yaml")
     assert done.status == 0, done.err
     best = tmp_path / "best.yaml"
     apply = ("apply", f"--namespace={namespace}", "--server-side", "--validate=strict", f"--filename={best}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +11,16 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import finish_times, samples
+from tests.simulated import SimulatedGenerator, SimulatedRunning, SimulatedSystem
 from tuner.commands.stress import Plan, Stress, check, document, stress
 from tuner.errors import InputError, TrialFailure
 from tuner.load.arrivals import schedule
-from tuner.load.model import Answer, LoadWindow, Request
+from tuner.load.model import LoadWindow
 from tuner.measure.model import Usage
 from tuner.measure.runs import Run
 from tuner.measure.samples import Samples, Status
 from tuner.report.page import stress_page
 from tuner.space.model import Constraint
-from tuner.targets.model import Served
 from tuner.workload.model import WorkloadSpec
 from tuner.workload.shapes import OnOff, Ramp, Rated, Spike, Steps, Trace
 
@@ -32,18 +30,13 @@ P99 = Constraint(metric="latency_p99", bound=0.1)
 WORKLOAD = WorkloadSpec(protocol="http", requests=(), warm_up_s=0.5, step_s=1.0, timeout_s=5.0, seed=3)
 
 
-class Server:
+class Server(SimulatedGenerator, SimulatedRunning):
     """Ends CAPACITY requests/s in order; is both the `Generator` that asks it and the `Running` that it is."""
 
     not_enforced = ("no control groups here",)
 
     def __init__(
-        self,
-        *,
-        slower_a_s: float = 0.0,
-        leak_bytes_s: float = 0.0,
-        dies_after: int = 10**9,
-        closed_share: float = 1.0,
+        self, *, slower_a_s: float = 0.0, leak_bytes_s: float = 0.0, dies_after: int = 10**9, closed_share: float = 1.0
     ) -> None:
         """`closed_share`: of its capacity, which a closed loop of few connections may not fill."""
         self.closed_share = closed_share
@@ -70,41 +63,18 @@ class Server:
             found.status[len(due) // 2 :] = Status.CONNECT_FAILED
         return found
 
-    def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        return
-
     def check_alive(self) -> None:
         if len(self.stages) >= self.dies_after:
             raise TrialFailure(stage="measure", kind="OOMKilled", reason="replica 0 was killed for its memory")
-
-    def meter(self) -> Server:
-        return self
 
     def stop(self) -> Usage:
         memory = 100 * MIB + self.leak_bytes_s * self.elapsed_s + self.rng.normal(0, MIB / 10)
         return Usage(cpu_cores=0.5, memory_peak_bytes=int(memory))
 
 
-class SystemUnderTest:
-    name = "simulated"
-
-    def __init__(self, server: Server, workload: WorkloadSpec = WORKLOAD, slo: tuple[Constraint, ...] = (P99,)) -> None:
-        self.server, self.workload, self.slo = server, workload, slo
-
-    @contextmanager
-    def serve(self, on_stage: Callable[[str], None]) -> Iterator[Served]:
-        on_stage("deploy")
-        yield Served(running=self.server, generator=self.server, startup_s=1.0)  # type: ignore[arg-type]
-
-    def describe(self) -> Mapping[str, str]:
-        return {"kind": "simulated"}
-
-
 def stressed(plan: Plan, server: Server | None = None, **changes: object) -> Stress:
-    system = SystemUnderTest(server or Server(), replace(WORKLOAD, **changes))  # type: ignore[arg-type]
+    server = server or Server()
+    system = SimulatedSystem(server, running=server, slo=(P99,), workload=replace(WORKLOAD, **changes))  # type: ignore[arg-type]
     return stress(system, plan, on_stage=lambda _: None)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.builders import window
+from tests.measure.closed_forms import tail
 from tests.measure.queues import Server, constant, exponential
 from tuner.measure.capacity import CapacitySearch, Probe
 from tuner.measure.crossing import Exceeded, exceeded
@@ -35,56 +36,36 @@ def drive(search: CapacitySearch, measure: Measure) -> list[Probe]:
     return probes
 
 
+def bounded(search: CapacitySearch) -> tuple[Estimate, str]:
+    estimate, note = search.result()
+    assert estimate is not None, note
+    return estimate, note
+
+
 def simulated(server: Server, rng: np.random.Generator, *, noise: float = 0.0, step_s: float = 2.0) -> Measure:
-    """Each window meets the server a little slower or faster, as restarts and neighbours do."""
-
-    def measure(probe: Probe) -> Window:
-        pace = float(rng.lognormal(0.0, noise))
-        service = server.service
-        noisy = replace(server, service=lambda r, n: service(r, n) * pace)
-        if probe.rate_rps is None:
-            return summarize(noisy.closed_loop(rng, probe.connections, step_s))
-        return summarize(noisy.open_loop(rng, probe.rate_rps, step_s))
-
-    return measure
+    measure = counted(server, math.inf, rng, noise, step_s)
+    return lambda probe: measure(probe)[0]
 
 
-def mmc_tail(rate: float, servers: int, mu: float, t: float) -> float:
-    """P(sojourn > t) in M/M/c (Gross & Harris, section 2.3)."""
-    load = rate / mu
-    last = load**servers / math.factorial(servers) / (1 - load / servers)
-    waits = last / (sum(load**k / math.factorial(k) for k in range(servers)) + last)
-    slack = servers * mu - rate
-    if servers == 1:
-        return math.exp(-slack * t)
-    return (1 - waits) * math.exp(-mu * t) + waits * (slack * math.exp(-mu * t) - mu * math.exp(-slack * t)) / (
-        slack - mu
-    )
-
-
-def md1_tail(rate: float, mean_s: float, t: float) -> float:
-    """P(wait > t - mean_s) in M/D/1 (Erlang 1909), by a long simulation: the closed form cancels badly."""
-    rng = np.random.default_rng(99)
-    seen = Server(constant(mean_s)).open_loop(rng, rate, 200_000 / rate)
-    return float((seen.finished_s - seen.scheduled_s > t).mean())
-
-
-def crossing(tail: Callable[[float], float], low: float, high: float) -> float:
+def crossing(share_beyond: Callable[[float], float], low: float, high: float) -> float:
     for _ in range(25):
         middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle) <= 0.01 else (low, middle)
+        low, high = (middle, high) if share_beyond(middle) <= 0.01 else (low, middle)
     return low
 
 
-MM1 = (Server(exponential(1 / 2000)), 0.010, crossing(lambda r: mmc_tail(r, 1, 2000, 0.010), 1, 1999))
-MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: mmc_tail(r, 4, 500, 0.020), 1, 1999))
-MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: md1_tail(r, 1 / 1000, 0.006), 1, 999))
+MM1 = (Server(exponential(1 / 2000)), 0.010, crossing(lambda r: tail("M/M/1", r / 2000, 2000 * 0.010), 1, 1999))
+MM4 = (Server(exponential(1 / 500), 4), 0.020, crossing(lambda r: tail("M/M/4", r / 2000, 500 * 0.020), 1, 1999))
+MD1 = (Server(constant(1 / 1000)), 0.006, crossing(lambda r: tail("M/D/1", r / 1000, 1000 * 0.006), 1, 999))
 
 
 def counted(
     server: Server, bound: float, rng: np.random.Generator, noise: float, step_s: float
 ) -> Callable[[Probe], Counted]:
-    """As `simulated`, and how many requests were beyond the bound on p99."""
+    """A window, and how many of its requests were beyond the bound on p99.
+
+    Each meets the server a little slower or faster, as restarts and neighbours do.
+    """
 
     def measure(probe: Probe) -> Counted:
         pace = float(rng.lognormal(0.0, noise))
@@ -130,7 +111,7 @@ def test_few_requests_a_window_do_not_make_it_much_too_high() -> None:
     """Some three hundred requests each: their own p99 is mostly too low, and was believed once."""
     ratios, covered = [], 0
     bound = 0.080
-    truth = crossing(lambda r: mmc_tail(r, 4, 125, bound), 1, 499)
+    truth = crossing(lambda r: tail("M/M/4", r / 500, 125 * bound), 1, 499)
     for seed in range(30):
         measure = counted(Server(exponential(1 / 125), 4), bound, np.random.default_rng(seed), 0.0, 1.0)
         estimate, _, _ = searched(measure, bound, round(0.5 * truth))
@@ -147,9 +128,8 @@ def test_without_a_first_window_the_closed_loop_leads() -> None:
     queue, bound, truth = MM1
     search = CapacitySearch(p99(bound), connections=16)
     probes = drive(search, simulated(queue, np.random.default_rng(0)))
-    estimate, note = search.result()
     assert probes[0] == Probe(rate_rps=None, connections=16)
-    assert estimate is not None
+    estimate, note = bounded(search)
     assert estimate.value == pytest.approx(truth, rel=0.15)
     assert note.startswith("bounded at ")
     assert "latency_p99" in note
@@ -159,8 +139,7 @@ def test_without_a_first_window_the_closed_loop_leads() -> None:
 def test_without_any_slo_saturation_bounds_it(seed: int) -> None:
     search = CapacitySearch([])
     drive(search, simulated(Server(constant(1 / 1000)), np.random.default_rng(seed)))
-    estimate, note = search.result()
-    assert estimate is not None
+    estimate, note = bounded(search)
     assert estimate.value == pytest.approx(1000, rel=0.15)
     assert "saturated" in note
 
@@ -186,8 +165,7 @@ def test_a_cliff_is_bracketed_wherever_it_stands(knee: float) -> None:
     """No line fits a cliff: the search must close in all the same, below, at and beyond what the closed loop says."""
     search = CapacitySearch(p99(0.1))
     drive(search, law(lambda rate: 0.01 if rate <= knee else 1.0))
-    estimate, note = search.result()
-    assert estimate is not None, note
+    estimate, note = bounded(search)
     assert estimate.high is not None, note
     assert estimate.value <= knee < estimate.high <= 1.4 * estimate.value
 
@@ -197,8 +175,7 @@ def test_an_even_law_takes_few_windows() -> None:
         p99(0.1), first=law(lambda rate: 1 / max(1e-3, 1000 - rate))(Probe(rate_rps=500, connections=1))
     )
     probes = drive(search, law(lambda rate: 1 / max(1e-3, 1000 - rate)))
-    estimate, _ = search.result()
-    assert estimate is not None
+    estimate, _ = bounded(search)
     assert estimate.high is not None
     assert estimate.value <= 990 <= estimate.high <= 1.1 * estimate.value
     assert len(probes) <= 4
@@ -210,8 +187,7 @@ def test_too_few_connections_do_not_hide_capacity() -> None:
     while (probe := search.next()) is not None:
         seen = measure(probe)
         search.observe(replace(seen, achieved_rps=400.0) if probe.rate_rps is None else seen)
-    estimate, _ = search.result()
-    assert estimate is not None
+    estimate, _ = bounded(search)
     assert estimate.value > 700
 
 
@@ -240,8 +216,7 @@ def late(limit: float) -> Measure:
 def test_the_generators_limit_is_never_the_servers() -> None:
     search = CapacitySearch(p99(0.1))
     drive(search, late(600.0))
-    estimate, note = search.result()
-    assert estimate is not None
+    estimate, note = bounded(search)
     assert 500 < estimate.value <= 600
     assert estimate.high is None
     assert note.startswith("the load generator's limit was reached before the server's, at ")
@@ -269,8 +244,7 @@ def test_an_untrusted_window_is_measured_again() -> None:
     search = CapacitySearch(p99(0.1))
     probes = drive(search, measure)
     assert probes[1] == probes[2]
-    estimate, _ = search.result()
-    assert estimate is not None
+    estimate, _ = bounded(search)
     assert 600 < estimate.value < 800
 
 

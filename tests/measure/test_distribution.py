@@ -13,10 +13,7 @@ def samples(latency_s: list[float], status: list[int] | None = None, window_s: f
     n = len(latency_s)
     scheduled = np.arange(n) * window_s / n
     return rows(
-        scheduled,
-        finished_s=scheduled + np.array(latency_s),
-        status=np.array(status or [200] * n),
-        window_s=window_s,
+        scheduled, finished_s=scheduled + np.array(latency_s), status=np.array(status or [200] * n), window_s=window_s
     )
 
 

@@ -13,17 +13,7 @@ import pytest
 from tests.builders import window
 from tests.measure.queues import Server, constant
 from tuner.measure.model import Usage
-from tuner.measure.paired import (
-    MISS,
-    Pair,
-    Verdict,
-    Visit,
-    assess,
-    effect,
-    error_difference,
-    judge,
-    looks,
-)
+from tuner.measure.paired import MISS, Pair, Verdict, Visit, assess, effect, error_difference, judge, looks
 from tuner.measure.window import summarize
 from tuner.statistics.model import Estimate
 from tuner.statistics.student import student_point

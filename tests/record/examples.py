@@ -7,21 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests import builders
-from tuner.errors import Where
+from tests.builders import parameter
 from tuner.front.model import Candidate, Choice, Front
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement, Usage, Window
-from tuner.space.model import (
-    Budget,
-    Choices,
-    Condition,
-    Configuration,
-    Constraint,
-    IntRange,
-    Objective,
-    Parameter,
-    SearchSpace,
-)
+from tuner.space.model import Budget, Choices, Condition, Configuration, Constraint, IntRange, SearchSpace
 from tuner.space.values import Value
 from tuner.statistics.model import Estimate
 from tuner.study.model import BaselineComparison, Proposal, StudyStart, Summary
@@ -29,37 +19,24 @@ from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Outcom
 from tuner.workload.model import RequestSource, WorkloadSpec
 
 MIB = 1024.0**2
-OBJECTIVES = (
-    Objective(metric="throughput", direction="maximize"),
-    Objective(metric="cost", direction="minimize"),
-)
+OBJECTIVES = (builders.THROUGHPUT, builders.COST)
 SLO = (Constraint(metric="latency_p99", bound=0.1), Constraint(metric="error_ratio", bound=0.001))
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 def space(folder: Path = Path("/spaces/iris")) -> SearchSpace:
-    where = Where(file="space.yaml", line=4)
-    return SearchSpace(
+    requests = (RequestSource(path=folder / "request.json"),)
+    few_workers = Condition(parameter="workers", values=(1, 2))
+    return builders.space_of(
+        [
+            parameter("workers", IntRange(low=1, high=4), "env/GUNICORN_WORKERS"),
+            parameter("threads", IntRange(low=1, high=8, log=True), "env/GUNICORN_THREADS", when=few_workers),
+            parameter("cpu", Choices(values=("500m", "1")), "limits/cpu", "requests/cpu"),
+        ],
         name="iris",
         file=folder / "space.yaml",
         manifest=folder / "deployment.yaml",
-        parameters=(
-            Parameter(name="workers", domain=IntRange(low=1, high=4), targets=("env/GUNICORN_WORKERS",), where=where),
-            Parameter(
-                name="threads",
-                domain=IntRange(low=1, high=8, log=True),
-                targets=("env/GUNICORN_THREADS",),
-                where=where,
-                when=Condition(parameter="workers", values=(1, 2)),
-            ),
-            Parameter(
-                name="cpu", domain=Choices(values=("500m", "1")), targets=("limits/cpu", "requests/cpu"), where=where
-            ),
-        ),
-        workload=WorkloadSpec(
-            protocol="seldon", requests=(RequestSource(path=folder / "request.json"),), rate_rps=100.0
-        ),
-        objectives=OBJECTIVES,
+        workload=WorkloadSpec(protocol="seldon", requests=requests, rate_rps=100.0),
         slo=SLO,
         budget=Budget(trials=9, time_s=600.0),
     )
@@ -107,12 +84,12 @@ def trial(
     number: int, values: Mapping[str, Value], outcome: Outcome, purpose: Purpose = "search", digest: str | None = None
 ) -> Trial:
     configuration = Configuration(values=values)
-    return Trial(
-        number=number,
+    return builders.trial(
+        number,
+        outcome,
+        configuration,
         purpose=purpose,
-        configuration=configuration,
         manifest_digest=digest or configuration.digest,
-        outcome=outcome,
         started_at=STARTED + timedelta(seconds=20 * number),
         duration_s=18.5,
         overhead_s=0.08,
@@ -160,18 +137,12 @@ def trials() -> tuple[Trial, ...]:
 
 
 def start(study_id: str = "a1b2c3d4", name: str = "iris") -> StudyStart:
-    return StudyStart(
+    return builders.study_start(
         name=name,
         study_id=study_id,
-        space_file="/spaces/iris/space.yaml",
         input_digest="0123456789ab",
-        objectives=OBJECTIVES,
         slo=SLO,
         budget=Budget(trials=9),
-        backend="process",
-        sampler="tpe",
-        seed=7,
-        pick="knee",
         storage_url="sqlite:///studies/iris/optuna.db",
         tracking_uri="sqlite:///mlflow.db",
         tuner_version="0.1.0",

@@ -40,6 +40,13 @@ class Store:
         self._studies += 1
         return Study(self, f"iris-{self._studies}")
 
+    def begun(self) -> tuple[Study, MlflowRecorder]:
+        """A study, and a recorder that was told of its start."""
+        study = self.study()
+        recorder = study.recorder()
+        recorder.started(study.summary.start)
+        return study, recorder
+
 
 class Study:
     def __init__(self, store: Store, name: str) -> None:
@@ -253,9 +260,7 @@ def test_recording_again_writes_nothing_twice(store: Store) -> None:
 
 
 def test_sync_writes_what_is_missing_and_puts_tags_right(store: Store) -> None:
-    study = store.study()
-    recorder = study.recorder()
-    recorder.started(study.summary.start)
+    study, recorder = store.begun()
     for trial in study.summary.trials[:3]:
         recorder.finished(trial)
     study.client().set_tag(study.trials()[0].info.run_id, "pareto", "true")
@@ -266,9 +271,7 @@ def test_sync_writes_what_is_missing_and_puts_tags_right(store: Store) -> None:
 
 
 def test_while_the_study_runs_the_front_so_far_is_tagged(store: Store) -> None:
-    study = store.study()
-    recorder = study.recorder()
-    recorder.started(study.summary.start)
+    study, recorder = store.begun()
     recorder.finished(study.summary.trials[0])
     assert study.trials()[0].data.tags["pareto"] == "true"
     assert study.parent().info.status == "RUNNING"
@@ -277,9 +280,7 @@ def test_while_the_study_runs_the_front_so_far_is_tagged(store: Store) -> None:
 
 
 def test_a_run_that_was_begun_and_not_ended_is_completed(store: Store) -> None:
-    study = store.study()
-    recorder = study.recorder()
-    recorder.started(study.summary.start)
+    study, recorder = store.begun()
     recorder.finished(study.summary.trials[0])
     run_id = study.trials()[0].info.run_id
     study.client().update_run(run_id, status="RUNNING")
@@ -289,9 +290,7 @@ def test_a_run_that_was_begun_and_not_ended_is_completed(store: Store) -> None:
 
 
 def test_a_trial_run_again_after_an_interruption_replaces_its_first_run(store: Store) -> None:
-    study = store.study()
-    recorder = study.recorder()
-    recorder.started(study.summary.start)
+    study, recorder = store.begun()
     interrupted = study.summary.trials[8]
     recorder.finished(interrupted)
     first = study.trials()[8].info.run_id
@@ -304,9 +303,7 @@ def test_a_trial_run_again_after_an_interruption_replaces_its_first_run(store: S
 
 
 def test_a_second_run_of_one_trial_goes(store: Store) -> None:
-    study = store.study()
-    recorder = study.recorder()
-    recorder.started(study.summary.start)
+    study, recorder = store.begun()
     recorder.finished(study.summary.trials[0])
     run = study.trials()[0]
     tags = {name: value for name, value in run.data.tags.items() if name.startswith("tuner.")}

@@ -10,12 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 def repository_files() -> list[Path]:
     """Tracked files. In an export without git: all but what lies in hidden folders."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode == 0:
         paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:

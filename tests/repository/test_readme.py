@@ -53,6 +53,14 @@ def blocks(text: str) -> list[Block]:
     return [Block(mark.strip(), body) for mark, body in re.findall(r"^```sh([^\n]*)\n(.*?)^```$", text, re.M | re.S)]
 
 
+def run_shell(text: str, folder: Path, env: dict[str, str]) -> None:
+    """Run it in bash, which must end well."""
+    command = ["bash", "-euo", "pipefail", "-c", text]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = subprocess.run(command, cwd=folder, env=env, text=True, check=False, **streams)
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
 def commands() -> list[tuple[str, click.Command]]:
     return [(name, tune.commands[name]) for name in tune.list_commands(click.Context(tune))]
 
@@ -69,15 +77,7 @@ def test_the_blocks_run_in_order_in_a_clean_folder(tmp_path: Path) -> None:
     env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     for block in blocks(README):
         if not block.mark:
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block.text],
-                cwd=tmp_path,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+            run_shell(block.text, tmp_path, env)
     assert (tmp_path / "space.yaml").is_file()
 
 

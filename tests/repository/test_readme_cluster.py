@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from tests.cluster.fixture import Cluster
 from tests.cluster.programs import programs
 from tests.repository.checkout import ROOT
-from tests.repository.test_readme import README, blocks
+from tests.repository.test_readme import README, blocks, run_shell
 
 _SHORTER = {"tune run": " --trials 1 --confirm 0", "tune apply": " --yes"}
 
@@ -35,16 +34,7 @@ def test_the_block_for_a_cluster_runs(tmp_path: Path, cluster: Cluster, images: 
         for line in block.text.splitlines():
             command = line.split("  #")[0].rstrip()
             command += next((extra for begin, extra in _SHORTER.items() if command.startswith(begin)), "")
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", command],
-                cwd=tmp_path,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            run_shell(command, tmp_path, env)
         answer = cluster.kubectl("get", "deployment", "--namespace", "tuning", "-o", "name")
         assert answer.split(), "what was applied is there"
     finally:

@@ -62,11 +62,14 @@ def _bare(tmp_path: Path, *programs: str) -> tuple[Path, dict[str, str]]:
     return copy, {"PATH": str(tools), "HOME": str(tmp_path / "home")}
 
 
+def _set_up(copy: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    script = str(copy / "scripts" / "setup")
+    return subprocess.run([script], env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
 def test_setting_up_without_any_python_says_what_is_missing(tmp_path: Path) -> None:
     copy, env = _bare(tmp_path)
-    done = subprocess.run(
-        [str(copy / "scripts" / "setup")], env=env, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = _set_up(copy, env)
     assert done.returncode == 3
     assert "Python 3.12 is missing" in done.stderr
     assert "uv is missing" in done.stderr
@@ -87,7 +90,7 @@ def test_setting_up_again_does_nothing(tmp_path: Path) -> None:
         ["bash", "-c", f'printf %s "{wanted[1]}"'], cwd=copy, env=env, capture_output=True, text=True, check=True
     ).stdout
     (copy / ".venv" / ".setup-done").write_text(stamp)
-    done = subprocess.run([str(copy / "scripts" / "setup")], env=env, capture_output=True, text=True, check=False)
+    done = _set_up(copy, env)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -96,12 +99,6 @@ def test_another_interpreter_must_be_new_enough(tmp_path: Path) -> None:
     old = tmp_path / "python"
     old.write_text("#!/usr/bin/env bash\necho 3.9\n")
     old.chmod(0o755)
-    done = subprocess.run(
-        [str(copy / "scripts" / "setup")],
-        env={**env, "SETUP_PYTHON": str(old)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _set_up(copy, {**env, "SETUP_PYTHON": str(old)})
     assert done.returncode == 3
     assert f"SETUP_PYTHON={old} is no Python 3.12 or later" in done.stderr

@@ -52,12 +52,7 @@ def toy_container(
 
 def pods_of(*containers: Container, replicas: int = 1) -> PodSet:
     return PodSet(
-        kind="Deployment",
-        name="toy",
-        replicas=replicas,
-        containers=containers,
-        serving=containers[0].name,
-        port=9000,
+        kind="Deployment", name="toy", replicas=replicas, containers=containers, serving=containers[0].name, port=9000
     )
 
 

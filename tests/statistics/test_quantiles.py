@@ -75,10 +75,6 @@ def test_equal_latencies_have_an_interval_of_no_width() -> None:
     assert (estimate.value, estimate.low, estimate.high) == (0.25, 0.25, 0.25)
 
 
-def iid(rng: np.random.Generator, n: int) -> FloatArray:
-    return rng.exponential(1.0, n)
-
-
 def sojourns(queue: str, load: float, rng: np.random.Generator, n: int) -> FloatArray:
     """n sojourn times in a queue that has forgotten that it began empty; mean service time 1."""
     if queue == "M/M/1":
@@ -113,7 +109,7 @@ def test_intervals_cover_the_truth(queue: str, load: float, n: int, low_to: floa
     covered = dict.fromkeys(levels, 0)
     lows, both = dict.fromkeys(levels, 0), dict.fromkeys(levels, 0)
     for _ in range(runs):
-        seen = sojourns(queue, load, rng, n) if queue else iid(rng, n)
+        seen = sojourns(queue, load, rng, n) if queue else rng.exponential(1.0, n)
         for level, estimate in estimate_quantiles(seen, levels).items():
             truth = quantile(queue or "M/M/1", load, level)
             covered[level] += (estimate.low is None or estimate.low <= truth) and (

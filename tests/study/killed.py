@@ -9,12 +9,10 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.study.world import advisor_of, serve, space_of, start_of, trial_of
+from tests.study.world import opened, serve, space_of, trial_of
 from tuner.space.model import Budget
-from tuner.study.loop import Study
 from tuner.study.model import Proposal, Summary
 from tuner.trials.clock import RealClock
-from tuner.trials.journal import Journal
 from tuner.trials.model import Trial
 
 TRIALS = 10
@@ -25,7 +23,6 @@ def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _
     """Run the study in `folder`, or go on with it, to its end."""
     space = replace(SPACE, budget=Budget(trials=trials))
     ran = os.open(folder / "ran", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    start = start_of(space, folder)
 
     def run_trial(proposal: Proposal) -> Trial:
         os.write(ran, b"%d\n" % proposal.number)
@@ -36,11 +33,7 @@ def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _
         )
 
     try:
-        with Journal.open(folder / "journal.jsonl") as journal:
-            advisor = advisor_of(start, space)
-            study = Study(
-                start=start, advisor=advisor, journal=journal, recorders=(), clock=RealClock(), notice=lambda _: None
-            )
+        with opened(space, folder, RealClock()) as study:
             return study.run(run_trial)
     finally:
         os.close(ran)

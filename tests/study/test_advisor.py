@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -22,6 +21,7 @@ from tests.study.world import (
     digest,
     lost,
     measured,
+    optuna_study,
     render,
     serve,
     space_of,
@@ -36,15 +36,10 @@ from tuner.space.domain import contains
 from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.model import Proposal
-from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome, StudyStart
+from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome
 
 FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
 SAMPLERS = ("tpe", "random", "nsga2", "qmc", "grid")
-
-
-def stored(start: StudyStart) -> list[optuna.trial.FrozenTrial]:
-    study = optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url)
-    return study.get_trials()
 
 
 def go_on(advisor: OptunaAdvisor, trials: int, outcome: Callable[[Proposal], Outcome]) -> list[Proposal]:
@@ -174,19 +169,17 @@ def test_every_value_is_one_of_its_domain(sampler: str, folder: Path) -> None:
 
 def test_a_baseline_outside_the_space_is_kept_with_the_values_optuna_can_hold(folder: Path) -> None:
     space = space_of()
-    start = start_of(space, folder)
     baseline = Configuration(values={"workers": 99, "cpu": "1"})
-    advisor = advisor_of(start, space, baseline)
+    advisor = advisor_of(start_of(space, folder), space, baseline)
     go_on(advisor, 12, by_serving)
-    trials = stored(start)
+    trials = optuna_study(space, folder).get_trials()
     assert trials[0].params == {"cpu": "1"}
     assert all(trial.params.keys() == {"workers", "cpu"} for trial in trials[1:])
 
 
 def test_what_optuna_is_told(folder: Path) -> None:
     space = space_of(budget=Budget(trials=30))
-    start = start_of(space, folder)
-    advisor = advisor_of(start, space)
+    advisor = advisor_of(start_of(space, folder), space)
     outcomes: list[tuple[Outcome, TrialState, list[float] | None, dict[str, float]]] = [
         (
             measured(throughput=50.0, cost=2.0, latency_p99=0.05),
@@ -196,12 +189,7 @@ def test_what_optuna_is_told(folder: Path) -> None:
         ),
         (measured(throughput=9.0, cost=1.0, latency_p99=0.2), TrialState.COMPLETE, [9.0, 1.0], {"latency_p99": 1.0}),
         (stopped(cost=2.0, latency_p99=0.3), TrialState.PRUNED, None, {"latency_p99": pytest.approx(2.0)}),
-        (
-            measured(cost=2.0, latency_p99=0.05),
-            TrialState.PRUNED,
-            None,
-            {"latency_p99": -0.5, "failed": 100.0},
-        ),
+        (measured(cost=2.0, latency_p99=0.05), TrialState.PRUNED, None, {"latency_p99": -0.5, "failed": 100.0}),
         (measured(throughput=9.0, cost=2.0), TrialState.PRUNED, None, {"failed": 100.0}),
         (crashed(), TrialState.PRUNED, None, {"failed": 100.0}),
         (Infeasible(reason="no room"), TrialState.PRUNED, None, {"failed": 100.0}),
@@ -209,7 +197,8 @@ def test_what_optuna_is_told(folder: Path) -> None:
         (Interrupted(reason="Ctrl-C"), TrialState.FAIL, None, {}),
     ]
     proposals = go_on(advisor, len(outcomes), lambda proposal: outcomes[proposal.number][0])
-    for proposal, trial, (outcome, state, values, constraints) in zip(proposals, stored(start), outcomes, strict=True):
+    trials = optuna_study(space, folder).get_trials()
+    for proposal, trial, (outcome, state, values, constraints) in zip(proposals, trials, outcomes, strict=True):
         assert trial.number == proposal.number
         assert (trial.state, trial.values, trial.constraints) == (state, values, constraints)
         assert trial.params == dict(proposal.configuration.values)
@@ -227,13 +216,13 @@ def test_a_configuration_that_the_environment_failed_gets_one_more_chance(folder
 
 def test_a_repeat_is_a_trial_of_its_own(folder: Path) -> None:
     space = space_of()
-    start = start_of(space, folder)
-    advisor = advisor_of(start, space)
+    advisor = advisor_of(start_of(space, folder), space)
     first = go_on(advisor, 3, by_serving)
     again = advisor.repeat(1)
     assert again.attempt == Attempt(number=3, purpose="confirm", configuration=first[1].configuration)
     advisor.tell(3, serve(again.configuration.values))
-    assert stored(start)[3].user_attrs["digest"] == stored(start)[1].user_attrs["digest"]
+    kept = optuna_study(space, folder).get_trials()
+    assert kept[3].user_attrs["digest"] == kept[1].user_attrs["digest"]
     following = advisor.ask()
     assert following is not None
     assert following.number == 4

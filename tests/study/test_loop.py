@@ -10,52 +10,34 @@ from pathlib import Path
 import pytest
 
 from tests.builders import parameter
-from tests.study.world import (
-    BASELINE,
-    CPU,
-    Runner,
-    advisor_of,
-    crashed,
-    lost,
-    measured,
-    serve,
-    space_of,
-    start_of,
-)
+from tests.record.recording import Remembers
+from tests.study.world import BASELINE, CPU, Runner, crashed, lost, measured, opened, serve, space_of
 from tuner.errors import EnvironmentFailure
+from tuner.front.model import Candidate
 from tuner.space.model import Budget, Configuration, IntRange, SearchSpace
-from tuner.study.loop import RunTrial, Study
-from tuner.study.model import Proposal, Recorder, StudyStart, Summary
+from tuner.study.loop import RunTrial
+from tuner.study.model import Proposal, Recorder, Summary
 from tuner.study.summary import summarize
 from tuner.trials.clock import Clock, FakeClock
-from tuner.trials.journal import Journal, read
+from tuner.trials.journal import read
 from tuner.trials.model import Interrupted, Outcome, Trial
 
 
-class Ear:
-    """A recorder that remembers what it was told; `fails` names what it fails at."""
+class Ear(Remembers):
+    """Hears of a trial after the journal; `fails` names what it fails at."""
 
     def __init__(self, journal: Path, fails: str = "") -> None:
+        super().__init__()
         self._journal = journal
         self._fails = fails
-        self.heard: list[str] = []
-
-    def started(self, start: StudyStart) -> None:
-        self._hear("started")
-
-    def proposed(self, proposal: Proposal) -> None:
-        self._hear(f"proposed {proposal.number}")
 
     def finished(self, trial: Trial) -> None:
         assert read(self._journal).trials[-1] == trial, "the journal has it first"
-        self._hear(f"finished {trial.number}")
+        super().finished(trial)
 
-    def closed(self, summary: Summary) -> None:
-        self._hear("closed")
-
-    def _hear(self, what: str) -> None:
-        self.heard.append(what)
-        if self._fails and what.startswith(self._fails):
+    def _call(self, name: str) -> None:
+        super()._call(name)
+        if self._fails and name.startswith(self._fails):
             raise OSError("no route to host")
 
 
@@ -69,17 +51,15 @@ def run(
     notices: list[str] | None = None,
     pick: str = "knee",
 ) -> Summary:
-    start = start_of(space, folder, pick=pick, sampler="random")
-    with Journal.open(folder / "journal.jsonl") as journal:
-        study = Study(
-            start=start,
-            advisor=advisor_of(start, space),
-            journal=journal,
-            recorders=recorders,
-            clock=clock or FakeClock(),
-            notice=(notices if notices is not None else []).append,
-        )
+    notice = (notices if notices is not None else []).append
+    chosen_by = {"sampler": "random", "pick": pick}
+    with opened(space, folder, clock or FakeClock(), recorders=recorders, notice=notice, **chosen_by) as study:
         return study.run(run_trial)
+
+
+def chosen(summary: Summary) -> Candidate:
+    assert summary.choice is not None
+    return summary.choice.candidate
 
 
 def purposes(summary: Summary) -> list[str]:
@@ -93,10 +73,9 @@ def test_a_study_from_baseline_to_verdict(folder: Path) -> None:
     assert [trial.number for trial in summary.trials] == list(range(12))
     assert summary.ended_because == "all 10 trials were run"
     assert summary.baseline == 0
-    assert summary.choice is not None
-    assert summary.choice.candidate.replicates == 2
+    assert chosen(summary).replicates == 2
     assert runner.ran[10].configuration == BASELINE
-    assert runner.ran[11].configuration == summary.trials[summary.choice.candidate.trial].configuration
+    assert runner.ran[11].configuration == summary.trials[chosen(summary).trial].configuration
     assert summary.noise_floor == {"throughput": 1.0, "cost": 1.0, "latency_p99": 1.0}
     assert [comparison.metric for comparison in summary.comparisons] == ["throughput", "cost", "latency_p99"]
     assert summary.comparisons[0].verdict == "better"
@@ -110,9 +89,8 @@ def test_the_summary_is_that_of_the_journal(folder: Path) -> None:
 def test_confirmations_take_turns_and_are_as_many_as_asked_for(folder: Path) -> None:
     runner = Runner()
     summary = run(folder, space_of(budget=Budget(trials=8, confirm=3)), runner)
-    assert summary.choice is not None
-    chosen = summary.trials[summary.choice.candidate.trial].configuration
-    assert [proposal.configuration for proposal in runner.ran[8:]] == [BASELINE, chosen] * 3
+    best = summary.trials[chosen(summary).trial].configuration
+    assert [proposal.configuration for proposal in runner.ran[8:]] == [BASELINE, best] * 3
 
 
 def test_without_confirmation_there_is_a_choice_and_no_verdict(folder: Path) -> None:
@@ -128,8 +106,7 @@ def test_a_baseline_that_is_the_choice_is_confirmed_once(folder: Path) -> None:
         return measured(throughput=100.0 if best else 50.0, cost=1.0, latency_p99=0.01)
 
     summary = run(folder, space_of(budget=Budget(trials=6)), Runner(outcome))
-    assert summary.choice is not None
-    assert summary.choice.candidate.trial == 0
+    assert chosen(summary).trial == 0
     assert purposes(summary)[6:] == ["confirm"]
     assert {comparison.ratio for comparison in summary.comparisons} == {1.0}
 
@@ -177,14 +154,13 @@ def test_a_choice_that_falls_gives_way_to_a_runner_up_that_is_confirmed_too(fold
     runner = Runner(fickle(lambda proposal: crashed(), 1))
     summary = run(folder, space_of(budget=Budget(trials=10)), runner, notices=notices)
     assert purposes(summary)[10:] == ["confirm"] * 3, "the baseline is not measured a third time"
-    assert summary.choice is not None
-    assert summary.choice.candidate.replicates == 2
+    assert chosen(summary).replicates == 2
     fallen = next(
         number for number in range(10) if summary.trials[number].configuration == runner.ran[11].configuration
     )
     assert notices == [
         f"trial {fallen} was chosen first, but did not meet the SLO when it was measured again; "
-        f"now trial {summary.choice.candidate.trial} is chosen"
+        f"now trial {chosen(summary).trial} is chosen"
     ]
     assert f"trial {fallen} was chosen first" in summary.choice.reason
 
@@ -195,12 +171,12 @@ def test_after_two_fell_what_was_confirmed_is_preferred_and_nothing_more_is_meas
     assert purposes(summary)[10:] == ["confirm"] * 3
     assert summary.choice is not None
     confirmed = {trial.manifest_digest for trial in summary.trials if trial.purpose == "confirm"}
-    chosen = summary.trials[summary.choice.candidate.trial]
+    best = summary.trials[chosen(summary).trial]
     on_front = {member.trial for member in summary.front.members}
     if 0 in on_front:
-        assert chosen.number == 0
+        assert best.number == 0
     else:
-        assert chosen.manifest_digest not in confirmed
+        assert best.manifest_digest not in confirmed
         assert "it was not measured again" in summary.choice.reason
 
 
@@ -265,8 +241,7 @@ def test_a_finished_study_stays_as_it_is_and_goes_on_with_a_larger_budget(folder
     assert [p.purpose for p in more.ran][:3] == ["search"] * 3
     assert summary.trials[: len(first.trials)] == first.trials
     assert summary.ended_because == "all 9 trials were run"
-    assert summary.choice is not None
-    assert summary.choice.candidate.replicates >= 2
+    assert chosen(summary).replicates >= 2
 
 
 # recorders, and what may go wrong
@@ -275,15 +250,15 @@ def test_a_finished_study_stays_as_it_is_and_goes_on_with_a_larger_budget(folder
 def test_recorders_hear_everything_after_the_journal(folder: Path) -> None:
     ear = Ear(folder / "journal.jsonl")
     run(folder, space_of(budget=Budget(trials=2, confirm=0)), Runner(), recorders=[ear])
-    assert ear.heard == ["started", "proposed 0", "finished 0", "proposed 1", "finished 1", "closed"]
+    assert ear.calls == ["started", "proposed 0", "finished 0", "proposed 1", "finished 1", "closed"]
 
 
 def test_a_recorder_that_fails_is_dropped_and_the_others_go_on(folder: Path) -> None:
     good, bad = Ear(folder / "journal.jsonl"), Ear(folder / "journal.jsonl", fails="finished 1")
     notices: list[str] = []
     summary = run(folder, space_of(), Runner(), recorders=[bad, good], notices=notices)
-    assert bad.heard[-1] == "finished 1"
-    assert good.heard[-1] == "closed"
+    assert bad.calls[-1] == "finished 1"
+    assert good.calls[-1] == "closed"
     assert notices == ["Ear failed and is told no more (OSError: no route to host); the study goes on"]
     assert summary.choice is not None
     dropped = [event.data for event in read(folder / "journal.jsonl").events if event.kind == "recorder_dropped"]
@@ -292,12 +267,7 @@ def test_a_recorder_that_fails_is_dropped_and_the_others_go_on(folder: Path) -> 
 
 def test_the_common_rate_is_kept(folder: Path) -> None:
     space = space_of(budget=Budget(trials=3, confirm=0))
-    start = start_of(space, folder, sampler="random")
-    with Journal.open(folder / "journal.jsonl") as journal:
-        advisor = advisor_of(start, space)
-        study = Study(
-            start=start, advisor=advisor, journal=journal, recorders=(), clock=FakeClock(), notice=lambda _: None
-        )
+    with opened(space, folder, FakeClock(), sampler="random") as study:
         assert study.rate_rps is None
         study.fix_rate(120.0)
         assert study.rate_rps == 120.0

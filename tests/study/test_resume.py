@@ -14,12 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from tests.study.killed import SPACE, TRIALS, go, set_out
-from tests.study.world import BASELINE, advisor_of, serve, start_of, trial_of
+from tests.study.world import BASELINE, advisor_of, optuna_study, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.loop import pending
@@ -30,14 +29,9 @@ from tuner.trials.journal import Journal, read
 from tuner.trials.model import Attempt, Trial
 
 
-def stored(folder: Path) -> list[FrozenTrial]:
-    start = start_of(SPACE, folder)
-    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url).get_trials()
-
-
 def agree(folder: Path) -> None:
     """Journal and store hold the same trials: numbers, states, values, constraints, manifests."""
-    trials, kept = read(folder / "journal.jsonl").trials, stored(folder)
+    trials, kept = read(folder / "journal.jsonl").trials, optuna_study(SPACE, folder).get_trials()
     assert [trial.number for trial in kept] == [trial.number for trial in trials] == list(range(len(trials)))
     for trial, found in zip(trials, kept, strict=True):
         told = finished(SPACE, trial.configuration, trial.manifest_digest, trial.outcome)
@@ -192,17 +186,12 @@ def half_made(path: Path) -> None:
     database.close()
 
 
-def study_of(path: Path) -> optuna.Study:
-    start = start_of(SPACE, path.parent)
-    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=f"sqlite:///{path}")
-
-
 def half_a_trial(path: Path) -> None:
-    study_of(path).ask().suggest_int("workers", 1, 8)
+    optuna_study(SPACE, path.parent).ask().suggest_int("workers", 1, 8)
 
 
 def too_many(path: Path) -> None:
-    study = study_of(path)
+    study = optuna_study(SPACE, path.parent)
     study.add_trial(create_trial(state=TrialState.PRUNED))
     study.add_trial(create_trial(values=[1.0, 2.0]))
 
@@ -276,4 +265,4 @@ def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path
     assert following is not None
     assert following.number == 2
     advisor.tell(1, serve(BASELINE.values))
-    assert len(stored(folder)) == 2
+    assert len(optuna_study(SPACE, folder).get_trials()) == 2

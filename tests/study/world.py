@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import optuna
 
 from tests import builders
 from tests.builders import parameter
@@ -15,8 +17,10 @@ from tuner.space.model import Budget, Choices, Configuration, Constraint, FloatR
 from tuner.space.values import Value
 from tuner.statistics.model import Estimate
 from tuner.study.advisor import OptunaAdvisor
-from tuner.study.model import Proposal
-from tuner.trials.clock import FakeClock
+from tuner.study.loop import Study
+from tuner.study.model import Proposal, Recorder
+from tuner.trials.clock import Clock, FakeClock
+from tuner.trials.journal import Journal
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
 
 P99 = Constraint(metric="latency_p99", bound=0.1)
@@ -33,26 +37,16 @@ def space_of(parameters: Sequence[Parameter] = (WORKERS, CPU), **others: Any) ->
     return builders.space_of(parameters, **{"budget": TWELVE, "slo": (P99,), **others})
 
 
-def start_of(
-    space: SearchSpace, folder: Path, *, sampler: str = "tpe", seed: int = 7, pick: str = "knee"
-) -> StudyStart:
-    return StudyStart(
+def start_of(space: SearchSpace, folder: Path, **changes: Any) -> StudyStart:
+    return builders.study_start(
         name=space.name,
-        study_id="0a1b2c3d",
         space_file=str(space.file),
-        input_digest="d1",
         objectives=space.objectives,
         slo=space.slo,
         budget=space.budget,
         backend="replay",
-        sampler=sampler,
-        seed=seed,
-        pick=pick,
         storage_url=f"sqlite:///{folder / 'optuna.db'}",
-        tracking_uri=None,
-        tuner_version="1",
-        started_at="2026-01-01T00:00:00+00:00",
-        machine={"cpus": "2"},
+        **changes,
     )
 
 
@@ -122,24 +116,30 @@ def advisor_of(
     return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
-def trial_of(
-    number: int,
-    outcome: Outcome,
-    configuration: Configuration = BASELINE,
+def trial_of(number: int, outcome: Outcome, configuration: Configuration = BASELINE, **changes: Any) -> Trial:
+    return builders.trial(number, outcome, configuration, manifest_digest=digest(configuration), **changes)
+
+
+@contextmanager
+def opened(
+    space: SearchSpace,
+    folder: Path,
+    clock: Clock,
     *,
-    purpose: str = "search",
-    duration_s: float = 10.0,
-) -> Trial:
-    return Trial(
-        number=number,
-        purpose=purpose,  # type: ignore[arg-type]
-        configuration=configuration,
-        manifest_digest=digest(configuration),
-        outcome=outcome,
-        started_at=datetime(2026, 1, 1, tzinfo=UTC),
-        duration_s=duration_s,
-        overhead_s=0.1,
-    )
+    recorders: Sequence[Recorder] = (),
+    notice: Callable[[str], None] = lambda _: None,
+    **changes: Any,
+) -> Iterator[Study]:
+    """The study in `folder`, over its journal; `changes` are of its start."""
+    start = start_of(space, folder, **changes)
+    with Journal.open(folder / "journal.jsonl") as journal:
+        advisor = advisor_of(start, space)
+        yield Study(start=start, advisor=advisor, journal=journal, recorders=recorders, clock=clock, notice=notice)
+
+
+def optuna_study(space: SearchSpace, folder: Path) -> optuna.Study:
+    start = start_of(space, folder)
+    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url)
 
 
 class Runner:
@@ -161,9 +161,5 @@ class Runner:
         outcome = self._outcome(proposal)
         self._clock.sleep(self._duration_s)
         return trial_of(
-            proposal.number,
-            outcome,
-            proposal.configuration,
-            purpose=proposal.purpose,
-            duration_s=self._duration_s,
+            proposal.number, outcome, proposal.configuration, purpose=proposal.purpose, duration_s=self._duration_s
         )

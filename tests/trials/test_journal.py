@@ -8,56 +8,34 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import builders
+from tests.builders import study_start
 from tuner.errors import InputError, StoreFailure
-from tuner.measure.model import Measurement, Usage, Window
-from tuner.space.model import Budget, Configuration, Constraint, Objective
-from tuner.statistics.model import Estimate
+from tuner.space.model import Configuration
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal, read
 from tuner.trials.model import Event, Failed, Infeasible, Interrupted, Measured, Stopped, StudyStart, Trial
 
-START = StudyStart(
-    name="iris",
-    study_id="0a1b2c3d",
-    space_file="/spaces/iris/space.yaml",
-    input_digest="d1",
-    objectives=(Objective(metric="throughput", direction="maximize"),),
-    slo=(Constraint(metric="latency_p99", bound=0.1),),
-    budget=Budget(trials=20, time_s=600.0),
-    backend="process",
-    sampler="tpe",
-    seed=0,
-    pick="knee",
-    storage_url="sqlite:///optuna.db",
-    tracking_uri=None,
-    tuner_version="1",
-    started_at="2026-01-01T00:00:00+00:00",
-    machine={"cpus": "2"},
-)
+START = study_start()
+CONFIGURATION = Configuration(values={"workers": 2, "cpu": "500m", "preload": True, "ratio": 0.1})
 
 
 def trial(number: int = 0, reason: str = "it exited with status 1") -> Trial:
-    return Trial(
-        number=number,
-        purpose="search",
-        configuration=Configuration(values={"workers": 2, "cpu": "500m", "preload": True, "ratio": 0.1}),
-        manifest_digest="abcdef012345",
-        outcome=Failed(stage="ready", kind="Crashed", reason=reason, logs="Traceback ✗\n"),
-        started_at=datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
-        duration_s=12.5,
-        overhead_s=0.25,
-    )
+    outcome = Failed(stage="ready", kind="Crashed", reason=reason, logs="Traceback ✗\n")
+    began = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    return builders.trial(number, outcome, CONFIGURATION, started_at=began, duration_s=12.5, overhead_s=0.25)
 
 
 def events(path: Path) -> list[tuple[str, Any]]:
@@ -71,78 +49,37 @@ def path(tmp_path: Path) -> Path:
 
 # round trips
 
-number = st.floats(allow_nan=False, allow_infinity=False)
-text = st.text(max_size=5)
-names = st.dictionaries(text, number, max_size=2)
-estimate = st.builds(Estimate, value=number, low=st.none() | number, high=st.none() | number)
-window = st.builds(
-    Window,
-    offered_rps=number,
-    achieved_rps=number,
-    latency_s=st.dictionaries(text, estimate, max_size=2),
-    error_ratio=estimate,
-    errors=st.dictionaries(text, st.integers(), max_size=2),
-    requests=st.integers(),
-    warm_up_s=number,
-    lateness_p99_s=number,
-    generator_cpu_ratio=number,
-    replica_share=st.lists(number, max_size=2).map(tuple),
-    untrusted=st.lists(text, max_size=2).map(tuple),
-    warnings=st.lists(text, max_size=2).map(tuple),
-)
-usage = st.builds(
-    Usage,
-    cpu_cores=st.none() | number,
-    memory_peak_bytes=st.none() | st.integers(),
-    throttled_ratio=st.none() | number,
-    restarts=st.integers(),
-    gpu_utilization_ratio=st.none() | number,
-    gpu_memory_bytes=st.none() | st.integers(),
-)
-measurement = st.builds(
-    Measurement,
-    at_rate=window,
-    curve=st.lists(window, max_size=2).map(tuple),
-    throughput_rps=st.none() | estimate,
-    throughput_note=text,
-    usage=usage,
-    startup_s=number,
-    requested_cores=number,
-    requested_memory_bytes=number,
-    requested_gpus=number,
-    cost_per_hour=number,
-    currency=text,
-    cost_per_million=st.none() | number,
-    not_enforced=st.lists(text, max_size=2).map(tuple),
-    warnings=st.lists(text, max_size=2).map(tuple),
-    images=st.lists(text, max_size=2).map(tuple),
-)
-broken = st.lists(st.tuples(text, number), max_size=2).map(tuple)
-outcome = st.one_of(
-    st.builds(Measured, measurement=measurement, broken=broken),
-    st.builds(Stopped, measurement=measurement, broken=broken, reason=text),
-    st.builds(Infeasible, reason=text),
-    st.builds(
-        Failed, stage=text, kind=text, reason=text, logs=text, blame=st.sampled_from(["configuration", "environment"])
-    ),
-    st.builds(Interrupted, reason=text),
-)
-value = st.booleans() | st.integers() | number | text
-trials = st.builds(
-    Trial,
-    number=st.integers(0),
-    purpose=st.sampled_from(["baseline", "search", "confirm"]),
-    configuration=st.builds(Configuration, values=st.dictionaries(text, value, max_size=3)),
-    manifest_digest=text,
-    outcome=outcome,
-    started_at=st.datetimes(timezones=st.just(UTC)),
-    duration_s=number,
-    overhead_s=number,
-)
+PLAIN = {
+    bool: st.booleans(),
+    int: st.integers(),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    str: st.text(max_size=5),
+    type(None): st.none(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+}
+
+
+def any_of(wanted: Any) -> st.SearchStrategy[Any]:
+    """Whatever a type allows: of a noun, every field."""
+    if is_dataclass(wanted):
+        return st.builds(wanted, **{name: any_of(hint) for name, hint in get_type_hints(wanted).items()})
+    parts = get_args(wanted)
+    kind = get_origin(wanted)
+    if kind is Literal:
+        return st.sampled_from(parts)
+    if kind in (Union, UnionType):
+        return st.one_of(*map(any_of, parts))
+    if kind is Mapping:
+        return st.dictionaries(*map(any_of, parts), max_size=2)
+    if kind is tuple and Ellipsis in parts:
+        return st.lists(any_of(parts[0]), max_size=2).map(tuple)
+    if kind is tuple:
+        return st.tuples(*map(any_of, parts))
+    return PLAIN[wanted]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(trials)
+@given(any_of(Trial))
 def test_a_trial_reads_back_as_it_was_written(one: Trial) -> None:
     written = json.dumps(encode(one), allow_nan=False)
     back = decode(Trial, json.loads(written))
@@ -288,11 +225,8 @@ def test_garbage_at_the_end_is_cut_off(tail: bytes, path: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_noticed(place: float, bit: int, tmp_path: Path) -> None:
-    whole = (
-        three_lines(tmp_path / "whole.jsonl")
-        if not (tmp_path / "whole.jsonl").exists()
-        else (tmp_path / "whole.jsonl").read_bytes()
-    )
+    kept = tmp_path / "whole.jsonl"
+    whole = kept.read_bytes() if kept.exists() else three_lines(kept)
     damaged = bytearray(whole)
     damaged[int(place * len(whole))] ^= 1 << bit
     path = tmp_path / "damaged.jsonl"

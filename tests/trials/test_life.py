@@ -3,7 +3,7 @@ measured is arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,6 @@ from tuner.trials.life import TrialRunner
 from tuner.trials.model import Failed, Infeasible, Measured, Proposal, Stopped, Trial
 from tuner.trials.quiet import NoQuiet
 from tuner.trials.traffic import Traffic
-from tuner.workload.model import WorkloadSpec
 from tuner.workload.shapes import Spike
 
 TOY = Path(__file__).parent.parent / "servers" / "toy"
@@ -80,6 +79,11 @@ class Bench:
             rate_rps=rate_rps,
         )
 
+    def change_workload(self, **changes: object) -> None:
+        space = self.inputs.space
+        workload = replace(space.workload, **changes)  # type: ignore[arg-type]
+        self.inputs = replace(self.inputs, space=replace(space, workload=workload))
+
     def run(self, runner: TrialRunner | None = None, number: int = 0, **values: object) -> Trial:
         configuration = Configuration(values=dict(self.inputs.baseline.values) | values)
         rendered = render(self.inputs.space, self.inputs.manifest, configuration)
@@ -97,8 +101,8 @@ def with_env(bench: Bench, **env: str) -> None:
     space = bench.inputs.space
     image = replace(space.local.images[0], env=dict(space.local.images[0].env) | env)
     local = replace(space.local, images=(image,))
-    workload: WorkloadSpec = replace(space.workload, ready_timeout_s=3.0)
-    bench.inputs = replace(bench.inputs, space=replace(space, local=local, workload=workload))
+    bench.inputs = replace(bench.inputs, space=replace(space, local=local))
+    bench.change_workload(ready_timeout_s=3.0)
 
 
 def test_a_trial_is_measured_to_the_end(bench: Bench) -> None:
@@ -152,8 +156,7 @@ def test_what_the_machine_does_not_have_is_never_deployed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mood", "kind", "stage"),
-    [("crash", "Crashed", "ready"), ("never-ready", "NotReady", "ready")],
+    ("mood", "kind", "stage"), [("crash", "Crashed", "ready"), ("never-ready", "NotReady", "ready")]
 )
 def test_a_server_that_does_not_get_ready(bench: Bench, mood: str, kind: str, stage: str) -> None:
     with_env(bench, TOY_FAIL=mood)
@@ -186,23 +189,19 @@ def test_a_late_generator_yields_no_number(bench: Bench) -> None:
 
 def test_an_interrupt_takes_everything_down(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = bench.runner()
-    interrupt: Callable[[int, str], None] = lambda _number, stage: _interrupt_at("verify", stage)  # noqa: E731
+
+    def interrupt(_number: int, stage: str) -> None:
+        if stage == "verify":
+            raise KeyboardInterrupt
+
     monkeypatch.setattr(runner, "on_stage", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bench.run(runner)
     assert ProcessBackend(None, state_dir=bench.folder.root / "state").clean() == ()
 
 
-def _interrupt_at(wanted: str, stage: str) -> None:
-    if stage == wanted:
-        raise KeyboardInterrupt
-
-
 def test_an_open_duration_ends_as_soon_as_the_verdict_is_certain(bench: Bench) -> None:
-    space = bench.inputs.space
-    bench.inputs = replace(
-        bench.inputs, space=replace(space, workload=replace(space.workload, duration_s=2.0, most_s=60.0))
-    )
+    bench.change_workload(duration_s=2.0, most_s=60.0)
     slo = (Constraint(metric="latency_p90", bound=0.5),)
     at_rate = bench.run(bench.runner(slo=slo)).measurement.at_rate
     assert at_rate.ended.startswith("ended after ")
@@ -217,17 +216,14 @@ def test_what_disturbed_the_window_is_told(bench: Bench) -> None:
             over = np.ceil(seen.finished_s)
             return replace(seen, finished_s=np.where(over - seen.finished_s < 0.08, over, seen.finished_s))
 
-    space = bench.inputs.space
-    bench.inputs = replace(bench.inputs, space=replace(space, workload=replace(space.workload, duration_s=10.0)))
+    bench.change_workload(duration_s=10.0)
     measurement = bench.run(bench.runner(Stalling(Server(exponential(0.001))))).measurement
     assert measurement is not None
     assert any("periodic stalls of " in said for said in measurement.warnings)
 
 
 def test_users_of_a_closed_loop_need_no_common_rate(bench: Bench) -> None:
-    space = bench.inputs.space
-    users = replace(space.workload, arrival="closed", think_s=0.05, rate_rps=None)
-    bench.inputs = replace(bench.inputs, space=replace(space, workload=users))
+    bench.change_workload(arrival="closed", think_s=0.05, rate_rps=None)
     trial = bench.run(bench.runner(rate_rps=None))
     assert isinstance(trial.outcome, Measured | Stopped)
     measurement = trial.outcome.measurement
@@ -238,9 +234,8 @@ def test_users_of_a_closed_loop_need_no_common_rate(bench: Bench) -> None:
 
 
 def test_a_rate_that_changes_is_no_point_of_the_curve(bench: Bench) -> None:
-    space = bench.inputs.space
-    spiked = replace(space.workload, shape=Spike(base=1.0, peak=2.0, after_s=2.0, for_s=1.0, relative=True))
-    bench.inputs = replace(bench.inputs, space=replace(space, workload=replace(spiked, duration_s=5.0)))
+    spike = Spike(base=1.0, peak=2.0, after_s=2.0, for_s=1.0, relative=True)
+    bench.change_workload(shape=spike, duration_s=5.0)
     trial = bench.run()
     assert isinstance(trial.outcome, Measured | Stopped)
     measurement = trial.outcome.measurement

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from tests.cluster.standin.loop import Object, Operator, available, condition
+from tests.cluster.standin.loop import Object, Operator, available, condition, deployment, service
 
 CONTAINER = "kserve-container"
 _DEFAULT_PORT = 8080
@@ -48,23 +48,11 @@ def _made(found: Object) -> list[Object]:
         }
         for index, port in enumerate(ports)
     ]
+    template = {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod}
+    pods, replicas = {"app": app}, predictor.get("minReplicas", 1)
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": {"app": app}, "ports": listed},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": predictor.get("minReplicas", 1),
-                "selector": {"matchLabels": {"app": app}},
-                "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod},
-            },
-        },
+        service(metadata, pods, listed),
+        deployment(metadata, replicas=replicas, selector={"matchLabels": pods}, template=template),
     ]
 
 

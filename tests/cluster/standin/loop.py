@@ -122,6 +122,15 @@ def _is_owned(obj: Mapping[str, Any], uid: str) -> bool:
     return any(reference.get("uid") == uid for reference in obj["metadata"].get("ownerReferences") or ())
 
 
+def service(metadata: Object, selector: Object, ports: Sequence[Object], **spec: object) -> Object:
+    spec |= {"selector": selector, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def deployment(metadata: Object, **spec: object) -> Object:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
 def condition(name: str, true: bool, reason: str, before: Sequence[Mapping[str, Any]] = ()) -> Object:
     """A status condition; its time is that of its last change, so that an unchanged status stays the same."""
     status = "True" if true else "False"

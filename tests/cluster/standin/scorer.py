@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from tests.cluster.standin.loop import Object, Operator, available, condition
+from tests.cluster.standin.loop import Object, Operator, available, condition, deployment, service
 
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 DEFINITION: dict[str, Any] = {
@@ -53,13 +53,13 @@ def _made(found: Object) -> list[Object]:
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     metadata = {"name": f"{name}-front", "labels": labels}
     return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels, "ports": [port]}},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": f"{name}-pods"},
-            "spec": {"replicas": spec.get("size", 1), "selector": {"matchLabels": labels}, "template": template},
-        },
+        service(metadata, labels, [port]),
+        deployment(
+            {"name": f"{name}-pods"},
+            replicas=spec.get("size", 1),
+            selector={"matchLabels": labels},
+            template=template,
+        ),
     ]
 
 

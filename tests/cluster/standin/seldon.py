@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.cluster.standin.loop import Object, Operator, available, condition
+from tests.cluster.standin.loop import Object, Operator, available, condition, deployment, service
 
 ENGINE = "seldon-container-engine"
 HTTP, GRPC, METRICS, ENGINE_HTTP, ENGINE_GRPC = 9000, 9500, 6000, 8000, 5001
@@ -82,12 +82,12 @@ def _made(found: Object, engine_image: str) -> list[Object]:
             http, grpc = ports.get("http", HTTP + counted), ports.get("grpc", GRPC + counted)
             counted += 1
             if container["name"] in _units(predictor["graph"]):
-                service = f"{key}-{container['name']}"
-                labels[f"seldon-app-svc-{container['name']}"] = service
+                its_service = f"{key}-{container['name']}"
+                labels[f"seldon-app-svc-{container['name']}"] = its_service
                 _fill(container, found, predictor, http, grpc)
-                of_container = {f"seldon-app-svc-{container['name']}": service}
+                of_container = {f"seldon-app-svc-{container['name']}": its_service}
                 its_labels = {**of_container, **role, "seldon-app": key, "seldon-deployment-id": name}
-                made.append(_service(service, its_labels, of_container, http, grpc, predictor))
+                made.append(_service(its_service, its_labels, of_container, http, grpc, predictor))
                 front = (http, grpc) if direct else front
         if not direct and index == 0:
             model = next(c for c in pod["containers"] if c["name"] == predictor["graph"]["name"])
@@ -125,21 +125,14 @@ def _deployment(
     scraped = {"prometheus.io/path": "/prometheus", "prometheus.io/scrape": "true", **annotations}
     with_engine = any(container["name"] == ENGINE for container in pod["containers"])
     replicas = (component.get("replicas"), predictor.get("replicas"), found["spec"].get("replicas"))
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": name,
-            "labels": {**labels, **({"seldon-deployment-contains-svcorch": "true"} if with_engine else {})},
-            "annotations": annotations,
-        },
-        "spec": {
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
-            "replicas": next((number for number in replicas if number is not None), 1),
-            "selector": {"matchLabels": selector},
-            "template": {"metadata": {"labels": labels, "annotations": scraped}, "spec": pod},
-        },
-    }
+    own_labels = {**labels, **({"seldon-deployment-contains-svcorch": "true"} if with_engine else {})}
+    return deployment(
+        {"name": name, "labels": own_labels, "annotations": annotations},
+        strategy={"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
+        replicas=next((number for number in replicas if number is not None), 1),
+        selector={"matchLabels": selector},
+        template={"metadata": {"labels": labels, "annotations": scraped}, "spec": pod},
+    )
 
 
 def _fill(container: Object, found: Object, predictor: Object, http: int, grpc: int) -> None:
@@ -213,25 +206,15 @@ def _engine_env(found: Object, asked: Object) -> list[tuple[str, str]]:
 
 
 def _service(
-    name: str,
-    labels: dict[str, str],
-    selector: dict[str, str],
-    http: int,
-    grpc: int,
-    predictor: Object,
+    name: str, labels: dict[str, str], selector: dict[str, str], http: int, grpc: int, predictor: Object
 ) -> Object:
     ports = [
         {"name": which, "port": number, "targetPort": number, "protocol": "TCP"}
         for which, number in (("http", http), ("grpc", grpc))
     ]
-    annotations = predictor.get("annotations") or {}
     labels = {**labels, "app.kubernetes.io/managed-by": "seldon-core"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "labels": labels, "annotations": annotations},
-        "spec": {"type": "ClusterIP", "selector": selector, "ports": ports},
-    }
+    metadata = {"name": name, "labels": labels, "annotations": predictor.get("annotations") or {}}
+    return service(metadata, selector, ports, type="ClusterIP")
 
 
 def _status(found: Object, deployments: Sequence[Object]) -> Object:
@@ -252,14 +235,14 @@ def _status(found: Object, deployments: Sequence[Object]) -> Object:
     port = _front(found)
     status: Object = {
         "state": "Available" if ready else "Creating",
-        "replicas": sum((deployment.get("status") or {}).get("replicas", 0) for deployment in deployments),
+        "replicas": sum((one.get("status") or {}).get("replicas", 0) for one in deployments),
         "deploymentStatus": {
-            deployment["metadata"]["name"]: {
+            one["metadata"]["name"]: {
                 which: number
                 for which in ("replicas", "availableReplicas")
-                if (number := (deployment.get("status") or {}).get(which))
+                if (number := (one.get("status") or {}).get(which))
             }
-            for deployment in deployments
+            for one in deployments
         },
         "address": {"url": f"http://{key}.{namespace}.svc.cluster.local:{port}/api/v1.0/predictions"},
         "conditions": sorted(conditions, key=lambda one: str(one["type"])),
@@ -269,8 +252,8 @@ def _status(found: Object, deployments: Sequence[Object]) -> Object:
 
 def _front(found: Object) -> int:
     """Port of the predictor's Service."""
-    service = _made(found, "none")[-1]
-    port: int = service["spec"]["ports"][0]["port"]
+    in_front = _made(found, "none")[-1]
+    port: int = in_front["spec"]["ports"][0]["port"]
     return port
 
 
