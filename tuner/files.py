@@ -1,4 +1,5 @@
-"""Files that are on the disk when their writer returns. A journal's lines, which are added, are `tuner.trials.journal`'s."""
+"""Files that are on the disk when their writer returns. A journal's lines, which are added, are
+`tuner.trials.journal`'s."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Our gRPC and k6's against one server, in turn, closed loop, one connection a virtual user in both.
 
 The server is grpcio's, in Python, and by far the slower side: calls a second say what it can do. The client's worth is
-calls per second of its own CPU time. k6's CPU time is counted less that of a run of one call, so that reading its script
-and the .proto file costs it nothing. Two kinds of answers: *equal* ones, and *different* ones (a number in each), which
-our engine cannot know by their bytes.
+calls per second of its own CPU time. k6's CPU time is counted less that of a run of one call, so that reading its
+script and the .proto file costs it nothing. Two kinds of answers: *equal* ones, and *different* ones (a number in
+each), which our engine cannot know by their bytes.
 """
 
 from __future__ import annotations

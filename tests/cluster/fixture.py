@@ -2,8 +2,8 @@
 
 `cluster` (session): a `Cluster` that is up, with two nodes: its `kubeconfig`, `kubectl(...)` and, where it is our own,
 `without(daemon)`, which stops a part of it for a while. One that is up already is used and left up; else one is
-started, where the machine allows, and taken down at the end of the last test run that uses it. `pytest --cluster=current` takes the cluster of the
-current kubeconfig as it is, `--cluster=none` takes none.
+started, where the machine allows, and taken down at the end of the last test run that uses it. `pytest
+--cluster=current` takes the cluster of the current kubeconfig as it is, `--cluster=none` takes none.
 
 `images` (session): `images("toy")` builds that image of `scripts/images` if need be, brings it onto the nodes and
 returns its name in manifests. With `--cluster=current` it only returns the name: the images must be where that
@@ -66,7 +66,8 @@ class Cluster:
     def without(self, daemon: str) -> Iterator[None]:
         """Stop `kube-apiserver`, `kubelet-node1` or another part but a containerd, and start it again afterwards.
 
-        The tests after this one wait until all of the cluster works again. Skips the test on a cluster that is not our own.
+        The tests after this one wait until all of the cluster works again. Skips the test on a cluster that is not our
+        own.
         """
         if not isinstance(self.way, ways.Own):
             pytest.skip(f"{daemon} is only stopped on a cluster of our own; this is {self.way.words}")

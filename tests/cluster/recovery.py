@@ -1,8 +1,8 @@
 """When a cluster works again after a part of it was stopped.
 
 The API server answers long before the others have found it again: each of them tries ever less often while it is away.
-And a node whose kubelet has just missed to renew its lease may be declared lost any moment. So leases must be fresh, and
-then it is tried whether a Deployment still becomes pods on every node, and whether they go with it.
+And a node whose kubelet has just missed to renew its lease may be declared lost any moment. So leases must be fresh,
+and then it is tried whether a Deployment still becomes pods on every node, and whether they go with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""TLS against real sockets, with an authority of the test's own: what is trusted, what is not, and what is said then."""
+"""TLS against real sockets, with an authority of the test's own: what is trusted, what is not, and what is said
+then."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ def test_a_fixed_length_is_one_window_and_says_nothing() -> None:
 
 def test_looking_often_does_not_make_false_certainty() -> None:
     """Where the truth lies on the bound itself, every certain verdict is false. With 95 % intervals at each of five
-    looks, a fifth of them come to one; with the probability spent over the looks, 5 % at most (and the noise of 150 runs)."""
+    looks, a fifth of them come to one; with the probability spent over the looks, 5 % at most (and the noise of 150
+    runs)."""
     runs, false = 150, 0
     goal = Goal(slo=p90(P90_S), within=0.0)
     for seed in range(runs):

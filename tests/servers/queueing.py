@@ -3,8 +3,8 @@
     python tests/servers/queueing.py --service exponential --mean 2ms --workers 1 --seed 7
 
 prints the port it listens on, on 127.0.0.1, and answers every GET when its turn is over. A worker takes no CPU: the
-instant at which a request is done is computed when it arrives (the recursion of Kiefer & Wolfowitz), and its answer goes
-out then. So a late wake-up delays one answer and never those behind it. It ends when its standard input does.
+instant at which a request is done is computed when it arrives (the recursion of Kiefer & Wolfowitz), and its answer
+goes out then. So a late wake-up delays one answer and never those behind it. It ends when its standard input does.
 """
 
 from __future__ import annotations

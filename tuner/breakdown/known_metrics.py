@@ -180,7 +180,8 @@ def recognize(increase: Increase) -> tuple[ServerSide, ...]:
     """The servers and models that the counters are of; what is not known here is passed over.
 
     Series of one model are added up, over replicas, worker processes, GPUs and status codes. Models are kept apart,
-    busiest first, unless one of a server's metrics does not tell of which model it is. The outermost server comes first.
+    busiest first, unless one of a server's metrics does not tell of which model it is. The outermost server comes
+    first.
     """
     found: dict[str, dict[str, _Told]] = {}
     for known in KNOWN:

@@ -1,7 +1,7 @@
 """What a study chose, put where it serves: applied, measured once more, and taken back where it falls short.
 
-Wiring, like `tuner.commands.run`: what is exported comes from the report's room, what is applied and taken back from the
-Kubernetes backend, what is measured from trials.
+Wiring, like `tuner.commands.run`: what is exported comes from the report's room, what is applied and taken back from
+the Kubernetes backend, what is measured from trials.
 """
 
 from __future__ import annotations

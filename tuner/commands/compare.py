@@ -211,8 +211,8 @@ class _Sides:
         return rate_rps, f"half of the {served} that {slower}, the slower one, serves in a closed loop"
 
     def pair(self, number: int, first: Side, terms: Terms) -> Pair:
-        """One pair; every `number` has arrival times of its own. Raises PairRefused where one side's windows cannot be trusted, and
-        Spent where the load does not suffice: then neither counts.
+        """One pair; every `number` has arrival times of its own. Raises PairRefused where one side's windows cannot be
+        trusted, and Spent where the load does not suffice: then neither counts.
         """
         visit_s = terms.windows * terms.window_s + (terms.warm_up_s if terms.restarted else 0.0)
         if any(self._left_s(side, terms) < visit_s for side in self.systems):

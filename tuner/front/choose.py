@@ -27,8 +27,9 @@ def choose(front: Front, pick: str, where: Sequence[Constraint] = ()) -> Choice 
     front is 0 and its worst 1 (compromise programming: Yu 1973; Zeleny 1973). The scale is that of the whole front, so
     `where` does not move the ideal. With one objective it is the best member. Ties go to the member that comes first.
 
-    Raises ValueError for a pick not in `PICKS`. `where` may bound any metric; a member in which it was not measured does not satisfy it. To choose among candidates
-    that another candidate dominates only outside `where`, make the front of `satisfying` candidates first.
+    Raises ValueError for a pick not in `PICKS`. `where` may bound any metric; a member in which it was not measured
+    does not satisfy it. To choose among candidates that another candidate dominates only outside `where`, make the
+    front of `satisfying` candidates first.
     """
     if pick not in PICKS:
         raise ValueError(f"unknown pick {pick!r}: one of {', '.join(PICKS)}")

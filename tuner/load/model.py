@@ -28,8 +28,8 @@ class Request:
     grpc: bool = False
     """A unary gRPC call over HTTP/2: `path` is ``/package.Service/Method``, `body` the message, `headers` the metadata.
 
-    Its answer's status is 200 where the grpc-status is 0, else `tuner.measure.status.GRPC` and that code; the body is the
-    message, or what the server says about its failure.
+    Its answer's status is 200 where the grpc-status is 0, else `tuner.measure.status.GRPC` and that code; the body is
+    the message, or what the server says about its failure.
     """
     timeout_s: float = 0.0
     """gRPC: the deadline the server is told; 0: none."""
@@ -173,7 +173,8 @@ class Pipe(TypingProtocol):
     """A running `python -m tuner.load --serve`, wherever it runs: lines go in, and lines come out."""
 
     def send(self, line: str) -> None:
-        """Raises GeneratorFailure when it has ended, with what it said last; ConnectionLost when the way to it broke."""
+        """Raises GeneratorFailure when it has ended, with what it said last; ConnectionLost when the way to it
+        broke."""
         ...
 
     def receive(self, patience_s: float) -> bytes:

@@ -78,10 +78,10 @@ def climb(samples: Samples, rate_rps: FloatArray, slo: Sequence[Constraint]) -> 
 
     A bound on a quantile says which share of the requests may be slower; so each request either breaks it or not, and
     the share that does grows with the rate. That monotone share is estimated by isotonic regression (Ayer et al. 1955),
-    and the rate at which it crosses what is allowed has the 95 % interval of the rates that a likelihood ratio test does
-    not reject (Banerjee & Wellner, *Likelihood ratio tests for monotone functions*, Annals of Statistics 29(6), 2001;
-    Banerjee, *Likelihood based inference for monotone response models*, ibid. 35(3), 2007), with the ratio divided by
-    the correlation time of what the fit leaves over (quasi-likelihood, McCullagh & Nelder 1989, chapter 9).
+    and the rate at which it crosses what is allowed has the 95 % interval of the rates that a likelihood ratio test
+    does not reject (Banerjee & Wellner, *Likelihood ratio tests for monotone functions*, Annals of Statistics 29(6),
+    2001; Banerjee, *Likelihood based inference for monotone response models*, ibid. 35(3), 2007), with the ratio
+    divided by the correlation time of what the fit leaves over (quasi-likelihood, McCullagh & Nelder 1989, chapter 9).
 
     Requests never answered in time are slower than any bound. Errors above 1 % break it where the SLO does not bound
     them; without a bound on latency, so does a median above ten times that of the lowest rates. A climb passes: a queue

@@ -46,8 +46,8 @@ def merge(parts: Sequence[Samples]) -> Samples:
     their starts are the same instant.
 
     Every row of every part is there once, by scheduled instant; those due at one instant as the schedule has them. Of
-    the generator's CPU time it holds the sum, and of its CPU ratio the busiest process's: one that cannot keep up spoils
-    the window, however idle the others are. `connections` is the sum of each part's most.
+    the generator's CPU time it holds the sum, and of its CPU ratio the busiest process's: one that cannot keep up
+    spoils the window, however idle the others are. `connections` is the sum of each part's most.
     """
     scheduled = np.concatenate([part.scheduled_s for part in parts])
     rows = np.concatenate([np.arange(len(part)) * len(parts) + number for number, part in enumerate(parts)])
@@ -67,8 +67,8 @@ def starts_s(parts: Sequence[Samples]) -> list[float]:
 
 
 def _stacked(parts: Sequence[Samples], starts: Sequence[float], order: IntArray, **figures: Any) -> Samples:
-    """All rows in this order, the instants of each part moved by its start. What else there is is in `figures`, or as in
-    the first part."""
+    """All rows in this order, the instants of each part moved by its start. What else there is is in `figures`, or as
+    in the first part."""
 
     def stacked(columns: Sequence[Any]) -> Any:
         """NaN for the rows of a part that lacks the column; None where all lack it."""

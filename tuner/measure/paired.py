@@ -193,7 +193,8 @@ def looks(most: int) -> tuple[int, ...]:
 def assess(
     pairs: Sequence[Pair], *, metric: str, smallest: float, most: int, last: bool = False, also: Sequence[str] = ()
 ) -> Assessment:
-    """What these pairs tell, of at most `most`. `last`: there will be no more. `also`: metrics to tell, not to decide by.
+    """What these pairs tell, of at most `most`. `last`: there will be no more. `also`: metrics to tell, not to decide
+    by.
 
     Between the looks the verdict is ``cannot tell``: asking more often would find differences that are not there.
     ``better``, ``worse``: the interval lies wholly beyond the smallest difference of interest; at the end it is

@@ -55,13 +55,13 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     """When latency was back after a disturbance that lasted from `from_s` until `until_s`.
 
     The band is what nine in ten requests before stayed below, and a tenth more (the upper end of that quantile's
-    interval; the warm-up is cut by MSER-5). After the disturbance requests are taken in groups of twenty independent ones (the correlation time of
-    those before says how many that are). A group is *out* when certainly more than one in ten are above the band, and
-    *back* when certainly fewer than half are: binomial tests at 5 % over all groups (Bonferroni). Latency was back
-    between the start of the last group that is out and the end of the first one after it that is back, which is the
-    interval; the estimate within it is where the share above the band changed, by cumulative sums (Page, *Continuous
-    inspection schemes*, Biometrika 41, 1954; Hinkley, *Inference about the change-point from cumulative sum tests*,
-    Biometrika 58, 1971). Requests that failed are above any band.
+    interval; the warm-up is cut by MSER-5). After the disturbance requests are taken in groups of twenty independent
+    ones (the correlation time of those before says how many that are). A group is *out* when certainly more than one in
+    ten are above the band, and *back* when certainly fewer than half are: binomial tests at 5 % over all groups
+    (Bonferroni). Latency was back between the start of the last group that is out and the end of the first one after it
+    that is back, which is the interval; the estimate within it is where the share above the band changed, by cumulative
+    sums (Page, *Continuous inspection schemes*, Biometrika 41, 1954; Hinkley, *Inference about the change-point from
+    cumulative sum tests*, Biometrika 58, 1971). Requests that failed are above any band.
     """
     at_s, latency = samples.scheduled_s, np.where(samples.good, samples.latency_s, np.inf)
     watched = max(0.0, samples.window_s - until_s)

@@ -49,9 +49,9 @@ class Trust:
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
     """What one load window taught, or one and `more` of the same stage that followed it.
 
-    The warm-up is cut by MSER-5 and what follows it (`tuner.statistics.steady`), in a window whose backlog does not grow.
-    A request belongs to the kept part by its scheduled time; the achieved rate counts good answers by the time they
-    *finished* within their window's kept part, so that answers drained after the window do not make an overloaded
+    The warm-up is cut by MSER-5 and what follows it (`tuner.statistics.steady`), in a window whose backlog does not
+    grow. A request belongs to the kept part by its scheduled time; the achieved rate counts good answers by the time
+    they *finished* within their window's kept part, so that answers drained after the window do not make an overloaded
     server look able.
 
     Latency quantiles are over good answers and over requests that timed out or were never sent; the latter count as

@@ -67,7 +67,8 @@ def pareto_table(summary: Summary) -> RenderableType:
 
 
 def trials_table(summary: Summary) -> RenderableType:
-    """Every trial with its metrics, and below why those ended that are not feasible. ``*`` chosen, ``+`` on the Pareto front, ``b`` baseline."""
+    """Every trial with its metrics, and below why those ended that are not feasible. ``*`` chosen, ``+`` on the Pareto
+    front, ``b`` baseline."""
     chosen = {summary.choice.candidate.trial} if summary.choice else set()
     front = {member.trial for member in summary.front.members}
     table = _trials(summary.trials, summary.start.objectives, summary.start.slo, front=front, chosen=chosen)

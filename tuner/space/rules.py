@@ -39,8 +39,9 @@ _Evaluate = Callable[[_Values], Operand]
 _Kind = Literal["number", "text", "truth", "any"]
 """What a part of a rule yields; ``any``: a parameter, whose values are not known here."""
 
-# By hand, not by lark: its errors must be put into these words and depth and length be limited beside it, so that little
-# code would go, and every command that reads rules would take 45 ms longer: 18 to import it, 27 to build its tables.
+# By hand, not by lark: its errors must be put into these words and depth and length be limited beside it, so that
+# little code would go, and every command that reads rules would take 45 ms longer: 18 to import it, 27 to build its
+# tables.
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[A-Za-z]*))|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<text>'[^']*'|\"[^\"]*\")|(?P<symbol><=|>=|==|!=|[-+*/%()<>\[\],]))",

@@ -24,8 +24,8 @@ def system(
     text: str, *, options: TargetOptions, notice: Callable[[str], None] = lambda _: None, clock: Clock | None = None
 ) -> SystemUnderTest:
     """The system that a user names: ``http(s)://HOST:PORT[/PATH]``, ``grpc(s)://HOST:PORT[/package.Service/Method]``,
-    ``study:NAME``, a manifest, a search space's file or folder, which may be followed by what is not as in the baseline:
-    ``SPACE@workers=4,cpu=500m``. `notice` hears sentences for the user while it serves.
+    ``study:NAME``, a manifest, a search space's file or folder, which may be followed by what is not as in the
+    baseline: ``SPACE@workers=4,cpu=500m``. `notice` hears sentences for the user while it serves.
 
     Raises InputError with every problem; nothing was started.
     """

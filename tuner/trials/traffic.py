@@ -1,4 +1,5 @@
-"""What a server is sent, and what it has to answer: what travels together from the inputs to every server under test."""
+"""What a server is sent, and what it has to answer: what travels together from the inputs to every server under
+test."""
 
 from __future__ import annotations
 

@@ -71,15 +71,16 @@ class CheckSpec:
 class WorkloadSpec:
     """How a server is put under load.
 
-    `rate_rps` None: derived once from the baseline, then fixed for the study. Of a shape that has rates of its own (or a
-    trace) it is their mean.
+    `rate_rps` None: derived once from the baseline, then fixed for the study. Of a shape that has rates of its own (or
+    a trace) it is their mean.
     """
 
     protocol: ProtocolName
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Arrival = "poisson"
-    """How gaps are drawn; ``closed``: `connections` users, each of whom waits for the answer before the next request."""
+    """How gaps are drawn; ``closed``: `connections` users, each of whom waits for the answer before the next
+    request."""
     cv: float = 1.0
     """Coefficient of variation of the gaps of ``gamma``."""
     think_s: float = 0.0
@@ -91,11 +92,12 @@ class WorkloadSpec:
     method: str = "POST"
     """Of HTTP; of the protocol grpc ``package.Service/Method``."""
     proto: str | None = None
-    """Where the protocol grpc finds the method's definitions: a .proto file, a descriptor set, or the ``grpc://`` URL of a
-    running server that offers reflection."""
+    """Where the protocol grpc finds the method's definitions: a .proto file, a descriptor set, or the ``grpc://`` URL
+    of a running server that offers reflection."""
     proto_where: Where | None = None
     port: str | int | None = None
-    """The port of the serving container that the load goes to, by name or number; None: the usual one of the protocol."""
+    """The port of the serving container that the load goes to, by name or number; None: the usual one of the
+    protocol."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str | None = None
     """Model name in the paths of the v2 and tensorflow protocols."""

@@ -1,4 +1,5 @@
-"""A JSON schema is too slow to hold every answer against it while load is sent: a sample is, when the window is over."""
+"""A JSON schema is too slow to hold every answer against it while load is sent: a sample is, when the window is
+over."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ class SampledChecks(AnswerChecks):
     """`AnswerChecks` with a schema beside: the first answer to each request is held against it at once.
 
     Of the answers after it that differ, an even sample is kept, at most 1000 of a window and a MiB together, and the
-    rest counts as it passed the other checks: when the sample is full, every other answer of it is let go, and from then
-    on half as many are taken. A kept answer has a provisional status below 0 until `settle`; equal ones share it.
+    rest counts as it passed the other checks: when the sample is full, every other answer of it is let go, and from
+    then on half as many are taken. A kept answer has a provisional status below 0 until `settle`; equal ones share it.
     """
 
     def __init__(self, speaker: Checked, requests: int, *, statuses: Container[int], origin: Sequence[int]) -> None:

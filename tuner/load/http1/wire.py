@@ -53,7 +53,8 @@ def request_bytes(request: Request, host: str, token: str = "") -> bytes:
 
 
 def whole_answer(data: bytes) -> tuple[int, bytes, bool, bytes] | None:
-    """(status, body, keep-alive, Server-Timing) when `data` is just one whole answer with a Content-Length, as most are.
+    """(status, body, keep-alive, Server-Timing) when `data` is just one whole answer with a Content-Length, as most
+    are.
 
     None: it is something else, or not an answer; only the parser can tell.
     """
@@ -73,8 +74,8 @@ class AnswerParser:
     """Reads answers out of a stream of bytes, one after the other.
 
     `feed` returns True when an answer is whole; then `status`, `body`, `keep_alive` and `timing` (of its Server-Timing
-    headers, empty where it has none) hold it, and `rest` what followed it. `begin` makes ready for the next one. `taken`
-    is what of the body came so far, for answers that are read as they come. Raises only WireError.
+    headers, empty where it has none) hold it, and `rest` what followed it. `begin` makes ready for the next one.
+    `taken` is what of the body came so far, for answers that are read as they come. Raises only WireError.
     """
 
     __slots__ = (

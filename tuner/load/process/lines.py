@@ -1,4 +1,5 @@
-"""What is said to `python -m tuner.load --serve`, a line of JSON each: first the target, then one order after the other."""
+"""What is said to `python -m tuner.load --serve`, a line of JSON each: first the target, then one order after the
+other."""
 
 from __future__ import annotations
 

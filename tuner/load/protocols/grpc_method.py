@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 class GrpcMethod:
     """A body is the JSON of the method's request. All of the answer counts.
 
-    `check` knows nothing of the messages, for it runs where protobuf is not: an answer is correct whose status is OK and
-    whose bytes are a message.
+    `check` knows nothing of the messages, for it runs where protobuf is not: an answer is correct whose status is OK
+    and whose bytes are a message.
     """
 
     name = "grpc"
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        """`options`: `method` and `descriptors`, a `FileDescriptorSet` in base64. They matter to `encode` and `answer`."""
+        """`options`: `method` and `descriptors`, a `FileDescriptorSet` in base64. They matter to `encode` and
+        `answer`."""
         self._name = options.get("method", "")
         self._descriptors = options.get("descriptors", "")
 

@@ -1,4 +1,5 @@
-"""What comes out of the models besides reading: the JSON Schema for editors, and the key tables of the documentation."""
+"""What comes out of the models besides reading: the JSON Schema for editors, and the key tables of the
+documentation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A workload's `shape`, read by `tuner.workload.shapes` as the compact spelling of the command line is: as models its parts
-would be read in two ways, which would come to differ."""
+"""A workload's `shape`, read by `tuner.workload.shapes` as the compact spelling of the command line is: as models its
+parts would be read in two ways, which would come to differ."""
 
 from __future__ import annotations
 

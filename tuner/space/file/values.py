@@ -1,7 +1,7 @@
 """What stands at a key, for pydantic: types that take a node of the tree and make a value of it, or say what is wrong.
 
-Texts are taken as they are written (``007`` stays ``007``), numbers and truth values by what YAML makes of them. Each type
-also says what an editor may know of it (JSON Schema); that is never narrower than what is read.
+Texts are taken as they are written (``007`` stays ``007``), numbers and truth values by what YAML makes of them. Each
+type also says what an editor may know of it (JSON Schema); that is never narrower than what is read.
 """
 
 from __future__ import annotations
