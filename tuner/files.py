@@ -1,5 +1,4 @@
-"""Files that are on the disk when their writer returns. A journal's lines, which are added, are
-`tuner.trials.journal`'s."""
+"""Files that are on the disk when their writer returns. Lines added to a journal are `trials.journal`'s."""
 
 from __future__ import annotations
 

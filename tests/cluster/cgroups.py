@@ -1,5 +1,4 @@
-"""The control groups of the nodes: a group a cluster, in it one a node, in every hierarchy, be it one of v2 or many of
-v1."""
+"""The control groups of the nodes: a group a cluster, in it one a node, in every hierarchy of v1 or v2."""
 
 from __future__ import annotations
 

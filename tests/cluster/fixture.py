@@ -66,8 +66,7 @@ class Cluster:
     def without(self, daemon: str) -> Iterator[None]:
         """Stop `kube-apiserver`, `kubelet-node1` or another part but a containerd, and start it again afterwards.
 
-        The tests after this one wait until all of the cluster works again. Skips the test on a cluster that is not our
-        own.
+        The tests after this one wait until all of the cluster works again. Skips the test on a cluster not our own.
         """
         if not isinstance(self.way, ways.Own):
             pytest.skip(f"{daemon} is only stopped on a cluster of our own; this is {self.way.words}")

@@ -106,8 +106,7 @@ def own_name() -> str:
 
 
 def started_by_tests() -> Path:
-    """Is there when a test run started this cluster, and nobody has asked for it to be kept: each cluster has its
-    own."""
+    """Is there when a test run started this cluster, and nobody asked for it to be kept: each has its own."""
     return cache() / f"{own_name()}.started-by-tests"
 
 

@@ -1,5 +1,4 @@
-"""TLS against real sockets, with an authority of the test's own: what is trusted, what is not, and what is said
-then."""
+"""TLS against real sockets, with an authority of the test's own: what is trusted, what is not, what is said then."""
 
 from __future__ import annotations
 

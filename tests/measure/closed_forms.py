@@ -9,8 +9,7 @@ from functools import cache
 
 
 def tail(queue: str, load: float, t: float) -> float:
-    """P(sojourn > t). `queue` is ``M/D/1`` or ``M/M/c`` with a number for c; `load` is the share of time a server
-    works."""
+    """P(sojourn > t). `queue` is ``M/D/1`` or ``M/M/c`` with a number for c; `load`: the share of time a server works."""
     if queue == "M/D/1":
         return 1.0 if t < 1.0 else 1.0 - md1_wait(load, t - 1.0)
     return mmc_tail(load, int(queue.removeprefix("M/M/")), t)

@@ -32,8 +32,7 @@ DOCUMENTS = (
     "search_spaces/iris/README.md",
 )
 BY_OTHER_MEANS = ("cluster", "demo", "setup", "study", "test")
-"""Marks of blocks that are not run here: they set up, take minutes, or need a study; their commands are checked
-only."""
+"""Marks of blocks not run here: they set up, take minutes, or need a study; their commands are only checked."""
 
 
 @dataclass(frozen=True)

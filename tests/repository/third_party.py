@@ -20,29 +20,18 @@ class ThirdPartyContract(Contract):
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         lines = [line.partition(":") for line in self.allowed]  # type: ignore[attr-defined]
         allowed = {module.strip(): {name.strip() for name in names.split(",")} for module, _, names in lines}
-        unknown = sorted(set(allowed) - graph.modules)
+        told = [f"no such module: {module}" for module in sorted(set(allowed) - graph.modules)]
         used: dict[str, set[str]] = {module: set() for module in allowed}
-        found = []
-        for module in sorted(graph.modules):
-            if module.partition(".")[0] != "tuner":
-                continue
-            owner = max((name for name in allowed if f"{module}.".startswith(f"{name}.")), key=len, default=None)
+        for module in sorted(module for module in graph.modules if f"{module}.".startswith("tuner.")):
             others = {name.partition(".")[0] for name in graph.find_modules_directly_imported_by(module)}
             others -= {"tuner", *sys.stdlib_module_names}
-            may = allowed[owner] if owner else set()
-            found += [f"{module} -> {name}" for name in sorted(others - may)]
-            if owner:
-                used[owner] |= others
-        stale = [f"{owner}: {name}" for owner, names in allowed.items() for name in sorted(names - used[owner])]
-        return ContractCheck(
-            kept=not (found or unknown or stale), metadata={"found": found, "unknown": unknown, "stale": stale}
-        )
+            owner = max((name for name in allowed if f"{module}.".startswith(f"{name}.")), key=len, default="")
+            told += [f"not allowed: {module} -> {name}" for name in sorted(others - allowed.get(owner, set()))]
+            used.setdefault(owner, set()).update(others)
+        stale = [(owner, name) for owner, names in allowed.items() for name in sorted(names - used[owner])]
+        told += [f"allowed, but not imported any more: {owner}: {name}" for owner, name in stale]
+        return ContractCheck(kept=not told, metadata={"told": told})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        for what, told in (
-            ("found", "not allowed: {}"),
-            ("unknown", "no such module: {}"),
-            ("stale", "allowed, but not imported any more: {}"),
-        ):
-            for text in check.metadata[what]:
-                output.print_error(told.format(text))
+        for text in check.metadata["told"]:
+            output.print_error(text)

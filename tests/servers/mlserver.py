@@ -28,8 +28,7 @@ needs_mlserver = pytest.mark.skipif(
 
 
 def twice(folder: Path, **port: int) -> tuple[LocalImage, Container]:
-    """The model ``twice``, written to `folder`: what is run, and a container with HTTP on port 8080 and this other
-    one."""
+    """The model ``twice``, written to `folder`: what is run, and a container with HTTP on port 8080 and this other."""
     (folder / "twice.py").write_text(_TWICE)
     (folder / "model-settings.json").write_text('{"name": "twice", "implementation": "twice.Twice"}')
     container = Container(

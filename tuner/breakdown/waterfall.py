@@ -16,8 +16,7 @@ from tuner.measure.samples import Samples
 from tuner.units import format_seconds
 
 Source = Literal["client", "server", "header", "difference"]
-"""Who told: the load generator's own clock, a server's metrics, its ``Server-Timing`` header, or nobody: what
-remains."""
+"""Who told: the load generator's own clock, a server's metrics, its ``Server-Timing``, or nobody: what remains."""
 
 _MATCHES = 0.01
 """Counts of both sides that differ by less, relative to the client's, are of the same requests."""

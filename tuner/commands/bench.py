@@ -211,8 +211,7 @@ def _numbered(on_stage: Callable[[str], None], number: int, restarts: int) -> Ca
 
 
 def _usual_metrics(served: Served) -> tuple[str, ...]:
-    """Addresses of the metrics of what was deployed; else those at which servers usually tell them, as far as they
-    do."""
+    """Addresses of the metrics of what was deployed; else those where servers usually tell them, as far as they do."""
     running = served.running
     told = running.metrics_urls() if isinstance(running, TellsMetrics) else ()
     if told:

@@ -173,8 +173,7 @@ class Pipe(TypingProtocol):
     """A running `python -m tuner.load --serve`, wherever it runs: lines go in, and lines come out."""
 
     def send(self, line: str) -> None:
-        """Raises GeneratorFailure when it has ended, with what it said last; ConnectionLost when the way to it
-        broke."""
+        """Raises GeneratorFailure when it has ended, with its last words; ConnectionLost when the way to it broke."""
         ...
 
     def receive(self, patience_s: float) -> bytes:

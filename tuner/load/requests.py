@@ -49,8 +49,7 @@ def target(
 
 
 def secured(urls: tuple[str, ...], workload: WorkloadSpec) -> tuple[str, ...]:
-    """The addresses as they are sent to: ``https`` (or ``grpcs``) where the workload says that the servers speak
-    TLS."""
+    """The addresses as they are sent to: ``https`` (or ``grpcs``) where the servers speak TLS."""
     if workload.tls is None:
         return urls
     return tuple(re.sub(r"^(http|grpc)://", r"\1s://", url) for url in urls)
@@ -104,8 +103,7 @@ def requests(workload: WorkloadSpec) -> tuple[Request, ...]:
 
 
 def problems(workload: WorkloadSpec, where: Where) -> tuple[Problem, ...]:
-    """What is wrong with all that the workload names; `where` is the place in the search space that names the
-    requests."""
+    """What is wrong with all that the workload names; `where` in the search space names the requests."""
     found = list(token_problems(workload.auth))
     try:
         tls(workload)

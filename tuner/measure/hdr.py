@@ -119,8 +119,7 @@ def _zigzag(number: int) -> int:
 
 
 def _leb128(number: int) -> bytes:
-    """Seven bits a byte, the least significant first; the format's ninth byte of eight bits is for counts beyond
-    2**55."""
+    """Seven bits a byte, least significant first; the format's ninth byte, of eight bits, is for counts beyond 2**55."""
     parts = bytearray()
     while number >= 0x80:
         parts.append(number & 0x7F | 0x80)

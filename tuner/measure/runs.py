@@ -71,8 +71,7 @@ class Layout:
 
 
 def lay_out(shape: Rated, unit_rps: float) -> Layout:
-    """The whole window of a shape, whose rates are multiples of the unit. A climb begins and ends with its first rate
-    held."""
+    """The whole window of a shape, whose rates are multiples of the unit. A climb begins and ends at its first rate."""
     corners = tuple((at_s, level * unit_rps) for at_s, level in shape.corners(shape.length_s))
     length_s = shape.length_s
     if isinstance(shape, Spike):
@@ -100,8 +99,7 @@ def shaped_run(
     slo: Sequence[Constraint],
     to_hold_rps: float | None,
 ) -> Run:
-    """What a window of the shape showed. `layout` None: of a trace. `to_hold_rps`: a rate below which it must not
-    break."""
+    """What a window of the shape showed. `layout` None: of a trace. `to_hold_rps`: below it, it must not break."""
     name, window = _NAMES[type(shape)], summarize(samples, _CHANGES)
     run = Run(name=name, load=spelled(shape), window=window, usage=usage, verdicts=(), over_time=slices(samples))
     if window.untrusted:

@@ -35,8 +35,7 @@ def make_whole(file: Path, make: Callable[[Path], object]) -> None:
 
 
 def _put(new: Path, file: Path) -> None:
-    """Unlike `tuner.files.write`, which takes the place of what is there, it leaves another process's store as it
-    is."""
+    """Unlike `tuner.files.write`, which replaces what is there, it leaves another process's store as it is."""
     try:
         os.link(new, file)
     except FileExistsError:

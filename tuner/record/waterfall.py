@@ -85,8 +85,7 @@ def _row(row: Row, with_intervals: bool) -> tuple[str, ...]:
 
 
 def _quantile(quantile: Quantile | None, with_interval: bool, is_bucket: bool = False) -> str:
-    """A value that was interpolated in a bucket never stands without it: where there is no room, the bucket stands
-    alone."""
+    """A value that was interpolated in a bucket never stands without it: without room the bucket stands alone."""
     if quantile is None:
         return ""
     low = format_seconds(quantile.low) if quantile.low is not None else None

@@ -1,5 +1,4 @@
-"""The exported manifest: what was deployed and measured, byte for byte, and annotations that say where it comes
-from."""
+"""The exported manifest: what was deployed and measured, byte for byte, and annotations on where it comes from."""
 
 from __future__ import annotations
 

@@ -54,8 +54,7 @@ class StudyEstimate:
 
 
 def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, context: str | None = None) -> Inputs:
-    """Read a search space and everything it names. `namespace` and `context`: of the cluster, None for the current
-    ones.
+    """Read a search space and everything it names. `namespace` and `context`: of the cluster; None: the current ones.
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """

@@ -17,8 +17,7 @@ class Requested:
 
 
 def requested(pods: PodSet) -> Requested:
-    """Sums of the effective requests. A container that requests no CPU or memory is warned of: it costs nothing
-    here."""
+    """Sums of the effective requests. A container without requests is warned of: it costs nothing here."""
     cores = memory_bytes = gpus = 0.0
     warnings: list[str] = []
     for container in (*pods.containers, *pods.added):

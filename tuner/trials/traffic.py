@@ -1,5 +1,4 @@
-"""What a server is sent, and what it has to answer: what travels together from the inputs to every server under
-test."""
+"""What a server is sent, and what it has to answer: what travels together to every system under test."""
 
 from __future__ import annotations
 

@@ -79,8 +79,7 @@ class WorkloadSpec:
     requests: tuple[RequestSource, ...]
     rate_rps: float | None = None
     arrival: Arrival = "poisson"
-    """How gaps are drawn; ``closed``: `connections` users, each of whom waits for the answer before the next
-    request."""
+    """How gaps are drawn; ``closed``: `connections` users, each waits for the answer before the next request."""
     cv: float = 1.0
     """Coefficient of variation of the gaps of ``gamma``."""
     think_s: float = 0.0
@@ -96,8 +95,7 @@ class WorkloadSpec:
     of a running server that offers reflection."""
     proto_where: Where | None = None
     port: str | int | None = None
-    """The port of the serving container that the load goes to, by name or number; None: the usual one of the
-    protocol."""
+    """The serving container's port that the load goes to, by name or number; None: the usual one of the protocol."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str | None = None
     """Model name in the paths of the v2 and tensorflow protocols."""

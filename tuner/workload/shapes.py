@@ -227,8 +227,7 @@ def parse_cv(text: str) -> float:
 
 
 def parse_shape(text: str, trace: Callable[[str], Trace]) -> Rated | Trace:
-    """A shape in its compact spelling; `trace` reads the file of that name. Raises ShapeError, and what `trace`
-    does."""
+    """A shape in its compact spelling; `trace` reads the file of that name. Raises ShapeError, or what `trace` does."""
     kind, colon, rest = text.strip().partition(":")
     if kind not in KINDS:
         raise ShapeError([ShapeMistake(None, f"no shape is called {kind!r}", nearest(kind, KINDS))])

@@ -19,8 +19,7 @@ _SERVED_WITHIN_S = 30.0
 
 
 def install(cluster: Cluster, *names: str) -> None:
-    """Those of the published files, by name (``seldondeployments``), or the Scorer's. Skips where a file is not
-    there."""
+    """Those of the published files, by name (``seldondeployments``), or the Scorer's. Skips where a file is missing."""
     for name in names:
         group = {"seldondeployments": "machinelearning.seldon.io", "inferenceservices": "serving.kserve.io"}
         full = f"{name}.{group.get(name, 'models.example.com')}"

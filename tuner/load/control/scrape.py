@@ -37,8 +37,7 @@ def scrape(urls: Sequence[str], timeout_s: float = 5.0, ask: Exchange = exchange
 
 
 def addresses(urls: Sequence[str], option: str) -> tuple[str, ...]:
-    """The same addresses, each once. Raises InputError with all that no metrics can be read from; `option` gave
-    them."""
+    """The same addresses, each once. Raises InputError with all that have no metrics; `option` gave them."""
     problems = [
         Problem.at(
             option,

@@ -1,5 +1,4 @@
-"""A JSON schema is too slow to hold every answer against it while load is sent: a sample is, when the window is
-over."""
+"""A JSON schema is too slow to hold every answer against it while load is sent: a sample is, after the window."""
 
 from __future__ import annotations
 

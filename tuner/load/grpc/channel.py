@@ -366,8 +366,7 @@ class Channel:
         return bytes(frames)
 
     def _is_ours(self, stream: int) -> bool:
-        """Whether a frame belongs to the call in flight, not to one given up. Raises WireError for no stream of
-        ours."""
+        """Whether a frame belongs to the call in flight, not to one given up. Raises WireError if no stream is ours."""
         if stream == self.stream:
             return self.is_open
         if not stream % 2 or stream > self.stream:

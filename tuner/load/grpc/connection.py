@@ -34,8 +34,7 @@ class KnownAnswer:
 
 
 def known(data: bytes, stream: int) -> KnownAnswer | None:
-    """The answer that `data` begins with, to be known by its bytes; None where frames of others stand between its
-    own."""
+    """The answer `data` begins with, to be known by its bytes; None where frames of others stand between its own."""
     parts, at, begin, data_bytes = [], 0, 0, 0
     while len(data) - at >= HEAD_BYTES:
         high, low, kind, flags, number = HEAD.unpack_from(data, at)
@@ -53,8 +52,7 @@ def known(data: bytes, stream: int) -> KnownAnswer | None:
 
 
 class GrpcReplica(Replica):
-    """One server that is spoken to by gRPC. Windows hand a connection its `wires` and `known`, and ask no more of
-    them."""
+    """One server spoken to by gRPC. Windows hand a connection its `wires` and `known`, and ask no more of them."""
 
     alpn = ("h2",)
 

@@ -1,5 +1,4 @@
-"""URLs of gRPC servers: ``grpc://host:port`` in the clear (HTTP/2 with prior knowledge), ``grpcs://host:port`` over
-TLS.
+"""URLs of gRPC servers: ``grpc://host:port`` in clear (HTTP/2, prior knowledge), ``grpcs://host:port`` over TLS.
 
 What backends tell, ``http://`` and ``https://``, means the same.
 """

@@ -227,8 +227,7 @@ class Connection(asyncio.Protocol):
 
     def _write_now(self, wire: bytes) -> None:
         """Past the transport's queue, which is always empty here, and faster. What the socket does not take at once
-        goes there, and so does all that comes after it. The transport closes the socket only after
-        `connection_lost`."""
+        goes there, and so does all after it. The transport closes the socket only after `connection_lost`."""
         try:
             sent = os.write(self._fd, wire)
         except OSError:  # full, or lost: the transport waits, or tells

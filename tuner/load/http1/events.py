@@ -48,6 +48,5 @@ class EventParser:
 
 
 def events(body: bytes) -> list[bytes]:
-    """The data of all events of a whole body. An event without the blank line that ends it is none. Raises
-    EventsError."""
+    """The data of all events of a whole body. An event without its blank line is none. Raises EventsError."""
     return EventParser().feed(body + b"\n" if body.endswith(b"\r") else body)

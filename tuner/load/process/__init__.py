@@ -1,2 +1,1 @@
-"""The engine behind a pipe: `python -m tuner.load --serve`, here (`local`) or elsewhere, one or several for a
-window."""
+"""The engine behind a pipe: `python -m tuner.load --serve`, here (`local`) or elsewhere, one or several a window."""

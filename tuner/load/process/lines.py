@@ -1,5 +1,4 @@
-"""What is said to `python -m tuner.load --serve`, a line of JSON each: first the target, then one order after the
-other."""
+"""What is said to `python -m tuner.load --serve`, a line of JSON each: first the target, then order by order."""
 
 from __future__ import annotations
 

@@ -44,8 +44,7 @@ class PipedGenerator:
         self._pipe.send(order_line(order))
 
     def hear(self, takes_s: float) -> dict[str, Any]:
-        """The answer to the order that was given first of those unheard, which takes so long. Raises as a `Pipe`
-        does."""
+        """The answer to the first order still unheard, which takes so long. Raises as a `Pipe` does."""
         line = self._pipe.receive(takes_s + _GRACE_S)
         try:
             answer: dict[str, Any] = json.loads(line)

@@ -25,8 +25,7 @@ class GrpcMethod:
     name = "grpc"
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        """`options`: `method` and `descriptors`, a `FileDescriptorSet` in base64. They matter to `encode` and
-        `answer`."""
+        """`options`: `method` and `descriptors`, a `FileDescriptorSet` in base64. For `encode` and `answer`."""
         self._name = options.get("method", "")
         self._descriptors = options.get("descriptors", "")
 

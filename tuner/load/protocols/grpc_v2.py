@@ -54,8 +54,7 @@ class GrpcV2:
         return shipped("open_inference.proto", "inference.GRPCInferenceService/ModelInfer")
 
     def encode(self, body: bytes) -> Request:
-        """Tensors go as typed contents; all of them as raw bytes where one is FP16 or BF16, which have no other
-        form."""
+        """Tensors go as typed contents; all of them as raw bytes where one is FP16 or BF16, which have no other."""
         given = parse_object(body)
         name = self._model or given.get("model_name")
         if not isinstance(name, str) or not name:

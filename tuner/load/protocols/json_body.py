@@ -20,8 +20,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def parse_answer(body: bytes) -> dict[str, Any]:
-    """A server's answer as a dict. Raises ValueError like `parse_object`, and with what it says where that is an
-    error."""
+    """A server's answer as a dict. Raises ValueError like `parse_object`, and with what it says if that is an error."""
     message = parse_object(body)
     if message.get("error"):
         raise ValueError(f"the server says: {shown(message['error'])}")

@@ -66,8 +66,7 @@ class OpenAI:
         return {"object": first.get("object"), "model": first.get("model"), "stream": True}
 
     def event(self, data: bytes) -> Literal["token", "other", "end"]:
-        """What the data of one event is. Raises ValueError, with what the server says, for one that tells of an
-        error."""
+        """What the data of one event is. Raises ValueError, with what the server says, for an error."""
         if data == END:
             return "end"
         message = parse_answer(data)

@@ -63,8 +63,7 @@ def _annotated(workload: Workload, containers: tuple[Container, ...], serving: s
 def _set_by_operator(
     containers: tuple[Container, ...], added: tuple[Container, ...], declaring: Set[str]
 ) -> Iterator[MetricsPort]:
-    """Of the orchestrator, and of the containers that declare none (those in `declaring` do): each gets the next
-    number."""
+    """Of the orchestrator, and of the containers that declare none (`declaring` do): each gets the next number."""
     for one in added:
         if one.name == ENGINE:
             yield MetricsPort(container=one.name, port=_SELDON_ENGINE_PORT, path=_SELDON_PATH)

@@ -1,5 +1,4 @@
-"""What comes out of the models besides reading: the JSON Schema for editors, and the key tables of the
-documentation."""
+"""What comes out of the models besides reading: the JSON Schema for editors, and the documentation's key tables."""
 
 from __future__ import annotations
 
