@@ -15,21 +15,21 @@ import pytest
 from tests.cluster.places import NUMBER
 
 SECONDS = {
-    "test_study_cluster.py": 224,
-    "test_kinds.py": 180,
-    "test_bench_cluster.py": 100,
-    "test_readme_cluster.py": 90,
-    "test_gpu.py": 80,
+    "test_study_cluster.py": 260,
+    "test_kinds.py": 165,
+    "test_failures.py": 110,
+    "test_killed.py": 110,
     "test_apply.py": 75,
-    "test_failures.py": 75,
-    "test_killed.py": 75,
+    "test_bench_cluster.py": 65,
+    "test_gpu.py": 60,
+    "test_readme_cluster.py": 50,
     "test_cluster.py": 50,
+    "test_operators.py": 50,
     "test_conformance.py": 45,
     "test_load_job.py": 45,
+    "test_away.py": 45,
     "test_images.py": 30,
-    "test_operators.py": 30,
     "test_addresses.py": 20,
-    "test_away.py": 20,
 }
 """How long the tests on a cluster take, roughly, by file; others are dealt out by their number of files."""
 

@@ -196,7 +196,7 @@ def test_what_answers_wrongly_is_rolled_back_to_the_last_field_and_owner(
     finally:
         answers.write_bytes(right)
     assert done.status == 1, done.out + done.err
-    assert "rolled back: WrongAnswer" in done.out
+    assert "rolled back: WrongAnswer" in done.out, done.out
     assert "Deployment toy is as it was before" in done.out
     assert "ready again after" in done.out
     assert "-            memory: 80Mi\n+            memory: 64Mi" in done.out
