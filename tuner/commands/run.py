@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tuner
-from tuner.errors import InputError
-from tuner.files import write
+from tuner.errors import InputError, StoreFailure
+from tuner.files import read_input, write
 from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, space_of
@@ -28,6 +28,7 @@ from tuner.uri import masked
 if TYPE_CHECKING:
     from tuner.manifests.model import Rendered
     from tuner.record.mlflow import MlflowRecorder
+    from tuner.trials.journal import Journal
     from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
@@ -71,17 +72,20 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
-    folder = _new_folder(settings.studies, settings.name, space.name)
+    folder, journal = _claim(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
-    with load_source(
-        inputs.backend,
-        study=study_id,
-        place=settings.load,
-        image=settings.load_image,
-        cpus=settings.load_cpus,
-        notice=notice,
-    ) as load:
+    with (
+        journal,
+        load_source(
+            inputs.backend,
+            study=study_id,
+            place=settings.load,
+            image=settings.load_image,
+            cpus=settings.load_cpus,
+            notice=notice,
+        ) as load,
+    ):
         start = StudyStart(
             name=folder.name,
             study_id=study_id,
@@ -105,10 +109,9 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load_image=load.image,
             load_cpus=load.cpus,
         )
-        folder.root.mkdir(parents=True, exist_ok=True)
-        folder.space.write_bytes(space.file.read_bytes())
+        write(folder.space, read_input(space.file), private=True)
         stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
-        return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+        return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> Summary:
@@ -116,25 +119,28 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console
 
     Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
     """
-    from tuner.trials.journal import read
+    from tuner.trials.journal import Journal, read
     from tuner.trials.load_source import load_source
 
     start = read(folder.journal).start
     start = replace(start, budget=_budget(start.budget, settings))
     stores = _Stores(
-        _address(settings.storage_url, start.storage_url, "--storage"),
+        _address(settings.storage_url, _moved_along(start.storage_url, folder), "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
     )
     space = replace(inputs.space, budget=start.budget)
-    with load_source(
-        inputs.backend,
-        study=start.study_id,
-        place=start.load,
-        image=start.load_image,
-        cpus=start.load_cpus,
-        notice=notice,
-    ) as load:
-        return _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+    with (
+        Journal.open(folder.journal) as journal,
+        load_source(
+            inputs.backend,
+            study=start.study_id,
+            place=start.load,
+            image=start.load_image,
+            cpus=start.load_cpus,
+            notice=notice,
+        ) as load,
+    ):
+        return _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def summary_of(
@@ -174,6 +180,13 @@ def _address(given: str | None, recorded: str, option: str) -> str:
     return given or recorded
 
 
+def _moved_along(storage_url: str, folder: StudyFolder) -> str:
+    """The address of Optuna's store; of the one in the study's folder, where the folder is now."""
+    own = folder.storage_url.rpartition("/")[2]
+    in_folder = storage_url.startswith("sqlite:///") and storage_url.endswith(f"/{folder.name}/{own}")
+    return folder.storage_url if in_folder else storage_url
+
+
 def page_of(folder: StudyFolder, tracking_uri: str) -> str:
     """Path, below an MLflow server's address, of the page that compares a study's trials."""
     from tuner.space.file.read import read as read_space
@@ -187,6 +200,7 @@ def page_of(folder: StudyFolder, tracking_uri: str) -> str:
 
 def _go(
     folder: StudyFolder,
+    journal: Journal,
     start: StudyStart,
     stores: _Stores,
     load: LoadSource,
@@ -202,7 +216,6 @@ def _go(
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
     from tuner.trials.clock import RealClock
-    from tuner.trials.journal import Journal
     from tuner.trials.life import TrialRunner
     from tuner.trials.quiet import leave_servers_alone
     from tuner.trials.traffic import ExpectedAnswers
@@ -215,46 +228,48 @@ def _go(
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
 
-    with Journal.open(folder.journal) as journal:
-        gate = Gate()
-        recorders = [console]
-        if stores.tracking_uri is not None:
-            mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
-            recorders.append(Background(mlflow, gate, notice, study=folder.name))
-        study = Study(
-            start=start,
-            advisor=OptunaAdvisor(
-                start=replace(start, storage_url=stores.storage_url),
-                space=space,
-                baseline=inputs.baseline,
-                render=partial(render, space, inputs.manifest),
-                infeasible=infeasible,
-            ),
-            journal=journal,
-            recorders=recorders,
-            clock=RealClock(),
-            notice=notice,
-        )
-        runner = TrialRunner(
+    if journal.torn:
+        aside = f"{folder.journal.name}.torn"
+        notice(f"{folder.journal}: a crash left {journal.torn} bytes of an unfinished line, now set aside in {aside}")
+    gate = Gate()
+    recorders = [console]
+    if stores.tracking_uri is not None:
+        mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
+        recorders.append(Background(mlflow, gate, notice, study=folder.name))
+    study = Study(
+        start=start,
+        advisor=OptunaAdvisor(
+            start=replace(start, storage_url=stores.storage_url),
             space=space,
-            backend=backend,
-            generator=load.generator,
-            traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
-            folder=folder,
-            study_id=start.study_id,
-            clock=RealClock(),
-            quiet=gate,
-            on_stage=console.stage,
-            on_rate=study.fix_rate,
-            rate_rps=space.workload.rate_rps or study.rate_rps,
-        )
+            baseline=inputs.baseline,
+            render=partial(render, space, inputs.manifest),
+            infeasible=infeasible,
+        ),
+        journal=journal,
+        recorders=recorders,
+        clock=RealClock(),
+        notice=notice,
+    )
+    runner = TrialRunner(
+        space=space,
+        backend=backend,
+        generator=load.generator,
+        traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
+        folder=folder,
+        study_id=start.study_id,
+        clock=RealClock(),
+        quiet=gate,
+        on_stage=console.stage,
+        on_rate=study.fix_rate,
+        rate_rps=space.workload.rate_rps or study.rate_rps,
+    )
 
-        if space.workload.rate_rps is not None and study.rate_rps is None:
-            study.fix_rate(space.workload.rate_rps)
-        try:
-            summary = study.run(runner.run)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
+    if space.workload.rate_rps is not None and study.rate_rps is None:
+        study.fix_rate(space.workload.rate_rps)
+    try:
+        summary = study.run(runner.run)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
     if summary.choice is not None:
         write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
@@ -274,26 +289,45 @@ def _budget(budget: Budget, settings: StudySettings) -> Budget:
     return replace(budget, **{name: value for name, value in said.items() if value is not None})
 
 
-def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
-    """A folder in which no study has begun: the name asked for, or the space's with the next free number."""
+def _claim(studies: Path, name: str | None, default: str) -> tuple[StudyFolder, Journal]:
+    """A folder in which no study has begun, and its journal, which no other process can have: of the name asked for,
+    or of the space's with the next free number. Raises InputError, StoreFailure."""
+    from tuner.trials.folder import checked_name
+
     if name is not None:
-        if _begun(studies / name):
+        folder = StudyFolder(studies / checked_name(name))
+        journal = _unbegun(folder)
+        if journal is None:
             fix = f"go on with `tune resume {name}`, or choose another name"
-            raise InputError.at(studies / name, "a study is there already", fix)
-        return StudyFolder(studies / name)
+            raise InputError.at(folder.root, "a study is there already", fix)
+        return folder, journal
     names = (default if number == 1 else f"{default}-{number}" for number in count(1))
-    return StudyFolder(next(studies / free for free in names if not _begun(studies / free)))
+    for folder in (StudyFolder(studies / free) for free in names):
+        try:
+            journal = _unbegun(folder)
+        except (InputError, StoreFailure):  # another process has just taken it; or it is damaged, and not ours to mend
+            if not folder.journal.exists():
+                raise
+            continue
+        if journal is not None:
+            return folder, journal
+    raise AssertionError  # numbers do not end
 
 
-def _begun(folder: Path) -> bool:
-    """Whether a study is there; one that was killed before its first line was written is not."""
-    from tuner.trials.journal import read
+def _unbegun(folder: StudyFolder) -> Journal | None:
+    """The journal of a folder, where none is in it or one that was killed before its first line; None: a study, or
+    something else, is there."""
+    from tuner.trials.journal import Journal
 
-    journal = StudyFolder(folder).journal
-    if not journal.exists():
-        return folder.exists() and any(folder.iterdir()) and not StudyFolder(folder).space.exists()
-    try:
-        read(journal)
-    except InputError:
-        return False
-    return True
+    if (
+        not folder.journal.exists()
+        and folder.root.exists()
+        and not folder.space.exists()
+        and any(folder.root.iterdir())
+    ):
+        return None
+    journal = Journal.open(folder.journal)
+    if journal.start is None:
+        return journal
+    journal.close()
+    return None
