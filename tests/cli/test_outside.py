@@ -136,3 +136,35 @@ def test_sequences_of_a_server_do_not_reach_the_terminal(tune: Tune) -> None:
         assert "\x1b" not in text
         assert "u001b" not in text
         assert "owned" not in text
+
+
+def test_secrets_of_the_manifest_stay_out_of_mlflow_and_its_copies_private(tune: Tune) -> None:
+    space = quick_space(tune.folder)
+    manifest = space / "deployment.yaml"
+    secrets = "- {name: DB_PASSWORD, value: hunter22}\n            - {name: PLAIN, value: tellnoone}\n            "
+    manifest.write_text(manifest.read_text().replace("- name: TOY_WORKERS", f"{secrets}- name: TOY_WORKERS"))
+    assert "hunter22" in manifest.read_text()
+    done = tune("run", space, "--trials", "1", "--confirm", "0", "--mask", "PLAIN")
+    assert done.status in (0, 1), done.err
+    assert f"{manifest}: literal values that look secret: DB_PASSWORD (line " in done.err
+    assert "PLAIN (line " in done.err
+    recorded = [path for path in (tune.folder / "mlartifacts").rglob("*") if path.is_file()]
+    assert any(path.name == "manifest.yaml" for path in recorded)
+    for path in (*recorded, tune.folder / "mlflow.db"):
+        content = path.read_bytes()
+        assert b"hunter22" not in content, path
+        assert b"tellnoone" not in content, path
+    study = tune.folder / "studies" / "toy"
+    assert (study / "trials" / "0000" / "manifest.yaml").read_bytes() == manifest.read_bytes()
+    for path in (study / "trials" / "0000" / "manifest.yaml", study / "journal.jsonl", study / "report.json"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_driver_that_is_missing_is_named_before_anything_starts(tune: Tune) -> None:
+    space = quick_space(tune.folder)
+    done = tune("run", space, "--storage", "oracle://me:p/w@db/x", "--tracking-uri", "mysql://me:p/w@db/x")
+    assert done.status == 2, done.err
+    assert "--storage: the driver of oracle://***@db/x is not installed" in done.err
+    assert "--tracking-uri: the driver of mysql://***@db/x is not installed" in done.err
+    assert "install the package mysqlclient" in done.err
+    assert not (tune.folder / "studies").exists()

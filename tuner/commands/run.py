@@ -26,13 +26,14 @@ from tuner.trials.model import StudyStart
 from tuner.uri import masked
 
 if TYPE_CHECKING:
-    from tuner.manifests.model import Rendered
+    from tuner.manifests.model import Manifest, Rendered
     from tuner.record.mlflow import MlflowRecorder
     from tuner.trials.journal import Journal
     from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+_SECRETS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ class StudySettings:
     """Image of the load generator in the cluster; None: this version's."""
     load_cpus: int = 1
     """Of the load generator in the cluster, an engine process each."""
+    mask: tuple[str, ...] = ()
+    """Names whose values in the manifest are secret, besides those that look so."""
 
 
 def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
@@ -70,6 +73,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     from tuner.space.digest import input_digest
     from tuner.trials.load_source import load_source
 
+    _must_have_drivers(settings)
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
     folder, journal = _claim(settings.studies, settings.name, space.name)
@@ -108,7 +112,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
+            mask=settings.mask,
         )
+        if (told := _secrets_told(inputs.manifest, settings)) is not None:
+            notice(told)
         write(folder.space, read_input(space.file), private=True)
         stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
         return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
@@ -122,6 +129,7 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console
     from tuner.trials.journal import Journal, read
     from tuner.trials.load_source import load_source
 
+    _must_have_drivers(settings)
     start = read(folder.journal).start
     start = replace(start, budget=_budget(start.budget, settings))
     stores = _Stores(
@@ -162,6 +170,35 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     uri = absolute(_address(tracking_uri, summary.start.tracking_uri or DEFAULT_TRACKING_URI, "--tracking-uri"))
     recorder = _mlflow(uri, folder, space_of(folder, summary.start))
     return uri, sync(summary.start, summary.trials, recorder, summary)
+
+
+def _must_have_drivers(settings: StudySettings) -> None:
+    """Raises InputError where a database's driver is not installed: it would be missed after the first trial."""
+    addresses = (("--storage", settings.storage_url), ("--tracking-uri", settings.tracking_uri))
+    databases = [(option, url) for option, url in addresses if url and not url.startswith(("sqlite:", "http", "file:"))]
+    if not databases:
+        return
+    from tuner.study.store import driver_problem
+
+    problems = [found for option, url in databases if (found := driver_problem(url, option)) is not None]
+    if problems:
+        raise InputError(problems)
+
+
+def _secrets_told(manifest: Manifest, settings: StudySettings) -> str | None:
+    """That the manifest has literal secrets, and what becomes of them; None: it has none."""
+    from tuner.manifests.secret_values import secret_values
+
+    found = secret_values(manifest.text, settings.mask)
+    if not found:
+        return None
+    named = ", ".join(dict.fromkeys(f"{one.name} (line {one.line})" for one in found[:_SECRETS_NAMED]))
+    more = f" and {len(found) - _SECRETS_NAMED} more" if len(found) > _SECRETS_NAMED else ""
+    where = "masked in what MLflow gets, " if settings.tracking_uri is not None else ""
+    return (
+        f"{manifest.file}: literal values that look secret: {named}{more}; {where}kept in the manifests of the "
+        "study's folder, which only you may read; a Secret and valueFrom keep them out of both"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +309,7 @@ def _go(
         raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
     if summary.choice is not None:
-        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
+        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode(), private=True)
     return summary
 
 

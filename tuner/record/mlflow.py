@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StoreFailure
+from tuner.manifests.secret_values import masked as masked_text
+from tuner.manifests.secret_values import secret_values
 from tuner.record import rows
 from tuner.record.store_file import make_whole
 from tuner.record.uri import absolute, sqlite_file, sqlite_uri
@@ -314,10 +316,14 @@ class MlflowRecorder:
             client.log_batch(run_id, (), *_apart(rest), synchronous=True)
 
     def _log_texts(self, client: MlflowClient, run_id: str, texts: Mapping[str, str]) -> None:
+        """Without the literal secrets of the manifest, which others than its readers may see there."""
+        names = self._start.mask if self._start is not None else ()
+        manifest = _text(self._space.manifest)
+        values = [one.value for one in secret_values(manifest, names)]
         for name, text in texts.items():
             if text:
                 self._between()
-                client.log_text(run_id, text, name)
+                client.log_text(run_id, masked_text(text, names, values), name)
 
     def _log_tail(self, trial: Trial) -> str:
         text = _text(self._folder.log(trial.number))

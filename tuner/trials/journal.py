@@ -81,7 +81,7 @@ class Journal:
                 lock = _lock(path)
                 opened.callback(os.close, lock)
                 created = created or not path.exists()
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 opened.callback(os.close, file)
                 if created:
                     sync_folder(path.parent)
@@ -275,7 +275,8 @@ def _cut(path: Path, file: int, replay: _Replay) -> None:
     """Keep the torn tail aside, then cut it off."""
     if not replay.tail:
         return
-    with path.with_name(path.name + ".torn").open("ab") as aside:
+    aside_file = os.open(path.with_name(path.name + ".torn"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(aside_file, "wb") as aside:
         aside.write(replay.tail)
         aside.flush()
         os.fsync(aside.fileno())

@@ -85,7 +85,7 @@ class TrialRunner:
         begin = self.clock.now()
         watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
-        write(self.folder.manifest(number), rendered.text.encode())
+        write(self.folder.manifest(number), rendered.text.encode(), private=True)
         pods = pods_of(self.space, rendered)
         outcome = self._outcome(Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods), watch)
         duration_s = self.clock.now() - begin
@@ -130,7 +130,7 @@ class TrialRunner:
         def on_end(running: Running) -> None:
             watch.stop()
             log = last_bytes(printable(running.logs(LOG_LINES)), _LOG_BYTES)
-            write(self.folder.log(deployment.trial), log.encode(errors="replace"))
+            write(self.folder.log(deployment.trial), log.encode(errors="replace"), private=True)
             watch.start()
 
         watch.start()
