@@ -102,6 +102,7 @@ class MlflowRecorder:
         self._start: StudyStart | None = None
         self._found: _Study | None = None
         self._seen: dict[int, Trial] = {}
+        self._front = rows.FrontSoFar()
 
     def started(self, start: StudyStart) -> None:
         self._start = start
@@ -138,10 +139,9 @@ class MlflowRecorder:
         self._start = summary.start
         self.write_missing(summary.trials)
         with self._store() as study:
-            for trial in summary.trials:
-                tags = rows.verdict_tags(trial, summary)
-                self._log(study.client, study.runs[trial.number].run_id, tags=tags)
-                study.runs[trial.number].pareto = tags["pareto"]
+            for number, tags in rows.verdict_tags(summary).items():
+                self._log(study.client, study.runs[number].run_id, tags=tags)
+                study.runs[number].pareto = tags["pareto"]
             self._write_summary(study, summary)
 
     @contextmanager
@@ -253,7 +253,8 @@ class MlflowRecorder:
         """While the study runs: which feasible trials no other one beats; `closed` has the last word."""
         if self._start is None:
             return
-        best = rows.undominated(tuple(self._seen.values()), self._start.objectives)
+        self._front.add(self._seen.values(), self._start.objectives)
+        best = self._front.numbers
         for number, run in study.runs.items():
             pareto = "true" if number in best else "false"
             if number in self._seen and run.pareto != pareto:
