@@ -29,8 +29,8 @@ SERVED = frozenset(
 )
 """Kinds whose pods answer requests; a Service of Knative's and a Model of Seldon's are told by their group."""
 _OTHER_SERVED = re.compile(r"serving\.knative\.dev/|mlops\.seldon\.io/")
-_KIND = re.compile(r"""^[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?(\w+)""", re.MULTILINE)
-_GROUP = re.compile(r"""^[ \t-]*["']?apiVersion["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
+_KIND = re.compile(r"""(?:^|[{,])[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?(\w+)""", re.MULTILINE)
+_GROUP = re.compile(r"""(?:^|[{,])[ \t-]*["']?apiVersion["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
 _RUNS = re.compile(r"(?i)\b(image|modelUri|storageUri|implementation|modelFormat|model)\b[\"']?\s*:")
 SUFFIXES = (".yaml", ".yml", ".json")
 
