@@ -184,7 +184,6 @@ def test_seldons_switches_are_written_where_the_operator_reads_them() -> None:
             '  name: iris\n  annotations: {seldon.io/no-engine: "true"}\n',
             "does not read seldon.io/no-engine here",
         ),
-        ("spec:\n", 'spec:\n  annotations: {seldon.io/engine-separate-pod: "true"}\n', "into pods of its own"),
         (
             "      replicas: 1\n",
             "      annotations: {seldon.io/svc-name: iris}\n",
@@ -421,6 +420,17 @@ def test_of_several_component_specs_one_is_tuned() -> None:
     assert model.replicas(obj) == (("spec", "predictors", 0, "componentSpecs", 1, "replicas"),)
 
 
+def test_past_an_orchestrator_in_other_pods_the_load_goes_to_the_model() -> None:
+    text = SELDON.replace("spec:\n", 'spec:\n  annotations: {seldon.io/engine-separate-pod: "true"}\n', 1)
+    kind, obj = known(first(text)), first(text)
+    assert [place.name for place in kind.containers(obj)] == ["classifier"]
+    assert kind.obstacles(obj) == ()
+    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000)
+    assert kind.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
+    (said,) = kind.remarks(obj)
+    assert said == "the load goes straight to container classifier: the orchestrator stands in other pods"
+
+
 def test_an_explainers_pods_are_not_measured() -> None:
     text = SELDON.replace("      replicas: 1\n", "      replicas: 1\n      explainer: {type: AnchorTabular}\n")
     assert check(space(integer("x", "replicas"), container="classifier"), manifest(text)) == ()
@@ -437,6 +447,12 @@ def test_of_predictor_and_transformer_one_is_tuned() -> None:
         assert chosen.selector(obj) == f"serving.kserve.io/inferenceservice=iris,component={part}"
         found = pods(space(tuned=f"InferenceService/iris/{part}"), rendered(text))
         assert (found.replicas, found.component) == (replicas, part)
+
+
+def test_an_older_form_of_kserves_is_told() -> None:
+    text = INFERENCE[: INFERENCE.index("spec:")] + "spec: {default: {predictor: {sklearn: {storageUri: x}}}}\n"
+    (found, *_) = check(space(integer("x", "replicas")), manifest(text))
+    assert "spec.default is of v1alpha2, which KServe serves no longer" in found.message
 
 
 def test_a_predictor_over_several_nodes_is_told() -> None:

@@ -421,3 +421,19 @@ def test_before_a_transformer_the_predictor_is_chosen(tmp_path: Path) -> None:
     assert space.tuned == "InferenceService/iris/predictor"
     space, _ = proposed(tmp_path, text, workload="InferenceService/iris/transformer")
     assert space.tuned == "InferenceService/iris/transformer"
+
+
+def test_under_grpc_load_the_workers_for_grpc_vary(tmp_path: Path) -> None:
+    text = seldon("{name: p, implementation: SKLEARN_SERVER, modelUri: x}", protocol="  transport: grpc\n")
+    space, written = proposed(tmp_path, text)
+    assert (space.workload.protocol, space.workload.port) == ("seldon-grpc", 5001)
+    assert [parameter.name for parameter in space.parameters] == ["grpc_workers", "grpc_threads", "replicas"]
+    assert "# workers:" in written
+
+
+def test_what_the_orchestrator_does_itself_is_no_server(tmp_path: Path) -> None:
+    graph = "{name: all, implementation: AVERAGE_COMBINER, children: [{name: a, type: MODEL}, {name: b, type: MODEL}]}"
+    containers = "[{name: a, image: 'a:1'}, {name: b, image: 'b:1'}]"
+    space, written = proposed(tmp_path, seldon(graph, f"componentSpecs: [{{spec: {{containers: {containers}}}}}]"))
+    assert space.container == "a"
+    assert "all" not in written.partition("parameters:")[0]

@@ -60,7 +60,9 @@ class InferenceServiceKind(WorkloadKind):
             if isinstance(spec := at(obj, (*self._path, key)), Mapping)
         )
         named = {place.name for place in models}
-        beside = places(obj, (*self._path, "containers"))
+        beside = (
+            Place(name=place.name or _CONTAINER, path=place.path) for place in places(obj, (*self._path, "containers"))
+        )
         return models + tuple(place for place in beside if place.name not in named)
 
     def container(self, obj: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
@@ -117,6 +119,14 @@ class InferenceServiceKind(WorkloadKind):
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         return tuple(self._obstacles(obj))
 
+    def remarks(self, obj: Mapping[str, Any]) -> tuple[str, ...]:
+        said = []
+        if self._part == "predictor" and mapping(obj, ("spec", "transformer")):
+            said.append("the load goes straight to the predictor: requests are those that the transformer sends on")
+        if mapping(obj, ("spec", "explainer")):
+            said.append("the explainer is deployed as it stands, and asked nothing")
+        return tuple(said)
+
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
         least, most = at(obj, (*self._path, "minReplicas")), at(obj, (*self._path, "maxReplicas"))
         if most and most != (1 if least is None else least):
@@ -155,7 +165,12 @@ class InferenceServiceKind(WorkloadKind):
         return None if named is None else str(named)
 
     def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
-        if not mapping(obj, ("spec", "predictor")):
+        if mapping(obj, ("spec", "default")):
+            message = "spec.default is of v1alpha2, which KServe serves no longer"
+            yield Obstacle(
+                path=("spec", "default"), message=message, fix="write what is below it as v1beta1 has it: spec"
+            )
+        elif not mapping(obj, ("spec", "predictor")):
             fix = "add the model's predictor, with its modelFormat and storageUri"
             yield Obstacle(path=("spec",), message="no predictor", fix=fix)
         if mapping(obj, ("spec", "predictor", "workerSpec")):

@@ -103,6 +103,10 @@ class WorkloadKind(Protocol):
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]: ...
 
+    def remarks(self, obj: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """Sentences on what a trial of the object does otherwise than its clients see it."""
+        return ()
+
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
         """Where the object itself asks for its replicas to be scaled."""
         return None

@@ -89,7 +89,7 @@ class SeldonDeploymentKind(WorkloadKind):
                 found += [self._with_args(obj, place) for place in places(obj, path)]
         if not chosen:
             found += self._made_by_the_operator(obj)
-            if self._has_engine(obj):
+            if self._has_engine(obj) and not _engine_apart(obj):
                 path = (*self._predictor(obj), "svcOrchSpec")
                 found.append(Place(name=ENGINE, path=path, injected=True))
         return tuple(found)
@@ -180,6 +180,19 @@ class SeldonDeploymentKind(WorkloadKind):
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         return tuple(self._obstacles(obj))
 
+    def remarks(self, obj: Mapping[str, Any]) -> tuple[str, ...]:
+        said = []
+        served = self._served(obj)
+        if self._is_direct(obj) and served is not None:
+            said.append(f"the load goes straight to container {served}: the orchestrator stands in other pods")
+        elif self._spec(obj) is not None:
+            said.append("the graph's other pods are deployed as they stand, and answer as the orchestrator asks them")
+        if len(mappings(obj, ("spec", "predictors"))) > 1:
+            said.append("the other predictors are deployed as they stand, and asked nothing")
+        if mapping(obj, (*self._predictor(obj), "explainer")):
+            said.append("the explainer is deployed as it stands, and asked nothing")
+        return tuple(said)
+
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
         chosen = self._spec(obj)
         for index, component in mappings(obj, (*self._predictor(obj), "componentSpecs")):
@@ -205,7 +218,7 @@ class SeldonDeploymentKind(WorkloadKind):
         """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port; that of
         the chosen container where the orchestrator is in other pods."""
         served = self._served(obj)
-        if self._spec(obj) and served is not None:
+        if self._is_direct(obj) and served is not None:
             return Service(name=self._own_service(obj, served), port=self._ports(obj, served)[0])
         port = _ENGINE_PORT if self._has_engine(obj) else self._model_port(obj)
         return Service(name=self._predictor_service(obj), port=port)
@@ -214,7 +227,7 @@ class SeldonDeploymentKind(WorkloadKind):
         """Of all its pods or, where they are not all of one Deployment, of those behind the Service."""
         whole = f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
         served = self._served(obj)
-        if self._spec(obj) and served is not None:
+        if self._is_direct(obj) and served is not None:
             return f"{whole},seldon-app-svc-{served}={self._own_service(obj, served)}"
         explained = bool(mapping(obj, (*self._predictor(obj), "explainer")))
         if self._component is not None or explained:
@@ -237,6 +250,10 @@ class SeldonDeploymentKind(WorkloadKind):
             if wanted and _first_container(obj, self._predictor(obj), index) == wanted:
                 return index
         return None
+
+    def _is_direct(self, obj: Mapping[str, Any]) -> bool:
+        """The orchestrator stands in other pods, so that the load goes past it."""
+        return bool(self._spec(obj)) or (_engine_apart(obj) and self._has_engine(obj))
 
     def _served(self, obj: Mapping[str, Any]) -> str | None:
         """The first container of the component that the graph knows: only those have Services."""
@@ -336,12 +353,6 @@ class SeldonDeploymentKind(WorkloadKind):
                     message=f"{_SERVICE_NAME} gives the Service of every trial one name, perhaps that of one in use",
                     fix="leave it out here, and add it to the exported manifest",
                 )
-        if _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE)):
-            yield Obstacle(
-                path=("spec", "annotations", _SEPARATE_ENGINE),
-                message=f"{_SEPARATE_ENGINE} puts the orchestrator into pods of its own",
-                fix="leave it out: the orchestrator then stands beside the model",
-            )
         for path in (("metadata", "annotations"), ("spec", "annotations")):
             if _NO_ENGINE in mapping(obj, path):
                 yield Obstacle(
@@ -396,6 +407,10 @@ def _named(name: str) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return f"seldon-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def _engine_apart(obj: Mapping[str, Any]) -> bool:
+    return _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE))
 
 
 def _is_on(switch: Any) -> bool:

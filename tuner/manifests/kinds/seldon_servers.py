@@ -21,9 +21,10 @@ IMPLEMENTATIONS: Mapping[str, Mapping[str, str]] = {
 }
 """The repository of the image by protocol. An administrator may have added others."""
 
-NO_SERVERS = frozenset({"", "UNKNOWN_IMPLEMENTATION", "SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST"})
-"""Words of the same field that start no server: the first two say nothing, the orchestrator does what the others say.
-"""
+NO_SERVERS = frozenset(
+    {"", "UNKNOWN_IMPLEMENTATION", "SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER"}
+)
+"""Words of the same field that start no server: the first two say nothing, the others the orchestrator does itself."""
 
 PROTOCOLS = {"tensorflow": "tensorflow", "kfserving": "v2", "v2": "v2"}
 """As search spaces spell them; any other is Seldon's own."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from tuner.manifests import address, knobs
@@ -18,15 +20,16 @@ from tuner.manifests.survey.line import Line, around, plain, spelled
 from tuner.manifests.survey.resources import resources
 from tuner.manifests.workload import Workload
 from tuner.space.model import IntRange
+from tuner.workload.model import GRPC_PROTOCOLS
 from tuner.yaml.scalars import flow
 
 _SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 
 
-def parameters(choice: Choice, objects: Sequence[Any]) -> tuple[Line, ...]:
-    """In the order in which they are written; each name once."""
+def parameters(choice: Choice, objects: Sequence[Any], protocol: str) -> tuple[Line, ...]:
+    """In the order in which they are written; each name once. `protocol`: of the load."""
     found: dict[str, Line] = {}
-    for line in _lines(choice, objects):
+    for line in _lines(choice, objects, grpc=protocol in GRPC_PROTOCOLS):
         found.setdefault(line.name, line)
     there = {line.name for line in found.values() if line.proposed}
     return tuple(line for line in found.values() if line.when is None or _condition(line) in there or not line.proposed)
@@ -36,13 +39,14 @@ def _condition(line: Line) -> str:
     return (line.when or "").strip("{").partition(":")[0]
 
 
-def _lines(choice: Choice, objects: Sequence[Any]) -> Iterator[Line]:
+def _lines(choice: Choice, objects: Sequence[Any], *, grpc: bool) -> Iterator[Line]:
     if choice.place is not None:
-        own = _Container(objects, choice.workload, choice.place, choice.found)
+        own = _Container(objects, choice.workload, choice.place, choice.found, grpc=grpc)
         yield from own.knobs()
         for other in choice.containers[1:]:
-            if choice.workload.kind.role(choice.workload.obj, other.place) is not None:
-                yield from _Container(objects, choice.workload, other.place, other.found).in_the_same_graph()
+            in_graph = choice.workload.kind.role(choice.workload.obj, other.place) is not None
+            if in_graph and other.place.name != choice.place.name:
+                yield from _Container(objects, choice.workload, other.place, other.found, grpc=grpc).in_the_same_graph()
         yield replicas(choice.workload, objects)
         yield from resources(own.present)
     else:
@@ -67,7 +71,10 @@ def replicas(workload: Workload, objects: Sequence[Any]) -> Line:
 class _Container:
     """One container, and what can be set there."""
 
-    def __init__(self, objects: Sequence[Any], workload: Workload, place: Place, found: Recognised) -> None:
+    def __init__(
+        self, objects: Sequence[Any], workload: Workload, place: Place, found: Recognised, *, grpc: bool
+    ) -> None:
+        self.grpc = grpc
         self.objects, self.workload, self.place, self.found = list(objects), workload, place, found
         self.spec = workload.kind.container(workload.obj, place)
         self.hardware = hardware(self.spec)
@@ -87,17 +94,10 @@ class _Container:
                 yield self._line(knob, knob.targets[0])
 
     def in_the_same_graph(self) -> Iterator[Line]:
-        """Of a container that requests pass on their way: the server's first knob, the others as comments."""
-        for index, line in enumerate(self.knobs()):
+        """Of a container that requests pass on their way: only the server's first knob, or there would be too many."""
+        for line in islice((line for line in self.knobs() if line.proposed), 1):
             name = f"{self.place.name.replace('-', '_')}_{line.name}"
-            yield Line(
-                name=name,
-                domain=line.domain,
-                targets=line.targets,
-                comment=line.comment,
-                proposed=line.proposed and index == 0,
-                container=self.place.name,
-            )
+            yield replace(line, name=name, container=self.place.name)
 
     def _useful(self, knob: ServerKnob) -> bool:
         """Only under its conditions, but always where the manifest sets it."""
@@ -144,9 +144,16 @@ class _Container:
             domain=spelled(domain),
             targets=(target,),
             comment=knob.meaning + now,
-            proposed=knob.proposed or present is not None,
+            proposed=present is not None or self._is_proposed(knob),
             when=_when(knob),
         )
+
+    def _is_proposed(self, knob: ServerKnob) -> bool:
+        """Of a server with workers of its own for gRPC, those that answer the load."""
+        names = {other.name for other in self.found.server.knobs} if self.found.server else set()
+        if knob.name.startswith("grpc_") and knob.name.removeprefix("grpc_") in names:
+            return self.grpc
+        return knob.proposed and not (self.grpc and f"grpc_{knob.name}" in names)
 
 
 def _when(knob: ServerKnob) -> str | None:

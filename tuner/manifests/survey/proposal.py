@@ -43,12 +43,12 @@ def propose(
         choice = choose(objects, workload=workload, container=container)
     except NoWorkload as error:
         raise InputError([error.at(Where(file=str(manifest.file)))]) from None
-    lines = parameters(choice, objects)
+    traffic = Traffic(choice)
+    lines = parameters(choice, objects, traffic.protocol)
     if not any(line.proposed for line in lines):
         message = "nothing in it that could be tuned"
         raise InputError.at(manifest.file, message, "give its container resources or env")
     path = manifest.file.name if relative_to is None else os.path.relpath(manifest.file, relative_to)
-    traffic = Traffic(choice)
     return Proposal(
         space="\n".join(_text(choice, lines, traffic, path)), request=traffic.request(), said=tuple(_said(choice))
     )
@@ -69,6 +69,8 @@ def _text(choice: Choice, lines: tuple[Line, ...], traffic: Traffic, path: str) 
     if choice.place:
         yield f"container: {plain(choice.place.name)}"
         yield from _alternatives("beside it:", [str(other) for other in choice.containers[1:]])
+    for sentence in workload.kind.remarks(workload.obj):
+        yield f"# {sentence}"
     yield ""
     yield "parameters:  # what may vary, and where it is written in the manifest"
     for line in lines:
@@ -95,6 +97,7 @@ def _alternatives(word: str, names: list[str]) -> Iterator[str]:
 
 
 def _said(choice: Choice) -> Iterator[str]:
+    yield from choice.workload.kind.remarks(choice.workload.obj)
     if len(choice.workloads) > 1:
         others = listed(one.spelled for one in choice.workloads if one.spelled != choice.workload.spelled)
         yield f"{choice.workload.spelled} was chosen; --workload chooses another: {others}"

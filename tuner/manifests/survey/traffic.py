@@ -33,8 +33,9 @@ class Traffic:
 
     def _model(self) -> str:
         workload, place = self.choice.workload, self.choice.place
-        told = workload.kind.model_name(workload.obj, place) if place else None
-        return model_name(self.choice.found) or told or workload.name
+        by_operator = workload.kind.model_name(workload.obj, place) if place else None
+        told, usual = model_name(self.choice.found), self.server.model.usual if self.server else None
+        return (told if told != usual else None) or by_operator or told or workload.name
 
     def section(self) -> Iterator[str]:
         """The lines of a search space's workload."""
