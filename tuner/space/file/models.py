@@ -530,7 +530,8 @@ class ImageKeys(Keys):
     """How this machine runs what an image holds."""
 
     command: Annotated[tuple[str, ...], _COMMAND] = key(
-        "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
+        "what is run in place of the image's program and the manifest's `command`, a list or one line; `args` follow it",
+        "the manifest's",
     )
     requirements: Annotated[v.File, AfterValidator(Path.resolve)] = key(
         "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
