@@ -8,7 +8,7 @@ from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, intege
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
 from tuner.manifests.kinds import KINDS, Place, Service, WorkloadKind, kind_of
-from tuner.manifests.kinds.model import at
+from tuner.manifests.kinds.model import at, count
 from tuner.manifests.pods import pods
 from tuner.manifests.render import render
 from tuner.space.model import Configuration, Parameter
@@ -19,7 +19,81 @@ from tuner.yaml.tree import load_all
 STATEFUL = DEPLOYMENT.replace("kind: Deployment", "kind: StatefulSet").replace(
     "spec:\n", "spec:\n  serviceName: iris\n", 1
 )
-TEXTS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL, "SeldonDeployment": SELDON, "InferenceService": INFERENCE}
+REPLICA = DEPLOYMENT.replace("kind: Deployment", "kind: ReplicaSet")
+ROLLOUT = DEPLOYMENT.replace("apps/v1", "argoproj.io/v1alpha1").replace("kind: Deployment", "kind: Rollout")
+CONFIG = (
+    DEPLOYMENT.replace("apps/v1", "apps.openshift.io/v1")
+    .replace("kind: Deployment", "kind: DeploymentConfig")
+    .replace("selector: {matchLabels: {app: iris}}", "selector: {app: iris}")
+)
+_CONTAINER = """\
+name: classifier
+image: iris:1
+args: [--log-level, info]
+env: [{name: GUNICORN_WORKERS, value: "2"}]
+ports: [{name: http, containerPort: 9000}]
+resources:
+  limits: {cpu: "1", memory: 512Mi, nvidia.com/gpu: "1"}
+  requests: {cpu: "1"}
+"""
+_SERVICE = """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: iris}
+spec: {selector: {app: iris}, ports: [{name: http, port: 80, targetPort: http}]}
+"""
+
+
+def _within(text: str, indent: int) -> str:
+    """The container as the only item of a list, at that indentation."""
+    lines = _CONTAINER.splitlines()
+    return text + "\n".join(" " * indent + ("- " if n == 0 else "  ") + line for n, line in enumerate(lines)) + "\n"
+
+
+POD = _within("apiVersion: v1\nkind: Pod\nmetadata: {name: iris, labels: {app: iris}}\nspec:\n  containers:\n", 2) + (
+    _SERVICE
+)
+KNATIVE = _within(
+    "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: iris}\nspec:\n  template:\n    metadata:\n"
+    '      annotations: {autoscaling.knative.dev/min-scale: "1", autoscaling.knative.dev/max-scale: "1"}\n'
+    "    spec:\n      containers:\n",
+    6,
+)
+GROUPS = (
+    _within(
+        "apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: iris}\nspec:\n  replicas: 1\n"
+        "  leaderWorkerTemplate:\n    size: 3\n    leaderTemplate:\n      metadata: {labels: {app: iris}}\n"
+        "      spec:\n        containers:\n",
+        8,
+    )
+    + _within("    workerTemplate:\n      spec:\n        containers:\n", 8).replace("classifier", "worker")
+    + _SERVICE
+)
+RAY = _within(
+    "apiVersion: ray.io/v1\nkind: RayService\nmetadata: {name: iris}\nspec:\n  serveConfigV2: 'applications: []'\n"
+    "  rayClusterConfig:\n    headGroupSpec:\n      template:\n        spec:\n          containers:\n",
+    10,
+) + _within(
+    "    workerGroupSpecs:\n      - groupName: small\n        replicas: 2\n        template:\n          spec:\n"
+    "            containers:\n",
+    12,
+).replace("classifier", "worker")
+TEXTS = {
+    "Deployment": DEPLOYMENT,
+    "StatefulSet": STATEFUL,
+    "ReplicaSet": REPLICA,
+    "Rollout": ROLLOUT,
+    "DeploymentConfig": CONFIG,
+    "SeldonDeployment": SELDON,
+    "InferenceService": INFERENCE,
+    "Pod": POD,
+    "Service": KNATIVE,
+    "LeaderWorkerSet": GROUPS,
+    "RayService": RAY,
+}
+ALONE = ("Pod", "RayService")
+"""Without a number of replicas."""
 
 
 def first(text: str) -> Any:
@@ -48,7 +122,8 @@ def test_every_kind_keeps_the_seams_promises(kind: Any) -> None:
     places = kind.containers(obj)
     assert places
     assert all(isinstance(at(obj, place.path), dict) or place.injected for place in places)
-    assert [at(obj, path) for path in kind.replicas(obj)] == [1]
+    assert [str(at(obj, path)) for path in kind.replicas(obj)][:1] == ([] if kind.kind in ALONE else ["1"])
+    assert count(kind, obj) == (None if kind.kind in ALONE else 1)
     assert kind.obstacles(obj) == ()
     assert kind.autoscaler(obj) is None
     assert kind.pod_annotations(obj, places[0].path)[-1] == "annotations"
@@ -65,7 +140,12 @@ def test_the_same_knobs_work_on_every_kind(kind: str) -> None:
         choice("cpu", ("1", "2"), "limits/cpu", "requests/cpu"),
         choice("note", ("on", "off"), "annotations/a.b/c", "pod-annotations/a.b/c"),
     )
-    found = lines(TEXTS[kind], *knobs, workers=3, flag=2, replicas=2, cpu="2", note="on")
+    values: dict[str, Value] = {"workers": 3, "flag": 2, "replicas": 2, "cpu": "2", "note": "on"}
+    if kind in ALONE:
+        (problem,) = check(space(knobs[2]), manifest(TEXTS[kind]))
+        assert f"a {kind} has one replica, and no number of them to set" in problem.message
+        values.pop("replicas")
+    found = lines(TEXTS[kind], *(knob for knob in knobs if knob.name in values), **values)
     assert sum("2" in line for line in found) >= 3
     assert '- "--flag=2"' in found or '"--flag=2"' in " ".join(found)
 
@@ -74,6 +154,65 @@ def test_other_objects_are_no_workload() -> None:
     assert kind_of({"apiVersion": "extensions/v1beta1", "kind": "Deployment"}) is None
     assert kind_of({"apiVersion": "v1", "kind": "Service"}) is None
     assert kind_of({}) is None
+
+
+@pytest.mark.parametrize("kind", ["Service", "LeaderWorkerSet", "RayService", "Pod"])
+def test_pods_of_other_shapes_answer_where_they_should(kind: str) -> None:
+    found = pods(space(integer("workers", "env/GUNICORN_WORKERS")), rendered(TEXTS[kind], workers=2))
+    assert (found.serving, found.port, found.replicas) == ("classifier", 9000, 1)
+    beside = {"LeaderWorkerSet": 2, "RayService": 2}.get(kind, 0)
+    assert [container.name for container in found.beside] == ["worker"] * beside
+    assert requested(found).cores == requested(found).gpus == 1 + beside
+
+
+def test_knatives_least_and_most_are_text_and_set_together() -> None:
+    text = KNATIVE.replace(', autoscaling.knative.dev/max-scale: "1"', "")
+    assert lines(text, integer("replicas", "replicas"), replicas=3) == [
+        'annotations: {autoscaling.knative.dev/min-scale: "3", autoscaling.knative.dev/max-scale: "3"}'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}", "on every node"),
+        ("apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: x}", "NAME-kserve"),
+        ("apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: x}", "the knobs live on the Server"),
+        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}", "it ends, and serves nothing"),
+    ],
+)
+def test_what_cannot_honestly_be_run_is_refused_with_its_line_and_what_to_do(text: str, words: str) -> None:
+    before = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\n"
+    (problem, *_) = check(space(integer("workers", "env/A")), manifest(before + text))
+    assert problem.where.line == 5
+    assert f"{first(text)['kind']} x is not tuned: " in problem.message
+    assert words in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "words"),
+    [
+        (
+            ROLLOUT,
+            ("  replicas: 1\n", "  replicas: 1\n  workloadRef: {name: x}\n"),
+            "workloadRef takes the pod template",
+        ),
+        (POD, ("spec:\n", "spec:\n  restartPolicy: Never\n"), "is no server that could be measured"),
+        (RAY, ("    headGroupSpec", "    enableInTreeAutoscaling: true\n    headGroupSpec"), "Ray's autoscaler"),
+        (KNATIVE, ("    metadata:\n", "    metadata:\n      name: iris-7\n"), "the revision has a name"),
+    ],
+)
+def test_obstacles_of_other_shapes(text: str, change: tuple[str, str], words: str) -> None:
+    changed = text.replace(*change, 1)
+    assert changed != text
+    assert words in " ".join(obstacle.message for obstacle in known(first(changed)).obstacles(first(changed)))
+
+
+def test_a_rollout_that_waits_for_a_person_and_one_that_gave_up() -> None:
+    live = {**first(ROLLOUT), "status": {"phase": "Paused", "message": "CanaryPauseStep"}}
+    assert known(live).waiting(live) == "it is paused: CanaryPauseStep"
+    live["status"] = {"phase": "Degraded", "message": "ProgressDeadlineExceeded"}
+    assert known(live).failed(live) == "ProgressDeadlineExceeded"
 
 
 READY = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "observedGeneration": 3}

@@ -52,7 +52,15 @@ def read(objects: list[Any], workload: Workload, place: Place | None, address: A
             found = _flag(objects[workload.index], _of(place), name)
             return None if found is None else found.value
         case _:
-            return at(objects[workload.index], paths(workload, place, address)[0])
+            found = at(objects[workload.index], _some(paths(workload, place, address), workload)[0])
+            counted = isinstance(address, Replicas) and isinstance(found, str) and found.isdecimal()
+            return int(found) if counted else found
+
+
+def _some(paths: tuple[Path, ...], workload: Workload) -> tuple[Path, ...]:
+    if not paths:
+        raise Unaddressable(f"a {workload.kind.kind} has one replica, and no number of them to set")
+    return paths
 
 
 def write(objects: list[Any], workload: Workload, place: Place | None, address: Address, value: Value) -> None:
@@ -71,9 +79,9 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
                 raise Unaddressable(f"there is {what} at /{'/'.join(map(str, path))} of the manifest")
             _put(target, path, text(value) if isinstance(present, str) else value)
         case Replicas():
-            for path in paths(workload, place, address):
+            for path in _some(paths(workload, place, address), workload):
                 if at(obj, path) is None or not stands(at(obj, path), value):
-                    _put(obj, path, value)
+                    _put(obj, path, text(value) if "annotations" in path else value)
         case Env(name):
             if present is not None and stands(present, value):
                 return

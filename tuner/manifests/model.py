@@ -88,6 +88,8 @@ class PodSet:
     api_version: str = "apps/v1"
     added: tuple[Container, ...] = ()
     """Containers that an operator adds to each pod, as far as the manifest speaks of them: they have no image here."""
+    beside: tuple[Container, ...] = ()
+    """Containers of further pods that belong to each of these and answer no requests; one entry a container."""
     metrics: tuple[MetricsPort, ...] = ()
     """Where its containers tell their own metrics, as far as the manifest says; empty: it does not."""
     component: str | None = None

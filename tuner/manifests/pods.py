@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tuner.errors import InputError, Mistake, Where
-from tuner.manifests.kinds.model import Place, at, mapping, mappings
+from tuner.manifests.kinds.model import Place, count, mapping, mappings
 from tuner.manifests.knobs import text
 from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
 from tuner.manifests.servers.answers import declared, grpc_port, http_port, targets_in
@@ -59,6 +59,7 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         load=load if load != port else None,
         api_version=str(workload.obj.get("apiVersion")),
         added=added,
+        beside=tuple(_container(workload, place) for place in workload.kind.beside(workload.obj)),
         metrics=metrics_ports(workload, containers, added, serving.container.name),
         component=workload.component,
     )
@@ -97,8 +98,8 @@ def _answering(workload: Workload, place: Place, objects: Sequence[Mapping[str, 
 
 
 def _replicas(workload: Workload) -> int:
-    number = at(workload.obj, workload.kind.replicas(workload.obj)[0])
-    return number if isinstance(number, int) and not isinstance(number, bool) else 1
+    number = count(workload.kind, workload.obj)
+    return 1 if number is None else number
 
 
 def _serving(space: SearchSpace, answering: tuple[_Answering, ...]) -> _Answering:

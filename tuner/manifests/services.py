@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping, mappings
+from tuner.manifests.kinds.pod_template import is_service
 from tuner.manifests.workload import Workload
 
 
@@ -25,7 +26,7 @@ def selecting(workload: Workload, place: Place, objects: Sequence[Mapping[str, A
 
 def _services(objects: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     for obj in objects:
-        if obj.get("kind") == "Service":
+        if is_service(obj):
             yield obj
         elif obj.get("kind") == "InferencePool":
             selector = mapping(obj, ("spec", "selector"))

@@ -9,7 +9,9 @@ from typing import Any
 from tuner.errors import Mistake
 from tuner.manifests.kinds import KINDS, Place, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at
+from tuner.manifests.kinds.refused import refused
 from tuner.nearest import nearest
+from tuner.printable import shortened
 from tuner.space.model import Parameter, SearchSpace
 
 
@@ -45,7 +47,9 @@ class Workload:
 
 
 class NoWorkload(Mistake):
-    """The manifest holds no workload, or several and nothing tells which is meant."""
+    """The manifest holds no workload, or several and nothing tells which is meant. `index`: the object it is about."""
+
+    index: int | None = None
 
 
 def workloads(objects: Sequence[Mapping[str, Any]]) -> tuple[Workload, ...]:
@@ -73,12 +77,7 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     NoWorkload."""
     found = workloads(objects)
     if not found:
-        there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
-        kinds = ", ".join(kind.kind for kind in KINDS)
-        raise NoWorkload(
-            f"no workload that can be tuned, only {there}",
-            f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
-        )
+        raise nothing_to_tune(objects)
     if space.tuned is not None:
         return named(found, space.tuned)
     if len(found) == 1:
@@ -93,6 +92,22 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     raise NoWorkload(
         f"{len(found)} workloads, and nothing tells which is meant: {listed}",
         f"write object: KIND/NAME into the search space, for example object: {found[0].spelled}",
+    )
+
+
+def nothing_to_tune(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
+    """Which of the objects is meant to serve, why it is not tuned, and what to tune instead; or what there is."""
+    for index, obj in enumerate(objects):
+        if (why := refused(obj)) is not None:
+            name = at(obj, ("metadata", "name"))
+            error = NoWorkload(f"{obj['kind']} {name} is not tuned: {why.why}", why.instead)
+            error.index = index
+            return error
+    there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
+    kinds = ", ".join(kind.kind for kind in KINDS)
+    return NoWorkload(
+        f"no workload that can be tuned, only {shortened(there, 300)}",
+        f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
     )
 
 

@@ -20,7 +20,7 @@ def requested(pods: PodSet) -> Requested:
     """Sums of the effective requests. A container without requests is warned of: it costs nothing here."""
     cores = memory_bytes = gpus = 0.0
     warnings: list[str] = []
-    for container in (*pods.containers, *pods.added):
+    for container in (*pods.containers, *pods.added, *pods.beside):
         for resource, text in container.requests.items():
             amount = float(quantity(text))
             if resource == "cpu":
@@ -38,5 +38,5 @@ def requested(pods: PodSet) -> Requested:
         cores=cores * pods.replicas,
         memory_bytes=memory_bytes * pods.replicas,
         gpus=gpus * pods.replicas,
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
     )

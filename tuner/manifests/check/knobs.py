@@ -13,7 +13,7 @@ from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.check import fields
 from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
-from tuner.manifests.kinds.model import at, mapping
+from tuner.manifests.kinds.model import count, mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
@@ -40,7 +40,8 @@ def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
     try:
         workload = find(space, objects)
     except NoWorkload as error:
-        return (error.at(Where(file=str(manifest.file))), *_misspelt(space))
+        line = 0 if error.index is None else documents[error.index].root.line
+        return (error.at(Where(file=str(manifest.file), line=line)), *_misspelt(space))
     return tuple(_Check(space, manifest, documents, objects, workload).problems())
 
 
@@ -168,8 +169,8 @@ class _Check:
     def _scaled_to_zero(self, found: list[Knob]) -> Iterator[Problem]:
         """A trial runs what the manifest says, and no pod answers no request."""
         kind, obj = self.workload.kind, self.workload.obj
-        path = kind.replicas(obj)[0]
-        if at(obj, path) == 0 and not any(isinstance(knob.address, Replicas) for knob in found):
+        path = next(iter(kind.replicas(obj)), ())
+        if count(kind, obj) == 0 and not any(isinstance(knob.address, Replicas) for knob in found):
             message = (
                 f"{path[-1]}: 0 scales {kind.kind} {self.workload.name} to zero pods, of which none can be measured"
             )

@@ -11,15 +11,26 @@ from typing import Any
 
 from tuner.manifests.kinds.custom import SERVICE, CustomResource
 from tuner.manifests.kinds.inference_service import InferenceServiceKind
+from tuner.manifests.kinds.knative_service import KnativeServiceKind
+from tuner.manifests.kinds.leader_worker_set import LeaderWorkerSetKind
 from tuner.manifests.kinds.model import Place, Service, WorkloadKind, mapping
-from tuner.manifests.kinds.pod_template import PodTemplate
+from tuner.manifests.kinds.pod import PodKind
+from tuner.manifests.kinds.pod_template import DeploymentConfig, PodTemplate, ReplicaSet, Rollout
+from tuner.manifests.kinds.ray_service import RayServiceKind
 from tuner.manifests.kinds.seldon_deployment import SeldonDeploymentKind
 
 KINDS: tuple[WorkloadKind, ...] = (
     PodTemplate("Deployment"),
     PodTemplate("StatefulSet"),
+    ReplicaSet(),
+    PodKind(),
     SeldonDeploymentKind(),
     InferenceServiceKind(),
+    KnativeServiceKind(),
+    LeaderWorkerSetKind(),
+    RayServiceKind(),
+    Rollout(),
+    DeploymentConfig(),
 )
 
 __all__ = ["KINDS", "Place", "Service", "WorkloadKind", "kind_of"]

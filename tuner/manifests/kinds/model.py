@@ -90,8 +90,13 @@ class WorkloadKind(Protocol):
         return None
 
     def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Every place that holds the number of replicas; the first is read, all are written. It may be absent (1)."""
+        """Every place that holds the number of replicas; the first is read, all are written. It may be absent (1).
+        Empty: there is one, and no number to choose."""
         ...
+
+    def beside(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:  # noqa: ARG002
+        """Containers of the further pods that belong to each replica and answer no requests; one entry a container."""
+        return ()
 
     def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:
         """Where the annotations of the pod with that container are."""
@@ -159,6 +164,17 @@ def places(obj: Mapping[str, Any], path: Path) -> tuple[Place, ...]:
     return tuple(
         Place(name=str(container.get("name", "")), path=(*path, index)) for index, container in mappings(obj, path)
     )
+
+
+def count(kind: WorkloadKind, obj: Mapping[str, Any]) -> int | None:
+    """The number of replicas that an object asks for; None: it says nothing, or no number."""
+    for path in kind.replicas(obj)[:1]:
+        found = at(obj, path)
+        if isinstance(found, str) and found.isdecimal():  # where it is an annotation
+            return int(found)
+        if isinstance(found, int) and not isinstance(found, bool):
+            return found
+    return None
 
 
 def ensure(obj: Any, place: Place) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
-from tuner.manifests.kinds.model import at, mappings
+from tuner.manifests.kinds.model import at, count, mappings
 from tuner.manifests.servers import flags
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.known import LIBRARIES
@@ -47,16 +47,18 @@ def _lines(choice: Choice, objects: Sequence[Any], *, grpc: bool) -> Iterator[Li
             in_graph = choice.workload.kind.role(choice.workload.obj, other.place) is not None
             if in_graph and other.place.name != choice.place.name:
                 yield from _Container(objects, choice.workload, other.place, other.found, grpc=grpc).in_the_same_graph()
-        yield replicas(choice.workload, objects)
+        yield from replicas(choice.workload, objects)
         yield from resources(own.present)
     else:
-        yield replicas(choice.workload, objects)
+        yield from replicas(choice.workload, objects)
 
 
-def replicas(workload: Workload, objects: Sequence[Any]) -> Line:
+def replicas(workload: Workload, objects: Sequence[Any]) -> Iterator[Line]:
     kind, obj = workload.kind, workload.obj
-    present = at(obj, kind.replicas(obj)[0])
-    now = present if isinstance(present, int) and present >= 1 else 1
+    if not kind.replicas(obj):
+        return
+    present = count(kind, obj)
+    now = present or 1
     scaled = kind.autoscaler(obj) is not None or any(
         other.get("kind") in _SCALERS and at(other, ("spec", "scaleTargetRef", "name")) == workload.name
         for other in objects
@@ -65,7 +67,7 @@ def replicas(workload: Workload, objects: Sequence[Any]) -> Line:
     if present == 0 and not scaled:
         comment = "pods that share the load; 0 now, scaled to zero: a study begins with 1"
     domain = spelled(IntRange(low=1, high=max(2, now * 2)))
-    return Line(name="replicas", domain=domain, targets=("replicas",), comment=comment, proposed=not scaled)
+    yield Line(name="replicas", domain=domain, targets=("replicas",), comment=comment, proposed=not scaled)
 
 
 class _Container:

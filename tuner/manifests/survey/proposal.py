@@ -42,7 +42,8 @@ def propose(
     try:
         choice = choose(objects, workload=workload, container=container)
     except NoWorkload as error:
-        raise InputError([error.at(Where(file=str(manifest.file)))]) from None
+        line = 0 if error.index is None else tree.parse(manifest.text)[error.index].root.line
+        raise InputError([error.at(Where(file=str(manifest.file), line=line))]) from None
     traffic = Traffic(choice)
     lines = parameters(choice, objects, traffic.protocol)
     if not any(line.proposed for line in lines):
