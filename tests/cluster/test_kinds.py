@@ -20,7 +20,7 @@ import pytest
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.cluster.places import ROOT
-from tests.cluster.standin import StandIn, definitions, kserve, scorer, seldon
+from tests.cluster.standin import StandIn, definitions, kserve, others, scorer, seldon
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.backends.model import Deployment
@@ -74,6 +74,67 @@ spec:
         - spec:
             containers:
               - {CONTAINER.replace(chr(10), chr(10) + " " * 16)}
+"""
+REPLICA = STATEFUL.replace("kind: StatefulSet", "kind: ReplicaSet").replace(
+    "  serviceName: toy\n  podManagementPolicy: Parallel\n", ""
+)
+ROLLOUT = REPLICA.replace("kind: ReplicaSet", "kind: Rollout").replace("apps/v1", "argoproj.io/v1alpha1", 1)
+POD = f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: toy, labels: {{app: toy}}}}
+spec:
+  containers:
+    - {CONTAINER.replace(chr(10), chr(10) + " " * 6)}
+"""
+KNATIVE = f"""\
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {{name: toy}}
+spec:
+  template:
+    metadata: {{annotations: {{autoscaling.knative.dev/min-scale: "1"}}}}
+    spec:
+      containers:
+        - {CONTAINER.replace(chr(10), chr(10) + " " * 10)}
+"""
+GROUPS = f"""\
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {{name: toy}}
+spec:
+  replicas: 1
+  leaderWorkerTemplate:
+    size: 2
+    leaderTemplate:
+      metadata: {{labels: {{role: leader}}}}
+      spec:
+        containers:
+          - {CONTAINER.replace(chr(10), chr(10) + " " * 12)}
+    workerTemplate:
+      spec:
+        containers:
+          - {CONTAINER.replace(chr(10), chr(10) + " " * 12).replace("name: server", "name: worker")}
+"""
+RAY = f"""\
+apiVersion: ray.io/v1
+kind: RayService
+metadata: {{name: toy}}
+spec:
+  serveConfigV2: "applications: []"
+  rayClusterConfig:
+    headGroupSpec:
+      template:
+        spec:
+          containers:
+            - {CONTAINER.replace(chr(10), chr(10) + " " * 14)}
+    workerGroupSpecs:
+      - groupName: small
+        replicas: 1
+        template:
+          spec:
+            containers:
+              - {CONTAINER.replace(chr(10), chr(10) + " " * 16).replace("name: server", "name: worker")}
 """
 SCORER = f"""\
 apiVersion: models.example.com/v1
@@ -142,8 +203,8 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
     """Those of Seldon Core and KServe, and the Scorer's."""
-    definitions.install(cluster, "seldondeployments", "inferenceservices", "scorers")
-    known = [seldon.operator(images("toy")), kserve.operator(), scorer.operator()]
+    definitions.install(cluster, "seldondeployments", "inferenceservices", "scorers", *others.NAMES)
+    known = [seldon.operator(images("toy")), kserve.operator(), scorer.operator(), *others.operators()]
     with StandIn(cluster.kubeconfig, namespace, known):
         yield
 
@@ -216,7 +277,11 @@ USUAL = {
 }
 
 
-@pytest.mark.parametrize("manifest", [STATEFUL, SCORER], ids=["StatefulSet", "any custom resource"])
+@pytest.mark.parametrize(
+    "manifest",
+    [STATEFUL, SCORER, REPLICA, ROLLOUT, KNATIVE, GROUPS],
+    ids=["StatefulSet", "any custom resource", "ReplicaSet", "Rollout", "Knative", "LeaderWorkerSet"],
+)
 def test_its_knobs_reach_the_pods_which_answer_and_are_gone(operators: None, kind: Kind, manifest: str) -> None:
     space, found = kind.space(manifest, **USUAL)
     assert check(space, found) == ()
@@ -228,6 +293,21 @@ def test_its_knobs_reach_the_pods_which_answer_and_are_gone(operators: None, kin
         live = kind.live("pods", running)
         assert [env(container(pod, "server"))["TOY_WORKERS"] for pod in live] == ["3", "3"]
         assert container(live[0], "server")["resources"]["limits"]["cpu"] == "300m"
+        running.check_alive()
+    assert kind.live("pods", running) == []
+
+
+@pytest.mark.parametrize("manifest", [POD, RAY], ids=["Pod", "RayService"])
+def test_what_has_one_replica_is_deployed_answers_and_is_gone(operators: None, kind: Kind, manifest: str) -> None:
+    space, found = kind.space(manifest, workers=USUAL["workers"], cpu=USUAL["cpu"])
+    assert check(space, found) == ()
+    backend, deployment = kind.deploy(space, found, workers=3, cpu="300m")
+    with backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+        assert [ask(url) for url in running.endpoint.urls] == [[[13]]]
+        assert running.differences() == ()
+        (pod,) = kind.live("pods", running)
+        assert env(container(pod, "server"))["TOY_WORKERS"] == "3"
         running.check_alive()
     assert kind.live("pods", running) == []
 

@@ -104,7 +104,7 @@ def nothing_to_tune(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
             error.index = index
             return error
     there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
-    kinds = ", ".join(kind.kind for kind in KINDS)
+    kinds = ", ".join(kind.kind if kind.kind != "Service" else "Service (Knative's)" for kind in KINDS)
     return NoWorkload(
         f"no workload that can be tuned, only {shortened(there, 300)}",
         f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.fixture import Cluster
 from tests.cluster.places import ROOT
-from tests.cluster.standin import scorer
+from tests.cluster.standin import others, scorer
 
 PUBLISHED = ROOT.parent / "shared" / "crds"
 """Definitions as the projects publish them, with every field: nothing unknown passes."""
@@ -19,14 +19,16 @@ _SERVED_WITHIN_S = 30.0
 
 
 def install(cluster: Cluster, *names: str) -> None:
-    """Those of the published files, by name (``seldondeployments``), or the Scorer's. Skips where a file is missing."""
+    """Those of the published files, by name (``seldondeployments``), or the tests' own. Skips where a file is missing."""
     for name in names:
         group = {"seldondeployments": "machinelearning.seldon.io", "inferenceservices": "serving.kserve.io"}
-        full = f"{name}.{group.get(name, 'models.example.com')}"
+        full = others.NAMES.get(name) or f"{name}.{group.get(name, 'models.example.com')}"
         if _is_there(cluster, full):
             continue
         if name == "scorers":
             cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(scorer.DEFINITION))
+        elif name in others.NAMES:
+            cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(others.definition(name)))
         else:
             cluster.kubectl("apply", "--server-side", f"--filename={_published(name)}")
         _until_served(cluster, full)

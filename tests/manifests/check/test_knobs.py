@@ -123,8 +123,8 @@ def test_no_workload() -> None:
     (found,) = problems("apiVersion: v1\nkind: Service\n", integer("x", "replicas"))
     assert found == (
         "deployment.yaml: no workload that can be tuned, only Service; "
-        "add one of Deployment, StatefulSet, SeldonDeployment, InferenceService, "
-        "or say with the annotation tuner.dev/service how another custom resource serves"
+        "add one of Deployment, StatefulSet, ReplicaSet, Pod, SeldonDeployment, InferenceService, Service (Knative's), "
+        "LeaderWorkerSet, RayService, Rollout, DeploymentConfig, or say with the annotation tuner.dev/service how another custom resource serves"
     )
 
 
