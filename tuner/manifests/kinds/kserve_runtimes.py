@@ -26,7 +26,9 @@ class Runtime:
     protocol: str
     """Of a model that asks for none, as a search space spells it."""
     args: tuple[str, ...] = ()
-    """Those that tell the port and the model's name; ``NAME`` stands for the object's."""
+    """Those that tell the ports and the model's name; ``NAME`` stands for the object's."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables that tell the ports."""
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -36,8 +38,16 @@ RUNTIMES: Mapping[str, Runtime] = {
             Runtime(name=f"kserve-{name}", protocol="tensorflow", args=("--model_name=NAME", "--http_port=8080"))
             for name in ("sklearnserver", "xgbserver", "lgbserver", "pmmlserver", "paddleserver", "predictiveserver")
         ),
-        Runtime(name="kserve-mlserver", protocol="v2"),
-        Runtime(name="kserve-tritonserver", protocol="v2", args=("tritonserver", "--http-port=8080")),
+        Runtime(
+            name="kserve-mlserver",
+            protocol="v2",
+            env=(("MLSERVER_HTTP_PORT", "8080"), ("MLSERVER_GRPC_PORT", "9000")),
+        ),
+        Runtime(
+            name="kserve-tritonserver",
+            protocol="v2",
+            args=("tritonserver", "--http-port=8080", "--grpc-port=9000"),
+        ),
         Runtime(
             name="kserve-tensorflow-serving",
             protocol="tensorflow",
