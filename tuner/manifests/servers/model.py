@@ -37,10 +37,13 @@ class ServerKnob:
     meaning: str
     proposed: bool = True
     """False: written as a comment, since it helps only under a condition that `meaning` states."""
+    only_set: bool = False
+    """Of interest only where the manifest sets it already."""
     gpu: bool | None = None
     """True: of use only where there is a GPU, False: only where there is none."""
     needs: tuple[str, ...] = ()
-    """Of use only where one of these flags (``--flag``, ``--flag=value``) or variables (``NAME``) is there."""
+    """Of use only where one of these flags or variables is there: ``--flag``, ``--flag=value``, ``NAME``, ``NAME=value``,
+    the value with ``*`` for any letters."""
     unless: tuple[str, ...] = ()
     """Of no use where one of these is there, spelled as in `needs`."""
     when: tuple[str, tuple[Value, ...]] | None = None
