@@ -106,6 +106,50 @@ def test_init_writes_a_space_that_checks(tune: Tune, tmp_path: Path) -> None:
     assert tune("init", "deployment.yaml", "--force").status == 0
 
 
+PREPACKAGED = """\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {name: flowers}
+spec:
+  predictors:
+    - {name: main, graph: {name: petals, implementation: SKLEARN_SERVER, modelUri: "gs://bucket/flowers"}}
+"""
+
+
+def test_init_says_what_this_machine_lacks(tune: Tune, tmp_path: Path) -> None:
+    """All that `check` has to say, too: with a program for this machine it passes."""
+    (tmp_path / "seldon.yaml").write_text(PREPACKAGED)
+    done = tune("init", "seldon.yaml")
+    assert done.status == 0, done.err
+    assert "nothing says how the server that an operator makes of 'petals' runs on this machine" in done.out
+    assert "write under `local:` how to start it here, or use `--backend kubernetes`" in done.out
+    space = tmp_path / "space.yaml"
+    assert tune("check", "space.yaml").status == 2
+    space.write_text(space.read_text() + "local: {command: [python3, server.py]}\n")
+    checked = tune("check", "space.yaml")
+    assert checked.status == 0, checked.err
+
+
+def test_init_ends_well_only_where_check_has_nothing_to_say(tune: Tune, tmp_path: Path) -> None:
+    (tmp_path / "seldon.yaml").write_text(PREPACKAGED)
+    (tmp_path / "request.json").write_text("not JSON")
+    done = tune("init", "seldon.yaml")
+    assert done.status == 2
+    assert (tmp_path / "space.yaml").exists()
+    assert "request.json" in done.err
+
+
+def test_init_of_what_is_named(tune: Tune, tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(f"{MANIFEST.read_text()}---\n{PREPACKAGED}")
+    done = tune("init", "all.yaml", "--workload", "SeldonDeployment/flowers", "--container", "petals")
+    assert done.status == 0, done.err
+    assert "SeldonDeployment/flowers was chosen; --workload chooses another: Deployment/" in done.out
+    assert "\nobject: SeldonDeployment/flowers\n" in (tmp_path / "space.yaml").read_text()
+    wrong = tune("init", "all.yaml", "--workload", "SeldonDeployment/flower", "--force")
+    assert wrong.status == 2
+    assert "did you mean 'SeldonDeployment/flowers'?" in wrong.err
+
+
 def test_init_of_a_broken_manifest(tune: Tune, tmp_path: Path) -> None:
     (tmp_path / "deployment.yaml").write_text("kind: Deployment\nspec: [\n")
     done = tune("init", "deployment.yaml")

@@ -10,7 +10,8 @@ from tuner.manifests.check.knobs import check
 from tuner.manifests.kinds import KINDS, Place, Service, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at
 from tuner.manifests.pods import pods
-from tuner.space.model import Parameter
+from tuner.manifests.render import render
+from tuner.space.model import Configuration, Parameter
 from tuner.space.values import Value
 from tuner.trials.resources import requested
 from tuner.yaml.tree import load_all
@@ -183,13 +184,11 @@ def test_seldons_switches_are_written_where_the_operator_reads_them() -> None:
             '  name: iris\n  annotations: {seldon.io/no-engine: "true"}\n',
             "does not read seldon.io/no-engine here",
         ),
-        ("spec:\n", 'spec:\n  annotations: {seldon.io/engine-separate-pod: "true"}\n', "into pods of its own"),
         (
             "      replicas: 1\n",
             "      annotations: {seldon.io/svc-name: iris}\n",
             "gives the Service of every trial one name",
         ),
-        ("      replicas: 1\n", "      explainer: {type: AnchorTabular}\n", "an explainer becomes a Deployment"),
         (
             "        - spec:\n",
             "        - spec: {containers: [{name: other}]}\n        - spec:\n",
@@ -304,3 +303,159 @@ def test_a_custom_resource_says_where_its_containers_and_replicas_are() -> None:
 def test_a_custom_resource_that_does_not_say_it_right(old: str, new: str, expected: str) -> None:
     found = check(space(integer("x", "env/A")), manifest(CUSTOM.replace(old, new)))
     assert [expected in problem.message for problem in found] == [True]
+
+
+def prepackaged(implementation: str, *more: str, protocol: str = "seldon") -> str:
+    """A prepackaged server; `more` are lines of its predictor."""
+    lines = "".join(f"      {line}\n" for line in more)
+    return f"""\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {{name: iris}}
+spec:
+  protocol: {protocol}
+  predictors:
+    - name: main
+      replicas: 1
+      graph: {{name: classifier, implementation: {implementation}, modelUri: "gs://bucket/iris"}}
+{lines}"""
+
+
+def test_a_container_that_the_operator_would_make_is_written_for_a_knob() -> None:
+    text = prepackaged("SKLEARN_SERVER")
+    knobs = (integer("x", "env/GUNICORN_WORKERS"), choice("y", ("1", "2"), "limits/cpu"))
+    assert lines(text, *knobs, x=3, y="2") == [
+        "componentSpecs:",
+        "- spec:",
+        "containers:",
+        '- name: "classifier"',
+        "env:",
+        '- name: "GUNICORN_WORKERS"',
+        'value: "3"',
+        "resources:",
+        "limits:",
+        'cpu: "2"',
+    ]
+    beside = prepackaged("SKLEARN_SERVER", "componentSpecs:", "  - spec:", "      containers:", "        - name: other")
+    found = rendered(beside, integer("x", "env/A", container="classifier"), x=3)
+    containers = at(found.objects[0], ("spec", "predictors", 0, "componentSpecs", 0, "spec", "containers"))
+    assert [container["name"] for container in containers] == ["other", "classifier"]
+
+
+def test_arguments_that_the_operator_would_give_are_written_with_a_flag() -> None:
+    """Given any, the operator drops its own."""
+    text = prepackaged("TRITON_SERVER", protocol="v2")
+    found = rendered(text, integer("x", "args/--http-thread-count"), x=4)
+    path = ("spec", "predictors", 0, "componentSpecs", 0, "spec", "containers", 0, "args")
+    assert at(found.objects[0], path) == [
+        "/opt/tritonserver/bin/tritonserver",
+        "--grpc-port=9500",
+        "--http-port=9000",
+        "--model-repository=/mnt/models",
+        "--strict-model-config=false",
+        "--http-thread-count=4",
+    ]
+    found = rendered(prepackaged("TENSORFLOW_SERVER", protocol="tensorflow"), integer("x", "args/--threads"), x=4)
+    assert at(found.objects[0], path)[:3] == ["--port=9500", "--rest_api_port=9000", "--model_name=classifier"]
+
+
+def test_a_prepackaged_server_answers_on_the_port_that_the_operator_gives_it() -> None:
+    for implementation, protocol in (("SKLEARN_SERVER", "seldon"), ("SKLEARN_SERVER", "v2"), ("TRITON_SERVER", "v2")):
+        found = pods(space(), rendered(prepackaged(implementation, protocol=protocol)))
+        assert (found.serving, found.port) == ("classifier", 9000)
+    node = "{name: pre, type: TRANSFORMER, children: [{name: classifier, type: MODEL}]}"
+    text = SELDON.replace("{name: classifier, type: MODEL, children: []}", node).replace(
+        "              - name: c", "              - {name: pre, image: p}\n              - name: c"
+    )
+    found = pods(space(container="classifier"), rendered(text))
+    assert (found.serving, found.port) == ("classifier", 9001)
+
+
+TWO_PREDICTORS = SELDON.replace(
+    "  predictors:\n",
+    """\
+  predictors:
+    - name: canary
+      replicas: 4
+      traffic: 10
+      graph: {name: classifier, type: MODEL}
+      componentSpecs: [{spec: {containers: [{name: classifier, image: "iris:2"}]}}]
+""",
+)
+
+
+def test_of_several_predictors_one_is_tuned() -> None:
+    kind = known(first(TWO_PREDICTORS))
+    obj = first(TWO_PREDICTORS)
+    assert kind.components(obj) == ("canary", "default")
+    chosen = kind.of("default")
+    assert chosen.obstacles(obj) == ()
+    assert chosen.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert chosen.selector(obj) == "seldon-deployment-id=iris,seldon-app=iris-default"
+    knob = integer("x", "replicas")
+    tuned = space(knob, tuned="SeldonDeployment/iris/default")
+    found = pods(tuned, render(tuned, manifest(TWO_PREDICTORS), Configuration(values={"x": 3})))
+    assert (found.replicas, found.component, found.containers[0].image) == (3, "default", "iris:1")
+    other = space(knob, tuned="SeldonDeployment/iris/canary")
+    assert baseline(other, manifest(TWO_PREDICTORS)).values == {"x": 4}
+
+
+def test_of_several_component_specs_one_is_tuned() -> None:
+    text = SELDON.replace(
+        "        - spec:\n", "        - spec: {containers: [{name: pre, image: p}]}\n        - spec:\n"
+    )
+    text = text.replace(
+        "{name: classifier, type: MODEL, children: []}",
+        "{name: pre, type: TRANSFORMER, children: [{name: classifier, type: MODEL}]}",
+    )
+    kind, obj = known(first(text)), first(text)
+    assert kind.components(obj) == ("default/pre", "default/classifier")
+    assert kind.usual_component(obj) == "default/classifier"
+    front, model = kind.of("default/pre"), kind.of("default/classifier")
+    assert [place.name for place in front.containers(obj)] == ["pre", "seldon-container-engine"]
+    assert front.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert [place.name for place in model.containers(obj)] == ["classifier"]
+    assert model.service(obj, ()) == Service(name="iris-default-classifier", port=9001)
+    assert model.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
+    assert model.replicas(obj) == (("spec", "predictors", 0, "componentSpecs", 1, "replicas"),)
+
+
+def test_past_an_orchestrator_in_other_pods_the_load_goes_to_the_model() -> None:
+    text = SELDON.replace("spec:\n", 'spec:\n  annotations: {seldon.io/engine-separate-pod: "true"}\n', 1)
+    kind, obj = known(first(text)), first(text)
+    assert [place.name for place in kind.containers(obj)] == ["classifier"]
+    assert kind.obstacles(obj) == ()
+    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000)
+    assert kind.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
+    (said,) = kind.remarks(obj)
+    assert said == "the load goes straight to container classifier: the orchestrator stands in other pods"
+
+
+def test_an_explainers_pods_are_not_measured() -> None:
+    text = SELDON.replace("      replicas: 1\n", "      replicas: 1\n      explainer: {type: AnchorTabular}\n")
+    assert check(space(integer("x", "replicas"), container="classifier"), manifest(text)) == ()
+    assert known(first(text)).selector(first(text)) == "seldon-deployment-id=iris,seldon-app=iris-default"
+
+
+def test_of_predictor_and_transformer_one_is_tuned() -> None:
+    text = INFERENCE + "  transformer:\n    minReplicas: 2\n    containers: [{name: kserve-container, image: t}]\n"
+    kind, obj = known(first(text)), first(text)
+    assert kind.components(obj) == ("predictor", "transformer")
+    for part, replicas in (("predictor", 1), ("transformer", 2)):
+        chosen = kind.of(part)
+        assert chosen.service(obj, ()) == Service(name=f"iris-{part}", port=80)
+        assert chosen.selector(obj) == f"serving.kserve.io/inferenceservice=iris,component={part}"
+        found = pods(space(tuned=f"InferenceService/iris/{part}"), rendered(text))
+        assert (found.replicas, found.component) == (replicas, part)
+
+
+def test_an_older_form_of_kserves_is_told() -> None:
+    text = INFERENCE[: INFERENCE.index("spec:")] + "spec: {default: {predictor: {sklearn: {storageUri: x}}}}\n"
+    (found, *_) = check(space(integer("x", "replicas")), manifest(text))
+    assert "spec.default is of v1alpha2, which KServe serves no longer" in found.message
+
+
+def test_a_predictor_over_several_nodes_is_told() -> None:
+    text = INFERENCE.replace("    minReplicas: 1\n", "    minReplicas: 1\n    workerSpec: {pipelineParallelSize: 2}\n")
+    (problem,) = check(space(integer("x", "replicas")), manifest(text))
+    assert "a workerSpec spreads each replica over several pods" in problem.message

@@ -14,7 +14,7 @@ from tuner.manifests.model import Manifest
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
 from tuner.manifests.servers.known import SERVERS
-from tuner.manifests.survey import propose, sample_request
+from tuner.manifests.survey import propose
 from tuner.space.file.read import read as read_space
 from tuner.space.model import SearchSpace
 
@@ -47,12 +47,12 @@ def base_of(tmp_path: Path, text: str) -> Manifest:
     return base
 
 
-def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
+def proposed(tmp_path: Path, text: str, **chosen: str) -> tuple[SearchSpace, str]:
     """The space that is proposed, read and checked."""
     base = base_of(tmp_path, text)
-    written = propose(base)
+    proposal = propose(base, **chosen)
+    written, body = proposal.space, proposal.request
     (tmp_path / "space.yaml").write_text(written)
-    body = sample_request(base)
     (tmp_path / "request.json").write_text(body)
     space, problems = read_space(tmp_path / "space.yaml")
     assert problems == ()
@@ -84,7 +84,11 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (deployment("image: pytorch/torchserve:latest"), "http", "model_workers netty_threads replicas"),
         (deployment("image: tensorflow/serving"), "tensorflow", "inter_op intra_op rest_threads replicas"),
         (
-            deployment("image: vllm/vllm-openai:v1", "args: [--model, facebook/opt-125m, --max-num-seqs, '1000']"),
+            deployment(
+                "image: vllm/vllm-openai:v1",
+                "args: [--model, facebook/opt-125m, --max-num-seqs, '1000']",
+                "resources: {limits: {nvidia.com/gpu: 1}}",
+            ),
             "openai",
             "sequences batched_tokens gpu_memory replicas",
         ),
@@ -129,12 +133,12 @@ spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, n
 
 def test_the_manifest_is_named_from_where_the_space_is_written(tmp_path: Path) -> None:
     base = base_of(tmp_path, DEPLOYMENT)
-    assert "manifest: ../m.yaml\n" in propose(base, relative_to=tmp_path / "spaces")
+    assert "manifest: ../m.yaml\n" in propose(base, relative_to=tmp_path / "spaces").space
 
 
 def test_a_language_model_is_asked_by_its_name(tmp_path: Path) -> None:
     base = base_of(tmp_path, deployment("image: vllm/vllm-openai:v1", "args: [--model=facebook/opt-125m]"))
-    assert json.loads(sample_request(base))["model"] == "facebook/opt-125m"
+    assert json.loads(propose(base).request)["model"] == "facebook/opt-125m"
 
 
 @pytest.mark.parametrize(
@@ -144,3 +148,292 @@ def test_nothing_to_tune(tmp_path: Path, text: str) -> None:
     base = base_of(tmp_path, text)
     with pytest.raises(InputError):
         propose(base)
+
+
+SIDE_CAR = """\
+        - name: istio-proxy
+          image: docker.io/istio/proxyv2:1.22.0
+          ports: [{name: http-envoy-prom, containerPort: 15090}]
+          readinessProbe: {httpGet: {path: /healthz/ready, port: 15021}}
+"""
+SERVICE = """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: m}
+spec: {selector: {app: m}, ports: [{port: 80, targetPort: web}]}
+"""
+
+
+def beside(text: str, *containers: str) -> str:
+    """The manifest with other containers before its own."""
+    return text.replace("      containers:\n", "      containers:\n" + "".join(containers))
+
+
+def test_a_known_side_car_is_passed_over_and_named(tmp_path: Path) -> None:
+    text = beside(deployment("image: x:1"), SIDE_CAR)
+    space, written = proposed(tmp_path, text)
+    assert space.container == "server"
+    assert "# beside it: istio-proxy (a side-car of a service mesh)\n" in written
+    assert propose(base_of(tmp_path, text)).said == (
+        "container server was chosen; --container chooses another: istio-proxy (a side-car of a service mesh)",
+    )
+    space, _ = proposed(tmp_path, text, container="istio-proxy")
+    assert space.container == "istio-proxy"
+
+
+def test_the_container_that_the_service_sends_to_is_chosen(tmp_path: Path) -> None:
+    other = "        - {name: other, image: 'y:1', ports: [{containerPort: 9000}]}\n"
+    web = "        - {name: web, image: 'z:1', ports: [{name: web, containerPort: 9001}]}\n"
+    space, _ = proposed(tmp_path, beside(deployment("image: x:1"), other, web) + SERVICE)
+    assert space.container == "web"
+
+
+def test_a_known_server_goes_before_what_the_service_sends_to(tmp_path: Path) -> None:
+    front = "        - {name: front, image: 'front:1', ports: [{name: web, containerPort: 80}]}\n"
+    text = beside(deployment("image: vllm/vllm-openai:v1", "args: [--model=a/b]"), front) + SERVICE
+    space, _ = proposed(tmp_path, text)
+    assert space.container == "server"
+
+
+def test_a_word_in_an_argument_makes_no_server(tmp_path: Path) -> None:
+    _, written = proposed(tmp_path, deployment("image: picker:1", "args: [--pool, vllm-small-pool]"))
+    assert "Recognized: no server whose knobs are known." in written
+
+
+STORE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cache}
+spec:
+  selector: {matchLabels: {app: cache}}
+  template:
+    metadata: {labels: {app: cache}}
+    spec:
+      containers: [{name: redis, image: "redis:7", ports: [{containerPort: 6379}]}]
+---
+"""
+
+
+def test_of_several_workloads_the_server_is_chosen_and_the_space_names_it(tmp_path: Path) -> None:
+    text = STORE + deployment("image: x:1", "command: [gunicorn, -w, '2', app:app]")
+    space, written = proposed(tmp_path, text)
+    assert (space.tuned, space.container) == ("Deployment/m", "server")
+    assert "object: Deployment/m\n# or Deployment/cache\n" in written
+    space, _ = proposed(tmp_path, text, workload="deployment/cache")
+    assert (space.tuned, space.container) == ("Deployment/cache", "redis")
+    same = text.replace("name: redis", "name: server")
+    space, _ = proposed(tmp_path, same)
+    assert space.tuned == "Deployment/m"
+    with pytest.raises(InputError, match="2 workloads have a container 'server'"):
+        propose(base_of(tmp_path, same), container="server")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"workload": "Deployment/n"}, "the manifest has no workload 'Deployment/n'"),
+        ({"container": "sever"}, "no container is called 'sever'; did you mean 'server'"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused(tmp_path: Path, chosen: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        propose(base_of(tmp_path, deployment("image: x:1")), **chosen)
+
+
+def test_a_store_alone_is_no_server(tmp_path: Path) -> None:
+    base = base_of(tmp_path, STORE.removesuffix("---\n"))
+    with pytest.raises(
+        InputError, match=r"no container in it serves a model, as far as can be told: redis \(a store\)"
+    ):
+        propose(base)
+    assert "container: redis\n" in propose(base, container="redis").space
+
+
+def test_what_is_scaled_to_zero_begins_with_one(tmp_path: Path) -> None:
+    text = DEPLOYMENT.replace("replicas: 1", "replicas: 0")
+    base = base_of(tmp_path, text)
+    (tmp_path / "space.yaml").write_text(propose(base).space)
+    (tmp_path / "request.json").write_text(propose(base).request)
+    space, _ = read_space(tmp_path / "space.yaml")
+    assert space is not None
+    assert baseline(space, base).values["replicas"] == 1
+    assert "0 now, scaled to zero: a study begins with 1" in propose(base).space
+
+
+def seldon(graph: str, *more: str, protocol: str = "") -> str:
+    """Of one predictor with that graph; `more` are lines of the predictor."""
+    lines = "".join(f"      {line}\n" for line in more)
+    return f"""\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {{name: flowers}}
+spec:
+{protocol}  predictors:
+    - name: main
+      graph: {graph}
+{lines}"""
+
+
+V2 = "  protocol: v2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol_", "model", "knobs"),
+    [
+        (seldon("{name: p, implementation: SKLEARN_SERVER, modelUri: x}"), "seldon", None, "workers threads replicas"),
+        (seldon("{name: p, implementation: XGBOOST_SERVER, modelUri: x}"), "seldon", None, "workers threads replicas"),
+        (seldon("{name: p, implementation: MLFLOW_SERVER, modelUri: x}"), "seldon", None, "workers threads replicas"),
+        (
+            seldon("{name: p, implementation: SKLEARN_SERVER, modelUri: x}", protocol=V2),
+            "v2",
+            "p",
+            "parallel_workers replicas",
+        ),
+        (
+            seldon("{name: p, implementation: HUGGINGFACE_SERVER}", protocol="  protocol: kfserving\n"),
+            "v2",
+            "p",
+            "parallel_workers replicas",
+        ),
+        (
+            seldon("{name: p, implementation: TRITON_SERVER, modelUri: x}", protocol=V2),
+            "v2",
+            "p",
+            "http_threads buffer_threads replicas",
+        ),
+        (
+            seldon("{name: p, implementation: TENSORFLOW_SERVER}", protocol="  protocol: tensorflow\n"),
+            "tensorflow",
+            "p",
+            "inter_op intra_op rest_threads replicas",
+        ),
+    ],
+)
+def test_seldons_prepackaged_servers(tmp_path: Path, text: str, protocol_: str, model: str | None, knobs: str) -> None:
+    space, _ = proposed(tmp_path, text)
+    assert (space.workload.protocol, space.workload.model) == (protocol_, model)
+    assert set(knobs.split()) <= {parameter.name for parameter in space.parameters}
+    assert space.container == "p"
+
+
+GRAPH = """\
+{name: shape, type: OUTPUT_TRANSFORMER, children: [{name: clean, type: TRANSFORMER, children: [{name: p, type: MODEL}]}]}"""
+
+
+def test_of_a_graph_the_model_is_chosen_and_the_others_workers_vary_too(tmp_path: Path) -> None:
+    names = ("clean", "p", "shape")
+    containers = ", ".join(f"{{name: {name}, image: 'seldonio/{name}:1'}}" for name in names)
+    text = seldon(GRAPH, f"componentSpecs: [{{spec: {{containers: [{containers}]}}}}]")
+    space, _ = proposed(tmp_path, text)
+    assert space.container == "p"
+    found = {parameter.name: parameter.container for parameter in space.parameters}
+    assert found == {
+        "workers": None,
+        "threads": None,
+        "clean_workers": "clean",
+        "shape_workers": "shape",
+        "replicas": None,
+    }
+
+
+def test_of_several_predictors_the_one_with_most_traffic_is_chosen(tmp_path: Path) -> None:
+    text = seldon("{name: p, implementation: SKLEARN_SERVER, modelUri: x}", "traffic: 20")
+    text += text[text.index("    - name: main") :].replace("main", "newer").replace("20", "80")
+    space, written = proposed(tmp_path, text)
+    assert space.tuned == "SeldonDeployment/flowers/newer"
+    assert "# or SeldonDeployment/flowers/main\n" in written
+    space, _ = proposed(tmp_path, text.replace("traffic: 80", "shadow: true"))
+    assert space.tuned == "SeldonDeployment/flowers/main"
+
+
+def test_of_several_component_specs_the_models_is_chosen(tmp_path: Path) -> None:
+    specs = [
+        "- {spec: {containers: [{name: clean, image: 'c:1'}]}}",
+        "- {spec: {containers: [{name: p, image: 'p:1'}]}}",
+    ]
+    text = seldon("{name: clean, type: TRANSFORMER, children: [{name: p, type: MODEL}]}", "componentSpecs:", *specs)
+    space, _ = proposed(tmp_path, text)
+    assert (space.tuned, space.container) == ("SeldonDeployment/flowers/main/p", "p")
+
+
+def kserve(*predictor: str, more: str = "") -> str:
+    lines = "".join(f"    {line}\n" for line in predictor)
+    return f"""\
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {{name: iris}}
+spec:
+{more}  predictor:
+{lines}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol_", "model", "server"),
+    [
+        (kserve("model: {modelFormat: {name: sklearn}, storageUri: x}"), "tensorflow", "iris", None),
+        (kserve("sklearn: {storageUri: x}"), "tensorflow", "iris", None),
+        (
+            kserve("model: {modelFormat: {name: sklearn}, protocolVersion: v2, storageUri: x}"),
+            "v2",
+            "iris",
+            "MLServer",
+        ),
+        (kserve("xgboost: {protocolVersion: v2, storageUri: x}"), "v2", "iris", "MLServer"),
+        (kserve("model: {modelFormat: {name: triton}, storageUri: x}"), "v2", "iris", "Triton Inference Server"),
+        (kserve("triton: {storageUri: x}"), "v2", "iris", "Triton Inference Server"),
+        (kserve("onnx: {storageUri: x}"), "v2", "iris", "Triton Inference Server"),
+        (
+            kserve("tensorflow: {storageUri: x, args: [--model_name=own]}"),
+            "tensorflow",
+            "own",
+            "TensorFlow Serving",
+        ),
+        (kserve("model: {modelFormat: {name: pytorch}, storageUri: x}"), "tensorflow", "iris", "TorchServe"),
+        (
+            kserve("model: {modelFormat: {name: sklearn}, runtime: kserve-mlserver, storageUri: x}"),
+            "v2",
+            "iris",
+            "MLServer",
+        ),
+        (kserve("model: {modelFormat: {name: huggingface}, args: [--model_name=tale]}"), "openai", None, None),
+        (
+            kserve("model: {modelFormat: {name: huggingface}, args: [--task=fill_mask]}"),
+            "tensorflow",
+            "iris",
+            None,
+        ),
+    ],
+)
+def test_kserves_formats_and_runtimes(
+    tmp_path: Path, text: str, protocol_: str, model: str | None, server: str | None
+) -> None:
+    space, written = proposed(tmp_path, text)
+    assert (space.workload.protocol, space.workload.model) == (protocol_, model)
+    assert space.container == "kserve-container"
+    assert server is None or f"Recognized: {server}" in written
+
+
+def test_before_a_transformer_the_predictor_is_chosen(tmp_path: Path) -> None:
+    transformer = "  transformer: {containers: [{name: kserve-container, image: 't:1'}]}\n"
+    text = kserve("model: {modelFormat: {name: sklearn}, storageUri: x}", more=transformer)
+    space, _ = proposed(tmp_path, text)
+    assert space.tuned == "InferenceService/iris/predictor"
+    space, _ = proposed(tmp_path, text, workload="InferenceService/iris/transformer")
+    assert space.tuned == "InferenceService/iris/transformer"
+
+
+def test_under_grpc_load_the_workers_for_grpc_vary(tmp_path: Path) -> None:
+    text = seldon("{name: p, implementation: SKLEARN_SERVER, modelUri: x}", protocol="  transport: grpc\n")
+    space, written = proposed(tmp_path, text)
+    assert (space.workload.protocol, space.workload.port) == ("seldon-grpc", 5001)
+    assert [parameter.name for parameter in space.parameters] == ["grpc_workers", "grpc_threads", "replicas"]
+    assert "# workers:" in written
+
+
+def test_what_the_orchestrator_does_itself_is_no_server(tmp_path: Path) -> None:
+    graph = "{name: all, implementation: AVERAGE_COMBINER, children: [{name: a, type: MODEL}, {name: b, type: MODEL}]}"
+    containers = "[{name: a, image: 'a:1'}, {name: b, image: 'b:1'}]"
+    space, written = proposed(tmp_path, seldon(graph, f"componentSpecs: [{{spec: {{containers: {containers}}}}}]"))
+    assert space.container == "a"
+    assert "all" not in written.partition("parameters:")[0]

@@ -267,11 +267,12 @@ def prepare(
     objects = [json.loads(json.dumps(obj)) for obj in load_all(text)]
     place = load or summary.start.load
     promise = promised(summary, place) if measure else None
-    index = find(space, objects).index
+    found = find(space, objects)
+    index = found.index
     notes = objects[index]["metadata"].setdefault("annotations", {})
     notes[APPLIED] = f"{_now()} by tuner {tuner.__version__}"
     api = Api(namespace=_namespace(objects, namespace), context=context)
-    rollout = Rollout(api, objects, workload=index, ignoring=(APPLIED, VERIFIED))
+    rollout = Rollout(api, objects, workload=index, component=found.component, ignoring=(APPLIED, VERIFIED))
     if missing := rollout.missing(place if measure else None):
         fix = "have the Role applied that `tune rbac --apply-rights` writes"
         raise InputError(Problem.at(f"cluster {api.cluster}", message, fix) for message in missing)

@@ -9,6 +9,7 @@ from tuner.manifests import address, knobs
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
 from tuner.space.active import active
+from tuner.space.domain import extremes
 from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace
 from tuner.space.values import Value
 from tuner.yaml import tree
@@ -18,7 +19,8 @@ def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
     """The values at the parameters' addresses now; `render` of them gives the base's text back, byte for byte.
 
     A parameter has no value here where the manifest has none, where its addresses hold different values, and where its
-    `when` does not hold. Values outside the parameter's domain are given as they stand.
+    `when` does not hold. Values outside the parameter's domain are given as they stand, but for replicas that are
+    scaled to zero: nothing could be measured, so the fewest that the domain has are taken.
     """
     objects: list[Any] = list(tree.load_all(manifest.text))
     workload = find(space, objects)
@@ -38,6 +40,8 @@ def _present(space: SearchSpace, objects: list[Any], workload: Workload, paramet
     if any(value is None or isinstance(value, dict | list) for value in present):
         return None
     value = value_of(parameter.domain, knobs.text(present[0]))
+    if value == 0 and any(isinstance(target, address.Replicas) for target in addresses):
+        return extremes(parameter.domain)[0]
     return value if all(knobs.stands(other, value) for other in present) else None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, Pointer, Replicas
-from tuner.manifests.kinds.model import Place, at, mappings
+from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
+from tuner.manifests.kinds.model import Place, at, ensure, mappings
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
@@ -59,6 +59,8 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
     """Set the value at the address, making what is absent. Raises Unaddressable."""
     present = read(objects, workload, place, address)
     obj = objects[workload.index]
+    if isinstance(address, OfContainer) and place is not None and not place.injected:
+        ensure(obj, place)
     match address:
         case Pointer():
             if present is not None and stands(present, value):
@@ -193,6 +195,7 @@ def _set_flag(obj: Any, place: Place, name: str, value: str) -> None:
     found = _flag(obj, place, name)
     if found is None:
         items = _listed(obj, (*place.path, "args"))
+        items += place.args if not items else ()  # given any, the operator drops its own
         items += [f"{name}={value}"] if name.startswith("--") else [name, value]
     elif found.apart:
         found.items[found.index + 1] = value

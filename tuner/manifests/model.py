@@ -90,6 +90,8 @@ class PodSet:
     """Containers that an operator adds to each pod, as far as the manifest speaks of them: they have no image here."""
     metrics: tuple[MetricsPort, ...] = ()
     """Where its containers tell their own metrics, as far as the manifest says; empty: it does not."""
+    component: str | None = None
+    """The part of the workload that these pods are of, where each part has pods of its own; None: the whole."""
 
     @property
     def load_port(self) -> int:

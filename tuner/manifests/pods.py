@@ -60,6 +60,7 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         api_version=str(workload.obj.get("apiVersion")),
         added=added,
         metrics=metrics_ports(workload, containers, added, serving.container.name),
+        component=workload.component,
     )
 
 
@@ -77,14 +78,14 @@ class _Answering:
 
 
 def _answering(workload: Workload, place: Place, objects: Sequence[Mapping[str, Any]]) -> _Answering:
-    spec = mapping(workload.obj, place.path)
+    spec = workload.kind.container(workload.obj, place)
     others = [
-        mapping(workload.obj, other.path)
+        workload.kind.container(workload.obj, other)
         for other in workload.places()
         if not other.injected and other.path != place.path and other.path[:-1] == place.path[:-1]
     ]
     targets = targets_in(spec, selecting(workload, place, objects), others)
-    found = recognise(spec)
+    found = recognise(spec, known_as=workload.kind.server(workload.obj, place))
     own = {number for _, number in declared(spec)}
     return _Answering(
         container=_container(workload, place),

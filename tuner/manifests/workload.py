@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuner.errors import Mistake
 from tuner.manifests.kinds import KINDS, Place, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at
+from tuner.nearest import nearest
 from tuner.space.model import Parameter, SearchSpace
 
 
@@ -19,10 +20,18 @@ class Workload:
     index: int
     kind: WorkloadKind
     obj: Mapping[str, Any]
+    component: str | None = None
+    """The part of it that is tuned, which `kind` speaks of; None: it has one, or none was chosen."""
 
     @property
     def name(self) -> str:
         return str(at(self.obj, ("metadata", "name")))
+
+    @property
+    def spelled(self) -> str:
+        """As a search space names it."""
+        component = f"/{self.component}" if self.component is not None else ""
+        return f"{self.kind.kind}/{self.name}{component}"
 
     def places(self) -> tuple[Place, ...]:
         return self.kind.containers(self.obj)
@@ -47,15 +56,22 @@ def workloads(objects: Sequence[Mapping[str, Any]]) -> tuple[Workload, ...]:
     )
 
 
+def components(workload: Workload) -> tuple[Workload, ...]:
+    """One for each part of which one is tuned at a time; the workload itself where it has no such parts."""
+    found = workload.kind.components(workload.obj)
+    return tuple(replace(workload, kind=workload.kind.of(component), component=component) for component in found) or (
+        workload,
+    )
+
+
 def container_of(space: SearchSpace, parameter: Parameter) -> str | None:
     return parameter.container or space.container
 
 
 def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
-    """Of several workloads the one that has the containers which the search space names. Raises NoWorkload."""
+    """The one that the search space names; else, of several, the one that has all the containers it names. Raises
+    NoWorkload."""
     found = workloads(objects)
-    if len(found) == 1:
-        return found[0]
     if not found:
         there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
         kinds = ", ".join(kind.kind for kind in KINDS)
@@ -63,15 +79,44 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
             f"no workload that can be tuned, only {there}",
             f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
         )
-    named = {space.container, *(parameter.container for parameter in space.parameters)} - {None}
-    having = [workload for workload in found if named and named <= {place.name for place in workload.places()}]
+    if space.tuned is not None:
+        return named(found, space.tuned)
+    if len(found) == 1:
+        return found[0]
+    wanted = {space.container, *(parameter.container for parameter in space.parameters)} - {None}
+    having = [workload for workload in found if wanted and wanted <= {place.name for place in workload.places()}]
     if len(having) == 1:
         return having[0]
     listed = ", ".join(
-        f"{workload.kind.kind} {workload.name} ({', '.join(place.name for place in workload.places())})"
-        for workload in found
+        f"{workload.spelled} ({', '.join(place.name for place in workload.places())})" for workload in found
     )
     raise NoWorkload(
         f"{len(found)} workloads, and nothing tells which is meant: {listed}",
-        "name in the search space a container that only one of them has, or give each a manifest of its own",
+        f"write object: KIND/NAME into the search space, for example object: {found[0].spelled}",
     )
+
+
+def named(found: Sequence[Workload], name: str) -> Workload:
+    """The workload of that name, ``KIND/NAME``, or its part, ``KIND/NAME/COMPONENT``; letters of the kind may be small.
+    Raises NoWorkload."""
+    there: dict[str, Workload] = {}
+    for workload in found:
+        parts = components(workload)
+        for one in (*parts, workload):
+            there.setdefault(one.spelled, one)
+    kind, _, rest = name.partition("/")
+    alike = [one for spelled, one in there.items() if _folded(spelled) == (kind.lower(), rest)]
+    if not alike:
+        raise NoWorkload(
+            f"the manifest has no workload {name!r}", nearest(name, there) + f"; there: {', '.join(there)}"
+        )
+    same = [one for workload in found for one in (*components(workload), workload) if one.spelled == alike[0].spelled]
+    if len({one.index for one in same}) > 1:
+        lines = f"{len({one.index for one in same})} workloads are called {name}"
+        raise NoWorkload(lines, "give each a name of its own, or leave the one that is to be tuned")
+    return alike[0]
+
+
+def _folded(spelled: str) -> tuple[str, str]:
+    kind, _, rest = spelled.partition("/")
+    return kind.lower(), rest

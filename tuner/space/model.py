@@ -138,6 +138,8 @@ class SearchSpace:
     parameters: tuple[Parameter, ...]
     workload: WorkloadSpec
     objectives: tuple[Objective, ...]
+    tuned: str | None = None
+    """``KIND/NAME`` of the manifest's workload, with ``/COMPONENT`` where it has several; None: the only one."""
     container: str | None = None
     rules: tuple[Rule, ...] = ()
     slo: tuple[Constraint, ...] = ()

@@ -78,23 +78,10 @@ def complete(
     `baseline_only`: the other configurations are not going to run, so the cluster is not asked about them. Raises as
     `read_inputs` does.
     """
-    from tuner.load.requests import problems as request_problems
-    from tuner.load.requests import requests as read_requests
     from tuner.manifests.baseline import baseline as baseline_of
-    from tuner.manifests.check.knobs import check
-    from tuner.manifests.reader import read as read_manifest
     from tuner.trials.traffic import Traffic
 
-    problems: list[Problem] = list(found)
-    manifest: Manifest | None = None
-    if space is not None and space.manifest.is_file():
-        manifest, unreadable = read_manifest(space.manifest)
-        problems.extend(unreadable)
-        if manifest is not None:
-            problems.extend(check(space, manifest))
-    if space is not None and all(source.path.is_file() for source in space.workload.requests):
-        found = request_problems(space.workload, Where(file=str(space.file)))
-        problems.extend(found or _untimed(space, read_requests(space.workload)))
+    manifest, problems = checked(space, found)
     if problems or space is None or manifest is None:
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
@@ -114,6 +101,35 @@ def complete(
         pods=as_it_stands.pods,
         backend=backend,
     )
+
+
+def checked(space: SearchSpace | None, found: Sequence[Problem]) -> tuple[Manifest | None, list[Problem]]:
+    """The manifest, and all that can be found wrong wherever it is to run; `found` is what reading the space found."""
+    from tuner.load.requests import problems as request_problems
+    from tuner.load.requests import requests as read_requests
+    from tuner.manifests.check.knobs import check
+    from tuner.manifests.reader import read as read_manifest
+
+    problems: list[Problem] = list(found)
+    manifest: Manifest | None = None
+    if space is not None and space.manifest.is_file():
+        manifest, unreadable = read_manifest(space.manifest)
+        problems.extend(unreadable)
+        if manifest is not None:
+            problems.extend(check(space, manifest))
+    if space is not None and all(source.path.is_file() for source in space.workload.requests):
+        found = request_problems(space.workload, Where(file=str(space.file)))
+        problems.extend(found or _untimed(space, read_requests(space.workload)))
+    return manifest, problems
+
+
+def lacking_here(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
+    """What this machine lacks to run the images as processes, of a space in which nothing else is wrong."""
+    from tuner.backends.process.checks import problems
+    from tuner.manifests.baseline import baseline as baseline_of
+
+    pods = _rendering(space, manifest, "the baseline", baseline_of(space, manifest)).pods
+    return tuple(problems(pods, space))
 
 
 def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Problem]:

@@ -132,9 +132,29 @@ def test_several_workloads() -> None:
     other = TWO.replace("name: iris ", "name: other ").replace("- name: classifier", "- name: ranker")
     (found,) = problems(DEPLOYMENT + "---\n" + other, integer("x", "env/A"))
     assert found.startswith(
-        "deployment.yaml: 2 workloads, and nothing tells which is meant: Deployment iris (classifier), "
+        "deployment.yaml: 2 workloads, and nothing tells which is meant: Deployment/iris (classifier), "
     )
+    assert "write object: KIND/NAME into the search space, for example object: Deployment/iris" in found
     assert problems(DEPLOYMENT + "---\n" + other, integer("x", "env/A"), container="ranker") == []
+    assert (
+        problems(DEPLOYMENT + "---\n" + other, integer("x", "env/A"), container="ranker", tuned="deployment/other")
+        == []
+    )
+    (found,) = problems(DEPLOYMENT + "---\n" + other, integer("x", "env/A"), tuned="Deployment/othr")
+    assert "no workload 'Deployment/othr'; did you mean 'Deployment/other'?" in found
+    (found,) = problems(DEPLOYMENT + "---\n" + DEPLOYMENT, integer("x", "env/A"), tuned="Deployment/iris")
+    assert "2 workloads are called Deployment/iris" in found
+
+
+def test_zero_replicas_are_measured_only_where_they_are_tuned() -> None:
+    none = DEPLOYMENT.replace("replicas: 1", "replicas: 0")
+    (found,) = problems(none, integer("x", "env/A"))
+    assert found.startswith("deployment.yaml:7: replicas: 0 scales Deployment iris to zero pods")
+    assert "or tune it: replicas: {int: [1, 4], set: replicas}" in found
+    assert problems(none, integer("x", "replicas")) == []
+    idle = INFERENCE.replace("minReplicas: 1", "minReplicas: 0")
+    assert "minReplicas: 0 scales InferenceService iris to zero pods" in problems(idle, integer("x", "env/A"))[0]
+    assert problems(idle, integer("x", "replicas")) == []
 
 
 def test_an_autoscaler_on_tuned_replicas() -> None:
@@ -208,7 +228,11 @@ def test_no_port() -> None:
 def test_several_predictors() -> None:
     text = SELDON.replace("  predictors:\n", "  predictors:\n    - {name: canary, graph: {name: c}}\n")
     found = problems(text, integer("x", "replicas"))
-    assert found[0].startswith("deployment.yaml:7: 2 predictors (canary, default); leave the one that is to be tuned")
+    assert found[0].startswith(
+        "deployment.yaml:7: 2 predictors, each with pods and a Service of its own; choose one in the search space: "
+        "object: SeldonDeployment/iris/canary or object: SeldonDeployment/iris/default"
+    )
+    assert problems(text, integer("x", "replicas"), tuned="SeldonDeployment/iris/default") == []
 
 
 def test_the_orchestrator_takes_no_arguments() -> None:

@@ -267,7 +267,8 @@ def _workload(deployment: Deployment) -> tuple[Mapping[str, Any], WorkloadKind]:
     """The manifest's workload that the pods are of."""
     for found in workloads(deployment.rendered.objects):
         if (found.kind.kind, found.name) == (deployment.pods.kind, deployment.pods.name):
-            return found.obj, found.kind
+            component = deployment.pods.component
+            return found.obj, found.kind if component is None else found.kind.of(component)
     raise BackendFailure(f"the manifest holds no {deployment.pods.kind} {deployment.pods.name}")
 
 

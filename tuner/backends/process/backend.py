@@ -7,12 +7,13 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tuner.backends.model import Deployment
 from tuner.backends.process import checks, enforcement, ledger, machine
 from tuner.backends.process.container import venvs
-from tuner.backends.process.container.launch import image_of, map_ports, prepare
+from tuner.backends.process.container.launch import flags_of, image_of, map_ports, prepare, runs_here
 from tuner.backends.process.container.usage import SAMPLED_EVERY_S
 from tuner.backends.process.running import ProcessRunning
 from tuner.backends.process.sandbox import cgroup
@@ -20,6 +21,7 @@ from tuner.backends.process.sandbox.find import find_limiter
 from tuner.backends.process.sandbox.model import Limiter
 from tuner.backends.process.workplace import Workplace
 from tuner.errors import Problem
+from tuner.manifests.companions import companion
 from tuner.manifests.model import PodSet
 from tuner.space.model import SearchSpace
 from tuner.units import format_bytes
@@ -57,19 +59,31 @@ class ProcessBackend:
         return self._given_space
 
     def check(self, pods: PodSet) -> tuple[Problem, ...]:
-        return tuple(problem for container in pods.containers for problem in checks.problems(container, self._space))
+        return tuple(checks.problems(pods, self._space))
 
     def infeasible(self, pods: PodSet) -> str | None:
-        return None if self._space.local.overcommit else enforcement.insufficient(pods, self._machine)
+        return None if self._space.local.overcommit else enforcement.insufficient(self._run(pods)[0], self._machine)
+
+    def _run(self, pods: PodSet) -> tuple[PodSet, list[str]]:
+        """The pods with the containers that are run here, and a sentence for each that is not."""
+        here = tuple(one for one in pods.containers if runs_here(one, self._space.local, serving=pods.serving))
+        left_out = [
+            f"container {container.name}, {companion(container.image, container.name)}, is not started here"
+            for container in pods.containers
+            if container not in here
+        ]
+        return replace(pods, containers=here), left_out
 
     @contextmanager
     def deploy(self, deployment: Deployment) -> Iterator[ProcessRunning]:
-        pods = deployment.pods
-        images = {container.name: image_of(container, self._space.local) for container in pods.containers}
+        pods, left_out = self._run(deployment.pods)
+        local, serving = self._space.local, pods.serving
+        images = {one.name: image_of(one, local, serving=serving) for one in pods.containers}
         environments = {name: venvs.make(i.requirements) for name, i in images.items() if i.requirements is not None}
         overcommitted = enforcement.insufficient(pods, self._machine)
-        sentences = enforcement.not_enforced(pods, images, self._machine, self._limiter, overcommitted)
-        with Workplace(deployment, self._limiter, self._state_dir, self._grace_s) as place:
+        lacking = enforcement.not_enforced(pods, images, self._machine, self._limiter, overcommitted)
+        sentences = [*left_out, *lacking]
+        with Workplace(replace(deployment, pods=pods), self._limiter, self._state_dir, self._grace_s) as place:
             started_at = time.monotonic()
             taken: set[int] = set()
             for replica in range(pods.replicas):
@@ -86,6 +100,7 @@ class ProcessBackend:
                         scratch=scratch,
                         pod_ports=pod_ports,
                         taken=taken,
+                        flags=flags_of(self._space, container.name),
                     )
                     place.start(replica, container, launch, scratch)
             place.read_output()

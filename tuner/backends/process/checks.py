@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.backends.process.container.launch import command_of, find_program, image_of, search_path
+from tuner.backends.process.container.launch import command_of, find_program, image_of, runs_here, search_path
 from tuner.backends.process.container.venvs import cache_folder, venv_folder
 from tuner.errors import Mistake, Problem, Where
-from tuner.manifests.model import Container
-from tuner.space.model import SearchSpace
+from tuner.manifests.model import Container, PodSet
+from tuner.space.model import LocalImage, SearchSpace
 
 
-def problems(container: Container, space: SearchSpace) -> Iterator[Problem]:
+def problems(pods: PodSet, space: SearchSpace) -> Iterator[Problem]:
     """Each mistake with its place, as far as a line that holds it can be found."""
-    image = image_of(container, space.local)
+    for container in pods.containers:
+        if runs_here(container, space.local, serving=pods.serving):
+            yield from _of(container, image_of(container, space.local, serving=pods.serving), space)
+
+
+def _of(container: Container, image: LocalImage, space: SearchSpace) -> Iterator[Problem]:
     local = _line(space.file, "local:")
     folder = image.folder or space.file.parent
     if not folder.is_dir():
@@ -30,10 +35,11 @@ def problems(container: Container, space: SearchSpace) -> Iterator[Problem]:
         return
     command = command_of(container, image)
     if not command:
+        what = f"image {container.image!r} of container" if container.image else "the server that an operator makes of"
         yield Mistake(
-            f"nothing says how image {container.image!r} of container {container.name!r} runs on this machine",
+            f"nothing says how {what} {container.name!r} runs on this machine",
             f"give its program in {space.file.name}, for example `local: {{command: [python, server.py]}}`",
-        ).at(_line(space.manifest, f"image: {container.image}"))
+        ).at(_line(space.manifest, f"image: {container.image}" if container.image else f"name: {container.name}"))
         return
     venv = venv_folder(image.requirements, cache_folder()) if image.requirements is not None else None
     if venv is not None and not venv.is_dir():
@@ -43,8 +49,8 @@ def problems(container: Container, space: SearchSpace) -> Iterator[Problem]:
         place = f"in {folder}" if "/" in command[0] else f"on PATH ({path})"
         yield Mistake(
             f"the program {command[0]!r} of container {container.name!r} is not found {place}",
-            "install it, or give another in local.command or the container's command",
-        ).at(_line(space.manifest, f"name: {container.name}") if container.command else local)
+            "install it, or give another in local.command, which goes before the container's command",
+        ).at(local if image.command else _line(space.manifest, f"name: {container.name}"))
 
 
 def _line(file: Path, text: str) -> Where:

@@ -12,7 +12,7 @@ from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.check import fields
 from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
-from tuner.manifests.kinds.model import mapping
+from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.workload import NoWorkload, Workload, container_of, find
@@ -76,6 +76,7 @@ class _Check:
         for knob in knobs_:
             yield from self._knob(knob)
         yield from self._set_twice(knobs_)
+        yield from self._scaled_to_zero(knobs_)
         yield from resource_problems(self.space, self.workload, knobs_, self._at)
         yield from self._port()
 
@@ -162,6 +163,17 @@ class _Check:
             if _scales(obj, kind, name):
                 message = f"this {obj['kind']} scales {kind} {name} while {knob.parameter.name} is tuned"
                 yield self._at(("spec", "scaleTargetRef"), message, fix, index)
+
+    def _scaled_to_zero(self, found: list[Knob]) -> Iterator[Problem]:
+        """A trial runs what the manifest says, and no pod answers no request."""
+        kind, obj = self.workload.kind, self.workload.obj
+        path = kind.replicas(obj)[0]
+        if at(obj, path) == 0 and not any(isinstance(knob.address, Replicas) for knob in found):
+            message = (
+                f"{path[-1]}: 0 scales {kind.kind} {self.workload.name} to zero pods, of which none can be measured"
+            )
+            fix = f"write {path[-1]}: 1 there, or tune it: replicas: {{int: [1, 4], set: replicas}}"
+            yield self._at(path, message, fix)
 
     def _trial_write(self, knob: Knob) -> Iterator[Problem]:
         """The surest check is to do it: each outermost value is written, and the outcome looked at."""

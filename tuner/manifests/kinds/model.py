@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from tuner.yaml.tree import Path
 
@@ -17,6 +17,8 @@ class Place:
     path: Path
     injected: bool = False
     """Added by an operator: only its env and resources can be set here."""
+    args: tuple[str, ...] = ()
+    """Arguments that an operator gives it only as long as the manifest gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,9 @@ class Obstacle:
     fix: str
 
 
+Role = Literal["model", "transformer", "router", "combiner"]
+
+
 class WorkloadKind(Protocol):
     """All methods take the object as plain dicts and lists. Some kinds leave some of them as they are here."""
 
@@ -43,10 +48,46 @@ class WorkloadKind(Protocol):
     kind: str
     default_port: int | None
     """Port on which its container answers HTTP where it names none."""
+    usual_protocol: str = "http"
+    """Of a server that is not known."""
 
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         """In the object's order."""
         ...
+
+    def components(self, obj: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - the seam's signature
+        """Names of the parts of which one is tuned at a time, since each has pods and a Service of its own; the others
+        are deployed beside it as they stand. Empty: there is only the whole."""
+        return ()
+
+    def of(self, component: str) -> WorkloadKind:  # noqa: ARG002
+        """This kind, with all it says of an object said of that component."""
+        return self
+
+    def usual_component(self, obj: Mapping[str, Any]) -> str | None:
+        """The one that answers most of the requests."""
+        return next(iter(self.components(obj)), None)
+
+    def container(self, obj: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """The container as it will run, as far as that is known: where the manifest says nothing, what its operator
+        puts there. Its image tells the server, not the version."""
+        return mapping(obj, place.path)
+
+    def server(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002
+        """What an operator is told to start there, in the operator's own words; None: the container says it."""
+        return None
+
+    def role(self, obj: Mapping[str, Any], place: Place) -> Role | None:  # noqa: ARG002
+        """What a container does to a request on its way; None: the kind does not say."""
+        return None
+
+    def protocol(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002
+        """The protocol of requests that the object itself asks for, as a search space spells it."""
+        return None
+
+    def model_name(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002
+        """What its operator calls the model of a container."""
+        return None
 
     def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
         """Every place that holds the number of replicas; the first is read, all are written. It may be absent (1)."""
@@ -61,6 +102,10 @@ class WorkloadKind(Protocol):
         return ("metadata", "annotations", key)
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]: ...
+
+    def remarks(self, obj: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """Sentences on what a trial of the object does otherwise than its clients see it."""
+        return ()
 
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
         """Where the object itself asks for its replicas to be scaled."""
@@ -114,6 +159,21 @@ def places(obj: Mapping[str, Any], path: Path) -> tuple[Place, ...]:
     return tuple(
         Place(name=str(container.get("name", "")), path=(*path, index)) for index, container in mappings(obj, path)
     )
+
+
+def ensure(obj: Any, place: Place) -> None:
+    """Make the entry of a container that an operator would make otherwise, with nothing but its name."""
+    if at(obj, place.path) is not None:
+        return
+    for step, below in zip(place.path, (*place.path[1:], "name"), strict=True):
+        if at(obj, (step,)) is None:
+            made: Any = [] if isinstance(below, int) else {}
+            if isinstance(obj, list):
+                obj.append(made)
+            else:
+                obj[step] = made
+        obj = obj[step]
+    obj["name"] = place.name
 
 
 def unseen(live: Mapping[str, Any]) -> str | None:

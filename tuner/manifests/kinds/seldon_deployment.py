@@ -1,9 +1,14 @@
 """SeldonDeployment (machinelearning.seldon.io/v1), Seldon Core 1.x.
 
-Its operator turns each predictor into a Deployment and a Service, and adds the orchestrator as a container of its own,
-unless the predictor's annotation ``seldon.io/no-engine`` is "true". Requests go the way that clients' requests go:
-through the orchestrator where there is one, straight to the model without. What is said here of the operator was read
-in the source of Seldon Core 1.17.1 (operator/controllers, operator/apis) and seen when it ran.
+Its operator turns each predictor into a Service, each of the predictor's componentSpecs into a Deployment, and adds the
+orchestrator as a container of its own to the first of these, unless the predictor's annotation ``seldon.io/no-engine``
+is "true". Requests go the way that clients' requests go: through the orchestrator where there is one, straight to the
+model without. What is said here of the operator was read in the source of Seldon Core 1.17.1 and 1.19
+(operator/controllers, operator/apis) and seen when it ran.
+
+One predictor, and of several componentSpecs one of them, is tuned at a time (a *component*): the rest is deployed
+beside it. A componentSpec goes by the name of its first container, and the load goes straight to that container's own
+Service where the orchestrator stands in other pods.
 """
 
 from __future__ import annotations
@@ -12,18 +17,38 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, mapping, mappings, places, unseen
+from tuner.manifests.kinds import seldon_servers
+from tuner.manifests.kinds.model import (
+    Obstacle,
+    Place,
+    Role,
+    Service,
+    WorkloadKind,
+    at,
+    mapping,
+    mappings,
+    places,
+    unseen,
+)
 from tuner.yaml.tree import Path
 
 ENGINE = "seldon-container-engine"
 """The orchestrator's container, as the operator names it; its env and resources stand under svcOrchSpec."""
 
-_PREDICTOR: Path = ("spec", "predictors", 0)
-_ANNOTATIONS: Path = (*_PREDICTOR, "annotations")
 _NO_ENGINE, _SERVICE_NAME = "seldon.io/no-engine", "seldon.io/svc-name"
 _SEPARATE_ENGINE = "seldon.io/engine-separate-pod"
 _ENGINE_PORT = 8000
+_FIRST_HTTP_PORT, _FIRST_GRPC_PORT = 9000, 9500
 _LONGEST_NAME = 63
+_ROLES: Mapping[str, Role] = {
+    "MODEL": "model",
+    "TRANSFORMER": "transformer",
+    "OUTPUT_TRANSFORMER": "transformer",
+    "ROUTER": "router",
+    "COMBINER": "combiner",
+}
+_DEEPEST = 50
+"""Nodes of a graph below each other that are looked at."""
 
 
 class SeldonDeploymentKind(WorkloadKind):
@@ -31,48 +56,149 @@ class SeldonDeploymentKind(WorkloadKind):
     kind = "SeldonDeployment"
     default_port = 9000
 
+    def __init__(self, component: str | None = None) -> None:
+        self._component = component
+
+    def components(self, obj: Mapping[str, Any]) -> tuple[str, ...]:
+        """``PREDICTOR``, or ``PREDICTOR/CONTAINER`` where it has several componentSpecs."""
+        found = tuple(_components(obj))
+        return found if len(found) > 1 else ()
+
+    def of(self, component: str) -> WorkloadKind:
+        return SeldonDeploymentKind(component)
+
+    def usual_component(self, obj: Mapping[str, Any]) -> str | None:
+        """Of the predictors the one with most traffic, not one that only shadows; of its parts the model's."""
+        ranked = []
+        for order, component in enumerate(self.components(obj)):
+            kind = SeldonDeploymentKind(component)
+            predictor = at(obj, kind._predictor(obj))
+            traffic = at(predictor, ("traffic",))
+            models = any(kind.role(obj, place) == "model" for place in kind.containers(obj))
+            share = traffic if isinstance(traffic, int) else 0
+            ranked.append((bool(at(predictor, ("shadow",))), -share, not models, order, component))
+        return min(ranked)[-1] if ranked else None
+
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
-        specs: Path = (*_PREDICTOR, "componentSpecs")
-        found = [
-            place for index, _ in mappings(obj, specs) for place in places(obj, (*specs, index, "spec", "containers"))
-        ]
-        if self._has_engine(obj):
-            found.append(Place(name=ENGINE, path=(*_PREDICTOR, "svcOrchSpec"), injected=True))
+        specs: Path = (*self._predictor(obj), "componentSpecs")
+        chosen = self._spec(obj)
+        found: list[Place] = []
+        for index, _ in mappings(obj, specs):
+            if chosen is None or chosen == index:
+                path: Path = (*specs, index, "spec", "containers")
+                found += [self._with_args(obj, place) for place in places(obj, path)]
+        if not chosen:
+            found += self._made_by_the_operator(obj)
+            if self._has_engine(obj) and not _engine_apart(obj):
+                path = (*self._predictor(obj), "svcOrchSpec")
+                found.append(Place(name=ENGINE, path=path, injected=True))
         return tuple(found)
+
+    def container(self, obj: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """With the image, the arguments, variables and ports that the operator fills in."""
+        there: dict[str, Any] = dict(mapping(obj, place.path))
+        if place.injected:
+            return there
+        http, _ = self._ports(obj, place.name)
+        there.setdefault("name", place.name)
+        if self._node(obj, place.name) is None:
+            return there
+        implementation = self.server(obj, place) or ""
+        spoken = self._spoken(obj, implementation)
+        image = str(there.get("image") or seldon_servers.image(implementation, spoken) or "")
+        own = there["env"] if isinstance(there.get("env"), list) else []
+        made = seldon_servers.variables(spoken, image, place.name, http=http)
+        ports = there["ports"] if isinstance(there.get("ports"), list) else []
+        if "http" not in {port.get("name") for _, port in mappings(there, ("ports",))}:
+            ports = [*ports, {"name": "http", "containerPort": http}]
+        there |= {"image": image, "env": [*made, *own], "ports": ports}
+        if place.args and not there.get("args"):
+            there["args"] = list(place.args)
+        return there
+
+    def server(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        """The graph node's implementation."""
+        implementation = str((self._node(obj, place.name) or {}).get("implementation") or "")
+        return None if implementation in seldon_servers.NO_SERVERS else implementation
+
+    def role(self, obj: Mapping[str, Any], place: Place) -> Role | None:
+        """As the graph has it. A node that says nothing of itself is a model; so is a prepackaged server."""
+        node = self._node(obj, place.name)
+        if node is None:
+            return None
+        if self.server(obj, place) is not None:
+            return "model"
+        kind = node.get("type")
+        if kind is None or kind == "UNKNOWN_TYPE":
+            methods = node.get("methods")
+            said = methods if isinstance(methods, list) else []
+            for method, role in (("TRANSFORM_INPUT", "transformer"), ("ROUTE", "router"), ("AGGREGATE", "combiner")):
+                if method in said:
+                    return _ROLES[role.upper()]
+            return "model"
+        return _ROLES.get(str(kind))
+
+    def protocol(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        implementation = self.server(obj, place)
+        spoken = self._spoken(obj, implementation or "")
+        endpoint = str(at(self._node(obj, place.name), ("endpoint", "type")) or "")
+        calls = endpoint.upper() == "GRPC" or str(at(obj, ("spec", "transport"))).lower() == "grpc"
+        return f"{spoken}-grpc" if calls and spoken in ("seldon", "v2") else spoken
+
+    def model_name(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        """A prepackaged server is told the graph node's name; the orchestrator's paths begin with it, too."""
+        return place.name if self._node(obj, place.name) is not None else None
 
     def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
         """A component's own number goes before the predictor's, and that before the whole deployment's."""
-        components = mappings(obj, (*_PREDICTOR, "componentSpecs"))
+        predictor: Path = (*self._predictor(obj), "replicas")
+        components = mappings(obj, (*self._predictor(obj), "componentSpecs"))
+        chosen = self._spec(obj)
+        if chosen is not None and len(components) > 1:
+            return ((*self._predictor(obj), "componentSpecs", chosen, "replicas"),)
         own: tuple[Path, ...] = tuple(
-            (*_PREDICTOR, "componentSpecs", index, "replicas")
+            (*self._predictor(obj), "componentSpecs", index, "replicas")
             for index, component in components
             if "replicas" in component
         )
-        predictor: Path = (*_PREDICTOR, "replicas")
         if own:
             return own if len(own) == len(components) else (*own, predictor)
         whole: Path = ("spec", "replicas")
         return (whole,) if at(obj, predictor) is None and at(obj, whole) is not None else (predictor,)
 
-    def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:  # noqa: ARG002 - the seam's signature
+    def pod_annotations(self, obj: Mapping[str, Any], container: Path) -> Path:
         if container[3:4] == ("componentSpecs",):
             return (*container[:5], "metadata", "annotations")
-        return _ANNOTATIONS
+        return (*self._predictor(obj), "annotations")
 
-    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:  # noqa: ARG002
+    def annotations(self, obj: Mapping[str, Any], key: str) -> Path:
         """Two switches are the predictor's; all others are read from the specification's own annotations."""
         if key in (_NO_ENGINE, _SERVICE_NAME):
-            return (*_ANNOTATIONS, key)
+            return (*self._predictor(obj), "annotations", key)
         return ("spec", "annotations", key) if key.startswith("seldon.io/") else ("metadata", "annotations", key)
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
         return tuple(self._obstacles(obj))
 
+    def remarks(self, obj: Mapping[str, Any]) -> tuple[str, ...]:
+        said = []
+        served = self._served(obj)
+        if self._is_direct(obj) and served is not None:
+            said.append(f"the load goes straight to container {served}: the orchestrator stands in other pods")
+        elif self._spec(obj) is not None:
+            said.append("the graph's other pods are deployed as they stand, and answer as the orchestrator asks them")
+        if len(mappings(obj, ("spec", "predictors"))) > 1:
+            said.append("the other predictors are deployed as they stand, and asked nothing")
+        if mapping(obj, (*self._predictor(obj), "explainer")):
+            said.append("the explainer is deployed as it stands, and asked nothing")
+        return tuple(said)
+
     def autoscaler(self, obj: Mapping[str, Any]) -> Path | None:
-        for index, component in mappings(obj, (*_PREDICTOR, "componentSpecs")):
+        chosen = self._spec(obj)
+        for index, component in mappings(obj, (*self._predictor(obj), "componentSpecs")):
             for name in ("hpaSpec", "kedaSpec"):
-                if component.get(name):
-                    return (*_PREDICTOR, "componentSpecs", index, name)
+                if component.get(name) and chosen in (None, index):
+                    return (*self._predictor(obj), "componentSpecs", index, name)
         return None
 
     def waiting(self, live: Mapping[str, Any]) -> str | None:
@@ -89,70 +215,202 @@ class SeldonDeploymentKind(WorkloadKind):
         return str(status.get("description") or "it says no more") if status.get("state") == "Failed" else None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
-        """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port."""
-        name = f"{at(obj, ('metadata', 'name'))}-{at(obj, (*_PREDICTOR, 'name'))}"
-        if len(name) > _LONGEST_NAME:
-            name = f"seldon-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()}"
-        return Service(name=name, port=_ENGINE_PORT if self._has_engine(obj) else self._model_port(obj))
+        """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port; that of
+        the chosen container where the orchestrator is in other pods."""
+        served = self._served(obj)
+        if self._is_direct(obj) and served is not None:
+            return Service(name=self._own_service(obj, served), port=self._ports(obj, served)[0])
+        port = _ENGINE_PORT if self._has_engine(obj) else self._model_port(obj)
+        return Service(name=self._predictor_service(obj), port=port)
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
-        return f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
+        """Of all its pods or, where they are not all of one Deployment, of those behind the Service."""
+        whole = f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
+        served = self._served(obj)
+        if self._is_direct(obj) and served is not None:
+            return f"{whole},seldon-app-svc-{served}={self._own_service(obj, served)}"
+        explained = bool(mapping(obj, (*self._predictor(obj), "explainer")))
+        if self._component is not None or explained:
+            return f"{whole},seldon-app={self._predictor_service(obj)}"
+        return whole
+
+    # the component
+
+    def _predictor(self, obj: Mapping[str, Any]) -> Path:
+        wanted = (self._component or "").partition("/")[0]
+        for index, predictor in mappings(obj, ("spec", "predictors")):
+            if self._component is not None and str(predictor.get("name")) == wanted:
+                return ("spec", "predictors", index)
+        return ("spec", "predictors", 0)
+
+    def _spec(self, obj: Mapping[str, Any]) -> int | None:
+        """Index of the componentSpec that was chosen; None: all there are."""
+        wanted = (self._component or "").partition("/")[2]
+        for index, _ in mappings(obj, (*self._predictor(obj), "componentSpecs")):
+            if wanted and _first_container(obj, self._predictor(obj), index) == wanted:
+                return index
+        return None
+
+    def _is_direct(self, obj: Mapping[str, Any]) -> bool:
+        """The orchestrator stands in other pods, so that the load goes past it."""
+        return bool(self._spec(obj)) or (_engine_apart(obj) and self._has_engine(obj))
+
+    def _served(self, obj: Mapping[str, Any]) -> str | None:
+        """The first container of the component that the graph knows: only those have Services."""
+        own = [place for place in self.containers(obj) if not place.injected]
+        ranked = sorted(own, key=lambda place: self.role(obj, place) != "model")
+        return next((place.name for place in ranked if self._node(obj, place.name) is not None), None)
+
+    # the graph
+
+    def _nodes(self, obj: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+        return tuple(_below(mapping(obj, (*self._predictor(obj), "graph"))))
+
+    def _node(self, obj: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+        return next((node for node in self._nodes(obj) if str(node.get("name")) == name), None)
+
+    def _made_by_the_operator(self, obj: Mapping[str, Any]) -> Iterator[Place]:
+        """Prepackaged servers without a container of their own, which it adds to the first componentSpec."""
+        specs: Path = (*self._predictor(obj), "componentSpecs")
+        given = [
+            place.name
+            for index, _ in mappings(obj, specs)
+            for place in places(obj, (*specs, index, "spec", "containers"))
+        ]
+        first: Path = (*specs, 0, "spec", "containers")
+        next_one = len(mappings(obj, first))
+        for node in self._nodes(obj):
+            name, implementation = str(node.get("name")), str(node.get("implementation") or "")
+            if implementation not in seldon_servers.NO_SERVERS and name not in given:
+                given.append(name)
+                yield self._with_args(obj, Place(name=name, path=(*first, next_one)))
+                next_one += 1
+
+    def _with_args(self, obj: Mapping[str, Any], place: Place) -> Place:
+        implementation = self.server(obj, place)
+        if implementation is None:
+            return place
+        http, grpc = self._ports(obj, place.name)
+        spoken = self._spoken(obj, implementation)
+        args = seldon_servers.arguments(implementation, spoken, place.name, http=http, grpc=grpc)
+        return Place(name=place.name, path=place.path, args=args)
+
+    def _spoken(self, obj: Mapping[str, Any], implementation: str) -> str:
+        asked = seldon_servers.PROTOCOLS.get(str(at(obj, ("spec", "protocol"))), "seldon")
+        return seldon_servers.protocol(implementation, asked)
+
+    # ports and Services
+
+    def _ports(self, obj: Mapping[str, Any], name: str) -> tuple[int, int]:
+        """HTTP and gRPC: those that the container names so; else the operator counts, over all predictors, each name
+        once."""
+        order: dict[str, int] = {}
+        declared: dict[str, int] = {}
+        for index, predictor in mappings(obj, ("spec", "predictors")):
+            for spec, _ in mappings(predictor, ("componentSpecs",)):
+                for _, container in mappings(predictor, ("componentSpecs", spec, "spec", "containers")):
+                    order.setdefault(str(container.get("name")), len(order))
+                    if ("spec", "predictors", index) == self._predictor(obj) and container.get("name") == name:
+                        ports = [port for _, port in mappings(container, ("ports",))]
+                        declared = {
+                            str(port.get("name")): port["containerPort"]
+                            for port in ports
+                            if isinstance(port.get("containerPort"), int)
+                        }
+            for node in _below(mapping(predictor, ("graph",))):
+                if str(node.get("implementation") or "") not in seldon_servers.NO_SERVERS:
+                    order.setdefault(str(node.get("name")), len(order))
+        place = order.get(name, 0)
+        return declared.get("http", _FIRST_HTTP_PORT + place), declared.get("grpc", _FIRST_GRPC_PORT + place)
+
+    def _model_port(self, obj: Mapping[str, Any]) -> int:
+        root = str(at(obj, (*self._predictor(obj), "graph", "name")))
+        return self._ports(obj, root)[0]
+
+    def _predictor_service(self, obj: Mapping[str, Any]) -> str:
+        return _named(f"{at(obj, ('metadata', 'name'))}-{at(obj, (*self._predictor(obj), 'name'))}")
+
+    def _own_service(self, obj: Mapping[str, Any], container: str) -> str:
+        return _named(f"{at(obj, ('metadata', 'name'))}-{at(obj, (*self._predictor(obj), 'name'))}-{container}")
+
+    def _has_engine(self, obj: Mapping[str, Any]) -> bool:
+        notes = mapping(obj, (*self._predictor(obj), "annotations"))
+        return bool(at(obj, self._predictor(obj))) and not _is_on(notes.get(_NO_ENGINE))
+
+    # what stands in the way
 
     def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
         predictors = mappings(obj, ("spec", "predictors"))
-        if len(predictors) != 1:
-            names = ", ".join(str(predictor.get("name")) for _, predictor in predictors)
-            message = f"{len(predictors)} predictors ({names})" if predictors else "no predictor"
-            yield Obstacle(path=("spec", "predictors"), message=message, fix="leave the one that is to be tuned")
+        if not predictors:
+            yield Obstacle(path=("spec", "predictors"), message="no predictor", fix="add the one that is to be tuned")
             return
-        if len(mappings(obj, (*_PREDICTOR, "componentSpecs"))) > 1:
-            yield Obstacle(
-                path=(*_PREDICTOR, "componentSpecs"),
-                message="several componentSpecs: each becomes a Deployment with pods of its own",
-                fix="put the containers into one componentSpec, or tune one component at a time",
-            )
-        if mapping(obj, (*_PREDICTOR, "explainer")):
-            yield Obstacle(
-                path=(*_PREDICTOR, "explainer"),
-                message="an explainer becomes a Deployment with pods of its own",
-                fix="leave it out while the model is tuned",
-            )
-        if mapping(obj, _ANNOTATIONS).get(_SERVICE_NAME):
-            yield Obstacle(
-                path=(*_ANNOTATIONS, _SERVICE_NAME),
-                message=f"{_SERVICE_NAME} gives the Service of every trial one name, perhaps that of a Service in use",
-                fix="leave it out here, and add it to the exported manifest",
-            )
-        if _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE)):
-            yield Obstacle(
-                path=("spec", "annotations", _SEPARATE_ENGINE),
-                message=f"{_SEPARATE_ENGINE} puts the orchestrator into pods of its own",
-                fix="leave it out: the orchestrator then stands beside the model",
-            )
+        yield from self._unchosen(obj)
+        notes: Path = (*self._predictor(obj), "annotations")
+        for index, predictor in predictors:
+            if mapping(predictor, ("annotations",)).get(_SERVICE_NAME):
+                yield Obstacle(
+                    path=("spec", "predictors", index, "annotations", _SERVICE_NAME),
+                    message=f"{_SERVICE_NAME} gives the Service of every trial one name, perhaps that of one in use",
+                    fix="leave it out here, and add it to the exported manifest",
+                )
         for path in (("metadata", "annotations"), ("spec", "annotations")):
             if _NO_ENGINE in mapping(obj, path):
                 yield Obstacle(
                     path=(*path, _NO_ENGINE),
                     message=f"the operator does not read {_NO_ENGINE} here, so there would be an orchestrator",
-                    fix="move it to spec.predictors[0].annotations",
+                    fix=f"move it to {'.'.join(map(str, notes))}",
                 )
 
-    def _has_engine(self, obj: Mapping[str, Any]) -> bool:
-        return bool(at(obj, _PREDICTOR)) and not _is_on(mapping(obj, _ANNOTATIONS).get(_NO_ENGINE))
+    def _unchosen(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
+        components = self.components(obj)
+        if not components or self._component in components:
+            return
+        predictors = mappings(obj, ("spec", "predictors"))
+        path: Path = ("spec", "predictors")
+        message = f"{len(predictors)} predictors, each with pods and a Service of its own"
+        if len(predictors) == 1:
+            path = (*self._predictor(obj), "componentSpecs")
+            message = "several componentSpecs: each becomes a Deployment with pods of its own"
+        name = f"{self.kind}/{at(obj, ('metadata', 'name'))}"
+        fix = " or ".join(f"object: {name}/{component}" for component in components[:8])
+        yield Obstacle(path=path, message=message, fix=f"choose one in the search space: {fix}")
 
-    def _model_port(self, obj: Mapping[str, Any]) -> int:
-        """The operator takes the port named http, else 9000 for the first container and one more for each further."""
-        unit = at(obj, (*_PREDICTOR, "graph", "name"))
-        containers = [place for place in self.containers(obj) if not place.injected]
-        for index, place in enumerate(containers):
-            if place.name == unit:
-                named = [
-                    p.get("containerPort")
-                    for _, p in mappings(at(obj, place.path), ("ports",))
-                    if p.get("name") == "http"
-                ]
-                return next((port for port in named if isinstance(port, int)), 9000 + index)
-        return 9000
+
+def _components(obj: Mapping[str, Any]) -> Iterator[str]:
+    for index, predictor in mappings(obj, ("spec", "predictors")):
+        name = str(predictor.get("name"))
+        specs = [
+            first
+            for spec, _ in mappings(predictor, ("componentSpecs",))
+            if (first := _first_container(obj, ("spec", "predictors", index), spec))
+        ]
+        if len(specs) > 1:
+            yield from (f"{name}/{first}" for first in dict.fromkeys(specs))
+        else:
+            yield name
+
+
+def _first_container(obj: Mapping[str, Any], predictor: Path, spec: int) -> str | None:
+    found = places(obj, (*predictor, "componentSpecs", spec, "spec", "containers"))
+    return found[0].name if found else None
+
+
+def _below(node: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The node and all below it, from the outside in."""
+    if node and depth < _DEEPEST:
+        yield node
+        for _, child in mappings(node, ("children",)):
+            yield from _below(child, depth + 1)
+
+
+def _named(name: str) -> str:
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"seldon-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def _engine_apart(obj: Mapping[str, Any]) -> bool:
+    return _is_on(mapping(obj, ("spec", "annotations")).get(_SEPARATE_ENGINE))
 
 
 def _is_on(switch: Any) -> bool:

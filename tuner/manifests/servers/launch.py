@@ -88,7 +88,7 @@ def _of_python(words: Line) -> Line:
 
 def _lines(command: Sequence[str], args: Sequence[str], env: Mapping[str, str]) -> Iterator[Line]:
     words = (*command, *args)
-    script = _script(words)
+    script = script_of(words)
     if script is not None:
         yield from _of_script(script, env)
     elif command:
@@ -99,7 +99,7 @@ def _lines(command: Sequence[str], args: Sequence[str], env: Mapping[str, str]) 
         yield ("", *words)
 
 
-def _script(words: Sequence[str]) -> str | None:
+def script_of(words: Sequence[str]) -> str | None:
     """What ``sh -c`` is given; None where no shell is started so."""
     if not words or words[0].rpartition("/")[2] not in _SHELLS:
         return None

@@ -88,7 +88,8 @@ def _usual(workload: Workload, serving: str) -> Iterator[MetricsPort]:
     """Of a server that is known and tells its metrics on a port of its own."""
     for place in workload.places():
         if place.name == serving:
-            found = recognise(mapping(workload.obj, place.path))
+            spec = workload.kind.container(workload.obj, place)
+            found = recognise(spec, known_as=workload.kind.server(workload.obj, place))
             if found.server is not None and found.server.metrics_path is not None:
                 port = told(found, found.server.metrics) or found.server.metrics.usual
                 if port is not None:

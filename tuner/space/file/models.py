@@ -43,6 +43,8 @@ from tuner.workload.shapes import MOST_CV, Arrival
 
 PARAMETER = "workers: {int: [1, 4], set: env/GUNICORN_WORKERS}"
 _NAME = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"
+_OBJECT = r"[A-Za-z]+(/[^/\s]+){1,3}"
+_OBJECT_FIX = "write the workload's kind and name, for example object: Deployment/iris"
 _METHOD = re.compile(r"/?[A-Za-z_][\w.]*/[A-Za-z_]\w*", re.ASCII)
 _AUTH = "write for example auth: {bearer: {env: TOKEN}} or auth: {bearer: {file: token}}"
 _TLS = "write tls: true, or for example tls: {ca: ca.pem, server_name: model.example}"
@@ -528,7 +530,8 @@ class ImageKeys(Keys):
     """How this machine runs what an image holds."""
 
     command: Annotated[tuple[str, ...], _COMMAND] = key(
-        "what the image would run, a list or one line; the manifest's `args` follow it", "the manifest's"
+        "what is run in place of the image's program and the manifest's `command`, a list or one line; `args` follow it",
+        "the manifest's",
     )
     requirements: Annotated[v.File, AfterValidator(Path.resolve)] = key(
         "a requirements file; its virtual environment is made once and kept by its hash", "this Python"
@@ -573,6 +576,12 @@ class SpaceKeys(Keys):
         "the study's name: at most 40 lower-case letters, digits and `-`", "", "iris", required=_ADD_NAME
     )
     manifest: v.File = key("the Kubernetes manifest to tune, one or several documents", required=_ADD_MANIFEST)
+    tuned: Annotated[str, v.of_form(_OBJECT, "an object", _OBJECT_FIX)] = key(
+        "the workload of the manifest that is tuned, `KIND/NAME`, or `KIND/NAME/COMPONENT` of one that has several",
+        "the only one",
+        "Deployment/iris",
+        alias="object",
+    )
     container: v.Text | None = key("the container whose knobs are set", "the only one", "classifier")
     parameters: dict[str, Annotated[ParameterKeys, _PARAMETER]] = key(
         "what may vary", required=_ADD_PARAMETERS, fix=_PARAMETERS

@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.pods import SERVERS, TOY, pods_of, toy_container, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.backends.process.container.launch import Launch, command_of, image_of, map_ports, prepare
+from tuner.backends.process.container.launch import Launch, command_of, image_of, map_ports, prepare, runs_here
 from tuner.backends.process.sandbox.affinity import Affinity
 from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage, LocalSpec
@@ -26,19 +26,52 @@ def launch(pods: PodSet, image: LocalImage = TOY, taken: set[int] | None = None)
     )
 
 
-def test_the_manifests_command_wins_over_the_local_one() -> None:
+def test_the_local_command_wins_over_the_manifests() -> None:
     container = toy_container(args=("-x",))
     assert command_of(container, TOY) == ("python", "toy.py", "-x")
-    assert command_of(replace(container, command=("serve",)), TOY) == ("serve", "-x")
+    assert command_of(replace(container, command=("/opt/serve", "--fast")), TOY) == ("python", "toy.py", "-x")
+    assert command_of(replace(container, command=("/opt/serve",)), LocalImage()) == ("/opt/serve", "-x")
     assert command_of(container, LocalImage()) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "expected"),
+    [
+        (("gunicorn", "-w", "3", "--threads=2", "app:app"), (), ("-w", "3", "--threads=2")),
+        (("sh", "-c", "exec gunicorn -w 3 --threads 2 app:app"), (), ("-w", "3", "--threads=2")),
+        (("/bin/sh", "-c"), ("gunicorn --threads 2 app:app",), ("--threads=2",)),
+        (("serve",), ("-w", "3"), ("-w", "3")),
+    ],
+)
+def test_knobs_of_a_replaced_command_are_kept(
+    command: tuple[str, ...], args: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    container = replace(toy_container(), command=command, args=args)
+    assert command_of(container, TOY, flags=("-w", "--threads", "--absent")) == ("python", "toy.py", *expected)
+
+
+def test_a_container_beside_the_server_keeps_its_own_command() -> None:
+    beside = replace(toy_container(), name="beside", command=("python", "beside.py"))
+    local = LocalSpec(images=(TOY,))
+    assert image_of(beside, local, serving="server").command is None
+    assert image_of(beside, local, serving="beside").command == TOY.command
+    assert image_of(replace(beside, command=()), local, serving="server").command == TOY.command
+
+
+def test_a_known_side_car_is_left_out_here() -> None:
+    proxy = replace(toy_container(), name="istio-proxy", image="docker.io/istio/proxyv2:1.22.0", command=())
+    assert not runs_here(proxy, LocalSpec(), serving="server")
+    assert runs_here(proxy, LocalSpec(), serving="istio-proxy")
+    assert runs_here(replace(proxy, command=("envoy",)), LocalSpec(), serving="server")
+    assert runs_here(proxy, LocalSpec(images=(LocalImage(image=proxy.image, command=("x",)),)), serving="server")
 
 
 def test_an_entry_for_the_image_wins_over_the_one_for_all() -> None:
     own = LocalImage(image="example/toy:1", command=("own",))
     other = LocalImage(image="example/other:1", command=("other",))
-    assert image_of(toy_container(), LocalSpec(images=(TOY, other, own))) is own
-    assert image_of(toy_container(), LocalSpec(images=(other, TOY))) is TOY
-    assert image_of(toy_container(), LocalSpec(images=(other,))) == LocalImage()
+    assert image_of(toy_container(), LocalSpec(images=(TOY, other, own)), serving="server") is own
+    assert image_of(toy_container(), LocalSpec(images=(other, TOY)), serving="server") is TOY
+    assert image_of(toy_container(), LocalSpec(images=(other,)), serving="server") == LocalImage()
 
 
 def test_the_environment_is_the_images_and_the_manifests_and_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,15 +48,23 @@ class Rollout:
     """One workload and what belongs to it, in one namespace."""
 
     def __init__(
-        self, api: Api, objects: Sequence[Mapping[str, Any]], *, workload: int, ignoring: Sequence[str]
+        self,
+        api: Api,
+        objects: Sequence[Mapping[str, Any]],
+        *,
+        workload: int,
+        component: str | None = None,
+        ignoring: Sequence[str],
     ) -> None:
-        """`workload` is the index of the one that is rolled out; `ignoring` are annotations that are no change."""
+        """`workload` is the index of the one that is rolled out, `component` the part of it whose pods are followed;
+        `ignoring` are annotations that are no change.
+        """
         self._api = api
         self._ignoring = ignoring
         kind = kind_of(objects[workload])
         if kind is None:
             raise ValueError(f"object {workload} of the manifest is no workload")
-        self._kind: WorkloadKind = kind
+        self._kind: WorkloadKind = kind if component is None else kind.of(component)
         self._objects = [copy.deepcopy(dict(obj)) for obj in objects]
         self._wanted = self._objects[workload]
         self._main = (str(self._wanted["kind"]), str(self._wanted["metadata"]["name"]))

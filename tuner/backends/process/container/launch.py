@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner.backends.process.container.ports import (
@@ -18,9 +18,14 @@ from tuner.backends.process.container.ports import (
     substitute_args,
     substitute_env,
 )
+from tuner.manifests.companions import companion
 from tuner.manifests.expansion import expand, expand_env
 from tuner.manifests.model import Container, PodSet
-from tuner.space.model import LocalImage, LocalSpec
+from tuner.manifests.servers.flags import value
+from tuner.manifests.servers.launch import launch as launch_of
+from tuner.manifests.servers.launch import script_of
+from tuner.manifests.workload import container_of
+from tuner.space.model import LocalImage, LocalSpec, SearchSpace
 
 _INHERITED = ("LD_LIBRARY_PATH", "TZ")
 
@@ -37,24 +42,65 @@ class Launch:
     """By the port number in the manifest (or the server's default), the one it has here."""
 
 
-def image_of(container: Container, local: LocalSpec) -> LocalImage:
-    """The local entry for the container's image, else the one for every image, else an empty one."""
+def image_of(container: Container, local: LocalSpec, *, serving: str) -> LocalImage:
+    """The local entry for the container's image, else the one for every image, else an empty one.
+
+    That for every image leaves the command of a container that does not serve as it stands in the manifest.
+    """
     for image in local.images:
         if image.image == container.image:
             return image
     for image in local.images:
         if image.image is None:
-            return image
+            beside = container.name != serving and container.command
+            return replace(image, command=None) if beside else image
     return LocalImage()
 
 
-def command_of(container: Container, image: LocalImage) -> tuple[str, ...]:
-    """As in Kubernetes: the manifest's command, else the image's entry point, followed by the manifest's args.
+def command_of(container: Container, image: LocalImage, *, flags: Sequence[str] = ()) -> tuple[str, ...]:
+    """The local command, which stands for the image's entry point and for a command of the manifest's own; else the
+    manifest's. Its arguments follow, and before them those of `flags` (the knobs') that stood in the replaced command.
 
     Empty where neither names a program.
     """
-    program = container.command or image.command or ()
-    return (*program, *container.args) if program else ()
+    if not image.command:
+        return (*container.command, *container.args) if container.command else ()
+    if not container.command:
+        return (*image.command, *container.args)
+    script = script_of((*container.command, *container.args)) is not None
+    words = [word for line in launch_of(_spec(container)).lines for word in line] if script else container.command
+    given = ((name, value(words, (name,))) for name in flags)
+    kept = [word for name, text in given if text is not None for word in _written(name, text)]
+    return (*image.command, *kept, *(() if script else container.args))
+
+
+def _spec(container: Container) -> Mapping[str, object]:
+    env = [{"name": name, "value": text} for name, text in container.env.items()]
+    return {"command": list(container.command), "args": list(container.args), "env": env}
+
+
+def _written(name: str, text: str) -> tuple[str, ...]:
+    if not text:
+        return (name,)
+    return (f"{name}={text}",) if name.startswith("--") else (name, text)
+
+
+def flags_of(space: SearchSpace, container: str) -> tuple[str, ...]:
+    """The command-line flags that parameters set on a container."""
+    return tuple(
+        target.removeprefix("args/")
+        for parameter in space.parameters
+        if (container_of(space, parameter) or container) == container
+        for target in parameter.targets
+        if target.startswith("args/")
+    )
+
+
+def runs_here(container: Container, local: LocalSpec, *, serving: str) -> bool:
+    """False for one that is known to stand beside servers, with a program that only its image has: it is left out."""
+    own = any(image.image == container.image for image in local.images)
+    meant = container.name == serving or own or container.command
+    return bool(meant) or companion(container.image, container.name) is None
 
 
 def search_path(venv: Path | None) -> str:
@@ -81,11 +127,12 @@ def prepare(
     scratch: Path,
     pod_ports: Mapping[int, int],
     taken: set[int],
+    flags: Sequence[str] = (),
 ) -> Launch:
     """Decide all that is started.
 
     `pod_ports` maps the ports declared in the pod, whose containers share one network, to those of this replica;
-    ports already given out are in `taken`. `scratch` holds HOME and TMPDIR:
+    ports already given out are in `taken`; `flags` as in `command_of`. `scratch` holds HOME and TMPDIR:
     HOME is the container's own because servers put sockets there by fixed names (gunicorn's control socket).
     """
     serves = container.name == pods.serving
@@ -118,7 +165,7 @@ def prepare(
         **{name: substitute_env(name, value, ports) for name, value in local.items()},
         **asked_env,
     }
-    command = tuple(expand(part, expanded) for part in command_of(container, image))
+    command = tuple(expand(part, expanded) for part in command_of(container, image, flags=flags))
     program, *args = (part.replace("{port}", placeholder) for part in command)
     return Launch(
         argv=(find_program(program, folder, env["PATH"]) or program, *substitute_args(tuple(args), ports)),
