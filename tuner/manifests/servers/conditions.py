@@ -10,13 +10,14 @@ from tuner.manifests.servers.recognition import Recognised
 
 
 def of_use(knob: ServerKnob, found: Recognised, hardware: Hardware) -> bool:
-    if knob.gpu is not None and knob.gpu != (hardware.gpus > 0):
+    """Under its conditions only; where the manifest sets it already, under all but `unless`."""
+    if any(_is_there(sign, found) for sign in knob.unless):
         return False
-    if knob.only_set and not any(_is_there(target.partition("/")[2], found) for target in knob.targets):
+    if any(_is_there(target.partition("/")[2], found) for target in knob.targets):
+        return True
+    if knob.only_set or (knob.gpu is not None and knob.gpu != (hardware.gpus > 0)):
         return False
-    if knob.needs and not any(_is_there(sign, found) for sign in knob.needs):
-        return False
-    return not any(_is_there(sign, found) for sign in knob.unless)
+    return not knob.needs or any(_is_there(sign, found) for sign in knob.needs)
 
 
 def _is_there(sign: str, found: Recognised) -> bool:
