@@ -15,7 +15,9 @@ def of_use(knob: ServerKnob, found: Recognised, hardware: Hardware) -> bool:
         return False
     if any(_is_there(target.partition("/")[2], found) for target in knob.targets):
         return True
-    if knob.only_set or (knob.gpu is not None and knob.gpu != (hardware.gpus > 0)):
+    if knob.only_set:
+        return False
+    if knob.gpu is not None and hardware.gpus is not None and knob.gpu != (hardware.gpus > 0):
         return False
     return not knob.needs or any(_is_there(sign, found) for sign in knob.needs)
 

@@ -22,8 +22,8 @@ class Hardware:
 
     cores: float | None = None
     memory_bytes: float | None = None
-    gpus: int = 0
-    """Whole devices of any maker."""
+    gpus: int | None = None
+    """Whole devices of any maker; None: it asks for nothing, or in a way that does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

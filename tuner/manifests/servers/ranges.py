@@ -33,7 +33,7 @@ def computing_threads(hardware: Hardware) -> Domain:
 
 def devices(hardware: Hardware) -> Domain:
     """Powers of two up to the number of GPUs: models are split evenly."""
-    return Choices(values=tuple(2**power for power in range(max(hardware.gpus, 1).bit_length())))
+    return Choices(values=tuple(2**power for power in range(max(hardware.gpus or 1, 1).bit_length())))
 
 
 def copies(hardware: Hardware) -> Domain:
@@ -42,13 +42,13 @@ def copies(hardware: Hardware) -> Domain:
 
 
 def sequences(hardware: Hardware) -> Domain:
-    """Of requests that a language model works on at once."""
-    return IntRange(low=16, high=512, log=True) if hardware.gpus else IntRange(low=2, high=64, log=True)
+    """Of requests that a language model works on at once, on a GPU unless it is known that there is none."""
+    return IntRange(low=2, high=64, log=True) if hardware.gpus == 0 else IntRange(low=16, high=512, log=True)
 
 
 def step_tokens(hardware: Hardware) -> Domain:
-    """Of tokens that a language model takes in at once."""
-    return Choices(values=(2048, 4096, 8192, 16384) if hardware.gpus else (512, 1024, 2048, 4096))
+    """Of tokens that a language model takes in at once; as `sequences`."""
+    return Choices(values=(512, 1024, 2048, 4096) if hardware.gpus == 0 else (2048, 4096, 8192, 16384))
 
 
 def cache_gib(hardware: Hardware) -> Domain:
