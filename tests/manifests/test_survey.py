@@ -189,13 +189,6 @@ def test_the_container_that_the_service_sends_to_is_chosen(tmp_path: Path) -> No
     assert space.container == "web"
 
 
-def test_a_known_server_goes_before_what_the_service_sends_to(tmp_path: Path) -> None:
-    front = "        - {name: front, image: 'front:1', ports: [{name: web, containerPort: 80}]}\n"
-    text = beside(deployment("image: vllm/vllm-openai:v1", "args: [--model=a/b]"), front) + SERVICE
-    space, _ = proposed(tmp_path, text)
-    assert space.container == "server"
-
-
 def test_a_word_in_an_argument_makes_no_server(tmp_path: Path) -> None:
     _, written = proposed(tmp_path, deployment("image: picker:1", "args: [--pool, vllm-small-pool]"))
     assert "Recognized: no server whose knobs are known." in written
@@ -248,6 +241,19 @@ def test_a_store_alone_is_no_server(tmp_path: Path) -> None:
     ):
         propose(base)
     assert "container: redis\n" in propose(base, container="redis").space
+
+
+def test_a_page_alone_may_be_tuned(tmp_path: Path) -> None:
+    space, _ = proposed(tmp_path, deployment("image: nginx:1"))
+    assert space.container == "server"
+
+
+def test_the_load_comes_in_where_the_service_sends_it(tmp_path: Path) -> None:
+    front = "        - {name: front, image: 'front:1', ports: [{name: web, containerPort: 81}]}\n"
+    text = beside(deployment("image: vllm/vllm-openai:v1", "args: [--model=a/b]"), front) + SERVICE
+    space, written = proposed(tmp_path, text)
+    assert (space.container, space.workload.port) == ("server", 81)
+    assert "port: 81  # of container front, which the Service sends to" in written
 
 
 def test_what_is_scaled_to_zero_begins_with_one(tmp_path: Path) -> None:

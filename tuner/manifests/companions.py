@@ -12,7 +12,14 @@ _IMAGES: Mapping[str, tuple[str, ...]] = {
     ),
     "Knative's queue": ("queue-proxy", "knative.dev/serving/cmd/queue", "*/queue-*"),
     "a proxy to a database": ("cloud-sql-proxy", "cloudsql-docker/*", "gce-proxy", "alloydb-auth-proxy", "pgbouncer*"),
-    "a proxy that checks who asks": ("kube-rbac-proxy", "oauth2-proxy", "oauth-proxy", "ose-oauth-proxy", "opa*"),
+    "a proxy that checks who asks": (
+        "kube-rbac-proxy",
+        "oauth2-proxy",
+        "oauth-proxy",
+        "ose-oauth-proxy",
+        "opa",
+        "security-proxy",
+    ),
     "an agent for secrets": ("vault*", "secrets-store*", "secret-agent*", "aws-secrets*", "conjur*"),
     "a collector of logs": ("fluent-bit*", "fluentd*", "filebeat*", "promtail*", "vector", "logstash*", "*-logger"),
     "a collector of traces or metrics": (
@@ -42,7 +49,7 @@ _IMAGES: Mapping[str, tuple[str, ...]] = {
         ),
         *("gcs-fuse*", "gcsfuse*", "*-csi-*", "model-initializer*", "s3-sync*", "gcsfuse-sidecar*", "gcs-fuse-csi*"),
     ),
-    "KServe's agent": ("agent", "kserve/agent", "kserve/router"),
+    "an operator's agent": ("kserve/agent", "kserve/router", "aibrix/runtime", "llm-d-routing-sidecar"),
     "a store": (
         *("redis*", "valkey*", "keydb*", "memcached*", "postgres*", "postgresql*", "pgvector*", "mysql*", "mariadb*"),
         *(
@@ -57,7 +64,17 @@ _IMAGES: Mapping[str, tuple[str, ...]] = {
             "kafka*",
         ),
         *("rabbitmq*", "nats*", "minio*", "milvus*", "qdrant*", "weaviate*", "chroma*", "neo4j*", "influxdb*"),
-        *("clickhouse*", "cockroach*", "dgraph*", "couchdb*", "arangodb*", "vespa*", "nfs-*", "redis-stack*"),
+        *(
+            "clickhouse*",
+            "cockroach*",
+            "dgraph*",
+            "couchdb*",
+            "arangodb*",
+            "vespa*",
+            "nfs-*",
+            "redis-stack*",
+            "xtrabackup",
+        ),
     ),
     "a web server or a page": (
         *("nginx*", "httpd", "haproxy*", "traefik*", "caddy*", "kong*", "apisix*", "*-ui", "*-ui-server", "*-frontend"),
@@ -80,6 +97,9 @@ _IMAGES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """By what they are, the last parts of their images' repositories, ``*`` for any letters."""
+
+ANSWERING = frozenset({"a web server or a page", "a tool"})
+"""Those that may answer HTTP requests all the same, where there is nothing else that does."""
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "a side-car of a service mesh": ("istio-proxy", "linkerd-proxy", "envoy", "envoy-sidecar", "daprd", "consul-*"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
-from tuner.manifests.kinds.model import Place, at, ensure, mappings
+from tuner.manifests.kinds.model import Place, at, mappings
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
@@ -60,7 +60,7 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
     present = read(objects, workload, place, address)
     obj = objects[workload.index]
     if isinstance(address, OfContainer) and place is not None and not place.injected:
-        ensure(obj, place)
+        _ensure(obj, place)
     match address:
         case Pointer():
             if present is not None and stands(present, value):
@@ -129,6 +129,25 @@ def _pointed(objects: list[Any], workload: Workload, address: Pointer) -> tuple[
         index = re.fullmatch(r"0|[1-9][0-9]*", token)
         path.append(int(token) if index and isinstance(at(obj, tuple(path)), list) else token)
     return obj, tuple(path)
+
+
+def _ensure(obj: Any, place: Place) -> None:
+    """Make the entry of a container that an operator would make otherwise, with nothing but its name."""
+    if at(obj, place.path) is not None:
+        return
+    for step, below in zip(place.path, (*place.path[1:], "name"), strict=True):
+        if at(obj, (step,)) is None:
+            made: Any = [] if isinstance(below, int) else {}
+            if isinstance(obj, list) and step == len(obj):
+                obj.append(made)
+            elif isinstance(obj, dict) and isinstance(step, str):
+                obj[step] = made
+            else:
+                raise Unaddressable(f"there is no list or mapping to hold {step!r} of container {place.name}")
+        obj = obj[step]
+    if not isinstance(obj, dict):
+        raise Unaddressable(f"there is no mapping to hold container {place.name}")
+    obj["name"] = place.name
 
 
 def _exists(obj: Any, path: Path) -> bool:

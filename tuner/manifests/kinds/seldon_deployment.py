@@ -109,7 +109,7 @@ class SeldonDeploymentKind(WorkloadKind):
         own = there["env"] if isinstance(there.get("env"), list) else []
         made = seldon_servers.variables(spoken, image, place.name, http=http)
         ports = there["ports"] if isinstance(there.get("ports"), list) else []
-        if "http" not in {port.get("name") for _, port in mappings(there, ("ports",))}:
+        if not any(port.get("name") == "http" for _, port in mappings(there, ("ports",))):
             ports = [*ports, {"name": "http", "containerPort": http}]
         there |= {"image": image, "env": [*made, *own], "ports": ports}
         if place.args and not there.get("args"):
@@ -278,7 +278,8 @@ class SeldonDeploymentKind(WorkloadKind):
             for place in places(obj, (*specs, index, "spec", "containers"))
         ]
         first: Path = (*specs, 0, "spec", "containers")
-        next_one = len(mappings(obj, first))
+        listed = at(obj, first)
+        next_one = len(listed) if isinstance(listed, list) else 0
         for node in self._nodes(obj):
             name, implementation = str(node.get("name")), str(node.get("implementation") or "")
             if implementation not in seldon_servers.NO_SERVERS and name not in given:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.manifests.companions import companion
+from tuner.manifests.companions import ANSWERING, companion
 from tuner.manifests.kinds import Place
-from tuner.manifests.servers.answers import declared, targets_in
+from tuner.manifests.servers.answers import Named, declared, targets_in
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.recognition import Recognised, recognise
 from tuner.manifests.services import selecting
@@ -33,9 +33,13 @@ class Candidate:
     found: Recognised
     companion: str | None
     """What it is, if it is known not to serve a model."""
-    targeted: bool
-    """A Service sends to a port of it."""
+    targets: tuple[Named, ...]
+    """Its ports that Services send to."""
     order: int
+
+    @property
+    def targeted(self) -> bool:
+        return bool(self.targets)
 
     @property
     def rank(self) -> tuple[object, ...]:
@@ -44,7 +48,7 @@ class Candidate:
         server = self.found.server
         asks = hardware(self.spec)
         return (
-            self.companion is not None and server is None,
+            server is None and (self.companion is not None) + (self.companion not in (None, *ANSWERING)),
             _ROLES.index(role),
             2 if server is None else int(server.name in _GENERIC),
             not asks.gpus,
@@ -108,7 +112,8 @@ def choose(
             containers=(),
         )
     best = ranked[0]
-    if best.companion is not None and best.found.server is None and container is None and workload is None:
+    serves = best.companion is None or best.companion in ANSWERING or best.found.server is not None
+    if not serves and container is None and workload is None:
         raise NoWorkload(
             f"no container in it serves a model, as far as can be told: {listed(map(str, ranked))}",
             f"name the one that does with --container NAME, for example --container {best.place.name}",
@@ -150,12 +155,10 @@ def _candidates(workload: Workload, objects: Sequence[Mapping[str, Any]], order:
             spec=specs[place.path],
             found=recognise(specs[place.path], known_as=workload.kind.server(workload.obj, place)),
             companion=companion(str(specs[place.path].get("image") or ""), place.name),
-            targeted=bool(
-                targets_in(
-                    specs[place.path],
-                    selecting(workload, place, objects),
-                    [spec for path, spec in specs.items() if path != place.path],
-                )
+            targets=targets_in(
+                specs[place.path],
+                selecting(workload, place, objects),
+                [spec for path, spec in specs.items() if path != place.path],
             ),
             order=order,
         )

@@ -66,7 +66,7 @@ def _text(choice: Choice, lines: tuple[Line, ...], traffic: Traffic, path: str) 
     if len(choice.workloads) > 1:
         yield f"object: {plain(workload.spelled)}"
         yield from _alternatives("or", [one.spelled for one in choice.workloads if one.spelled != workload.spelled])
-    if choice.place:
+    if choice.place and choice.place.name:
         yield f"container: {plain(choice.place.name)}"
         yield from _alternatives("beside it:", [str(other) for other in choice.containers[1:]])
     for sentence in workload.kind.remarks(workload.obj):

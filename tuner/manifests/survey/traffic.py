@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tuner.manifests.servers.answers import model_name
+from tuner.manifests.servers.answers import http_port, model_name
 from tuner.manifests.servers.known import SAMPLE_REQUESTS
 from tuner.manifests.survey.choice import Choice
 from tuner.manifests.survey.line import plain
@@ -46,7 +46,10 @@ class Traffic:
             yield f"  model: {plain(self.model)}  # its name in the request's path"
         elif (path := self._path()) is not None:
             yield f"  path: {plain(path)}  # a guess"
-        if self.protocol in GRPC_PROTOCOLS and any(place.injected for place in self.choice.workload.places()):
+        if (front := self._front()) is not None:
+            name, port = front
+            yield f"  port: {port}  # of container {name}, which the Service sends to"
+        elif self.protocol in GRPC_PROTOCOLS and any(place.injected for place in self.choice.workload.places()):
             yield f"  port: {_ENGINE_GRPC_PORT}  # the orchestrator's, on a cluster"
         if self.server and self.server.timeout:
             yield f"  timeout: {self.server.timeout}  # a request not answered within it counts as an error"
@@ -59,6 +62,17 @@ class Traffic:
         if "model" in body:
             body["model"] = self.model
         return json.dumps(body, indent=2) + "\n"
+
+    def _front(self) -> tuple[str, int] | None:
+        """Another container of the pod that clients' requests come to first, and its port."""
+        chosen, *others = self.choice.containers or (None,)
+        if chosen is None or chosen.targeted or self.protocol in GRPC_PROTOCOLS:
+            return None
+        for other in others:
+            if other is not None and other.targeted:
+                port = http_port(other.spec, other.found, targets=other.targets)
+                return None if port is None else (other.place.name, port)
+        return None
 
     def _path(self) -> str | None:
         path = self.server.path if self.server and self.server.protocol == self.protocol else None
