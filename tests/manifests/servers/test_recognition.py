@@ -38,6 +38,8 @@ def named(**spec: Any) -> str | None:
         ("openvino/model_server:2025.1", "OpenVINO Model Server"),
         ("mcr.microsoft.com/onnxruntime/server", "ONNX Runtime Server"),
         ("seldonio/sklearnserver:1.18.2", "seldon-core microservice"),
+        ("seldonio/petals:1", "seldon-core microservice"),
+        ("seldonio/seldon-core-operator:1.18.2", None),
         ("kserve/sklearnserver:v0.15.0", "KServe sklearnserver"),
         ("kserve/huggingfaceserver:v0.15.0-gpu", "KServe huggingfaceserver"),
         ("example/serving:1", None),

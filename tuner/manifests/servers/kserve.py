@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.manifests.servers.language_models import LATENCY_P99, REQUEST, TIMEOUT
 from tuner.manifests.servers.model import ModelName, Port, Server, ServerKnob
 from tuner.manifests.servers.ranges import computing_threads, processes, waiting_threads
@@ -90,5 +92,5 @@ HUGGINGFACESERVER = Server(
     latency_p99=LATENCY_P99,
     timeout=TIMEOUT,
     request=REQUEST,
-    knobs=ENGINE_KNOBS,
+    knobs=tuple(replace(knob, unless=("--backend=huggingface",)) for knob in ENGINE_KNOBS),
 )

@@ -96,7 +96,8 @@ class Server:
     """First words of its command line, folders left out, a Python module by its name: ``vllm serve``, ``mypkg.serve``.
     A ``*`` stands for any letters."""
     images: tuple[str, ...] = ()
-    """Last parts of the image's repository, with ``*`` for any letters: ``tritonserver``, ``tensorflow/serving*``."""
+    """Last parts of the image's repository, with ``*`` for any letters: ``tritonserver``, ``tensorflow/serving*``;
+    with ``!`` before it, those that are something else."""
     known_as: tuple[str, ...] = ()
     """What Seldon calls its implementation, or KServe its runtime or the model's format."""
     variables: tuple[str, ...] = ()
