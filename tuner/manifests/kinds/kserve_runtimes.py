@@ -27,8 +27,8 @@ class Runtime:
     """Of a model that asks for none, as a search space spells it."""
     args: tuple[str, ...] = ()
     """Those that tell the ports and the model's name; ``NAME`` stands for the object's."""
-    env: tuple[tuple[str, str], ...] = ()
-    """Variables that tell the ports."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Those that tell the ports."""
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -41,12 +41,10 @@ RUNTIMES: Mapping[str, Runtime] = {
         Runtime(
             name="kserve-mlserver",
             protocol="v2",
-            env=(("MLSERVER_HTTP_PORT", "8080"), ("MLSERVER_GRPC_PORT", "9000")),
+            variables=(("MLSERVER_HTTP_PORT", "8080"), ("MLSERVER_GRPC_PORT", "9000")),
         ),
         Runtime(
-            name="kserve-tritonserver",
-            protocol="v2",
-            args=("tritonserver", "--http-port=8080", "--grpc-port=9000"),
+            name="kserve-tritonserver", protocol="v2", args=("tritonserver", "--grpc-port=9000", "--http-port=8080")
         ),
         Runtime(
             name="kserve-tensorflow-serving",
@@ -56,7 +54,9 @@ RUNTIMES: Mapping[str, Runtime] = {
         Runtime(name="kserve-torchserve", protocol="tensorflow", args=("torchserve", "--start")),
         Runtime(name="kserve-huggingfaceserver", protocol="openai", args=("--model_name=NAME",)),
         Runtime(name="kserve-vllmserver", protocol="openai", args=("--port=8080", "--served-model-name=NAME")),
-        Runtime(name="kserve-openvino", protocol="tensorflow", args=("--model_name=NAME", "--rest_port=8080")),
+        Runtime(
+            name="kserve-openvino", protocol="tensorflow", args=("--model_name=NAME", "--port=9000", "--rest_port=8080")
+        ),
     )
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mappings
-from tuner.manifests.servers import flags
+from tuner.manifests.servers.conditions import of_use
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.known import LIBRARIES
 from tuner.manifests.servers.model import ServerKnob
@@ -87,7 +87,7 @@ class _Container:
 
     def knobs(self) -> Iterator[Line]:
         for knob in self.found.server.knobs if self.found.server else ():
-            if self._useful(knob) and (target := self._target(knob)) is not None:
+            if of_use(knob, self.found, self.hardware) and (target := self._target(knob)) is not None:
                 yield self._line(knob, target)
         for knob in LIBRARIES:
             if self.present(knob.targets[0]) is not None:
@@ -98,24 +98,6 @@ class _Container:
         for line in islice((line for line in self.knobs() if line.proposed), 1):
             name = f"{self.place.name.replace('-', '_')}_{line.name}"
             yield replace(line, name=name, container=self.place.name)
-
-    def _useful(self, knob: ServerKnob) -> bool:
-        """Only under its conditions, but always where the manifest sets it."""
-        if any(self.present(target) is not None for target in knob.targets):
-            return True
-        if knob.gpu is not None and knob.gpu != bool(self.hardware.gpus):
-            return False
-        return (not knob.needs or self._has(knob.needs)) and not self._has(knob.unless)
-
-    def _has(self, conditions: Sequence[str]) -> bool:
-        return any(self._holds(condition) for condition in conditions)
-
-    def _holds(self, condition: str) -> bool:
-        name, equals, value = condition.partition("=")
-        if not name.startswith("-"):
-            return name in self.found.launch.variables
-        given = flags.value(self.found.words, (name,))
-        return given is not None and (not equals or given == value)
 
     def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
