@@ -12,6 +12,7 @@ from typing import Any
 
 from tuner.errors import InputError
 from tuner.manifests import address, knobs
+from tuner.manifests.documents import load_all
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest
@@ -19,7 +20,6 @@ from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS, Server, Se
 from tuner.manifests.workload import Workload, workloads
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
 from tuner.units import quantity
-from tuner.yaml import tree
 from tuner.yaml.scalars import ambiguity, flow, resolve
 
 
@@ -94,7 +94,7 @@ class _Look:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.objects: list[Any] = list(tree.load_all(manifest.text))
+        self.objects: list[Any] = list(load_all(manifest.text))
         self.workload = self._workload()
         own = [place for place in self.workload.places() if not place.injected]
         ranked = sorted(own, key=lambda place: not mapping(self.workload.obj, place.path).get("ports"))

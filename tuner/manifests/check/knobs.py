@@ -12,6 +12,8 @@ from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.check import fields
 from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
+from tuner.manifests.documents import documents as documents_of
+from tuner.manifests.documents import load_all
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
@@ -30,7 +32,7 @@ def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
     What `read` reports of the manifest is not repeated.
     """
     try:
-        documents = tree.parse(manifest.text)
+        documents = documents_of(manifest.text)
     except tree.Malformed:
         return ()
     objects: list[Any] = [tree.data(document.root) for document in documents]
@@ -166,7 +168,7 @@ class _Check:
     def _trial_write(self, knob: Knob) -> Iterator[Problem]:
         """The surest check is to do it: each outermost value is written, and the outcome looked at."""
         for value in values(knob.parameter):
-            objects: list[Any] = list(tree.load_all(self.manifest.text))
+            objects: list[Any] = list(load_all(self.manifest.text))
             try:
                 knobs.write(objects, self.workload, knob.place, knob.address, value)
                 splice(self.manifest.text, list(zip(self.documents, objects, strict=True)))
