@@ -72,7 +72,7 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (INFERENCE, "v2", "parallel_workers replicas cpu memory"),
         (deployment("image: x:1"), "http", "replicas"),
         (deployment("image: x:1", "command: [gunicorn, -w, '9', app:app]"), "http", "workers threads replicas"),
-        (deployment("image: x:1", "command: [sh, -c, gunicorn app]"), "http", "workers replicas"),
+        (deployment("image: x:1", "command: [sh, -c, gunicorn app]"), "http", "workers threads replicas"),
         (deployment("image: x:1", "command: [uvicorn, app:app]"), "http", "workers replicas"),
         (deployment("image: seldonio/mlserver:1.6"), "v2", "parallel_workers replicas"),
         (
@@ -85,7 +85,7 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (deployment("image: tensorflow/serving"), "tensorflow", "inter_op intra_op rest_threads replicas"),
         (
             deployment("image: vllm/vllm-openai:v1", "args: [--model, facebook/opt-125m, --max-num-seqs, '1000']"),
-            "http",
+            "openai",
             "sequences batched_tokens gpu_memory replicas",
         ),
         (deployment("image: x:1", "env: [{name: OMP_NUM_THREADS, value: '32'}]"), "http", "omp_num_threads replicas"),
@@ -94,7 +94,7 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
             "http",
             "replicas cpu memory",
         ),
-        (deployment("image: x:1", "resources: {requests: {cpu: 2}}"), "http", "replicas cpu"),
+        (deployment("image: x:1", "resources: {requests: {cpu: 2}}"), "http", "replicas"),
         (deployment("image: x:1", name="a.very-Long".lower() + "-name" * 10), "http", "replicas"),
     ],
 )

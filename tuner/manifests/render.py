@@ -37,7 +37,8 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
             try:
                 knobs.write(objects, workload, place, address.parse(target), configuration.values[parameter.name])
             except (knobs.Unaddressable, ValueError) as error:
-                problem = Problem(where=parameter.where, message=f"{target}: {error}", fix="correct the address")
+                fix = getattr(error, "fix", None) or "correct the address"
+                problem = Problem(where=parameter.where, message=f"{target}: {error}", fix=fix)
                 raise InputError([problem]) from error
     try:
         text = respelled(splice(manifest.text, list(zip(documents, objects, strict=True))))

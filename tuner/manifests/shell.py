@@ -1,6 +1,7 @@
 """A container's command inside a shell's script: where the server's words stand, which variables it reads and sets.
 
-Only what is plain is understood: simple commands with their words, in order. Nothing is run or expanded.
+Only what is plain is understood: simple commands with their words, in order. Nothing is run or expanded. What a
+container starts is told by `servers.launch`; here each word knows its place, so that it can be changed there.
 """
 
 from __future__ import annotations
@@ -221,6 +222,66 @@ def script_of(obj: Mapping[str, Any], place: Place) -> Script | None:
                 return Script(path=(*place.path, section), index=index, text=text, commands=tuple(_commands(text)))
             return None
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptFlag:
+    """A flag among the server's words: `word` is its own, `value_word` that of its value where it stands apart."""
+
+    word: Word
+    value_word: Word | None
+    value: str | bool
+    """True: it stands alone."""
+    variable: tuple[str, str | None] | None
+    plain: bool
+
+
+def same_flag(one: str, other: str) -> bool:
+    """``--max_num_seqs`` is ``--max-num-seqs`` to all that take either."""
+    return one == other or (one.startswith("--") and one.replace("_", "-") == other.replace("_", "-"))
+
+
+def flag_of(command: Command, name: str) -> ScriptFlag | None:
+    """Of several the last, as most parsers have it."""
+    words = command.words
+    for index in range(len(words) - 1, 0, -1):
+        word = words[index]
+        given, equals, value = word.text.partition("=")
+        if equals and same_flag(given, name):
+            found = _VARIABLE.fullmatch(value.strip('"'))
+            variable = (found["plain"] or found["braced"], found["default"]) if found and not word.plain else None
+            return ScriptFlag(word=word, value_word=None, value=value, variable=variable, plain=word.plain)
+        if same_flag(word.text, name):
+            following = words[index + 1] if index + 1 < len(words) else None
+            if following is None or (following.text.startswith("-") and not _is_number(following.text)):
+                return ScriptFlag(word=word, value_word=None, value=True, variable=None, plain=True)
+            return ScriptFlag(
+                word=word,
+                value_word=following,
+                value=following.text,
+                variable=following.variable,
+                plain=following.plain,
+            )
+    return None
+
+
+def with_flag(script: Script, command: Command, name: str, value: str) -> str:
+    """The script with the flag set where it stands, or added after the command's last word."""
+    found = flag_of(command, name)
+    if found is None:
+        last, added = command.words[-1], f"{name}={value}" if name.startswith("--") else f"{name} {quoted(value)}"
+        added = quoted(added) if name.startswith("--") else added
+        return f"{script.text[: last.end]} {added}{script.text[last.end :]}"
+    if found.value_word is not None:
+        start, end, new = found.value_word.start, found.value_word.end, quoted(value)
+    else:
+        given = found.word.text.partition("=")[0]
+        start, end, new = found.word.start, found.word.end, quoted(f"{given}={value}")
+    return script.text[:start] + new + script.text[end:]
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", text) is not None
 
 
 def quoted(text: str) -> str:

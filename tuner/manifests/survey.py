@@ -16,10 +16,14 @@ from tuner.manifests.documents import load_all
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest
-from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS, Server, ServerKnob, recognize
+from tuner.manifests.proposed_resources import resource_knobs
+from tuner.manifests.servers.answers import model_name
+from tuner.manifests.servers.hardware import hardware
+from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS
+from tuner.manifests.servers.model import Server, ServerKnob
+from tuner.manifests.servers.recognition import recognise
 from tuner.manifests.workload import Workload, workloads
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
-from tuner.units import quantity
 from tuner.yaml.scalars import ambiguity, flow, resolve
 
 
@@ -99,7 +103,8 @@ class _Look:
         own = [place for place in self.workload.places() if not place.injected]
         ranked = sorted(own, key=lambda place: not mapping(self.workload.obj, place.path).get("ports"))
         self.place: Place | None = ranked[0] if ranked else None
-        self.server: Server | None = recognize(self._signs())
+        self.found = recognise(self._spec())
+        self.server: Server | None = self.found.server
         self.protocol: str = self._protocol()
 
     def _workload(self) -> Workload:
@@ -119,16 +124,10 @@ class _Look:
     def _spec(self) -> Any:
         return mapping(self.workload.obj, self.place.path) if self.place else {}
 
-    def _signs(self) -> str:
-        spec = self._spec()
-        words = [spec.get("image"), spec.get("runtime"), *(spec.get("command") or []), *(spec.get("args") or [])]
-        names = [entry.get("name") for entry in spec.get("env") or [] if isinstance(entry, dict)]
-        return " ".join(str(word) for word in [*words, *names] if word)
-
     def _protocol(self) -> str:
         """The server's, unless the object itself says which protocol it serves."""
         spec, kind = self._spec(), self.workload.kind.kind
-        if kind == "InferenceService" and not (self.server and self.server.protocol == "http"):
+        if kind == "InferenceService" and not (self.server and self.server.protocol in ("http", "openai")):
             by_server = self.server is not None and self.server.protocol == "v2"
             return "v2" if by_server or spec.get("protocolVersion") in ("v2", "grpc-v2") else "tensorflow"
         if kind == "SeldonDeployment":
@@ -137,11 +136,7 @@ class _Look:
         return self.server.protocol if self.server else "http"
 
     def model(self) -> str:
-        for target in self.server.model_names if self.server else ():
-            found = self._present(target)
-            if isinstance(found, str) and found:
-                return found
-        return self.workload.name
+        return model_name(self.found) or self.workload.name
 
     def _present(self, target: str) -> Any:
         try:
@@ -170,21 +165,29 @@ class _Look:
 
     def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
-        there = [target for target in knob.targets if self._present(target) is not None]
-        return next(iter([*there, *(target for target in knob.targets if self._usable(target))]), None)
+        reached = [target for one in knob.targets if (target := self._reached(one)) is not None]
+        there = [target for target in reached if self._present(target) is not None]
+        return next(iter([*there, *(target for target in reached if self._usable(target))]), None)
+
+    def _reached(self, target: str) -> str | None:
+        """The variable in place of a flag that a script takes from one; None: the script decides it."""
+        if self.place is None:
+            return None
+        found = knobs.reached(self.workload.obj, self.place, address.parse(target))
+        return f"env/{found.name}" if isinstance(found, address.Env) else None if found is None else target
 
     def _usable(self, target: str) -> bool:
         """An env variable with a value from elsewhere can not be set, nor a flag in a script or an unknown command."""
         found, spec = address.parse(target), self._spec()
         if isinstance(found, address.Flag):
             given = bool(spec.get("command") or spec.get("args"))
-            takes_args = given or (self.server is not None and self.server.takes_args)
-            return takes_args and self.place is not None and not knobs.runs_a_shell(self.workload.obj, self.place)
+            return given or (self.server is not None and self.server.takes_args)
         return not any(entry.get("name") == target.removeprefix("env/") for entry in spec.get("env") or [])
 
     def _knob(self, knob: ServerKnob, target: str) -> Line:
         present = self._present(target)
-        domain = _around(knob.domain, knobs.text(present)) if present is not None else knob.domain
+        domain = knob.over(hardware(self._spec()))
+        domain = _around(domain, knobs.text(present)) if present is not None else domain
         now = f"; now {knobs.text(present)}" if present is not None else ""
         return Line(
             name=knob.name,
@@ -212,24 +215,19 @@ class _Look:
             limit, request = (
                 self._present(f"{section}/{resource}") if self.place else None for section in ("limits", "requests")
             )
-            present = limit if limit is not None else request
-            if present is None:
-                continue
-            sections = [name for name, value in (("limits", limit), ("requests", request)) if value is not None]
-            choices = _amounts(resource, str(present))
-            if not choices:
-                continue
-            together = "; request and limit together" if len(sections) == 2 else ""
-            yield Line(
-                name=resource,
-                domain=f"choices: [{', '.join(map(_plain, choices))}]",
-                targets=tuple(f"{section}/{resource}" for section in sections),
-                comment=f"{meaning}, around today's {present}{together}",
-            )
+            given = (None if value is None else str(value) for value in (limit, request))
+            for found in resource_knobs(resource, meaning, *given):
+                yield Line(
+                    name=found.name,
+                    domain=f"choices: [{', '.join(map(_plain, found.choices))}]",
+                    targets=found.targets,
+                    comment=found.comment,
+                    proposed=found.proposed,
+                )
 
     def workload_section(self) -> Iterator[str]:
         yield "workload:"
-        yield f"  protocol: {self.protocol}  # seldon, v2, tensorflow or http; a guess"
+        yield f"  protocol: {self.protocol}  # seldon, v2, tensorflow, openai or http; a guess"
         yield "  request: request.json  # the body to send; replace it by one that your model answers"
         if self.protocol in ("v2", "tensorflow"):
             yield f"  model: {_plain(self.model())}  # its name in the request's path"
@@ -247,7 +245,9 @@ def _around(domain: Domain, present: str) -> Domain:
         if any(knobs.stands(present, value) for value in domain.values):
             return domain
         value = resolve(present)
-        return Choices(values=(*domain.values, value if isinstance(value, int | float) else present))
+        values = (*domain.values, value if isinstance(value, int | float) else present)
+        numbers = [value for value in values if isinstance(value, int | float)]
+        return Choices(values=tuple(sorted(numbers)) if len(numbers) == len(values) else values)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", present):
         return domain
     if isinstance(domain, IntRange):
@@ -266,29 +266,6 @@ def _spelled(domain: Domain) -> str:
         step = f", step: {domain.step}" if domain.step is not None else ""
         return f"float: [{domain.low}, {domain.high}]{step}{log}"
     return f"int: [{domain.low}, {domain.high}]{log}"
-
-
-def _amounts(resource: str, present: str) -> tuple[str, ...]:
-    """Half of a quantity, the quantity as it is spelled, and its double; empty for what is no quantity."""
-    try:
-        amount = quantity(present)
-    except ValueError:
-        return ()
-    spell = _cores if resource == "cpu" else _bytes
-    spelled = [spell(amount / 2), present, spell(amount * 2)] if amount > 0 else []
-    return tuple(dict.fromkeys(text for text in spelled if text))
-
-
-def _cores(amount: Any) -> str:
-    millis = int(amount * 1000)
-    return str(millis // 1000) if millis % 1000 == 0 else f"{millis}m"
-
-
-def _bytes(amount: Any) -> str:
-    for unit, size in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
-        if amount >= size and amount % size == 0:
-            return f"{int(amount // size)}{unit}"
-    return str(int(amount))
 
 
 def _plain(text: str) -> str:

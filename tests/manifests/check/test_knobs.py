@@ -156,9 +156,6 @@ def test_the_base_itself() -> None:
     assert problems(text) == [
         "deployment.yaml:32: requests.cpu of 1 is above limits.cpu of 0.5; raise the limit or lower the request"
     ]
-    text = DEPLOYMENT.replace("512Mi", "512MB")
-    (found,) = problems(text)
-    assert found.startswith("deployment.yaml:30: limits.memory: '512MB' is not a quantity")
     text = DEPLOYMENT.replace("{matchLabels: {app: iris}}", "{matchLabels: {app: other}}")
     (found,) = problems(text)
     assert found.startswith("deployment.yaml:8: the selector wants app=other, the pod template has iris")
@@ -184,8 +181,7 @@ def test_one_address_of_two_parameters() -> None:
 
 
 def test_a_flag_in_a_shells_script() -> None:
-    (found,) = problems(SHELL, integer("x", "args/--workers"))
-    assert found.startswith("space.yaml:7: x: --workers is no argument of its own: the container runs a shell")
+    assert problems(SHELL, integer("x", "args/--workers")) == []
 
 
 def test_a_value_shared_through_an_alias() -> None:
@@ -195,9 +191,13 @@ def test_a_value_shared_through_an_alias() -> None:
 
 def test_no_port() -> None:
     text = DEPLOYMENT[: DEPLOYMENT.index("        ports:")] + DEPLOYMENT[DEPLOYMENT.index("        resources:") :]
-    text = text.replace("        readinessProbe:\n          httpGet: {path: /health, port: http}\n", "")
+    text = (
+        text.replace("GUNICORN_WORKERS", "COPIES")
+        .replace("targetPort: http", "targetPort: web")
+        .replace("        readinessProbe:\n          httpGet: {path: /health, port: http}\n", "")
+    )
     (found,) = problems(text, integer("x", "replicas"))
-    assert found.startswith("deployment.yaml:15: container classifier names no port; give it the port")
+    assert found.startswith("deployment.yaml:15: nothing tells on which port container classifier answers; name it")
 
 
 def test_several_predictors() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.errors import Problem
+from tuner.manifests.amounts import amount, not_meant
 from tuner.manifests.check import fields
 from tuner.yaml import scalars, tree
 from tuner.yaml.tree import Path
@@ -33,6 +34,7 @@ class _Checked:
             yield self._problem((), "a document that is not an object", "write apiVersion, kind, metadata and spec")
             return
         yield from self._env_values()
+        yield from self._amounts()
         missing = [name for name in ("apiVersion", "kind") if not (isinstance(obj.get(name), str) and obj[name])]
         for name in missing:
             fix = "say what the object is, for example apiVersion: apps/v1 and kind: Deployment"
@@ -101,6 +103,23 @@ class _Checked:
                     yield self._problem(
                         (*path, index, "value"), message, f"put it in quotes: {scalars.quoted(value.text)}"
                     )
+
+    def _amounts(self) -> Iterator[Problem]:
+        """What containers are given, wherever an object has them."""
+        for path, node in tree.walk(self.root):
+            if path[-2:-1] != ("resources",) or path[-1] not in ("limits", "requests") or path in self.reported:
+                continue
+            for key, value in node.entries if isinstance(node, tree.MappingNode) else ():
+                if isinstance(value, tree.ScalarNode) and not tree.merges(key):
+                    yield from self._amount((*path, key.text), key.text, value)
+
+    def _amount(self, path: Path, resource: str, node: tree.ScalarNode) -> Iterator[Problem]:
+        where = f"{path[-2]}.{resource}"
+        if amount(node.value) is None:
+            message = f"{where}: {node.text or 'nothing'} is not a quantity"
+            yield self._problem(path, message, "write a quantity such as 500m, 2 or 512Mi")
+        elif (wrong := not_meant(resource, node.text)) is not None:
+            yield self._problem(path, f"{where}: {wrong.message}", wrong.fix)
 
     def _refusals(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
         try:
