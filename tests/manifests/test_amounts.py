@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_what_cannot_be_meant(resource: str, value: str | int, told: str, tmp_pa
     assert str(wrong) == told
     (problem,) = check(space(choice("x", (value,), f"limits/{resource}", f"requests/{resource}")), manifest())[:1]
     assert told.partition("; ")[0] in problem.message
-    (tmp_path / "m.yaml").write_text(DEPLOYMENT.replace('cpu: "1"', f'{resource}: "{value}"', 1))
+    (tmp_path / "m.yaml").write_text(
+        re.sub(r"limits:\n.*\n.*\n", f'limits:\n            {resource}: "{value}"\n', DEPLOYMENT)
+    )
     assert told in str(read(tmp_path / "m.yaml")[1][0])
 
 
