@@ -45,7 +45,16 @@ class Problem:
         return cls(where=Where(file=str(file), line=line), message=message, fix=fix)
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}; {self.fix}"
+        return f"{self.where}: {_shortened(self.message)}; {_shortened(self.fix)}"
+
+
+_LONGEST = 800
+
+
+def _shortened(text: str) -> str:
+    """A value of thousands of letters hides what is said of it: its middle is left out."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 class Mistake(ValueError):

@@ -91,7 +91,7 @@ def fate(file: Path, *, root: Path, work: Path, spaces: Path | None) -> Fate:
         manifest.write_bytes(file.read_bytes())
         space = Path(place, "space.yaml")
         for stage, arguments in (("init", [str(manifest), "-o", str(space)]), ("check", [str(space)])):
-            status, said = _tune(stage, *arguments)
+            status, said = tune(stage, *arguments)
             if stage == "init" and spaces is not None and space.exists():
                 _keep(space, spaces / f"{relative}.space.yaml")
             if status != 0:
@@ -100,7 +100,7 @@ def fate(file: Path, *, root: Path, work: Path, spaces: Path | None) -> Fate:
     return Fate(relative, sort, "passed")
 
 
-def _tune(*arguments: str) -> tuple[int, str]:
+def tune(*arguments: str) -> tuple[int, str]:
     """The command in this process: its exit status and what it said of problems."""
     from tuner.cli import main
 
