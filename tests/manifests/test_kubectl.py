@@ -149,6 +149,7 @@ REFUSED = {
     "another version": "%YAML 1.2\n---\n" + HEAD + "  a: yes\n",
     "something beside the dashes": HEAD + "  a: 1\n--- {}\n",
     "an escaped slash": HEAD + '  a: "\\/"\n',
+    "half a character": HEAD + '  a: "\\ud800"\n',
     "a line separator": HEAD + "  a: x\u2028y\n",
     "a control character": HEAD + "  a: x\x07y\n",
     "an int that is none": HEAD + "  a: !!int x\n",

@@ -87,12 +87,12 @@ def complete(
 
     problems: list[Problem] = list(found)
     manifest: Manifest | None = None
-    if space is not None and space.manifest.is_file():
+    if space is not None and _is_file(space.manifest):
         manifest, unreadable = read_manifest(space.manifest)
         problems.extend(unreadable)
         if manifest is not None:
             problems.extend(check(space, manifest))
-    if space is not None and all(source.path.is_file() for source in space.workload.requests):
+    if space is not None and all(_is_file(source.path) for source in space.workload.requests):
         found = request_problems(space.workload, Where(file=str(space.file)))
         problems.extend(found or _untimed(space, read_requests(space.workload)))
     if problems or space is None or manifest is None:
@@ -114,6 +114,14 @@ def complete(
         pods=as_it_stands.pods,
         backend=backend,
     )
+
+
+def _is_file(path: Path) -> bool:
+    """False for a name too long for any file, too."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Problem]:

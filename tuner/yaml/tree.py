@@ -112,6 +112,7 @@ _TABS = re.compile(r"\t+")
 _MOST_TABS = 500
 _LEADING_TAB = re.compile(r"^ *\t", re.MULTILINE)
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
 _BESIDE_START = re.compile(r"---[ \t]+[^\s#]")
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
@@ -227,6 +228,8 @@ class _Builder:
         if start == end and empty_at is not None:
             start = end = empty_at
             line = self.text.count("\n", 0, start) + 1
+        if _HALF.search(event.value):
+            raise Malformed(line, "half of a pair of \\u escapes, which is no character", "write the character")
         style, content = str(event.style or ""), event.value
         if not style and "\t" in (source := self.text[start:end]):
             if "\n" in source:
