@@ -77,7 +77,7 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     NoWorkload."""
     found = workloads(objects)
     if not found:
-        raise nothing_to_tune(objects)
+        raise none_in(objects)
     if space.tuned is not None:
         return named(found, space.tuned)
     if len(found) == 1:
@@ -95,7 +95,7 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     )
 
 
-def nothing_to_tune(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
+def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
     """Which of the objects is meant to serve, why it is not tuned, and what to tune instead; or what there is."""
     for index, obj in enumerate(objects):
         if (why := refused(obj)) is not None:

@@ -77,6 +77,9 @@ class InferenceServiceKind(WorkloadKind):
         own = there.get("args") if isinstance(there.get("args"), list) else []
         if made or own:
             there["args"] = [*made, *(own or [])]
+        if known and known.variables:
+            ports = [{"name": name, "value": value} for name, value in known.variables]
+            there["env"] = [*ports, *(entry for _, entry in mappings(there, ("env",)))]
         if not mappings(there, ("ports",)):
             there["ports"] = [{"containerPort": self.default_port}]
         return there

@@ -26,7 +26,9 @@ class Runtime:
     protocol: str
     """Of a model that asks for none, as a search space spells it."""
     args: tuple[str, ...] = ()
-    """Those that tell the port and the model's name; ``NAME`` stands for the object's."""
+    """Those that tell the ports and the model's name; ``NAME`` stands for the object's."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Those that tell the ports."""
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -36,8 +38,14 @@ RUNTIMES: Mapping[str, Runtime] = {
             Runtime(name=f"kserve-{name}", protocol="tensorflow", args=("--model_name=NAME", "--http_port=8080"))
             for name in ("sklearnserver", "xgbserver", "lgbserver", "pmmlserver", "paddleserver", "predictiveserver")
         ),
-        Runtime(name="kserve-mlserver", protocol="v2"),
-        Runtime(name="kserve-tritonserver", protocol="v2", args=("tritonserver", "--http-port=8080")),
+        Runtime(
+            name="kserve-mlserver",
+            protocol="v2",
+            variables=(("MLSERVER_HTTP_PORT", "8080"), ("MLSERVER_GRPC_PORT", "9000")),
+        ),
+        Runtime(
+            name="kserve-tritonserver", protocol="v2", args=("tritonserver", "--grpc-port=9000", "--http-port=8080")
+        ),
         Runtime(
             name="kserve-tensorflow-serving",
             protocol="tensorflow",
@@ -46,7 +54,9 @@ RUNTIMES: Mapping[str, Runtime] = {
         Runtime(name="kserve-torchserve", protocol="tensorflow", args=("torchserve", "--start")),
         Runtime(name="kserve-huggingfaceserver", protocol="openai", args=("--model_name=NAME",)),
         Runtime(name="kserve-vllmserver", protocol="openai", args=("--port=8080", "--served-model-name=NAME")),
-        Runtime(name="kserve-openvino", protocol="tensorflow", args=("--model_name=NAME", "--rest_port=8080")),
+        Runtime(
+            name="kserve-openvino", protocol="tensorflow", args=("--model_name=NAME", "--port=9000", "--rest_port=8080")
+        ),
     )
 }
 

@@ -177,21 +177,6 @@ def count(kind: WorkloadKind, obj: Mapping[str, Any]) -> int | None:
     return None
 
 
-def ensure(obj: Any, place: Place) -> None:
-    """Make the entry of a container that an operator would make otherwise, with nothing but its name."""
-    if at(obj, place.path) is not None:
-        return
-    for step, below in zip(place.path, (*place.path[1:], "name"), strict=True):
-        if at(obj, (step,)) is None:
-            made: Any = [] if isinstance(below, int) else {}
-            if isinstance(obj, list):
-                obj.append(made)
-            else:
-                obj[step] = made
-        obj = obj[step]
-    obj["name"] = place.name
-
-
 def unseen(live: Mapping[str, Any]) -> str | None:
     """That the operator has not seen the specification as it is now, in words; None: it has, or never says."""
     seen = at(live, ("status", "observedGeneration"))

@@ -5,9 +5,16 @@ from __future__ import annotations
 from tuner.manifests.servers.model import Port, Server, ServerKnob
 from tuner.manifests.servers.ranges import processes, waiting_threads
 
+_OTHER_CLASSES = tuple(
+    f"{flag}={word}"
+    for flag in ("--worker-class", "-k")
+    for word in ("*vicorn*", "gevent*", "eventlet*", "tornado*", "*.aiohttp*", "sync")
+)
+"""Workers that have no threads of their own; with `sync`, threads would make another class of it."""
+
 GUNICORN = Server(
     name="gunicorn",
-    source="docs.gunicorn.org, Settings",
+    source="docs.gunicorn.org: Settings",
     programs=("gunicorn",),
     protocol="http",
     http=Port(usual=8000, flags=("--bind", "-b"), variables=("PORT",)),
@@ -26,6 +33,7 @@ GUNICORN = Server(
             targets=("args/--threads",),
             domain=waiting_threads,
             meaning="threads in each process (default 1)",
+            unless=_OTHER_CLASSES,
         ),
     ),
 )

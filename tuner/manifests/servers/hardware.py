@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.manifests.kinds.model import mapping
+from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.servers.model import Hardware
 from tuner.units import quantity
 
@@ -18,8 +18,11 @@ _GPU = re.compile(
 def hardware(spec: Mapping[str, Any]) -> Hardware:
     """Of a container as plain dicts and lists; what is no quantity counts as not said."""
     asked = {**mapping(spec, ("resources", "requests")), **mapping(spec, ("resources", "limits"))}
+    tells = bool(asked) and not at(spec, ("resources", "claims"))
     gpus = sum(int(_amount(value) or 0) for name, value in asked.items() if _GPU.fullmatch(str(name)))
-    return Hardware(cores=_amount(asked.get("cpu")), memory_bytes=_amount(asked.get("memory")), gpus=gpus)
+    return Hardware(
+        cores=_amount(asked.get("cpu")), memory_bytes=_amount(asked.get("memory")), gpus=gpus if tells or gpus else None
+    )
 
 
 def _amount(value: Any) -> float | None:

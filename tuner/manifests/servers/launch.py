@@ -120,6 +120,8 @@ def _of_script(script: str, env: Mapping[str, str]) -> Iterator[Line]:
         while words and (found := _ASSIGNMENT.fullmatch(words[0] if words[0] != "export" else " ".join(words[:2]))):
             known[found["name"]] = _expanded(found["value"], known)
             del words[: 2 if words[0] == "export" else 1]
+        if words[:1] == ["eval"]:
+            words = " ".join(words[1:]).split()
         if words:
             none = False
             yield tuple(_expanded(word, known) for word in words)

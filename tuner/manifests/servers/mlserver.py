@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tuner.manifests.servers.model import ModelName, Port, Server, ServerKnob
-from tuner.manifests.servers.ranges import processes_from_none
+from tuner.manifests.servers.ranges import computing_threads, processes_or_none
 from tuner.space.model import Choices
 
 MLSERVER = Server(
     name="MLServer",
-    source="mlserver.readthedocs.io, Settings and Model settings",
+    source="mlserver.readthedocs.io: Settings and Model settings",
     programs=("mlserver start",),
     images=("mlserver*",),
     known_as=("kserve-mlserver*", "mlserver"),
-    variables=("MLSERVER_*",),
+    variables=("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_MODEL_*", "MLSERVER_PARALLEL_WORKERS"),
     protocol="v2",
     http=Port(usual=8080, variables=("MLSERVER_HTTP_PORT",)),
     grpc=Port(usual=8081, variables=("MLSERVER_GRPC_PORT",)),
@@ -23,7 +23,7 @@ MLSERVER = Server(
         ServerKnob(
             name="parallel_workers",
             targets=("env/MLSERVER_PARALLEL_WORKERS",),
-            domain=processes_from_none,
+            domain=processes_or_none,
             meaning="processes that run inference beside the server; 0: the server's own (default 1)",
         ),
         ServerKnob(
@@ -34,11 +34,20 @@ MLSERVER = Server(
             proposed=False,
         ),
         ServerKnob(
+            name="omp_num_threads",
+            targets=("env/OMP_NUM_THREADS",),
+            domain=computing_threads,
+            meaning="threads of one prediction, in each worker; by default one for each CPU of the node",
+            proposed=False,
+            gpu=False,
+        ),
+        ServerKnob(
             name="batch_time",
             targets=("env/MLSERVER_MODEL_MAX_BATCH_TIME",),
             domain=Choices(values=(0.001, 0.005, 0.02)),
             meaning="seconds a batch waits to fill; takes effect only with a batch size above 1",
             proposed=False,
+            when=("batch_size", (4, 16, 64)),
         ),
     ),
 )

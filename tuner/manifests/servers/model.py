@@ -22,8 +22,8 @@ class Hardware:
 
     cores: float | None = None
     memory_bytes: float | None = None
-    gpus: int = 0
-    """Whole devices of any maker."""
+    gpus: int | None = None
+    """Whole devices of any maker; None: it asks for nothing, or in a way that does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,13 @@ class ServerKnob:
     meaning: str
     proposed: bool = True
     """False: written as a comment, since it helps only under a condition that `meaning` states."""
+    only_set: bool = False
+    """Of interest only where the manifest sets it already."""
     gpu: bool | None = None
     """True: of use only where there is a GPU, False: only where there is none."""
     needs: tuple[str, ...] = ()
-    """Of use only where one of these flags (``--flag``, ``--flag=value``) or variables (``NAME``) is there."""
+    """Of use only where one of these flags or variables is there: ``--flag``, ``--flag=value``, ``NAME``, ``NAME=value``,
+    the value with ``*`` for any letters."""
     unless: tuple[str, ...] = ()
     """Of no use where one of these is there, spelled as in `needs`."""
     when: tuple[str, tuple[Value, ...]] | None = None
@@ -93,7 +96,8 @@ class Server:
     """First words of its command line, folders left out, a Python module by its name: ``vllm serve``, ``mypkg.serve``.
     A ``*`` stands for any letters."""
     images: tuple[str, ...] = ()
-    """Last parts of the image's repository, with ``*`` for any letters: ``tritonserver``, ``tensorflow/serving*``."""
+    """Last parts of the image's repository, with ``*`` for any letters: ``tritonserver``, ``tensorflow/serving*``;
+    with ``!`` before it, those that are something else."""
     known_as: tuple[str, ...] = ()
     """What Seldon calls its implementation, or KServe its runtime or the model's format."""
     variables: tuple[str, ...] = ()

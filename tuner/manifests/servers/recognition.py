@@ -5,7 +5,7 @@ A word in some argument tells nothing: a router may be given a pool of that name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -67,11 +67,16 @@ def _by_program(words: Line) -> Iterator[tuple[Server, int]]:
 def _by_image(start: Launch) -> Server | None:
     parts = repository(start.image)
     for server in SERVERS:
-        for image in server.images:
-            pattern = image.split("/")
-            if len(parts) >= len(pattern) and all(map(fnmatchcase, parts[-len(pattern) :], pattern)):
-                return server
+        wanted = [image for image in server.images if not image.startswith("!")]
+        others = [image[1:] for image in server.images if image.startswith("!")]
+        if any(_ends_with(parts, image) for image in wanted) and not any(_ends_with(parts, image) for image in others):
+            return server
     return None
+
+
+def _ends_with(parts: Sequence[str], image: str) -> bool:
+    pattern = image.split("/")
+    return len(parts) >= len(pattern) and all(map(fnmatchcase, parts[-len(pattern) :], pattern))
 
 
 def _by_name(spec: Mapping[str, Any], known_as: str | None) -> Server | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tuner.manifests.servers.model import Port, Server, ServerKnob
-from tuner.manifests.servers.ranges import processes, waiting_threads
+from tuner.manifests.servers.ranges import computing_threads, processes, waiting_threads
 
 SELDON_MICROSERVICE = Server(
     name="seldon-core microservice",
-    source="docs.seldon.io, Scaling and server threading",
+    source="docs.seldon.io: Scaling and server threading",
     programs=("seldon-core-microservice", "seldon_core.microservice"),
-    images=("sklearnserver*", "xgboostserver*", "mlflowserver*"),
-    known_as=("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER"),
+    images=("seldonio/*", "!seldonio/seldon*", "!seldonio/rclone*", "!seldonio/alibi*"),
+    known_as=("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER", "seldon"),
     variables=("PREDICTIVE_UNIT_*", "GUNICORN_WORKERS", "GUNICORN_THREADS"),
     protocol="seldon",
     http=Port(usual=9000, flags=("--http-port",), variables=("PREDICTIVE_UNIT_HTTP_SERVICE_PORT",)),
@@ -29,6 +29,13 @@ SELDON_MICROSERVICE = Server(
             targets=("env/GUNICORN_THREADS",),
             domain=waiting_threads,
             meaning="threads in each process; from 2 on, connections are kept",
+        ),
+        ServerKnob(
+            name="omp_num_threads",
+            targets=("env/OMP_NUM_THREADS",),
+            domain=computing_threads,
+            meaning="threads of one prediction where the model has any; by default one for each CPU of the node",
+            proposed=False,
         ),
         ServerKnob(
             name="grpc_workers",

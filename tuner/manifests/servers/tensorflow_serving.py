@@ -10,7 +10,7 @@ TENSORFLOW_SERVING = Server(
     name="TensorFlow Serving",
     source="tensorflow_model_server --help; tensorflow/serving/tools/docker",
     programs=("tensorflow_model_server", "tf_serving_entrypoint.sh"),
-    images=("tensorflow/serving*", "tf-serving*", "tensorflow-serving*", "tfserving*"),
+    images=("tensorflow/serving*", "tf-serving*", "tensorflow-serving*", "tf-cpu*", "tf-gpu*", "tf2-cpu*", "tf2-gpu*"),
     known_as=("TENSORFLOW_SERVER", "kserve-tensorflow-serving*", "tensorflow"),
     protocol="tensorflow",
     http=Port(usual=8501, flags=("--rest_api_port",)),
@@ -31,6 +31,7 @@ TENSORFLOW_SERVING = Server(
             targets=("args/--tensorflow_intra_op_parallelism",),
             domain=computing_threads,
             meaning="threads within one operation (default: CPUs)",
+            gpu=False,
         ),
         ServerKnob(
             name="rest_threads",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tuner.manifests.servers.model import ModelName, Port, Server, ServerKnob
-from tuner.manifests.servers.ranges import copies, waiting_threads
+from tuner.manifests.servers.ranges import computing_threads, copies, waiting_threads
 from tuner.space.model import Choices
 
 TORCHSERVE = Server(
     name="TorchServe",
-    source="pytorch.org/serve, Advanced configuration",
+    source="pytorch.org/serve: Advanced configuration",
     programs=("torchserve",),
     images=("torchserve*", "torchserve-kfs*"),
     known_as=("kserve-torchserve*", "pytorch"),
@@ -25,7 +25,8 @@ TORCHSERVE = Server(
             name="model_workers",
             targets=("env/TS_DEFAULT_WORKERS_PER_MODEL",),
             domain=copies,
-            meaning="processes for each model; read only with enable_envvars_config=true in config.properties",
+            meaning="processes for each model; like all TS_ variables it is read only with "
+            "enable_envvars_config=true in config.properties",
         ),
         ServerKnob(
             name="netty_threads",
@@ -39,6 +40,14 @@ TORCHSERVE = Server(
             domain=Choices(values=(10, 100, 1000)),
             meaning="requests that may wait for a worker (default 100); more only helps bursts",
             proposed=False,
+        ),
+        ServerKnob(
+            name="omp_num_threads",
+            targets=("env/OMP_NUM_THREADS",),
+            domain=computing_threads,
+            meaning="threads of one prediction, in each worker; by default one for each CPU of the node",
+            proposed=False,
+            gpu=False,
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""uvicorn."""
+"""uvicorn, and FastAPI's command that starts it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuner.space.model import Choices
 
 UVICORN = Server(
     name="uvicorn",
-    source="uvicorn.dev, Settings",
+    source="uvicorn.dev: Settings",
     programs=("uvicorn",),
     protocol="http",
     http=Port(usual=8000, flags=("--port",), variables=("UVICORN_PORT",)),
@@ -27,6 +27,24 @@ UVICORN = Server(
             domain=Choices(values=("h11", "httptools")),
             meaning="parser of HTTP: h11 is Python, httptools is C and must be installed in the image",
             proposed=False,
+        ),
+    ),
+)
+
+FASTAPI = Server(
+    name="FastAPI",
+    source="fastapi.tiangolo.com: FastAPI CLI, Server Workers",
+    programs=("fastapi run", "fastapi dev"),
+    protocol="http",
+    http=Port(usual=8000, flags=("--port",), variables=("PORT",)),
+    metrics_path=None,
+    path="/predict",
+    knobs=(
+        ServerKnob(
+            name="workers",
+            targets=("args/--workers", "env/WEB_CONCURRENCY"),
+            domain=processes,
+            meaning="processes (default 1)",
         ),
     ),
 )

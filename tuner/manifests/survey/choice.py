@@ -12,7 +12,7 @@ from tuner.manifests.servers.answers import Named, declared, targets_in
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.recognition import Recognised, recognise
 from tuner.manifests.services import selecting
-from tuner.manifests.workload import NoWorkload, Workload, components, named, nothing_to_tune, workloads
+from tuner.manifests.workload import NoWorkload, Workload, components, named, none_in, workloads
 from tuner.nearest import nearest
 
 _GENERIC = frozenset({"gunicorn", "uvicorn", "hypercorn"})
@@ -101,7 +101,7 @@ def choose(
         ranked = _of_name(ranked, container, workload)
     if not ranked:
         if not found:
-            raise nothing_to_tune(objects)
+            raise none_in(objects)
         first = found[0]
         return Choice(
             workload=first,

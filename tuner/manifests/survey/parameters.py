@@ -10,14 +10,14 @@ from typing import Any
 from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, count, mappings
-from tuner.manifests.servers import flags
+from tuner.manifests.proposed_resources import resource_knobs
+from tuner.manifests.servers.conditions import of_use
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.known import LIBRARIES
 from tuner.manifests.servers.model import ServerKnob
 from tuner.manifests.servers.recognition import Recognised
 from tuner.manifests.survey.choice import Choice
 from tuner.manifests.survey.line import Line, around, plain, spelled
-from tuner.manifests.survey.resources import resources
 from tuner.manifests.workload import Workload
 from tuner.space.model import IntRange
 from tuner.workload.model import GRPC_PROTOCOLS
@@ -48,7 +48,7 @@ def _lines(choice: Choice, objects: Sequence[Any], *, grpc: bool) -> Iterator[Li
             if in_graph and other.place.name != choice.place.name:
                 yield from _Container(objects, choice.workload, other.place, other.found, grpc=grpc).in_the_same_graph()
         yield from replicas(choice.workload, objects)
-        yield from resources(own.present)
+        yield from own.resources()
     else:
         yield from replicas(choice.workload, objects)
 
@@ -89,11 +89,24 @@ class _Container:
 
     def knobs(self) -> Iterator[Line]:
         for knob in self.found.server.knobs if self.found.server else ():
-            if self._useful(knob) and (target := self._target(knob)) is not None:
+            if of_use(knob, self.found, self.hardware) and (target := self._target(knob)) is not None:
                 yield self._line(knob, target)
         for knob in LIBRARIES:
             if self.present(knob.targets[0]) is not None:
                 yield self._line(knob, knob.targets[0])
+
+    def resources(self) -> Iterator[Line]:
+        for resource, meaning in (("cpu", "cores of each pod"), ("memory", "memory of each pod")):
+            present = (self.present(f"{section}/{resource}") for section in ("limits", "requests"))
+            given = (None if value is None else str(value) for value in present)
+            for found in resource_knobs(resource, meaning, *given):
+                yield Line(
+                    name=found.name,
+                    domain=f"choices: [{', '.join(map(plain, found.choices))}]",
+                    targets=found.targets,
+                    comment=found.comment,
+                    proposed=found.proposed,
+                )
 
     def in_the_same_graph(self) -> Iterator[Line]:
         """Of a container that requests pass on their way: only the server's first knob, or there would be too many."""
@@ -101,36 +114,23 @@ class _Container:
             name = f"{self.place.name.replace('-', '_')}_{line.name}"
             yield replace(line, name=name, container=self.place.name)
 
-    def _useful(self, knob: ServerKnob) -> bool:
-        """Only under its conditions, but always where the manifest sets it."""
-        if any(self.present(target) is not None for target in knob.targets):
-            return True
-        if knob.gpu is not None and knob.gpu != bool(self.hardware.gpus):
-            return False
-        return (not knob.needs or self._has(knob.needs)) and not self._has(knob.unless)
-
-    def _has(self, conditions: Sequence[str]) -> bool:
-        return any(self._holds(condition) for condition in conditions)
-
-    def _holds(self, condition: str) -> bool:
-        name, equals, value = condition.partition("=")
-        if not name.startswith("-"):
-            return name in self.found.launch.variables
-        given = flags.value(self.found.words, (name,))
-        return given is not None and (not equals or given == value)
-
     def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
-        there = [target for target in knob.targets if self.present(target) is not None]
-        return next(iter([*there, *(target for target in knob.targets if self._usable(target))]), None)
+        reached = [target for one in knob.targets if (target := self._reached(one)) is not None]
+        there = [target for target in reached if self.present(target) is not None]
+        return next(iter([*there, *(target for target in reached if self._usable(target))]), None)
+
+    def _reached(self, target: str) -> str | None:
+        """The variable in place of a flag that a script takes from one; None: the script decides it."""
+        found = knobs.reached(self.workload.obj, self.place, address.parse(target))
+        return f"env/{found.name}" if isinstance(found, address.Env) else None if found is None else target
 
     def _usable(self, target: str) -> bool:
         """An env variable with a value from elsewhere can not be set, nor a flag in a script or an unknown command."""
         found = address.parse(target)
         if isinstance(found, address.Flag):
             given = bool(self.spec.get("command") or self.spec.get("args"))
-            takes_args = given or (self.found.server is not None and self.found.server.takes_args)
-            return takes_args and not knobs.runs_a_shell(self.workload.obj, self.place)
+            return given or (self.found.server is not None and self.found.server.takes_args)
         name = target.removeprefix("env/")
         return not any(
             entry.get("name") == name and entry.get("valueFrom") for _, entry in mappings(self.spec, ("env",))

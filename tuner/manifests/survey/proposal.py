@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import InputError, Where
+from tuner.manifests.documents import documents, load_all
 from tuner.manifests.model import Manifest
 from tuner.manifests.survey.choice import Choice, choose, listed
 from tuner.manifests.survey.line import Line, plain
 from tuner.manifests.survey.parameters import parameters
 from tuner.manifests.survey.traffic import Traffic
 from tuner.manifests.workload import NoWorkload
-from tuner.yaml import tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,11 @@ def propose(
     It passes the reader once `request.json` is there. Raises InputError for a manifest without a workload that can be
     tuned, or none of that name.
     """
-    objects: list[Any] = list(tree.load_all(manifest.text))
+    objects: list[Any] = list(load_all(manifest.text))
     try:
         choice = choose(objects, workload=workload, container=container)
     except NoWorkload as error:
-        line = 0 if error.index is None else tree.parse(manifest.text)[error.index].root.line
+        line = 0 if error.index is None else documents(manifest.text)[error.index].root.line
         raise InputError([error.at(Where(file=str(manifest.file), line=line))]) from None
     traffic = Traffic(choice)
     lines = parameters(choice, objects, traffic.protocol)
@@ -67,7 +67,7 @@ def _text(choice: Choice, lines: tuple[Line, ...], traffic: Traffic, path: str) 
     if len(choice.workloads) > 1:
         yield f"object: {plain(workload.spelled)}"
         yield from _alternatives("or", [one.spelled for one in choice.workloads if one.spelled != workload.spelled])
-    if choice.place:
+    if choice.place and choice.place.name:
         yield f"container: {plain(choice.place.name)}"
         yield from _alternatives("beside it:", [str(other) for other in choice.containers[1:]])
     for sentence in workload.kind.remarks(workload.obj):

@@ -139,7 +139,7 @@ def prepare(
     conventions = {name: str(number) for name, number in NAMED_PORT_ENV.items()}
     if pods.kind == "SeldonDeployment" and serves:
         # as Seldon's operator sets them
-        conventions["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] = str(pods.port)
+        conventions["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] = conventions["MLSERVER_HTTP_PORT"] = str(pods.port)
         conventions["PREDICTIVE_UNIT_METRICS_ENDPOINT"] = "/prometheus"
     told = {**conventions, **image.env, **container.env}
     own = {int(told[name]) for name in NAMED_PORT_ENV if told[name].isdigit()} - pod_ports.keys()
