@@ -101,6 +101,8 @@ def test_knobs_under_their_conditions() -> None:
     assert "cpu_cache" in useful(vllm, VLLM_CPU_KVCACHE_SPACE="4")
     assert "batch_size" in useful(triton, "tritonserver", "--backend-config=default-max-batch-size=4")
     assert "batch_size" not in useful(triton, "tritonserver", "--backend-config=tensorflow,version=2")
+    both = ("--backend-config=tensorflow,version=2", "--backend-config=default-max-batch-size=4")
+    assert "batch_size" not in useful(triton, "tritonserver", *both)
     assert useful("x", "gunicorn", "-w", "2", "a:a") == {"workers", "threads"}
     assert useful("x", "gunicorn", "-k", "uvicorn.workers.UvicornWorker", "a:a") == {"workers"}
     assert useful("x", "gunicorn", "--worker-class=gevent", "a:a") == {"workers"}

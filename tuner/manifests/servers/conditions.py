@@ -26,8 +26,7 @@ def _is_there(sign: str, found: Recognised) -> bool:
     """`sign` as in `ServerKnob.needs`."""
     name, equals, wanted = sign.partition("=")
     if name.startswith("-"):
-        given = flags.value(found.words, (name,))
-        return given is not None and (not equals or fnmatchcase(given, wanted))
+        return any(not equals or fnmatchcase(given, wanted) for given in flags.values(found.words, name))
     if not equals:
         return name in found.launch.variables
     return fnmatchcase(found.launch.env.get(name, ""), wanted)
