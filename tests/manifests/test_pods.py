@@ -94,6 +94,32 @@ def test_an_inference_pool_counts_as_a_service() -> None:
     assert pods(space(), rendered(text)).port == 7000
 
 
+CONFIG_MAP = """\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {PORT: "8085", MODEL_ID: example/small}
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "port"),
+    [
+        ("envFrom: [{configMapRef: {name: settings}}]", 8085),
+        ("env: [{name: PORT, valueFrom: {configMapKeyRef: {name: settings, key: PORT}}}]", 8085),
+        ("envFrom: [{configMapRef: {name: settings}}], env: [{name: PORT, value: '8086'}]", 8086),
+        ("envFrom: [{configMapRef: {name: settings}, prefix: X_}]", 80),
+        ("envFrom: [{configMapRef: {name: gone}}, {secretRef: {name: s}}, 1]", 80),
+        ("env: [{name: PORT, valueFrom: {configMapKeyRef: {name: settings, key: gone}}}]", 80),
+    ],
+)
+def test_config_maps_of_the_manifest_tell_the_port(env: str, port: int) -> None:
+    tgi = f"{{name: rank, image: 'text-generation-inference:3', {env}}}"
+    text = DEPLOYMENT.replace("CONTAINER", tgi) + CONFIG_MAP
+    assert pods(space(), rendered(text)).port == port
+
+
 def test_nothing_tells() -> None:
     with pytest.raises(InputError, match="nothing tells on which port container rank answers; name it"):
         found("{name: rank, image: 'rank:1'}")
