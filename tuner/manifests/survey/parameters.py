@@ -126,7 +126,7 @@ class _Container:
             domain=spelled(domain),
             targets=(target,),
             comment=knob.meaning + now,
-            proposed=present is not None or self._is_proposed(knob),
+            proposed=not knob.by_hand and (present is not None or self._is_proposed(knob)),
             when=_when(knob),
         )
 
