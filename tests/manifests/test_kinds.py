@@ -14,6 +14,7 @@ from tuner.manifests.render import render
 from tuner.space.model import Configuration, Parameter
 from tuner.space.values import Value
 from tuner.trials.resources import requested
+from tuner.workload.model import WorkloadSpec
 from tuner.yaml.tree import load_all
 
 STATEFUL = DEPLOYMENT.replace("kind: Deployment", "kind: StatefulSet").replace(
@@ -447,6 +448,16 @@ def test_of_predictor_and_transformer_one_is_tuned() -> None:
         assert chosen.selector(obj) == f"serving.kserve.io/inferenceservice=iris,component={part}"
         found = pods(space(tuned=f"InferenceService/iris/{part}"), rendered(text))
         assert (found.replicas, found.component) == (replicas, part)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "ports"), [("kserve-mlserver", (8080, 9000)), ("kserve-tritonserver", (8080, 9000))]
+)
+def test_kserves_runtimes_answer_where_kserve_tells_them(runtime: str, ports: tuple[int, int]) -> None:
+    text = INFERENCE.replace("kserve-mlserver", runtime)
+    load = WorkloadSpec(protocol="v2-grpc", requests=())
+    assert pods(space(), rendered(text)).port == ports[0]
+    assert pods(space(workload=load), rendered(text)).load_port == ports[1]
 
 
 def test_an_older_form_of_kserves_is_told() -> None:

@@ -308,6 +308,9 @@ V2 = "  protocol: v2\n"
             "p",
             "http_threads buffer_threads replicas",
         ),
+        (seldon("{name: p, implementation: TENSORFLOW_SERVER}"), "seldon", None, "workers threads replicas"),
+        (seldon("{name: p, implementation: OUR_SERVER}"), "seldon", None, "workers threads replicas"),
+        (seldon("{name: p, implementation: OUR_SERVER}", protocol=V2), "v2", "p", "parallel_workers replicas"),
         (
             seldon("{name: p, implementation: TENSORFLOW_SERVER}", protocol="  protocol: tensorflow\n"),
             "tensorflow",

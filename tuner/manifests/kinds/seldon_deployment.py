@@ -103,7 +103,7 @@ class SeldonDeploymentKind(WorkloadKind):
         there.setdefault("name", place.name)
         if self._node(obj, place.name) is None:
             return there
-        implementation = self.server(obj, place) or ""
+        implementation = self._implementation(obj, place.name)
         spoken = self._spoken(obj, implementation)
         image = str(there.get("image") or seldon_servers.image(implementation, spoken) or "")
         own = there["env"] if isinstance(there.get("env"), list) else []
@@ -117,16 +117,17 @@ class SeldonDeploymentKind(WorkloadKind):
         return there
 
     def server(self, obj: Mapping[str, Any], place: Place) -> str | None:
-        """The graph node's implementation."""
-        implementation = str((self._node(obj, place.name) or {}).get("implementation") or "")
-        return None if implementation in seldon_servers.NO_SERVERS else implementation
+        """The graph node's implementation; of TensorFlow Serving behind Seldon's protocol it is a proxy of Seldon's."""
+        implementation = self._implementation(obj, place.name)
+        proxied = implementation == "TENSORFLOW_SERVER" and self._spoken(obj, implementation) == "seldon"
+        return None if proxied or not implementation else implementation
 
     def role(self, obj: Mapping[str, Any], place: Place) -> Role | None:
         """As the graph has it. A node that says nothing of itself is a model; so is a prepackaged server."""
         node = self._node(obj, place.name)
         if node is None:
             return None
-        if self.server(obj, place) is not None:
+        if self._implementation(obj, place.name):
             return "model"
         kind = node.get("type")
         if kind is None or kind == "UNKNOWN_TYPE":
@@ -139,8 +140,7 @@ class SeldonDeploymentKind(WorkloadKind):
         return _ROLES.get(str(kind))
 
     def protocol(self, obj: Mapping[str, Any], place: Place) -> str | None:
-        implementation = self.server(obj, place)
-        spoken = self._spoken(obj, implementation or "")
+        spoken = self._spoken(obj, self._implementation(obj, place.name))
         endpoint = str(at(self._node(obj, place.name), ("endpoint", "type")) or "")
         calls = endpoint.upper() == "GRPC" or str(at(obj, ("spec", "transport"))).lower() == "grpc"
         return f"{spoken}-grpc" if calls and spoken in ("seldon", "v2") else spoken
@@ -269,6 +269,11 @@ class SeldonDeploymentKind(WorkloadKind):
     def _node(self, obj: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
         return next((node for node in self._nodes(obj) if str(node.get("name")) == name), None)
 
+    def _implementation(self, obj: Mapping[str, Any], name: str) -> str:
+        """Of a prepackaged server; empty: the node of that name is none, or there is no such node."""
+        implementation = str((self._node(obj, name) or {}).get("implementation") or "")
+        return "" if implementation in seldon_servers.NO_SERVERS else implementation
+
     def _made_by_the_operator(self, obj: Mapping[str, Any]) -> Iterator[Place]:
         """Prepackaged servers without a container of their own, which it adds to the first componentSpec."""
         specs: Path = (*self._predictor(obj), "componentSpecs")
@@ -281,15 +286,15 @@ class SeldonDeploymentKind(WorkloadKind):
         listed = at(obj, first)
         next_one = len(listed) if isinstance(listed, list) else 0
         for node in self._nodes(obj):
-            name, implementation = str(node.get("name")), str(node.get("implementation") or "")
-            if implementation not in seldon_servers.NO_SERVERS and name not in given:
+            name = str(node.get("name"))
+            if name not in given and self._implementation(obj, name):
                 given.append(name)
                 yield self._with_args(obj, Place(name=name, path=(*first, next_one)))
                 next_one += 1
 
     def _with_args(self, obj: Mapping[str, Any], place: Place) -> Place:
-        implementation = self.server(obj, place)
-        if implementation is None:
+        implementation = self._implementation(obj, place.name)
+        if not implementation:
             return place
         http, grpc = self._ports(obj, place.name)
         spoken = self._spoken(obj, implementation)

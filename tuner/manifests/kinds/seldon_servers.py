@@ -19,7 +19,7 @@ IMPLEMENTATIONS: Mapping[str, Mapping[str, str]] = {
     "HUGGINGFACE_SERVER": {"v2": "seldonio/mlserver"},
     "TEMPO_SERVER": {"v2": "seldonio/mlserver"},
 }
-"""The repository of the image by protocol. An administrator may have added others."""
+"""The repository of the image by protocol. An administrator may have added others: those run MLServer under v2."""
 
 NO_SERVERS = frozenset(
     {"", "UNKNOWN_IMPLEMENTATION", "SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER"}
@@ -30,6 +30,7 @@ PROTOCOLS = {"tensorflow": "tensorflow", "kfserving": "v2", "v2": "v2"}
 """As search spaces spell them; any other is Seldon's own."""
 
 _MODELS = "/mnt/models"
+_MLSERVER = "seldonio/mlserver"
 
 
 def protocol(implementation: str, asked: str) -> str:
@@ -39,7 +40,10 @@ def protocol(implementation: str, asked: str) -> str:
 
 
 def image(implementation: str, spoken: str) -> str | None:
-    return IMPLEMENTATIONS.get(implementation, {}).get(spoken)
+    """The repository of the image that the operator takes, as far as that is known."""
+    if implementation in NO_SERVERS:
+        return None
+    return IMPLEMENTATIONS.get(implementation, {"v2": _MLSERVER}).get(spoken)
 
 
 def arguments(implementation: str, spoken: str, model: str, *, http: int, grpc: int) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ def arguments(implementation: str, spoken: str, model: str, *, http: int, grpc: 
 
 def variables(spoken: str, repository: str, model: str, *, http: int) -> tuple[Mapping[str, Any], ...]:
     """Of those that the operator sets the ones that tell a server its port and its model."""
-    if repository.partition(":")[0] == "seldonio/mlserver":
+    if repository.partition(":")[0] == _MLSERVER:
         return (
             {"name": "MLSERVER_HTTP_PORT", "value": str(http)},
             {"name": "MLSERVER_MODEL_NAME", "value": model},
