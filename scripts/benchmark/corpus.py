@@ -30,6 +30,7 @@ SERVED = frozenset(
 """Kinds whose pods answer requests; a Service of Knative's and a Model of Seldon's are told by their group."""
 _OTHER_SERVED = re.compile(r"serving\.knative\.dev/|mlops\.seldon\.io/")
 _KIND = re.compile(r"""(?:^|[{,])[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?(\w+)""", re.MULTILINE)
+_OUTERMOST = re.compile(r"^kind[ \t]*:[ \t]*[\"']?(\w+)", re.MULTILINE)
 _GROUP = re.compile(r"""(?:^|[{,])[ \t-]*["']?apiVersion["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
 _RUNS = re.compile(r"(?i)\b(image|modelUri|storageUri|implementation|modelFormat|model)\b[\"']?\s*:")
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -49,7 +50,8 @@ class Fate:
 
 def sort_of(text: str) -> str:
     """What a file is, by its own words, without asking the tuner."""
-    kinds = set(_KIND.findall(text))
+    outermost = set(_OUTERMOST.findall(text))
+    kinds = outermost if outermost and "List" not in outermost else set(_KIND.findall(text))
     if not kinds or not _GROUP.search(text):
         return "no manifest"
     if re.search(r"\{\{[^}]*\}\}|\{\{-", text):
@@ -58,10 +60,9 @@ def sort_of(text: str) -> str:
         return "no workload"
     if not (kinds & SERVED or _OTHER_SERVED.search(" ".join(_GROUP.findall(text)))):
         return "no workload"
-    selected = kinds & {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"} != kinds & SERVED or (
-        re.search(r"\bselector\b", text)
-    )
-    if not _RUNS.search(text) or not selected:
+    selecting = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
+    is_whole = not kinds & selecting or re.search(r"\b(selector|matchLabels)\b", text)
+    if not _RUNS.search(text) or not is_whole:
         return "patch"
     return "servable"
 
@@ -90,7 +91,7 @@ def fate(file: Path, *, root: Path, work: Path, spaces: Path | None) -> Fate:
         manifest.write_bytes(file.read_bytes())
         space = Path(place, "space.yaml")
         for stage, arguments in (("init", [str(manifest), "-o", str(space)]), ("check", [str(space)])):
-            status, said = _tune(stage, *arguments)
+            status, said = tune(stage, *arguments)
             if stage == "init" and spaces is not None and space.exists():
                 _keep(space, spaces / f"{relative}.space.yaml")
             if status != 0:
@@ -99,7 +100,7 @@ def fate(file: Path, *, root: Path, work: Path, spaces: Path | None) -> Fate:
     return Fate(relative, sort, "passed")
 
 
-def _tune(*arguments: str) -> tuple[int, str]:
+def tune(*arguments: str) -> tuple[int, str]:
     """The command in this process: its exit status and what it said of problems."""
     from tuner.cli import main
 

@@ -72,7 +72,7 @@ def proposed(tmp_path: Path, text: str, **chosen: str) -> tuple[SearchSpace, str
         (INFERENCE, "v2", "parallel_workers replicas cpu memory"),
         (deployment("image: x:1"), "http", "replicas"),
         (deployment("image: x:1", "command: [gunicorn, -w, '9', app:app]"), "http", "workers threads replicas"),
-        (deployment("image: x:1", "command: [sh, -c, gunicorn app]"), "http", "workers replicas"),
+        (deployment("image: x:1", "command: [sh, -c, gunicorn app]"), "http", "workers threads replicas"),
         (deployment("image: x:1", "command: [uvicorn, app:app]"), "http", "workers replicas"),
         (deployment("image: seldonio/mlserver:1.6"), "v2", "parallel_workers replicas"),
         (
@@ -103,7 +103,7 @@ def proposed(tmp_path: Path, text: str, **chosen: str) -> tuple[SearchSpace, str
             "http",
             "replicas cpu memory",
         ),
-        (deployment("image: x:1", "resources: {requests: {cpu: 2}}"), "http", "replicas cpu"),
+        (deployment("image: x:1", "resources: {requests: {cpu: 2}}"), "http", "replicas"),
         (deployment("image: x:1", name="a.very-Long".lower() + "-name" * 10), "http", "replicas"),
     ],
 )

@@ -93,12 +93,12 @@ def test_only_the_changed_lines_differ() -> None:
         ("a:\n", 'a: {x: "1"}\n'),
         ("a:   # nothing\nb: 1\n", 'a: {x: "1"}   # nothing\nb: 1\n'),
         ("a: null # nothing\n", 'a: {x: "1"} # nothing\n'),
-        ("a: {y: 1,}\n", 'a: {y: 1, x: "1",}\n'),
-        ("a:\n  y: 1 # one\n  # more\nb: 2", 'a:\n  y: 1 # one\n  x: "1"\n  # more\nb: 2'),
-        ("a:\n  y: |\n    text\n\nb: 2\n", 'a:\n  y: |\n    text\n\n  x: "1"\nb: 2\n'),
-        ("a:\n    y: 1", 'a:\n    y: 1\n    x: "1"'),
-        ("a:\n  y:\n  # none\nb: 1\n", 'a:\n  y:\n  x: "1"\n  # none\nb: 1\n'),
-        ("a:\r\n  y: 1\r\nb: 2\r\n", 'a:\r\n  y: 1\r\n  x: "1"\r\nb: 2\r\n'),
+        ("a: {z: 1,}\n", 'a: {z: 1, x: "1",}\n'),
+        ("a:\n  z: 1 # one\n  # more\nb: 2", 'a:\n  z: 1 # one\n  x: "1"\n  # more\nb: 2'),
+        ("a:\n  z: |\n    text\n\nb: 2\n", 'a:\n  z: |\n    text\n\n  x: "1"\nb: 2\n'),
+        ("a:\n    z: 1", 'a:\n    z: 1\n    x: "1"'),
+        ("a:\n  z:\n  # none\nb: 1\n", 'a:\n  z:\n  x: "1"\n  # none\nb: 1\n'),
+        ("a:\r\n  z: 1\r\nb: 2\r\n", 'a:\r\n  z: 1\r\n  x: "1"\r\nb: 2\r\n'),
         ("---\na: {}\n...\n", '---\na: {x: "1"}\n...\n'),
     ],
 )
@@ -124,18 +124,38 @@ def test_a_new_item_joins_its_siblings(text: str, expected: str) -> None:
     assert changed(text, lambda document: document["a"].append(9)) == expected
 
 
-def test_block_scalars_are_replaced_whole() -> None:
+def test_block_scalars_are_replaced_whole_or_word_by_word() -> None:
     def change(document: Any) -> None:
         document["a"], document["c"] = "one", "two"
 
-    assert changed("a: |\n  x\n  y\nb: 1\nc: >-\n  z\n", change) == 'a: "one"\nb: 1\nc: "two"\n'
+    assert changed("a: |\n  x\n  y\nb: 1\nc: >-\n  z\n", change) == 'a: "one"\nb: 1\nc: >-\n  two\n'
 
 
-@pytest.mark.parametrize("change", [{"a": [1, 9], "b": [1]}, {"a": [1], "b": [1, 9]}])
-def test_what_an_alias_shares_is_not_changed_behind_its_back(change: Any) -> None:
-    text = "a: &x [1]\nb: *x\n"
-    with pytest.raises(Unwritable, match="shared through a YAML alias"):
-        splice(text, [(tree.parse(text)[0], change)])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"a": [1, 9], "b": [1], "c": {"d": [1]}}, "a: &x [1, 9]\nb: [1]\nc: {d: [1]}\n"),
+        ({"a": [1], "b": [1, 9], "c": {"d": [1]}}, "a: &x [1]\nb: [1, 9]\nc: {d: *x}\n"),
+        ({"a": [2], "b": [2], "c": {"d": [3]}}, "a: &x [2]\nb: [2]\nc: {d: [3]}\n"),
+    ],
+)
+def test_what_an_alias_shares_is_not_changed_behind_its_back(change: Any, expected: str) -> None:
+    text = "a: &x [1]\nb: *x\nc: {d: *x}\n"
+    assert splice(text, [(tree.parse(text)[0], change)]) == expected
+
+
+def test_what_a_merge_brings_is_changed_beside_it() -> None:
+    def change(document: Any) -> None:
+        document["b"]["x"], document["c"]["x"] = 5, 6
+
+    text = "a: &r {x: 1, z: 2}\nb:\n  <<: *r\nc: {<<: *r, w: 3}\n"
+    assert changed(text, change) == "a: &r {x: 1, z: 2}\nb:\n  <<: *r\n  x: 5\nc: {<<: *r, w: 3, x: 6}\n"
+
+
+def test_a_changed_source_of_a_merge_is_written_out_where_it_is_merged() -> None:
+    text = "a: &r {x: 1, z: [2]}\nb:\n  <<: *r\n"
+    out = changed(text, lambda document: document["a"].update(x=5))
+    assert out == "a: &r {x: 5, z: [2]}\nb:\n  <<: {x: 1, z: [2]}\n"
 
 
 @pytest.mark.parametrize("change", [{"a": {}, "b": [1]}, {"a": {"c": 1}, "b": []}, {"a": 1, "b": [1]}])

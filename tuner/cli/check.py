@@ -23,11 +23,14 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     tune check search_spaces/iris
     """
     from tuner.cli.output import print_json
+    from tuner.manifests.check.warnings import warnings
     from tuner.study.model import display
     from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
 
     inputs = read_inputs(space, backend, namespace=namespace, context=context)
+    for warning in warnings(inputs.space, inputs.manifest):
+        click.echo(f"warning: {warning}", err=True)
     found = estimate(inputs)
     if as_json:
         print_json(

@@ -64,9 +64,9 @@ _FROM = {"cluster": "inside the cluster", "here": "where tune runs"}
 def _objects(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Of the search space's manifest. Raises InputError for a file that cannot be read."""
     from tuner.errors import InputError
+    from tuner.manifests.documents import load_all
     from tuner.manifests.reader import read as read_manifest
     from tuner.space.file.read import read as read_space
-    from tuner.yaml.tree import load_all
 
     space, problems = read_space(path)
     if space is None:

@@ -253,11 +253,11 @@ def prepare(
     from tuner.backends.kubernetes.client.api import Api
     from tuner.backends.kubernetes.client.refusals import Refused
     from tuner.backends.kubernetes.rollout.rollout import Rollout
+    from tuner.manifests.documents import load_all
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.workload import find
     from tuner.report.provenance import export
-    from tuner.yaml.tree import load_all
 
     if summary.choice is None:
         message = "no configuration meets the SLO, so there is nothing to apply"

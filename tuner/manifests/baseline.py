@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 from tuner.manifests import address, knobs
+from tuner.manifests.documents import load_all
 from tuner.manifests.model import Manifest
 from tuner.manifests.workload import Workload, container_of, find
 from tuner.space.active import active
 from tuner.space.domain import extremes
 from tuner.space.model import Choices, Configuration, Domain, IntRange, Parameter, SearchSpace
 from tuner.space.values import Value
-from tuner.yaml import tree
 
 
 def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
@@ -22,7 +22,7 @@ def baseline(space: SearchSpace, manifest: Manifest) -> Configuration:
     `when` does not hold. Values outside the parameter's domain are given as they stand, but for replicas that are
     scaled to zero: nothing could be measured, so the fewest that the domain has are taken.
     """
-    objects: list[Any] = list(tree.load_all(manifest.text))
+    objects: list[Any] = list(load_all(manifest.text))
     workload = find(space, objects)
     found = {parameter.name: _present(space, objects, workload, parameter) for parameter in space.parameters}
     values = {name: value for name, value in found.items() if value is not None}

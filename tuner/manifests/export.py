@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tuner.manifests.documents import documents as documents_of
 from tuner.manifests.model import Rendered
 from tuner.manifests.workload import workloads
 from tuner.yaml import tree
@@ -16,7 +17,7 @@ def annotate(rendered: Rendered, annotations: Mapping[str, str]) -> str:
     Of several workloads all are annotated: the whole text is what was measured. An annotation that is there already
     takes the new value.
     """
-    documents = tree.parse(rendered.text)
+    documents = documents_of(rendered.text)
     changes = []
     for workload in workloads([tree.data(document.root) for document in documents]):
         obj = dict(workload.obj)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.kinds.model import Place, at, mappings
+from tuner.manifests.shell import Command, Script, ScriptFlag, flag_of, same_flag, script_of, with_flag
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
@@ -17,7 +18,11 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 class Unaddressable(Exception):
-    """There is nothing at the address, and nothing can be put there."""
+    """There is nothing at the address, and nothing can be put there. `fix` says what to do, where that is known."""
+
+    def __init__(self, message: str, fix: str | None = None) -> None:
+        self.fix = fix
+        super().__init__(message)
 
 
 def text(value: Any) -> str:
@@ -38,7 +43,8 @@ def stands(present: Any, value: Value) -> bool:
 def read(objects: list[Any], workload: Workload, place: Place | None, address: Address) -> Any:
     """The value at the address, None where there is none. A flag that stands alone is True.
 
-    Raises Unaddressable for an env variable that takes its value from elsewhere.
+    Raises Unaddressable for an env variable that takes its value from elsewhere, or from the container's own script, and
+    for a flag that a script works out.
     """
     match address:
         case Pointer():
@@ -47,8 +53,18 @@ def read(objects: list[Any], workload: Workload, place: Place | None, address: A
             entry = _env(objects[workload.index], _of(place), name)
             if entry is not None and entry.get("valueFrom") is not None:
                 raise Unaddressable(f"{name} takes its value from {next(iter(entry['valueFrom']), 'elsewhere')}")
-            return None if entry is None else entry.get("value", "")
+            script = script_of(objects[workload.index], _of(place))
+            if script is not None and script.sets(name):
+                fix = "change it in the script, or let it be and tune something else"
+                raise Unaddressable(f"the container's script sets {name} itself", fix)
+            if entry is None:
+                return script.default(name) if script is not None else None
+            return entry.get("value", "")
         case Flag(name):
+            script = script_of(objects[workload.index], _of(place))
+            if script is not None:
+                in_script = _in_script(script, name)
+                return None if in_script is None else in_script.value
             found = _flag(objects[workload.index], _of(place), name)
             return None if found is None else found.value
         case _:
@@ -84,7 +100,12 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
                 _listed(obj, (*_of(place).path, "env")).append({"name": name, "value": text(value)})
         case Flag(name):
             if present is None or not stands(present, value):
-                _set_flag(obj, _of(place), name, text(value))
+                script = script_of(obj, _of(place))
+                if script is None:
+                    _set_flag(obj, _of(place), name, text(value))
+                else:
+                    command = _server(script, name)
+                    at(obj, script.path)[script.index] = with_flag(script, command, name, text(value))
         case _:
             for path in paths(workload, place, address):
                 if present is None or not stands(present, value):
@@ -200,9 +221,10 @@ def _flag(obj: Any, place: Place, name: str) -> _Found | None:
             continue
         for index in range(len(items) - 1, first - 1, -1):
             item = items[index]
-            if isinstance(item, str) and item.startswith(name + "="):
-                return _Found(items, index, item[len(name) + 1 :], apart=False)
-            if item == name:
+            given, equals, rest = item.partition("=") if isinstance(item, str) else ("", "", "")
+            if equals and same_flag(given, name):
+                return _Found(items, index, rest, apart=False)
+            if same_flag(given, name):
                 value = items[index + 1] if index + 1 < len(items) else None
                 if value is None or (isinstance(value, str) and value.startswith("-") and not _NUMBER.fullmatch(value)):
                     return _Found(items, index, True, apart=False)
@@ -219,11 +241,45 @@ def _set_flag(obj: Any, place: Place, name: str, value: str) -> None:
     elif found.apart:
         found.items[found.index + 1] = value
     else:
-        found.items[found.index] = f"{name}={value}"
+        given = found.items[found.index].partition("=")[0]
+        found.items[found.index] = f"{given}={value}"
 
 
-def runs_a_shell(obj: Any, place: Place) -> bool:
-    """The container's arguments are those of a shell, whose script holds the server's."""
-    words = [word for section in ("command", "args") for word in at(obj, (*place.path, section)) or []]
-    name = str(words[0]).rpartition("/")[2] if words else ""
-    return name in ("sh", "bash", "ash", "dash", "zsh") and any(re.fullmatch(r"-[a-z]*c", str(w)) for w in words[1:3])
+def reached(obj: Any, place: Place, address: Address) -> Address | None:
+    """The address under which a value reaches the server: that of the variable, for a flag that a script takes from one.
+
+    None: it never would, since the script of the container's shell sets or works it out itself, or starts no server
+    that is sure.
+    """
+    script = script_of(obj, place)
+    if script is None:
+        return address
+    if isinstance(address, Env):
+        return None if script.sets(address.name) else address
+    if isinstance(address, Flag):
+        command = script.server()
+        found = flag_of(command, address.name) if command is not None else None
+        if found is not None and found.variable is not None:
+            return None if script.sets(found.variable[0]) else Env(found.variable[0])
+        return address if command is not None and (found is None or found.plain) else None
+    return address
+
+
+def _server(script: Script, name: str) -> Command:
+    command = script.server()
+    if command is None:
+        message = f"{name}: which command of the container's script is the server's cannot be told"
+        raise Unaddressable(message, "write the server's command as a list without the shell, or set env/NAME in it")
+    return command
+
+
+def _in_script(script: Script, name: str) -> ScriptFlag | None:
+    found = flag_of(_server(script, name), name)
+    if found is None or found.plain:
+        return found
+    if found.variable is not None:
+        variable = found.variable[0]
+        if script.sets(variable):
+            raise Unaddressable(f"{name} is ${variable}, which the script sets itself", "write its value in the script")
+        raise Unaddressable(f"{name} is ${variable} in the container's script", f"set env/{variable} instead")
+    raise Unaddressable(f"the container's script works {name} out", "write its value in the script, or a variable")

@@ -165,10 +165,11 @@ def _probe(spec: Mapping[str, Any], ports: Mapping[str, int]) -> ReadinessProbe 
         if isinstance(port, int):
             path = str(action.get("path") or "/") if handler == "httpGet" else None
             period = probe.get("periodSeconds")
+            is_time = isinstance(period, int | float) and period > 0
             return ReadinessProbe(
                 http_path=path,
                 port=port,
                 tls=action.get("scheme") == "HTTPS",
-                **({"period_s": float(period)} if period else {}),
+                **({"period_s": float(period)} if period and is_time else {}),
             )
     return None

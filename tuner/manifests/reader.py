@@ -7,30 +7,32 @@ from pathlib import Path
 from tuner.errors import Problem
 from tuner.files import read_input
 from tuner.manifests.check import document
+from tuner.manifests.decode import Undecodable, decoded
+from tuner.manifests.documents import documents
 from tuner.manifests.model import Manifest
+from tuner.manifests.unrendered import unrendered
 from tuner.yaml import tree
 
 
 def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
     """The manifest (None: it cannot be read as YAML) and its problems, each with its line.
 
-    Checked are the YAML itself, what YAML 1.1 and 1.2 would read differently, and built-in kinds against what the
-    kubernetes client knows of them. Custom resources are checked only for what all objects have in common.
+    It is read as kubectl reads it: YAML or JSON, a List as its items. Checked are built-in kinds against what the
+    kubernetes client knows of them; custom resources only for what all objects have in common. What is no manifest yet,
+    but makes one (Helm, Kustomize), is told by name.
     """
     try:
         content = read_input(path)
-        text = content.decode("utf-8")
-        documents = tree.parse(text)
+        text = decoded(content)
+        if (other := unrendered(path, text)) is not None:
+            return None, (other,)
+        found = documents(text)
     except OSError as error:
         message = f"the manifest cannot be read: {error.strerror}"
         return None, (Problem.at(path, message, "name a YAML file that can be read"),)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message = f"byte {content[error.start]:#04x} is not UTF-8"
-        return None, (Problem.at(path, message, "save the file as UTF-8", line=line),)
-    except tree.Malformed as error:
+    except (Undecodable, tree.Malformed) as error:
         return None, (Problem.at(path, error.message, error.fix, line=error.line),)
-    if not documents:
+    if not found:
         return None, (Problem.at(path, "no document in it", "write a Kubernetes manifest into it"),)
-    problems = [problem for one in documents for problem in document.problems(str(path), one)]
+    problems = [problem for one in found for problem in document.problems(str(path), one)]
     return Manifest(file=path, text=text), tuple(problems)

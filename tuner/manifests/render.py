@@ -6,20 +6,24 @@ from typing import Any
 
 from tuner.errors import InputError, Problem, Where
 from tuner.manifests import address, knobs
+from tuner.manifests.documents import documents as documents_of
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.workload import NoWorkload, container_of, find
 from tuner.space.model import Configuration, SearchSpace
 from tuner.yaml import tree
+from tuner.yaml.alike import respelled
 from tuner.yaml.splice import Unwritable, splice
 
 
 def render(space: SearchSpace, manifest: Manifest, configuration: Configuration) -> Rendered:
     """The base with the configuration's values at their addresses, and every other character as it was.
 
-    A parameter without a value leaves the base as it stands. Values already there, in whatever spelling, stay.
+    But what readers of YAML 1.1 and 1.2 would take for different values (``0555``, ``yes``, ``<<``) is spelled so that
+    they all read what kubectl does. A parameter without a value leaves the base as it stands. Values already there, in
+    whatever spelling, stay.
     Raises InputError for what `check` would have reported.
     """
-    documents = tree.parse(manifest.text)
+    documents = documents_of(manifest.text)
     objects: list[Any] = [tree.data(document.root) for document in documents]
     try:
         workload = find(space, objects)
@@ -33,10 +37,11 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
             try:
                 knobs.write(objects, workload, place, address.parse(target), configuration.values[parameter.name])
             except (knobs.Unaddressable, ValueError) as error:
-                problem = Problem(where=parameter.where, message=f"{target}: {error}", fix="correct the address")
+                fix = getattr(error, "fix", None) or "correct the address"
+                problem = Problem(where=parameter.where, message=f"{target}: {error}", fix=fix)
                 raise InputError([problem]) from error
     try:
-        text = splice(manifest.text, list(zip(documents, objects, strict=True)))
+        text = respelled(splice(manifest.text, list(zip(documents, objects, strict=True))))
     except Unwritable as error:
         raise InputError([error.at(Where(file=str(manifest.file), line=error.line))]) from error
     return Rendered(text=text, objects=tuple(objects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuner.errors import StoreFailure
+from tuner.manifests.documents import load_all
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
@@ -12,7 +13,6 @@ from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
 from tuner.units import format_metric, format_rate
-from tuner.yaml.tree import load_all
 
 PREFIX = "tuner.dev/"
 

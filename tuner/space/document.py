@@ -7,6 +7,7 @@ stops at the first mistake, and refuses what readers of YAML 1.1 read differentl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from tuner.errors import Problem, Where
 
 MAX_DEPTH = 20
 LONGEST_SHOWN = 80
+_HALF = re.compile("[\ud800-\udfff]")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -111,6 +113,9 @@ class _Tree:
             return Sequence(map(self.node, node.value), self.where(node))
         if isinstance(node, MappingNode):
             return self.mapping(node)
+        if _HALF.search(node.value):
+            self.report(self.where(node), "half of a pair of \\u escapes, which is no character", "write the character")
+            node.value = _HALF.sub("\ufffd", node.value)
         return Scalar(_value(node), node.value, self.where(node))
 
     def mapping(self, node: Any) -> Mapping:
@@ -119,6 +124,8 @@ class _Tree:
         keys_at: dict[str, Where] = {}
         for key, value in node.value:
             where, item = self.where(key), self.node(value)
+            if isinstance(key, ScalarNode):
+                self.node(key)
             if not isinstance(key, ScalarNode):
                 self.report(where, "a key that is a list or a mapping", "write a plain word before the colon")
             elif key.value in entries:

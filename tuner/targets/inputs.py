@@ -112,12 +112,12 @@ def checked(space: SearchSpace | None, found: Sequence[Problem]) -> tuple[Manife
 
     problems: list[Problem] = list(found)
     manifest: Manifest | None = None
-    if space is not None and space.manifest.is_file():
+    if space is not None and _is_file(space.manifest):
         manifest, unreadable = read_manifest(space.manifest)
         problems.extend(unreadable)
         if manifest is not None:
             problems.extend(check(space, manifest))
-    if space is not None and all(source.path.is_file() for source in space.workload.requests):
+    if space is not None and all(_is_file(source.path) for source in space.workload.requests):
         found = request_problems(space.workload, Where(file=str(space.file)))
         problems.extend(found or _untimed(space, read_requests(space.workload)))
     return manifest, problems
@@ -130,6 +130,14 @@ def lacking_here(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
 
     pods = _rendering(space, manifest, "the baseline", baseline_of(space, manifest)).pods
     return tuple(problems(pods, space))
+
+
+def _is_file(path: Path) -> bool:
+    """False for a name too long for any file, too."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
-"""YAML scalars: how YAML 1.2 reads them, which ones YAML 1.1 reads otherwise, and how we write them.
+"""YAML scalars: how kubectl reads them, how YAML 1.1 and 1.2 do, and how we write them.
 
-Kubernetes' tools read YAML 1.1 (go-yaml v2), as PyYAML does; newer readers read 1.2. What both must understand alike is
-written so that they do. Sources: YAML 1.2.2, section 10.3.2 (core schema); the YAML 1.1 types at yaml.org/type.
+Kubernetes' tools read with go-yaml v2: YAML 1.1, but for base 60 and dates, which are text to it, and octals in either
+spelling. PyYAML reads more of 1.1, newer readers read 1.2. What all must understand alike is written so that they do.
+Sources: YAML 1.2.2, section 10.3.2 (core schema); the YAML 1.1 types at yaml.org/type; kubectl itself, asked.
 """
 
 from __future__ import annotations
@@ -46,6 +47,65 @@ def resolve(text: str) -> Any:
     return text
 
 
+_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"})
+_FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"})
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_GO_INT = re.compile(
+    r"(?P<sign>[-+]?)(0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|(0[oO]?)(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
+)
+_GO_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
+_LONGEST_INT = 400
+"""Characters; more than the largest float has."""
+_INT64, _UINT64 = 1 << 63, 1 << 64
+_LARGEST_WHOLE = 1e21
+"""From here on Go's JSON has an exponent."""
+
+
+def kubectl(text: str) -> Any:
+    """The value of a plain scalar as kubectl reads it: None, bool, int, float or str."""
+    if _NULL.fullmatch(text):
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _NOT_FINITE.fullmatch(text):
+        return resolve(text.removeprefix("+"))
+    if text[0] not in "+-.0123456789":
+        return text
+    plain = text if text[0] == "." else text.replace("_", "")
+    if len(plain) <= _LONGEST_INT and (found := _GO_INT.fullmatch(plain)) is not None:
+        base = next(name for name in _BASES if found[name] is not None)
+        number = int(found[base], _BASES[base]) * (-1 if found["sign"] == "-" else 1)
+        if -_INT64 <= number < (_UINT64 if not found["sign"] else _INT64):
+            return number
+    if _GO_FLOAT.fullmatch(plain):
+        value = float(plain)
+        return whole(value) if math.isfinite(value) else text
+    return text
+
+
+def whole(value: float) -> int | float:
+    """As JSON has it, where 1.0 and 1 are one number."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE
+    return int(value) if is_whole else value
+
+
+def key_text(value: Any) -> str | None:
+    """What a key that is read as this value is called in JSON; None: kubectl refuses it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else None
+    return None if value is None else str(value)
+
+
+def alike(text: str) -> bool:
+    """Whether every reader of YAML takes a plain scalar for the same as kubectl does."""
+    value, in_1_2 = kubectl(text), resolve(text)
+    same = value == in_1_2 and isinstance(value, bool | str | None) == isinstance(in_1_2, bool | str | None)
+    return same and ambiguity(text) is None
+
+
 def ambiguity(text: str) -> str | None:
     """How YAML 1.1 reads a plain scalar that YAML 1.2 reads as something else, in words; None when they agree."""
     in_1_2 = type(resolve(text)).__name__
@@ -68,7 +128,7 @@ def ambiguity(text: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """A double-quoted scalar: one line, whatever the text holds."""
+    """A double-quoted scalar, in YAML as in JSON: one line, whatever the text holds."""
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
 
@@ -79,7 +139,7 @@ def _escaped(character: str) -> str:
     if 0x20 <= code < 0x7F or (0xA0 <= code < 0xFFFE and not _special(code)) or code > 0xFFFF:
         return character
     named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return named.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return named.get(character) or f"\\u{code:04x}"
 
 
 def _special(code: int) -> bool:
@@ -92,8 +152,11 @@ def key(text: str) -> str:
     return text if plain else quoted(text)
 
 
-def flow(value: Any) -> str:
-    """Plain data on one line. Text is always quoted; numbers are spelled as both YAML versions read them."""
+def flow(value: Any, *, json: bool = False) -> str:
+    """Plain data on one line. Text is always quoted; numbers are spelled as both YAML versions read them.
+
+    `json`: with the keys of mappings in quotes.
+    """
     if isinstance(value, str):
         return quoted(value)
     if value is None:
@@ -103,9 +166,10 @@ def flow(value: Any) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key(name)}: {flow(item)}" for name, item in value.items()) + "}"
+        named = (f"{quoted(name) if json else key(name)}: {flow(item, json=json)}" for name, item in value.items())
+        return "{" + ", ".join(named) + "}"
     if isinstance(value, Sequence):
-        return "[" + ", ".join(flow(item) for item in value) + "]"
+        return "[" + ", ".join(flow(item, json=json) for item in value) + "]"
     return str(value)
 
 

@@ -1,87 +1,85 @@
-"""A YAML text as nodes that know their place in it: a value can be named by its line, and changed where it stands."""
+"""A YAML or JSON text as nodes that know their place in it: a value can be named by its line, and changed where it stands.
+
+Values are those that kubectl reads. What kubectl refuses is refused, and so is what other readers read otherwise and we
+could not write so that they agree.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML, error, events
 
-from tuner.errors import Mistake
-from tuner.yaml import scalars
+from tuner.yaml import json_text, scalars
+from tuner.yaml.nodes import (
+    AliasNode,
+    Document,
+    Malformed,
+    MappingNode,
+    Node,
+    Path,
+    ScalarNode,
+    SequenceNode,
+    child,
+    data,
+    line,
+    merged,
+    merges,
+    walk,
+)
 
-Path = tuple[str | int, ...]
-"""The way from a document's root to a value: keys of mappings, indices of sequences."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Node:
-    """`start` and `end` are offsets into the text; `line` and `column` count from 1 and 0."""
-
-    start: int
-    end: int
-    line: int
-    column: int
-    anchor: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ScalarNode(Node):
-    text: str
-    """The scalar's content, unquoted and unfolded."""
-    value: Any
-    style: str
-    """Empty for a plain scalar, otherwise its first character: a quote, ``|`` or ``>``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MappingNode(Node):
-    entries: tuple[tuple[ScalarNode, Node], ...]
-    flow: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SequenceNode(Node):
-    items: tuple[Node, ...]
-    flow: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AliasNode(Node):
-    """``*name``: stands for `node`, which is written elsewhere."""
-
-    node: Node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Document:
-    root: Node
-    aliased: frozenset[str]
-    """Anchors that an alias refers to: what stands there is read in more than one place."""
-
-    @property
-    def empty(self) -> bool:
-        """Nothing but comments, as before a leading or after a trailing ``---``."""
-        return isinstance(self.root, ScalarNode) and self.root.value is None
-
-
-class Malformed(Mistake):
-    """The text is not YAML, or uses a part of it that readers differ on. `line` counts from 1; 0: the whole text."""
-
-    def __init__(self, line: int, message: str, fix: str) -> None:
-        self.line = line
-        super().__init__(message, fix)
+__all__ = [
+    "AliasNode",
+    "Document",
+    "Malformed",
+    "MappingNode",
+    "Node",
+    "Path",
+    "ScalarNode",
+    "SequenceNode",
+    "child",
+    "data",
+    "line",
+    "load_all",
+    "merged",
+    "merges",
+    "parse",
+    "walk",
+]
 
 
 @lru_cache(maxsize=32)
 def parse(text: str) -> tuple[Document, ...]:
-    """The documents of a YAML text, empty ones left out. Raises Malformed at the first mistake."""
-    reader = YAML(typ="safe", pure=True)
+    """The documents of a YAML or JSON text, empty ones left out. Raises Malformed at the first mistake.
+
+    As kubectl does, what begins as JSON is read as JSON, and as YAML where it is none.
+    """
+    if not json_text.begins(text):
+        return _yaml(text)
     try:
-        documents = tuple(_documents(text, iter(reader.parse(text))))
+        return json_text.parse(text)
+    except json_text.TooLarge:
+        raise
+    except Malformed as no_json:
+        try:
+            return _yaml(text)
+        except Malformed:
+            raise no_json from None
+
+
+def _yaml(text: str) -> tuple[Document, ...]:
+    if (odd := _ODD_BREAK.search(text)) is not None:
+        where = text.count("\n", 0, odd.start()) + 1
+        raise Malformed(
+            where, f"{odd[0]!r}, a line break to some readers", "write an escape in double quotes, or a space"
+        )
+    try:
+        documents = _with_tabs(text)
+        _check_tabs(text, documents)
     except Malformed:
         raise
     except error.MarkedYAMLError as problem:
@@ -110,17 +108,70 @@ def _first_line(problem: Exception) -> str:
 _TO_VALUE = re.compile(r"[ \t]*:")
 _MOST_VALUES = 200_000
 _MAX_DEPTH = 100
-_TABBED = re.compile(r" *\t")
+_TABS = re.compile(r"\t+")
+_MOST_TABS = 500
+_LEADING_TAB = re.compile(r"^ *\t", re.MULTILINE)
+_ODD_BREAK = re.compile("[\x85\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")
+_ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
+_BESIDE_START = re.compile(r"---[ \t]+[^\s#]")
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
 _TO_ITEM = re.compile(r"(?:\s|#[^\r\n]*)*-")
+
+
+def _with_tabs(text: str) -> tuple[Document, ...]:
+    """ruamel.yaml takes no tab between values where kubectl does: each that it stops at is a space to it."""
+    spaced = text
+    for _ in range(_MOST_TABS):
+        try:
+            return tuple(_documents(text, iter(YAML(typ="safe", pure=True).parse(spaced))))
+        except error.MarkedYAMLError as problem:
+            mark = problem.problem_mark
+            found = _TABS.match(spaced, mark.index) if mark is not None else None
+            if found is None:
+                raise
+            if not spaced[spaced.rfind("\n", 0, found.start()) + 1 : found.start()].strip():
+                raise Malformed(mark.line + 1, "a tab that indents", "indent with spaces") from None
+            spaced = spaced[: found.start()] + " " * len(found[0]) + spaced[found.end() :]
+    raise Malformed(0, f"more than {_MOST_TABS} tabs between values", "use spaces")
 
 
 def _documents(text: str, stream: Iterator[Any]) -> Iterator[Document]:
     for event in stream:
         if isinstance(event, events.DocumentStartEvent):
+            _check_start(text, event)
             builder = _Builder(text, stream)
             root = builder.node(next(stream))
             yield Document(root=root, aliased=frozenset(builder.aliased))
+
+
+def _check_start(text: str, event: Any) -> None:
+    """What kubectl refuses of a document's first line."""
+    at, where = event.start_mark.index, event.start_mark.line + 1
+    if event.version is not None and tuple(event.version) != (1, 1):
+        version = ".".join(map(str, event.version))
+        raise Malformed(where, f"a directive for YAML {version}, while kubectl reads 1.1", "remove the line with %YAML")
+    if event.explicit and _BESIDE_START.match(text, at):
+        raise Malformed(where, "something beside '---', which kubectl refuses", "write it on a line of its own")
+
+
+def _check_tabs(text: str, documents: tuple[Document, ...]) -> None:
+    """Tabs may stand between values, but not before the first one of a line."""
+    places = [match.end() - 1 for match in _LEADING_TAB.finditer(text)]
+    if not places:
+        return
+    scalars_ = [span for document in documents for span in _scalar_spans(document.root)]
+    for place in places:
+        if not any(start < place < end for start, end in scalars_):
+            raise Malformed(text.count("\n", 0, place) + 1, "a tab that indents", "indent with spaces")
+
+
+def _scalar_spans(root: Node) -> Iterator[tuple[int, int]]:
+    for _, node in walk(root):
+        if isinstance(node, ScalarNode):
+            yield node.start, node.end
+        for key, _ in node.entries if isinstance(node, MappingNode) else ():
+            yield key.start, key.end
 
 
 class _Builder:
@@ -150,13 +201,17 @@ class _Builder:
         return node
 
     def _guard(self, event: Any, line: int) -> None:
-        """What ruamel.yaml reads and readers of YAML 1.1 do not."""
+        """What ruamel.yaml reads and kubectl does not."""
         if event.anchor is not None and not _ANCHOR.fullmatch(event.anchor):
             fix = "use letters, digits, - and _, as YAML 1.1 does"
             raise Malformed(line, f"the anchor or alias {event.anchor!r}", fix)
-        start, end = event.start_mark.index, event.end_mark.index
-        if _TABBED.match(self.text, end) or "\t" in _blanks_before(self.text, start):
-            raise Malformed(line, "a tab between values, which YAML 1.1 does not allow", "use spaces")
+        start = event.start_mark.index
+        blanks = _blanks_before(self.text, start)
+        if "\t" in blanks and self.text[start - len(blanks) - 1 : start - len(blanks)] in ("-", "?"):
+            raise Malformed(line, "a tab after a dash or question mark", "use spaces")
+        is_escaped = isinstance(event, events.ScalarEvent) and event.style == '"'
+        if is_escaped and _ESCAPED_SLASH.search(self.text, start, event.end_mark.index):
+            raise Malformed(line, "the escape \\/, which kubectl does not know", "write / without a backslash")
 
     def _alias(self, event: Any, line: int) -> AliasNode:
         if event.anchor not in self.anchors:
@@ -173,15 +228,21 @@ class _Builder:
         if start == end and empty_at is not None:
             start = end = empty_at
             line = self.text.count("\n", 0, start) + 1
-        style = str(event.style or "")
+        if _HALF.search(event.value):
+            raise Malformed(line, "half of a pair of \\u escapes, which is no character", "write the character")
+        style, content = str(event.style or ""), event.value
+        if not style and "\t" in (source := self.text[start:end]):
+            if "\n" in source:
+                raise Malformed(line, "a tab in a text of several lines", "put the text in quotes")
+            content = source[len(source) - len(event.value) :]
         return ScalarNode(
             start=start,
             end=end,
             line=line,
             column=event.start_mark.column,
             anchor=event.anchor,
-            text=event.value,
-            value=_value(event, style),
+            text=content,
+            value=content if content != event.value else _value(event, style),
             style=style,
         )
 
@@ -215,8 +276,28 @@ class _Builder:
             if not isinstance(key, ScalarNode):
                 raise Malformed(key.line, "a key that is not a word", "write the key as text")
             colon = _TO_VALUE.match(self.text, key.end)
-            entries.append((key, self.node(next(self.stream), colon and colon.end())))
+            value = self.node(next(self.stream), colon and colon.end())
+            if merges(key):
+                self._check_merge(value)
+            entries.append((self._named(key), value))
         return tuple(entries), event.end_mark.index
+
+    def _named(self, key: ScalarNode) -> ScalarNode:
+        if key.style or isinstance(key.value, str):
+            return key
+        name = scalars.key_text(key.value)
+        if name is None:
+            message = f"the key {key.text or '(empty)'} is no text, and kubectl takes no such key"
+            raise Malformed(key.line, message, f"put it in quotes: {scalars.quoted(key.text)}")
+        return replace(key, text=name)
+
+    def _check_merge(self, value: Node) -> None:
+        target = value.node if isinstance(value, AliasNode) else value
+        whole = merged(value)
+        if not whole or (isinstance(target, SequenceNode) and len(whole) != len(target.items)):
+            fix = "write <<: *NAME, or <<: [*NAME, *OTHER]"
+            raise Malformed(value.line, "<< merges mappings, and here stands none", fix)
+        self._count(sum(len(source.entries) for source in whole), value.line)
 
 
 def _blanks_before(text: str, position: int) -> str:
@@ -226,66 +307,22 @@ def _blanks_before(text: str, position: int) -> str:
     return text[start:position]
 
 
-_TAGS = {"str": str, "int": int, "float": float, "bool": bool}
+_TAGS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 
 
 def _value(event: Any, style: str) -> Any:
     tag = str(event.tag) if event.tag is not None else ""
     name = tag.removeprefix("!!").removeprefix("tag:yaml.org,2002:")
     if not tag or tag == "!":
-        return event.value if style or tag else scalars.resolve(event.value)
+        return event.value if style or tag else scalars.kubectl(event.value)
     if name not in _TAGS:
         raise Malformed(event.start_mark.line + 1, f"the tag {tag}", "remove it: write the value plainly")
-    value = event.value if name == "str" else scalars.resolve(event.value)
-    if not isinstance(value, _TAGS[name]):
+    value = event.value if name == "str" else scalars.kubectl(event.value)
+    if not isinstance(value, _TAGS[name]) or (name != "bool" and isinstance(value, bool)):
         raise Malformed(event.start_mark.line + 1, f"{event.value!r} is no {name}, as its tag says", "remove the tag")
     return value
-
-
-def data(node: Node) -> Any:
-    """The node as fresh dicts, lists and scalars. Keys are text, as in JSON; of equal keys the last one counts."""
-    if isinstance(node, AliasNode):
-        return data(node.node)
-    if isinstance(node, MappingNode):
-        return {key.text: data(value) for key, value in node.entries}
-    if isinstance(node, SequenceNode):
-        return [data(item) for item in node.items]
-    assert isinstance(node, ScalarNode)  # noqa: S101 - the four kinds of node
-    return node.value
 
 
 def load_all(text: str) -> tuple[Any, ...]:
     """Every document of a YAML text as plain data, as `data` gives it. Raises Malformed."""
     return tuple(data(document.root) for document in parse(text))
-
-
-def child(node: Node, step: str | int) -> Node | None:
-    """The value under a key or index."""
-    if isinstance(node, AliasNode):
-        return child(node.node, step)
-    if isinstance(node, MappingNode):
-        return next((value for key, value in reversed(node.entries) if key.text == step), None)
-    if isinstance(node, SequenceNode) and isinstance(step, int) and 0 <= step < len(node.items):
-        return node.items[step]
-    return None
-
-
-def line(node: Node, path: Path) -> int:
-    """The line of the value at `path`, or of the last one on the way to it that exists."""
-    for step in path:
-        below = child(node, step)
-        if below is None:
-            break
-        node = below
-    return node.line
-
-
-def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-    """Every node with its path, parents first; aliases are not followed."""
-    yield path, node
-    if isinstance(node, MappingNode):
-        for key, value in node.entries:
-            yield from walk(value, (*path, key.text))
-    elif isinstance(node, SequenceNode):
-        for index, item in enumerate(node.items):
-            yield from walk(item, (*path, index))

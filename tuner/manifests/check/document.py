@@ -1,12 +1,13 @@
-"""One document of a manifest: keys, what readers of YAML differ on, and whether it is a right object of its kind."""
+"""One object of a manifest: its keys, its env values, its resources, and whether it is a right object of its kind."""
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.errors import Problem
+from tuner.manifests.amounts import amount, not_meant
 from tuner.manifests.check import fields
 from tuner.yaml import scalars, tree
 from tuner.yaml.tree import Path
@@ -26,17 +27,22 @@ class _Checked:
 
     def problems(self) -> Iterator[Problem]:
         yield from self._duplicates()
-        yield from self._ambiguities()
+        yield from self._merges()
+        yield from self._not_finite()
         obj = tree.data(self.root)
         if not isinstance(obj, Mapping):
             yield self._problem((), "a document that is not an object", "write apiVersion, kind, metadata and spec")
             return
         yield from self._env_values()
+        yield from self._amounts()
         missing = [name for name in ("apiVersion", "kind") if not (isinstance(obj.get(name), str) and obj[name])]
         for name in missing:
             fix = "say what the object is, for example apiVersion: apps/v1 and kind: Deployment"
             yield self._problem((), f"a document without {name}", fix)
         metadata = obj.get("metadata")
+        if not missing and obj["kind"].endswith("List") and isinstance(obj.get("items"), list):
+            yield self._problem(("kind",), f"a {obj['kind']} within a List", "write its items into the List itself")
+            return
         if not missing and not (isinstance(metadata, Mapping) and metadata.get("name")):
             yield self._problem(("metadata",), f"{obj['kind']} without metadata.name", "give it a name")
         if not missing:
@@ -53,29 +59,33 @@ class _Checked:
         for _, node in tree.walk(self.root):
             first: dict[str, int] = {}
             for key, _ in node.entries if isinstance(node, tree.MappingNode) else ():
+                if tree.merges(key):
+                    continue
                 if key.text in first:
                     message = f"the key {key.text!r} stands already on line {first[key.text]}"
                     yield self._at(key.line, message, "remove one of the two")
                 first.setdefault(key.text, key.line)
 
-    def _ambiguities(self) -> Iterator[Problem]:
-        for path, node in tree.walk(self.root):
-            if isinstance(node, tree.ScalarNode) and (problem := self._ambiguity(node)):
-                self.reported.add(path)
-                yield problem
-            for key, _ in node.entries if isinstance(node, tree.MappingNode) else ():
-                if problem := self._ambiguity(key):
-                    yield problem
-                elif not isinstance(key.value, str):
-                    fix = f"put it in quotes: {scalars.quoted(key.text)}"
-                    yield self._at(key.line, f"the key {key.text or '(empty)'} is not text", fix)
+    def _merges(self) -> Iterator[Problem]:
+        """Keys that a merge below them replaces, to kubectl alone: YAML has it that the keys written out count."""
+        for _, node in tree.walk(self.root):
+            above: dict[str, int] = {}
+            for key, value in node.entries if isinstance(node, tree.MappingNode) else ():
+                if not tree.merges(key):
+                    above[key.text] = key.line
+                    continue
+                brought = {name for source in tree.merged(value) for name in tree.data(source)}
+                for name in sorted(brought & above.keys()):
+                    message = (
+                        f"{name!r} stands above a merge that brings it too: kubectl takes the merge's, others do not"
+                    )
+                    yield self._at(above[name], message, "write << first, or write the keys out")
 
-    def _ambiguity(self, node: tree.ScalarNode) -> Problem | None:
-        reading = None if node.style else scalars.ambiguity(node.text)
-        if reading is None:
-            return None
-        message = f"{node.text} is read as {reading} by YAML 1.1 (so by kubectl), but not by YAML 1.2"
-        return self._at(node.line, message, _unambiguous(node.text))
+    def _not_finite(self) -> Iterator[Problem]:
+        for path, node in tree.walk(self.root):
+            if isinstance(node, tree.ScalarNode) and isinstance(node.value, float) and not math.isfinite(node.value):
+                message = f"{node.text} is no number that Kubernetes takes"
+                yield self._problem(path, message, f"write a number, or put it in quotes: {scalars.quoted(node.text)}")
 
     def _env_values(self) -> Iterator[Problem]:
         for path, node in tree.walk(self.root):
@@ -88,17 +98,30 @@ class _Checked:
                 if (*path, index, "value") not in self.reported:
                     name = tree.child(item, "name")
                     shown = name.text if isinstance(name, tree.ScalarNode) else index
-                    message = f"env {shown}: {value.text} is not text, and Kubernetes takes nothing else"
+                    read = "" if value.text == scalars.flow(value.value) else f", read as {scalars.flow(value.value)},"
+                    message = f"env {shown}: {value.text}{read} is not text, and Kubernetes takes nothing else"
                     yield self._problem(
                         (*path, index, "value"), message, f"put it in quotes: {scalars.quoted(value.text)}"
                     )
 
+    def _amounts(self) -> Iterator[Problem]:
+        """What containers are given, wherever an object has them."""
+        for path, node in tree.walk(self.root):
+            if path[-2:-1] != ("resources",) or path[-1] not in ("limits", "requests") or path in self.reported:
+                continue
+            for key, value in node.entries if isinstance(node, tree.MappingNode) else ():
+                if isinstance(value, tree.ScalarNode) and not tree.merges(key):
+                    yield from self._amount((*path, key.text), key.text, value)
+
+    def _amount(self, path: Path, resource: str, node: tree.ScalarNode) -> Iterator[Problem]:
+        where = f"{path[-2]}.{resource}"
+        if amount(node.value) is None:
+            message = f"{where}: {node.text or 'nothing'} is not a quantity"
+            yield self._problem(path, message, "write a quantity such as 500m, 2 or 512Mi")
+        elif (wrong := not_meant(resource, node.text)) is not None:
+            yield self._problem(path, f"{where}: {wrong.message}", wrong.fix)
+
     def _refusals(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
-        if obj["kind"] == "List" and obj["apiVersion"] == "v1":
-            yield self._problem(
-                ("kind",), "a List of objects", "write each of its items as a document of its own (---)"
-            )
-            return
         try:
             refusals = fields.refusals(obj) or ()
         except fields.UnknownKind as error:
@@ -107,11 +130,3 @@ class _Checked:
         for refusal in refusals:
             if refusal.path not in self.reported:
                 yield self._problem(refusal.path, refusal.message, refusal.fix)
-
-
-def _unambiguous(text: str) -> str:
-    if re.fullmatch(r"0[0-7]+", text):
-        return f"write {int(text, 8)}, which is what kubectl reads, or put it in quotes"
-    if text == "<<":
-        return "write the merged keys out"
-    return f"put it in quotes: {scalars.quoted(text)}"

@@ -13,6 +13,8 @@ from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.check import fields
 from tuner.manifests.check.resources import Knob, amount_problems, resource_problems, values
+from tuner.manifests.documents import documents as documents_of
+from tuner.manifests.documents import load_all
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest, Rendered
 from tuner.manifests.pods import pods
@@ -31,7 +33,7 @@ def check(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
     What `read` reports of the manifest is not repeated.
     """
     try:
-        documents = tree.parse(manifest.text)
+        documents = documents_of(manifest.text)
     except tree.Malformed:
         return ()
     objects: list[Any] = [tree.data(document.root) for document in documents]
@@ -127,7 +129,7 @@ class _Check:
                     yield Knob(parameter, target, found, place)
 
     def _knob(self, knob: Knob) -> Iterator[Problem]:
-        if isinstance(knob.address, Flag) and (problem := self._unreachable_flag(knob, knob.address)):
+        if isinstance(knob.address, Flag) and (problem := self._unreachable_flag(knob)):
             yield problem
             return
         yield from amount_problems(knob)
@@ -135,19 +137,13 @@ class _Check:
             yield from self._replicas(knob)
         yield from self._trial_write(knob)
 
-    def _unreachable_flag(self, knob: Knob, flag: Flag) -> Problem | None:
+    def _unreachable_flag(self, knob: Knob) -> Problem | None:
         place = knob.place
         if place is None:
             return None
         if place.injected:
             message = f"{place.name} is added by the operator, and takes no arguments from the manifest"
             return knob.problem(message, "set an env variable of it instead: env/NAME")
-        alone = knobs.read(self.objects, self.workload, place, flag) is None
-        if alone and knobs.runs_a_shell(self.workload.obj, place):
-            message = f"{flag.name} is no argument of its own: the container runs a shell with a script"
-            return knob.problem(
-                message, "write the server's command as a list without the shell, or set env/NAME in it"
-            )
         return None
 
     def _replicas(self, knob: Knob) -> Iterator[Problem]:
@@ -179,12 +175,12 @@ class _Check:
     def _trial_write(self, knob: Knob) -> Iterator[Problem]:
         """The surest check is to do it: each outermost value is written, and the outcome looked at."""
         for value in values(knob.parameter):
-            objects: list[Any] = list(tree.load_all(self.manifest.text))
+            objects: list[Any] = list(load_all(self.manifest.text))
             try:
                 knobs.write(objects, self.workload, knob.place, knob.address, value)
                 splice(self.manifest.text, list(zip(self.documents, objects, strict=True)))
             except knobs.Unaddressable as error:
-                yield knob.problem(f"{knob.target}: {error}", self._how(knob))
+                yield knob.problem(f"{knob.target}: {error}", error.fix or self._how(knob))
                 return
             except Unwritable as error:
                 where = Where(file=str(self.manifest.file), line=error.line)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from tuner.errors import Problem
-from tuner.manifests import knobs
 from tuner.manifests.address import Address, ContainerResource, OfContainer
+from tuner.manifests.amounts import amount, not_meant
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.workload import Workload
 from tuner.space.model import Choices, Parameter, SearchSpace
 from tuner.space.values import Value
-from tuner.units import quantity
 from tuner.yaml.tree import Path
 
 AtManifest = Callable[[Path, str, str], Problem]
@@ -48,26 +46,19 @@ def amount_problems(knob: Knob) -> Iterator[Problem]:
     if not isinstance(knob.address, ContainerResource):
         return
     for value in values(knob.parameter):
-        amount = _amount(value)
-        if amount is None:
+        if amount(value) is None:
             message = f"{knob.target}: {value!r} is not a quantity"
             yield knob.problem(message, "write a quantity such as 500m, 2 or 512Mi")
-        elif amount < 0:
-            yield knob.problem(f"{knob.target}: {value} is negative", "write a quantity of at least 0")
-        elif "/" in knob.address.name and amount % 1:
-            yield knob.problem(
-                f"{knob.target}: {value} is not whole", f"{knob.address.name} is counted: write 1, 2, ..."
-            )
+        elif (wrong := not_meant(knob.address.name, value)) is not None:
+            yield knob.problem(f"{knob.target}: {wrong.message}", wrong.fix)
 
 
 def resource_problems(
     space: SearchSpace, workload: Workload, found: list[Knob], at_manifest: AtManifest
 ) -> Iterator[Problem]:
-    """Quantities of the base that are none, and requests that are or may come to be above their limits."""
+    """Requests that are or may come to be above their limits. Amounts of the base that are none are the reader's."""
     for place in workload.places():
-        wrong = list(_base_problems(workload, place, at_manifest))
-        yield from wrong
-        if not wrong:
+        if _is_sound(workload, place):
             here = [knob for knob in found if isinstance(knob.address, ContainerResource) and knob.place == place]
             resources = {knob.address.name for knob in here if isinstance(knob.address, ContainerResource)}
             resources |= set(mapping(workload.obj, (*place.path, "resources", "requests")))
@@ -75,13 +66,9 @@ def resource_problems(
                 yield from _Pair(workload, place, resource, here).problems(space, at_manifest)
 
 
-def _base_problems(workload: Workload, place: Place, at_manifest: AtManifest) -> Iterator[Problem]:
-    for section in ("limits", "requests"):
-        path: Path = (*place.path, "resources", section)
-        for resource, amount in mapping(workload.obj, path).items():
-            if _amount(amount) is None:
-                message = f"{section}.{resource}: {amount!r} is not a quantity"
-                yield at_manifest((*path, resource), message, "write a quantity such as 500m, 2 or 512Mi")
+def _is_sound(workload: Workload, place: Place) -> bool:
+    sections = (mapping(workload.obj, (*place.path, "resources", section)) for section in ("limits", "requests"))
+    return all(amount(value) is not None for section in sections for value in section.values())
 
 
 class _Pair:
@@ -102,7 +89,7 @@ class _Pair:
         self.highest = _extreme(self.request, base["requests"], max)
 
     def problems(self, space: SearchSpace, at_manifest: AtManifest) -> Iterator[Problem]:
-        low, high = _amount(self.lowest), _amount(self.highest)
+        low, high = amount(self.lowest), amount(self.highest)
         if low is None or high is None or high <= low:
             return
         what = f"requests/{self.resource} of {self.highest} would be above limits/{self.resource} of {self.lowest}"
@@ -126,17 +113,8 @@ def _extreme(knob: Knob | None, base: Any, pick: Callable[..., Any]) -> Any:
     """The least or greatest amount that a resource is given; None: none."""
     if knob is None:
         return base
-    amounts = [value for value in values(knob.parameter) if _amount(value) is not None]
-    return pick(amounts, key=_amount) if amounts else None
-
-
-def _amount(value: Any) -> Decimal | None:
-    if value is None or isinstance(value, bool | dict | list):
-        return None
-    try:
-        return quantity(knobs.text(value))
-    except ValueError:
-        return None
+    amounts = [value for value in values(knob.parameter) if amount(value) is not None]
+    return pick(amounts, key=amount) if amounts else None
 
 
 def _ruled(space: SearchSpace, one: Parameter, other: Parameter) -> bool:

@@ -36,9 +36,9 @@ def around(domain: Domain, present: str) -> Domain:
         if any(knobs.stands(present, value) for value in domain.values):
             return domain
         value = resolve(present)
-        if isinstance(value, int | float) and all(isinstance(one, int | float) for one in domain.values):
-            return Choices(values=tuple(sorted((*domain.values, value), key=lambda one: float(one))))
-        return Choices(values=(*domain.values, value if isinstance(value, int | float) else present))
+        values = (*domain.values, value if isinstance(value, int | float) else present)
+        numbers = [value for value in values if isinstance(value, int | float)]
+        return Choices(values=tuple(sorted(numbers)) if len(numbers) == len(values) else values)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", present):
         return domain
     if isinstance(domain, IntRange):

@@ -10,6 +10,7 @@ from typing import Any
 from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mappings
+from tuner.manifests.proposed_resources import resource_knobs
 from tuner.manifests.servers.conditions import of_use
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.known import LIBRARIES
@@ -17,7 +18,6 @@ from tuner.manifests.servers.model import ServerKnob
 from tuner.manifests.servers.recognition import Recognised
 from tuner.manifests.survey.choice import Choice
 from tuner.manifests.survey.line import Line, around, plain, spelled
-from tuner.manifests.survey.resources import resources
 from tuner.manifests.workload import Workload
 from tuner.space.model import IntRange
 from tuner.workload.model import GRPC_PROTOCOLS
@@ -48,7 +48,7 @@ def _lines(choice: Choice, objects: Sequence[Any], *, grpc: bool) -> Iterator[Li
             if in_graph and other.place.name != choice.place.name:
                 yield from _Container(objects, choice.workload, other.place, other.found, grpc=grpc).in_the_same_graph()
         yield replicas(choice.workload, objects)
-        yield from resources(own.present)
+        yield from own.resources()
     else:
         yield replicas(choice.workload, objects)
 
@@ -93,6 +93,19 @@ class _Container:
             if self.present(knob.targets[0]) is not None:
                 yield self._line(knob, knob.targets[0])
 
+    def resources(self) -> Iterator[Line]:
+        for resource, meaning in (("cpu", "cores of each pod"), ("memory", "memory of each pod")):
+            present = (self.present(f"{section}/{resource}") for section in ("limits", "requests"))
+            given = (None if value is None else str(value) for value in present)
+            for found in resource_knobs(resource, meaning, *given):
+                yield Line(
+                    name=found.name,
+                    domain=f"choices: [{', '.join(map(plain, found.choices))}]",
+                    targets=found.targets,
+                    comment=found.comment,
+                    proposed=found.proposed,
+                )
+
     def in_the_same_graph(self) -> Iterator[Line]:
         """Of a container that requests pass on their way: only the server's first knob, or there would be too many."""
         for line in islice((line for line in self.knobs() if line.proposed), 1):
@@ -101,16 +114,21 @@ class _Container:
 
     def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
-        there = [target for target in knob.targets if self.present(target) is not None]
-        return next(iter([*there, *(target for target in knob.targets if self._usable(target))]), None)
+        reached = [target for one in knob.targets if (target := self._reached(one)) is not None]
+        there = [target for target in reached if self.present(target) is not None]
+        return next(iter([*there, *(target for target in reached if self._usable(target))]), None)
+
+    def _reached(self, target: str) -> str | None:
+        """The variable in place of a flag that a script takes from one; None: the script decides it."""
+        found = knobs.reached(self.workload.obj, self.place, address.parse(target))
+        return f"env/{found.name}" if isinstance(found, address.Env) else None if found is None else target
 
     def _usable(self, target: str) -> bool:
         """An env variable with a value from elsewhere can not be set, nor a flag in a script or an unknown command."""
         found = address.parse(target)
         if isinstance(found, address.Flag):
             given = bool(self.spec.get("command") or self.spec.get("args"))
-            takes_args = given or (self.found.server is not None and self.found.server.takes_args)
-            return takes_args and not knobs.runs_a_shell(self.workload.obj, self.place)
+            return given or (self.found.server is not None and self.found.server.takes_args)
         name = target.removeprefix("env/")
         return not any(
             entry.get("name") == name and entry.get("valueFrom") for _, entry in mappings(self.spec, ("env",))

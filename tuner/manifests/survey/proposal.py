@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import InputError, Where
+from tuner.manifests.documents import load_all
 from tuner.manifests.model import Manifest
 from tuner.manifests.survey.choice import Choice, choose, listed
 from tuner.manifests.survey.line import Line, plain
 from tuner.manifests.survey.parameters import parameters
 from tuner.manifests.survey.traffic import Traffic
 from tuner.manifests.workload import NoWorkload
-from tuner.yaml import tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def propose(
     It passes the reader once `request.json` is there. Raises InputError for a manifest without a workload that can be
     tuned, or none of that name.
     """
-    objects: list[Any] = list(tree.load_all(manifest.text))
+    objects: list[Any] = list(load_all(manifest.text))
     try:
         choice = choose(objects, workload=workload, container=container)
     except NoWorkload as error:

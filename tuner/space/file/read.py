@@ -26,8 +26,9 @@ def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
     with problems it is what could be read, good for checking the manifest in the same breath, or None where not even
     the manifest is named. Never raises for what the file holds.
     """
-    file = path / FILE_NAME if path.is_dir() else path
+    file = path
     try:
+        file = path / FILE_NAME if path.is_dir() else path
         text = read_input(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
