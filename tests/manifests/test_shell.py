@@ -144,7 +144,7 @@ def test_the_variable_of_a_flag_is_proposed() -> None:
     proposed = propose(manifest(script)).space
     assert "set: env/WORKERS" in proposed
     assert "set: args/--threads" in proposed
-    assert "env/WORKERS" not in propose(manifest("WORKERS=2; exec gunicorn --workers $WORKERS app:app"))
+    assert "env/WORKERS" not in propose(manifest("WORKERS=2; exec gunicorn --workers $WORKERS app:app")).space
 
 
 def test_several_knobs_in_one_script_of_several_lines() -> None:
