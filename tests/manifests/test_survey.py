@@ -81,7 +81,12 @@ def proposed(tmp_path: Path, text: str, **chosen: str) -> tuple[SearchSpace, str
             "http_threads buffer_threads replicas",
         ),
         (deployment("image: nvcr.io/nvidia/tritonserver:25.01-py3"), "v2", "replicas"),
-        (deployment("image: pytorch/torchserve:latest"), "http", "model_workers netty_threads replicas"),
+        (deployment("image: pytorch/torchserve:latest"), "http", "replicas"),
+        (
+            deployment("image: t:1", "args: [tritonserver]").replace("name: http", "name: h2c"),
+            "v2-grpc",
+            "buffer_threads replicas",
+        ),
         (deployment("image: tensorflow/serving"), "tensorflow", "inter_op intra_op rest_threads replicas"),
         (
             deployment(

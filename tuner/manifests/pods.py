@@ -12,6 +12,7 @@ from tuner.manifests.kinds.model import Place, count, mapping, mappings
 from tuner.manifests.knobs import text
 from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
 from tuner.manifests.servers.answers import declared, grpc_port, http_port, targets_in
+from tuner.manifests.servers.config_maps import with_config_maps
 from tuner.manifests.servers.load_port import load_port
 from tuner.manifests.servers.metrics_ports import metrics_ports
 from tuner.manifests.servers.recognition import recognise
@@ -86,7 +87,7 @@ def _answering(workload: Workload, place: Place, objects: Sequence[Mapping[str, 
         if not other.injected and other.path != place.path and other.path[:-1] == place.path[:-1]
     ]
     targets = targets_in(spec, selecting(workload, place, objects), others)
-    found = recognise(spec, known_as=workload.kind.server(workload.obj, place))
+    found = recognise(with_config_maps(spec, objects), known_as=workload.kind.server(workload.obj, place))
     own = {number for _, number in declared(spec)}
     return _Answering(
         container=_container(workload, place),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.manifests.servers import flags
-from tuner.manifests.servers.answers import grpc_port, health_path, http_port, model_name, targets_in
+from tuner.manifests.servers.answers import grpc_port, health_path, http_port, is_grpc_alone, model_name, targets_in
 from tuner.manifests.servers.recognition import recognise
 
 TF, TRITON, VLLM = "tensorflow/serving:2", "nvcr.io/nvidia/tritonserver:25.01-py3", "vllm/vllm-openai:v1"
@@ -102,6 +102,13 @@ def test_a_services_target_goes_first(spec: dict[str, Any], port: dict[str, Any]
 def test_of_several_targets_the_http_one() -> None:
     both = service({"name": "grpc", "port": 8500, "targetPort": 8500}, {"name": "rest", "port": 80, "targetPort": 8501})
     assert ports({"image": "x:1"}, both) == (8501, 8500)
+
+
+def test_what_answers_grpc_alone() -> None:
+    assert is_grpc_alone({"ports": declared(("h2c", 9000))})
+    assert is_grpc_alone({"ports": declared(("grpc-infer", 9000), ("grpc", 9001))})
+    assert not is_grpc_alone({"ports": declared(("h2c", 9000), 8080)})
+    assert not is_grpc_alone({})
 
 
 def test_a_port_of_another_container_is_not_this_ones() -> None:

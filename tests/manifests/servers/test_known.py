@@ -94,6 +94,8 @@ def useful(image: str, *args: str, gpus: int | None = None, **variables: str) ->
 def test_knobs_under_their_conditions() -> None:
     vllm, triton = "vllm/vllm-openai:1", "nvcr.io/nvidia/tritonserver:1"
     assert {"gpu_memory", "sequences"} <= useful(vllm, gpus=1)
+    assert "tensor_parallel" in useful(vllm, gpus=4)
+    assert "tensor_parallel" not in useful(vllm, "--tensor-parallel-size=1", gpus=1)
     assert {"gpu_memory", "sequences"} <= useful(vllm)
     assert useful(vllm, gpus=0) == {"sequences", "batched_tokens", "api_servers"}
     assert "gpu_memory" in useful(vllm, "--gpu_memory_utilization=0.8", gpus=0)
@@ -101,6 +103,8 @@ def test_knobs_under_their_conditions() -> None:
     assert "cpu_cache" in useful(vllm, VLLM_CPU_KVCACHE_SPACE="4")
     assert "batch_size" in useful(triton, "tritonserver", "--backend-config=default-max-batch-size=4")
     assert "batch_size" not in useful(triton, "tritonserver", "--backend-config=tensorflow,version=2")
+    both = ("--backend-config=tensorflow,version=2", "--backend-config=default-max-batch-size=4")
+    assert "batch_size" not in useful(triton, "tritonserver", *both)
     assert useful("x", "gunicorn", "-w", "2", "a:a") == {"workers", "threads"}
     assert useful("x", "gunicorn", "-k", "uvicorn.workers.UvicornWorker", "a:a") == {"workers"}
     assert useful("x", "gunicorn", "--worker-class=gevent", "a:a") == {"workers"}

@@ -62,7 +62,7 @@ def test_by_the_last_parts_of_the_image(image: str, server: str | None) -> None:
         (["tini", "-s", "--", "uvicorn", "app:app"], "uvicorn", ("app:app",)),
         (["poetry", "run", "uvicorn", "app:app"], "uvicorn", ("app:app",)),
         (["opentelemetry-instrument", "--service_name", "x", "gunicorn", "a:a"], "gunicorn", ("a:a",)),
-        (["/entrypoint.sh", "hypercorn", "a:a"], "Hypercorn", ("a:a",)),
+        (["/entrypoint.sh", "hypercorn", "a:a"], "hypercorn", ("a:a",)),
         (["mpirun", "-n", "2", "trtllm-serve", "serve", "m"], "TensorRT-LLM", ("m",)),
         (["trtllm-serve", "m"], "TensorRT-LLM", ("m",)),
         (["mlserver", "start", "/mnt/models"], "MLServer", ("/mnt/models",)),

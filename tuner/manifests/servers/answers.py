@@ -52,6 +52,11 @@ def declared(spec: Mapping[str, Any]) -> tuple[Named, ...]:
     )
 
 
+def is_grpc_alone(spec: Mapping[str, Any]) -> bool:
+    """Whether all the ports that the container has are named as those of gRPC: operators then send nothing else."""
+    return bool(ports := declared(spec)) and all(_named(name) == "grpc" for name, _ in ports)
+
+
 def targets_in(
     spec: Mapping[str, Any], services: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[Named, ...]:
@@ -133,9 +138,8 @@ class _Ports:
         """What a port is for: by what the server is told, by its name, by the server's usual ports."""
         uses: tuple[Use, ...] = ("http", "grpc", "other")
         is_told = next((use for use in uses if self.told[use] == number), None)
-        named = next((use for use, pattern in _NAMES if pattern.search(name)), None)
         usual = next((use for use in uses if self.told[use] is None and self.ways[use].usual == number), None)
-        return is_told or named or usual
+        return is_told or _named(name) or usual
 
     def _probed(self) -> Iterator[Named]:
         own = dict(self.declared)
@@ -147,6 +151,10 @@ class _Ports:
                 elif _is_port(port):
                     names = [other for other, number in self.declared if number == port and other]
                     yield (names[0] if names and self._use(names[0], port) else name), port
+
+
+def _named(name: str) -> Use | None:
+    return next((use for use, pattern in _NAMES if pattern.search(name)), None)
 
 
 def _targets(service: Mapping[str, Any], own: Sequence[Named]) -> Iterator[Named]:

@@ -20,7 +20,9 @@ BENTOML = Server(
             name="api_workers",
             targets=("args/--api-workers", "env/BENTOML_API_WORKERS"),
             domain=processes,
-            meaning="processes that take requests (default: one for each core); a service's own `workers` are in its code",
+            meaning="processes that take requests (default: one for each core), before BentoML 1.2; "
+            "since then a service's `workers` are in its code",
+            proposed=False,
         ),
     ),
 )

@@ -7,10 +7,15 @@ from fnmatch import fnmatchcase
 from tuner.manifests.servers import flags
 from tuner.manifests.servers.model import Hardware, ServerKnob
 from tuner.manifests.servers.recognition import Recognised
+from tuner.space.model import Choices
 
 
 def of_use(knob: ServerKnob, found: Recognised, hardware: Hardware) -> bool:
-    """Under its conditions only; where the manifest sets it already, under all but `unless`."""
+    """Under its conditions only; where the manifest sets it already, under all but `unless`. Never where the hardware
+    leaves it one value."""
+    domain = knob.over(hardware)
+    if isinstance(domain, Choices) and len(domain.values) == 1:
+        return False
     if any(_is_there(sign, found) for sign in knob.unless):
         return False
     if any(_is_there(target.partition("/")[2], found) for target in knob.targets):
@@ -26,8 +31,7 @@ def _is_there(sign: str, found: Recognised) -> bool:
     """`sign` as in `ServerKnob.needs`."""
     name, equals, wanted = sign.partition("=")
     if name.startswith("-"):
-        given = flags.value(found.words, (name,))
-        return given is not None and (not equals or fnmatchcase(given, wanted))
+        return any(not equals or fnmatchcase(given, wanted) for given in flags.values(found.words, name))
     if not equals:
         return name in found.launch.variables
     return fnmatchcase(found.launch.env.get(name, ""), wanted)

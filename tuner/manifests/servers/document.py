@@ -77,7 +77,7 @@ def _when(knob: ServerKnob) -> str:
         words.append(f"without {', '.join(f'`{sign}`' for sign in knob.unless)}")
     if knob.when:
         words.append(f"while `{knob.when[0]}` is {', '.join(map(str, knob.when[1]))}")
-    if not knob.proposed:
+    if not knob.proposed or knob.by_hand:
         words.append("as a comment")
     return "; ".join(words)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _NEGATIVE = re.compile(r"-[0-9.]+")
 
@@ -12,16 +12,21 @@ def value(words: Sequence[str], flags: Sequence[str]) -> str | None:
     """Of the first of `flags` that is there; of several the last counts, as most parsers have it. Empty: it stands
     alone. ``--max_num_seqs`` is ``--max-num-seqs``; of a single letter, ``-w4`` is ``-w 4``."""
     for flag in flags:
-        for place in range(len(words) - 1, -1, -1):
-            name, equals, given = words[place].partition("=")
-            if alike(name, flag):
-                after = words[place + 1] if place + 1 < len(words) else ""
-                alone = after.startswith("-") and not _NEGATIVE.fullmatch(after)
-                return given if equals else ("" if alone else after)
-            joined = re.fullmatch(re.escape(flag) + r"([:\d].*)", words[place]) if len(flag) == 2 else None
-            if joined:
-                return joined[1]
+        for found in values(words, flag):
+            return found
     return None
+
+
+def values(words: Sequence[str], flag: str) -> Iterator[str]:
+    """Of each time the flag is there, the last first; each as in `value`."""
+    for place in range(len(words) - 1, -1, -1):
+        name, equals, given = words[place].partition("=")
+        if alike(name, flag):
+            after = words[place + 1] if place + 1 < len(words) else ""
+            alone = after.startswith("-") and not _NEGATIVE.fullmatch(after)
+            yield given if equals else ("" if alone else after)
+        elif len(flag) == 2 and (joined := re.fullmatch(re.escape(flag) + r"([:\d].*)", words[place])):
+            yield joined[1]
 
 
 def alike(one: str, other: str) -> bool:

@@ -77,7 +77,7 @@ TGI = Server(
             targets=("args/--num-shard", "env/NUM_SHARD"),
             domain=devices,
             meaning="GPUs that the model is split over; the rest stay idle",
-            proposed=False,
+            by_hand=True,
             gpu=True,
         ),
     ),

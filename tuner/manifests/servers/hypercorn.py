@@ -7,7 +7,7 @@ from tuner.manifests.servers.ranges import processes
 from tuner.space.model import Choices
 
 HYPERCORN = Server(
-    name="Hypercorn",
+    name="hypercorn",
     source="hypercorn.readthedocs.io: Configuration options",
     programs=("hypercorn",),
     protocol="http",

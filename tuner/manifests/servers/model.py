@@ -37,6 +37,8 @@ class ServerKnob:
     meaning: str
     proposed: bool = True
     """False: written as a comment, since it helps only under a condition that `meaning` states."""
+    by_hand: bool = False
+    """Written as a comment even where the manifest sets it: most of its values need something else to change, too."""
     only_set: bool = False
     """Of interest only where the manifest sets it already."""
     gpu: bool | None = None

@@ -23,7 +23,7 @@ RAY_SERVE = Server(
             name="throughput_optimized",
             targets=("env/RAY_SERVE_THROUGHPUT_OPTIMIZED",),
             domain=Choices(values=(0, 1)),
-            meaning="fewer hops between event loops and less logging; since Ray 2.49, and not for code that blocks",
+            meaning="1: no thread of its own for user code, and less logging; not for code that blocks, nor before Ray 2.51",
             proposed=False,
         ),
     ),

@@ -51,7 +51,7 @@ SGLANG = Server(
             targets=("args/--tp-size", "args/--tp", "args/--tensor-parallel-size"),
             domain=devices,
             meaning="GPUs that each layer is split over; must divide the model's attention heads, and the rest stay idle",
-            proposed=False,
+            by_hand=True,
             gpu=True,
         ),
         ServerKnob(

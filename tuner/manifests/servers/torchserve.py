@@ -27,12 +27,14 @@ TORCHSERVE = Server(
             domain=copies,
             meaning="processes for each model; like all TS_ variables it is read only with "
             "enable_envvars_config=true in config.properties",
+            proposed=False,
         ),
         ServerKnob(
             name="netty_threads",
             targets=("env/TS_NUMBER_OF_NETTY_THREADS",),
             domain=waiting_threads,
             meaning="threads of the front end (default: CPUs)",
+            proposed=False,
         ),
         ServerKnob(
             name="queue",

@@ -40,7 +40,7 @@ ENGINE_KNOBS = (
         targets=("args/--tensor-parallel-size", "args/-tp"),
         domain=devices,
         meaning="GPUs that each layer is split over; must divide the model's attention heads, and the rest stay idle",
-        proposed=False,
+        by_hand=True,
         gpu=True,
     ),
     ServerKnob(

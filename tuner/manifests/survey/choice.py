@@ -9,13 +9,14 @@ from typing import Any
 from tuner.manifests.companions import ANSWERING, companion
 from tuner.manifests.kinds import Place
 from tuner.manifests.servers.answers import Named, declared, targets_in
+from tuner.manifests.servers.config_maps import with_config_maps
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.recognition import Recognised, recognise
 from tuner.manifests.services import selecting
 from tuner.manifests.workload import NoWorkload, Workload, components, named, none_in, workloads
 from tuner.nearest import nearest
 
-_GENERIC = frozenset({"gunicorn", "uvicorn", "hypercorn"})
+_GENERIC = frozenset({"gunicorn", "uvicorn", "hypercorn", "FastAPI"})
 """Servers that serve anything, of which a model is only one thing."""
 _ROLES = ("model", None, "transformer", "combiner", "router")
 """The more worth tuning, the earlier."""
@@ -153,7 +154,9 @@ def _candidates(workload: Workload, objects: Sequence[Mapping[str, Any]], order:
             workload=workload,
             place=place,
             spec=specs[place.path],
-            found=recognise(specs[place.path], known_as=workload.kind.server(workload.obj, place)),
+            found=recognise(
+                with_config_maps(specs[place.path], objects), known_as=workload.kind.server(workload.obj, place)
+            ),
             companion=companion(str(specs[place.path].get("image") or ""), place.name),
             targets=targets_in(
                 specs[place.path],

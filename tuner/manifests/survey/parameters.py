@@ -146,16 +146,17 @@ class _Container:
             domain=spelled(domain),
             targets=(target,),
             comment=knob.meaning + now,
-            proposed=present is not None or self._is_proposed(knob),
+            proposed=not knob.by_hand and (present is not None or self._is_proposed(knob)),
             when=_when(knob),
         )
 
     def _is_proposed(self, knob: ServerKnob) -> bool:
-        """Of a server with workers of its own for gRPC, those that answer the load."""
+        """Of a server with workers of its own for HTTP or gRPC, those that answer the load."""
         names = {other.name for other in self.found.server.knobs} if self.found.server else set()
         if knob.name.startswith("grpc_") and knob.name.removeprefix("grpc_") in names:
             return self.grpc
-        return knob.proposed and not (self.grpc and f"grpc_{knob.name}" in names)
+        of_http = f"grpc_{knob.name}" in names or knob.name.startswith(("http_", "rest_"))
+        return knob.proposed and not (self.grpc and of_http)
 
 
 def _when(knob: ServerKnob) -> str | None:

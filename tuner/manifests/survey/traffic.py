@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tuner.manifests.servers.answers import http_port, model_name
+from tuner.manifests.servers.answers import http_port, is_grpc_alone, model_name
 from tuner.manifests.servers.known import SAMPLE_REQUESTS
 from tuner.manifests.survey.choice import Choice
 from tuner.manifests.survey.line import plain
@@ -14,6 +14,9 @@ from tuner.workload.model import GRPC_PROTOCOLS
 _ENGINE_GRPC_PORT = 5001
 _NAMED = ("v2", "tensorflow", "v2-grpc")
 """Protocols whose requests name the model outside of the body."""
+
+_BY_GRPC_TOO = ("seldon", "v2")
+"""Protocols that have a sister over gRPC."""
 
 
 class Traffic:
@@ -27,9 +30,9 @@ class Traffic:
     def _protocol(self) -> str:
         kind = self.choice.workload.kind
         asked = kind.protocol(self.choice.workload.obj, self.choice.place) if self.choice.place else None
-        if asked is not None:
-            return asked
-        return self.server.protocol if self.server else kind.usual_protocol
+        protocol = asked or (self.server.protocol if self.server else kind.usual_protocol)
+        spec = kind.container(self.choice.workload.obj, self.choice.place) if self.choice.place else {}
+        return f"{protocol}-grpc" if protocol in _BY_GRPC_TOO and is_grpc_alone(spec) else protocol
 
     def _model(self) -> str:
         workload, place = self.choice.workload, self.choice.place
