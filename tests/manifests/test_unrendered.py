@@ -104,7 +104,3 @@ def test_encodings() -> None:
 def _written(content: bytes) -> Path:
     Path("m.yaml").write_bytes(content)
     return Path("m.yaml")
-
-
-def test_a_file_without_end() -> None:
-    assert "more than 32 MiB" in str(read(Path("/dev/zero"))[1][0])

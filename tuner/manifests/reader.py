@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.errors import Problem
+from tuner.files import read_input
 from tuner.manifests.check import document
 from tuner.manifests.decode import Undecodable, decoded
 from tuner.manifests.documents import documents
 from tuner.manifests.model import Manifest
 from tuner.manifests.unrendered import unrendered
 from tuner.yaml import tree
-
-_MOST_BYTES = 32 << 20
 
 
 def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
@@ -23,12 +22,7 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
     but makes one (Helm, Kustomize), is told by name.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            message = f"more than {_MOST_BYTES >> 20} MiB, which no manifest has"
-            return None, (Problem.at(path, message, "name a YAML or JSON file with Kubernetes objects"),)
-        text = decoded(content)
+        text = decoded(read_input(path))
         if (other := unrendered(path, text)) is not None:
             return None, (other,)
         found = documents(text)
