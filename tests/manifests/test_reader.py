@@ -160,6 +160,10 @@ spec:
             f"{SELDON}x: {{a: 1, <<: {{a: 2}}}}\n",
             "m.yaml:19: 'a' stands above a merge that brings it too: kubectl takes the merge's, others do not",
         ),
+        (
+            f"{SELDON}x: {{resources: {{limits: {{cpu: $CPU}}}}}}\n",
+            "m.yaml:19: limits.cpu: $CPU is not a quantity; fill the placeholder in, for example with `envsubst",
+        ),
         (f"{SELDON}x: .inf\n", "m.yaml:19: .inf is no number that Kubernetes takes"),
         (
             "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: x}\nspec:\n"
