@@ -105,7 +105,7 @@ spec:
         resources: {limits: {cpu: 2, memory: []}}
 """
     assert problems(tmp_path, text) == [
-        "m.yaml:6: the key 'replicas' stands already on line 5; remove one of the two",
+        "m.yaml:6: the key 'replicas' stands already on line 5; remove one of the two (kubectl takes the last)",
         'm.yaml:17: env A: 1 is not text, and Kubernetes takes nothing else; put it in quotes: "1"',
         'm.yaml:18: env B: on, read as true, is not text, and Kubernetes takes nothing else; put it in quotes: "on"',
         "m.yaml:7: unknown field 'selectr' in spec; did you mean 'selector'?",

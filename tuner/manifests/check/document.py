@@ -63,7 +63,7 @@ class _Checked:
                     continue
                 if key.text in first:
                     message = f"the key {key.text!r} stands already on line {first[key.text]}"
-                    yield self._at(key.line, message, "remove one of the two")
+                    yield self._at(key.line, message, "remove one of the two (kubectl takes the last)")
                 first.setdefault(key.text, key.line)
 
     def _merges(self) -> Iterator[Problem]:
