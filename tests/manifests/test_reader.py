@@ -105,7 +105,7 @@ spec:
         resources: {limits: {cpu: 2, memory: []}}
 """
     assert problems(tmp_path, text) == [
-        "m.yaml:6: the key 'replicas' stands already on line 5; remove one of the two",
+        "m.yaml:6: the key 'replicas' stands already on line 5; remove one of the two (kubectl takes the last)",
         'm.yaml:17: env A: 1 is not text, and Kubernetes takes nothing else; put it in quotes: "1"',
         'm.yaml:18: env B: on, read as true, is not text, and Kubernetes takes nothing else; put it in quotes: "on"',
         "m.yaml:7: unknown field 'selectr' in spec; did you mean 'selector'?",
@@ -159,6 +159,10 @@ spec:
         (
             f"{SELDON}x: {{a: 1, <<: {{a: 2}}}}\n",
             "m.yaml:19: 'a' stands above a merge that brings it too: kubectl takes the merge's, others do not",
+        ),
+        (
+            f"{SELDON}x: {{resources: {{limits: {{cpu: $CPU}}}}}}\n",
+            "m.yaml:19: limits.cpu: $CPU is not a quantity; fill the placeholder in, for example with `envsubst",
         ),
         (f"{SELDON}x: .inf\n", "m.yaml:19: .inf is no number that Kubernetes takes"),
         (

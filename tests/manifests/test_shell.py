@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.manifests.spaces import integer, parameter, space
 from tuner.errors import InputError
+from tuner.manifests import knobs
+from tuner.manifests.address import Address, Env, Flag
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
 from tuner.manifests.documents import load_all
@@ -20,6 +22,7 @@ from tuner.manifests.model import Manifest
 from tuner.manifests.render import render
 from tuner.manifests.shell import flag_of, quoted, script_of, with_flag
 from tuner.manifests.survey import propose
+from tuner.manifests.workload import workloads
 from tuner.space.model import Choices, Configuration
 
 
@@ -147,14 +150,29 @@ def test_the_variable_of_a_flag_is_proposed() -> None:
     assert "env/WORKERS" not in propose(manifest("WORKERS=2; exec gunicorn --workers $WORKERS app:app")).space
 
 
+@pytest.mark.parametrize(
+    ("script", "address", "why"),
+    [
+        ("gunicorn --workers 2 a", Flag("--workers"), None),
+        ("gunicorn --workers $W a", Flag("--workers"), None),
+        ("gunicorn --workers $(nproc) a", Flag("--workers"), "the container's script works --workers out"),
+        ("W=2; gunicorn --workers $W a", Flag("--workers"), "--workers is $W, which the script sets itself"),
+        ("export W=2; gunicorn a", Env("W"), "the container's script sets W itself"),
+    ],
+)
+def test_why_no_value_reaches_the_server(script: str, address: Address, why: str | None) -> None:
+    (workload,) = workloads(load_all(manifest(script).text))
+    assert knobs.hindrance(workload.obj, workload.places()[0], address) == why
+
+
 def test_several_knobs_in_one_script_of_several_lines() -> None:
     script = "set -e\n# two of them\nexec gunicorn \\\n  --workers 2 \\\n  --threads 4 \\\n  app:app\n"
     block = "".join(f"          {line}\n" for line in script.splitlines())
     text = manifest("SCRIPT").text.replace("- SCRIPT\n", f"- |\n{block}").replace("        - sh", "        - sh")
-    knobs = (integer("w", "args/--workers"), integer("t", "args/--threads"), integer("k", "args/--keep-alive"))
+    tuned = (integer("w", "args/--workers"), integer("t", "args/--threads"), integer("k", "args/--keep-alive"))
     base = Manifest(file=Path("deployment.yaml"), text=text)
     assert load_all(text)[0]["spec"]["template"]["spec"]["containers"][0]["command"][-1] == script
-    out = render(space(*knobs), base, Configuration(values={"w": 16, "t": 1, "k": 5}))
+    out = render(space(*tuned), base, Configuration(values={"w": 16, "t": 1, "k": 5}))
     assert out.text == text.replace("--workers 2", "--workers 16").replace("--threads 4", "--threads 1").replace(
         "app:app", "app:app --keep-alive=5"
     )

@@ -273,6 +273,22 @@ def reached(obj: Any, place: Place, address: Address) -> Address | None:
     return address
 
 
+def hindrance(obj: Any, place: Place, address: Address) -> str | None:
+    """Why the container's script lets no value reach the server at this address, in words; None: it does."""
+    if reached(obj, place, address) is not None:
+        return None
+    script = script_of(obj, place)
+    if script is None:
+        return None
+    if isinstance(address, Env):
+        return f"the container's script sets {address.name} itself"
+    try:
+        _in_script(script, address.name if isinstance(address, Flag) else "")
+    except Unaddressable as error:
+        return str(error)
+    return None
+
+
 def _server(script: Script, name: str) -> Command:
     command = script.server()
     if command is None:

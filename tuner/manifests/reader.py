@@ -22,8 +22,7 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
     but makes one (Helm, Kustomize), is told by name.
     """
     try:
-        content = read_input(path)
-        text = decoded(content)
+        text = decoded(read_input(path))
         if (other := unrendered(path, text)) is not None:
             return None, (other,)
         found = documents(text)

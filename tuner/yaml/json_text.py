@@ -102,7 +102,7 @@ class _Reader:
     def expected(self, position: int, mark: str) -> int:
         """The next value's position, after this mark."""
         if self.text[position : position + 1] != mark:
-            raise self.wrong(position, mark)
+            raise self.wrong(position, repr(mark))
         return self.skip(position + 1)
 
     def wrong(self, position: int, wanted: str) -> Malformed:

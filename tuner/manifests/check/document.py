@@ -63,7 +63,7 @@ class _Checked:
                     continue
                 if key.text in first:
                     message = f"the key {key.text!r} stands already on line {first[key.text]}"
-                    yield self._at(key.line, message, "remove one of the two")
+                    yield self._at(key.line, message, "remove one of the two (kubectl takes the last)")
                 first.setdefault(key.text, key.line)
 
     def _merges(self) -> Iterator[Problem]:
@@ -117,7 +117,8 @@ class _Checked:
         where = f"{path[-2]}.{resource}"
         if amount(node.value) is None:
             message = f"{where}: {node.text or 'nothing'} is not a quantity"
-            yield self._problem(path, message, "write a quantity such as 500m, 2 or 512Mi")
+            fix = fields.FILL_IN if fields.is_placeholder(node.text) else "write a quantity such as 500m, 2 or 512Mi"
+            yield self._problem(path, message, fix)
         elif (wrong := not_meant(resource, node.text)) is not None:
             yield self._problem(path, f"{where}: {wrong.message}", wrong.fix)
 

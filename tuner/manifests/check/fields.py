@@ -22,6 +22,14 @@ from tuner.nearest import nearest
 from tuner.yaml.scalars import flow
 from tuner.yaml.tree import Path
 
+_PLACEHOLDER = re.compile(r"\$\w+|\$\{\w+\}|<[A-Za-z][\w -]*>")
+FILL_IN = "fill the placeholder in, for example with `envsubst < FILE > manifest.yaml`"
+
+
+def is_placeholder(value: str) -> bool:
+    """What is to be replaced before anything takes the manifest: ``${PORT}``, ``$PORT``, ``<port>``."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -222,6 +230,8 @@ def _refusal(value: Any, wanted: str, path: Path) -> Refusal:
         fix = f"put it in quotes: {flow(str(value).lower() if isinstance(value, bool) else str(value))}"
     elif wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
         fix = f"remove the quotes: {value}"
+    elif isinstance(value, str) and is_placeholder(value):
+        fix = FILL_IN
     else:
         fix = f"write {wanted}"
     return Refusal(path=path, message=f"{_dotted(path)}: {_short(value)} is not {wanted}", fix=fix)
