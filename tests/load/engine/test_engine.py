@@ -162,14 +162,10 @@ def test_a_server_that_closes_after_each_answer_costs_connects_but_no_errors(
     assert server.connections == len(first) + len(second)
 
 
-def test_a_server_that_closes_without_saying_so_costs_no_errors_while_its_connections_are_idle() -> None:
-    samples = one_window(Server(close=True), target, constant())
-    assert set(statuses(samples)) == {200}
-
-
-def test_a_request_that_a_closing_server_took_is_lost() -> None:
+@pytest.mark.parametrize("stage", [constant(), closed()])
+def test_a_request_that_a_closing_server_took_is_lost(stage: LoadWindow) -> None:
     """Sent right after the answer, it may be there before the server closes: nobody can tell whether it was read."""
-    samples = one_window(Server(close=True), target, closed())
+    samples = one_window(Server(close=True), target, stage)
     assert set(statuses(samples)) <= {200, Status.CONNECTION_LOST}
     assert statuses(samples)[200] > 0
     assert samples.resent <= samples.connects
