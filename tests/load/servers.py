@@ -45,6 +45,8 @@ class Server:
     """After each answer, close the sending side only."""
     lose_each: int = 0
     """At each so-manieth request of a connection, close it without an answer."""
+    abort: bool = False
+    """Lose connections by a reset instead."""
     dribble: bool = False
     """Send an answer a byte at a time."""
     one_at_a_time: bool = False
@@ -126,6 +128,8 @@ class Server:
                 self._cut()
                 return
             if self.lose_each and self.by_connection[connection] % self.lose_each == 0:
+                if self.abort:
+                    writer.transport.abort()
                 return
             if self._freeze is not None and number == self._freeze[0]:
                 self.frozen_until = self._loop.time() + self._freeze[1]

@@ -12,7 +12,8 @@ The answer for a row is twice its sum, plus one. The knobs are environment varia
     TOY_MEMORY_MB         memory held for the server's whole life
     TOY_IGNORE_SIGTERM    1: as servers that do not exit when asked to
     TOY_FAIL              crash, never-ready, wrong-answer, oom, oom-child (only a child process runs out of memory),
-                          crash-later (after the first answered prediction)
+                          crash-later (after the first answered prediction), crash-asked (instead of answering it),
+                          loading (503 to the first three), trickled-health (its answer never comes to an end)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MEMORY_CAP_MIB = 2048  # `oom` stops here where no limit is enforced, rather tha
 class Toy:
     def __init__(self, env: dict[str, str]) -> None:
         self.fail = env.get("TOY_FAIL", "")
+        self.loading = 3 if self.fail == "loading" else 0
         self.service_s = float(env.get("TOY_SERVICE_MS", "1")) / 1000
         self.busy = env.get("TOY_BUSY", "") == "1"
         self.turns = asyncio.Semaphore(int(env.get("TOY_WORKERS", "1")))
@@ -61,6 +63,11 @@ class Toy:
         if path == "/health/status":
             return (503, {"ready": False}) if self.fail == "never-ready" else (200, {"ready": True})
         if path == "/api/v1.0/predictions" and method == "POST":
+            if self.fail == "crash-asked":
+                die("toy: crashing when asked, as asked")
+            if self.loading:
+                self.loading -= 1
+                return 503, {"error": "the model is loading"}
             return await self.predict(body)
         return 404, {"status": {"status": "FAILURE", "info": f"no such path: {path}", "code": 404}}
 
@@ -80,6 +87,12 @@ class Toy:
         method, path, _ = request_line.split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
+        if self.fail == "trickled-health" and path == "/health/status":
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            while not writer.is_closing():
+                writer.write(b"X: y\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
         status, document = await self.answer(method, path.partition("?")[0], body)
         keep = headers.get("connection", "").lower() != "close"
         payload = json.dumps(document).encode()
@@ -92,10 +105,14 @@ class Toy:
         )
         await writer.drain()
         if self.fail == "crash-later" and path == "/api/v1.0/predictions":
-            sys.stderr.write("toy: crashing after the first prediction, as asked\n")
-            sys.stderr.flush()
-            os._exit(1)
+            die("toy: crashing after the first prediction, as asked")
         return keep
+
+
+def die(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def exhaust() -> None:

@@ -113,6 +113,16 @@ def test_a_url_where_nobody_listens_is_given_up_on() -> None:
         ("http://host:99999/", "no URL"),
         ("http://host:0/", "port 0"),
         ("http://host/#top", "fragment"),
+        ("http://host/prédict?ü=1", "write http://host/pr%C3%A9dict?%C3%BC=1"),
+        ("http://exämple/p", "write http://xn--exmple-cua/p"),
+        ("http://host/a b", "write it percent-encoded: /a%20b"),
+        ("127.0.0.1:9000/predict", "lacks its scheme; write http://127.0.0.1:9000/predict"),
+        ("localhost:9000", "lacks its scheme"),
+        ("model.example:8080/v1?a=b", "lacks its scheme"),
+        ("[::1]:9000/", "lacks its scheme"),
+        ("10.0.0.7/predict", "lacks its scheme"),
+        ("//127.0.0.1/predict", "scheme"),
+        ("://127.0.0.1/predict", "the URL has no scheme"),
     ],
 )
 def test_urls_that_are_none(text: str, told: str) -> None:

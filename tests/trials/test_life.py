@@ -156,13 +156,30 @@ def test_what_the_machine_does_not_have_is_never_deployed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mood", "kind", "stage"), [("crash", "Crashed", "ready"), ("never-ready", "NotReady", "ready")]
+    ("mood", "kind", "stage"),
+    [
+        ("crash", "Crashed", "ready"),
+        ("never-ready", "NotReady", "ready"),
+        ("trickled-health", "NotReady", "ready"),
+        ("crash-asked", "Crashed", "verify"),
+    ],
 )
 def test_a_server_that_does_not_get_ready(bench: Bench, mood: str, kind: str, stage: str) -> None:
     with_env(bench, TOY_FAIL=mood)
     outcome = bench.run().outcome
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.stage, outcome.blame) == (kind, stage, "configuration")
+    assert "as asked" in outcome.logs or kind != "Crashed"
+
+
+def test_a_server_that_says_it_is_loading_is_waited_for_and_that_is_its_startup(bench: Bench) -> None:
+    with_env(bench, TOY_FAIL="loading")
+    trial = bench.run()
+    assert isinstance(trial.outcome, Measured)
+    assert trial.outcome.measurement.startup_s > 0.5
+    assert [stage for stage in bench.stages if "loading" in stage] == [
+        'wait while it is loading: http 503 \'{"error": "the model is loading"}\''
+    ]
 
 
 def test_an_answer_unlike_the_baselines(bench: Bench) -> None:

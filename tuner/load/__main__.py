@@ -78,6 +78,7 @@ def summary(samples: Samples) -> dict[str, object]:
         "lateness_s": _quantiles(lateness),
         "connections": samples.connections,
         "connects": samples.connects,
+        "resent": samples.resent,
         "generator_cpu_ratio": samples.generator_cpu_ratio,
         "requests_per_cpu_s": len(samples) / samples.generator_cpu_s if samples.generator_cpu_s else None,
     }

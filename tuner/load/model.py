@@ -134,16 +134,21 @@ class Answer:
 
     status: int
     body: bytes
+    location: str = ""
+    """Where a redirect leads, as the server says; empty: it says nothing of it."""
 
 
 class Unanswered(Exception):
     """No answer came to a request that was sent outside of a window; the text says why.
 
-    `final`: asking again later would not help.
+    `final`: asking again later would not help. `unreachable`: there was nobody to connect to. `lost`: the server broke
+    the connection off.
     """
 
-    def __init__(self, text: str, *, final: bool = False) -> None:
+    def __init__(self, text: str, *, final: bool = False, unreachable: bool = False, lost: bool = False) -> None:
         self.final = final
+        self.unreachable = unreachable
+        self.lost = lost
         super().__init__(text)
 
 

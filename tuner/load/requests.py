@@ -14,7 +14,7 @@ from tuner.errors import GeneratorFailure, InputError, Mistake, Problem, Where
 from tuner.files import read_input
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
-from tuner.load.http1.wire import request_bytes
+from tuner.load.http1.request import request_bytes
 from tuner.load.model import Protocol, Request, Target, Tls
 from tuner.load.protocols import protocol
 from tuner.load.protocols.descriptors import compiled, is_url, reflected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 
+from tuner.http.asking import Lost
 from tuner.load.model import Tls, Unanswered
 
 
@@ -24,12 +25,18 @@ def context(tls: Tls, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLCont
 
 
 def refused(error: OSError) -> Unanswered:
-    """Why no connection was made, in words; of a certificate what is wrong with it, which is final."""
+    """Why no answer came, in words; of a certificate what is wrong with it, which is final."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unanswered(f"the server's certificate is not trusted: {error.verify_message}", final=True)
     if isinstance(error, ssl.SSLError):
         return Unanswered(f"no TLS connection can be made ({_reason(error)}); does the server speak TLS on this port?")
-    return Unanswered(str(error) or type(error).__name__)
+    if isinstance(error, ConnectionRefusedError):
+        return Unanswered("the connection was refused: nobody listens there", unreachable=True)
+    if isinstance(error, ConnectionError):
+        return Unanswered("the server broke the connection off", lost=True)
+    if isinstance(error, Lost):
+        return Unanswered(str(error), lost=True)
+    return Unanswered(error.strerror or str(error) or type(error).__name__)
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -33,6 +33,8 @@ class Status(IntEnum):
     """The server's certificate is not one to trust, or not one for its name: no connection was made."""
     STREAM_CUT = 8
     """A stream of events ended, or was lost, before its end marker."""
+    TOO_LARGE = 9
+    """More bytes came than are read of one answer, or of all answers that are coming in at once."""
 
 
 GOOD: Final = 200
@@ -89,6 +91,8 @@ class Samples:
     NaN: until then it was the generator that was late, after that the server. None: not recorded."""
     connects: int = 0
     """Connections opened in the window: one a request where the server closes after each answer."""
+    resent: int = 0
+    """Requests that went out once more: their connection had been closed by the server before the first sending."""
     connect_s: FloatArray | None = None
     """Seconds the request's connection took to be made, TLS included; NaN where one was there. None: not recorded."""
     tokens: Tokens | None = None

@@ -38,6 +38,7 @@ _CODES: Final = (
 _WORDS: Final[Mapping[int, str]] = {
     Status.MALFORMED: "malformed answer",
     Status.UNTRUSTED: "certificate not trusted",
+    Status.TOO_LARGE: "answer too large",
 }
 """Where the name itself does not say it."""
 

@@ -98,8 +98,19 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
         backlog_rps=backlog,
         untrusted=(*late, *busy, *few, *unsteady),
         generator_limited=bool(late or busy),
-        warnings=(*_lopsided(share, whole, kept), *(_overload(backlog) if backlog and overloaded else ())),
+        warnings=(
+            *_lopsided(share, whole, kept),
+            *_resent(whole),
+            *(_overload(backlog) if backlog and overloaded else ()),
+        ),
     )
+
+
+def _resent(samples: Samples) -> tuple[str, ...]:
+    if not samples.resent:
+        return ()
+    times = "1 request was" if samples.resent == 1 else f"{samples.resent} requests were"
+    return (f"{times} sent once more: the server had closed its idle connection before the request went out",)
 
 
 def wilson(successes: int, n: float, miss: float = MISS) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from tuner.trials.clock import Clock, RealClock
 from tuner.yaml import tree
 
 _STUDY = "study:"
+_ADDRESS = re.compile(
+    r"//|(?:localhost|[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:]+\]):\d{1,5}(?:[/?]|$)|(?:\d+\.){3}\d+(?:/|$)"
+)
+"""``HOST:PORT/PATH`` and the like, as one types it into a browser."""
 
 
 def system(
@@ -39,6 +44,9 @@ def system(
         return remote(text, options, clock or RealClock())
     if text.startswith(_STUDY):
         return _of_study(text, options, notice)
+    if _ADDRESS.match(text) and not Path(text).exists():
+        fix = f"write http://{text}, or https://, grpc:// or grpcs:// before it"
+        raise InputError.at(text, "no such file, and as the address of a server it lacks its scheme", fix)
     path, settings = _settings(text)
     if path.is_dir() or not _is_manifest(path):
         space, problems = read(path)

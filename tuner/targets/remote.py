@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from tuner.backends.model import Difference, Endpoint
 from tuner.errors import InputError, Problem, TrialFailure, Where
@@ -25,8 +25,11 @@ from tuner.uri import masked
 
 _ASKED_EVERY_S = 0.1
 _ANSWERS_WITHIN_S = 10.0
-"""A server behind a URL is expected to be there; this is for one that was started a moment ago."""
+"""A server behind a URL is expected to be there; this is for one that was started a moment ago. One that says it is
+loading is waited for longer, for the workload's `ready_timeout_s`."""
 _GRPC = ("grpc", "grpcs")
+_OF_A_START = ("wait until ready", "verify")
+"""Stages that are not told: nothing is started here."""
 
 
 class Remote:
@@ -53,7 +56,12 @@ class Remote:
                 yield generator
 
         running = _Elsewhere(self._base)
-        with serving(running, self._traffic, answered, cpus=self._cpus(), on_stage=lambda _: None) as served:
+
+        def told(stage: str) -> None:
+            if stage not in _OF_A_START:
+                on_stage(stage)
+
+        with serving(running, self._traffic, answered, cpus=self._cpus(), on_stage=told, clock=self._clock) as served:
             yield replace(served, startup_s=None)
 
     def describe(self) -> Mapping[str, str]:
@@ -69,7 +77,7 @@ class Remote:
 
     def _wait(self, generator: Generator) -> None:
         """Until it answers anything at all; whether rightly is looked at next."""
-        deadline = self._clock.now() + self.workload.ready_timeout_s
+        deadline = self._clock.now() + _ANSWERS_WITHIN_S
         while True:
             try:
                 generator.ask(self._base, self._traffic.requests[0], self.workload.timeout_s)
@@ -125,7 +133,7 @@ def remote(text: str, options: TargetOptions, clock: Clock) -> Remote:
         if space is None or found:
             raise InputError((*problems, *found))
         usual, slo = space.workload, options.slo or space.slo
-    workload, wrong = with_options(replace(usual, ready_timeout_s=_ANSWERS_WITHIN_S), options)
+    workload, wrong = with_options(usual, options)
     problems += wrong or request_problems(workload, Where(file="--body"))
     if problems:
         raise InputError(problems)
@@ -151,7 +159,10 @@ def _faults(text: str, address: SplitResult) -> Iterator[Problem]:
     where = f"{address.scheme}://…" if address.password else text
     if address.scheme not in ("http", "https", *_GRPC):
         fix = "write http://, https://, grpc:// or grpcs://"
-        yield Problem.at(where, f"the scheme is {address.scheme!r}", fix)
+        said = f"the scheme is {address.scheme!r}" if address.scheme else "the URL has no scheme"
+        yield Problem.at(where, said, fix)
+    if not text.isascii():
+        yield Problem.at(where, "a URL holds ASCII characters alone", f"write {_in_ascii(address)}")
     if not address.hostname:
         yield Problem.at(where, "no host in the URL", "write it like http://127.0.0.1:9000/predict")
     if address.username or address.password:
@@ -161,3 +172,13 @@ def _faults(text: str, address: SplitResult) -> Iterator[Problem]:
         yield Problem.at(where, f"the fragment #{address.fragment} is never sent to a server", "take it out")
     if address.port == 0:
         yield Problem.at(where, "port 0 is no port", "write the port it listens on")
+
+
+def _in_ascii(address: SplitResult) -> str:
+    """The same address, its host in IDNA and the rest percent-encoded."""
+    try:
+        netloc = address.netloc.encode("idna").decode()
+    except UnicodeError:
+        netloc = quote(address.netloc, safe=":@[]")
+    kept = "/?:@!$&'()*+,;=-._~%[]"
+    return urlunsplit((address.scheme, netloc, quote(address.path, safe=kept), quote(address.query, safe=kept), ""))

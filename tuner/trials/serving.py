@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import TrialFailure
 from tuner.load.model import Generator, Target
+from tuner.trials.clock import Clock, RealClock
+from tuner.trials.patience import Patience
 from tuner.trials.traffic import Traffic
 
 LOG_LINES = 200
@@ -60,17 +62,33 @@ def deployed(
 
 @contextmanager
 def serving(
-    running: Running, traffic: Traffic, generator: StartGenerator, *, cpus: tuple[int, ...] = (), on_stage: OnStage
+    running: Running,
+    traffic: Traffic,
+    generator: StartGenerator,
+    *,
+    cpus: tuple[int, ...] = (),
+    on_stage: OnStage,
+    clock: Clock | None = None,
 ) -> Iterator[Served]:
-    """What runs already, once it is ready. `cpus`: the generator's. Raises TrialFailure, GeneratorFailure."""
+    """What runs already, once it is ready: it counts as such when it does not say any more that it is loading.
+
+    `cpus`: the generator's. Raises TrialFailure, GeneratorFailure.
+    """
+    clock = clock or RealClock()
     to = traffic.target(running.endpoint.urls, cpus)
     with generator(to) as sender:  # its process starts while the server does, so that its start-up costs no time
         on_stage("wait until ready")
+        patience = Patience(running, traffic, sender.ask, on_stage=on_stage, clock=clock)
         startup_s = running.wait_ready(traffic.workload.ready_timeout_s)
         on_stage("verify")
         _verify_configuration(running)
-        traffic.verify(to.urls, sender.ask)
-        yield Served(running=running, generator=sender, startup_s=startup_s)
+        try:
+            traffic.verify(to.urls, patience.ask)
+        except TrialFailure as failure:
+            if failure.kind == "NoAnswer":
+                patience.raise_if_dying()
+            raise
+        yield Served(running=running, generator=sender, startup_s=startup_s + patience.waited_s)
 
 
 def _verify_configuration(running: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from tests.load.sending import closed, constant, one_window, run, statuses
 from tests.load.servers import CLOSING, GOOD, UNTIL_CLOSE, Server, answer, chunked
 from tuner.errors import GeneratorFailure
 from tuner.load.engine.engine import Engine
+from tuner.load.engine.loops import ClosedLoop
+from tuner.load.http1.connection import Connection
 from tuner.load.model import LoadWindow, Request, Target
 from tuner.load.recording.checks import AnswerChecks
 from tuner.measure.samples import Status
@@ -160,9 +163,30 @@ def test_a_server_that_closes_after_each_answer_costs_connects_but_no_errors(
 
 
 @pytest.mark.parametrize("stage", [constant(), closed()])
-def test_a_server_that_closes_without_saying_so_costs_no_errors(stage: LoadWindow) -> None:
+def test_a_request_that_a_closing_server_took_is_lost(stage: LoadWindow) -> None:
+    """Sent right after the answer, it may be there before the server closes: nobody can tell whether it was read."""
     samples = one_window(Server(close=True), target, stage)
+    assert set(statuses(samples)) <= {200, Status.CONNECTION_LOST}
+    assert statuses(samples)[200] > 0
+    assert samples.resent <= samples.connects
+
+
+def test_a_request_that_met_a_closed_connection_is_sent_once_more_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's end of the connection is here when the request goes out, and the loop has not seen it yet."""
+    free = ClosedLoop.free
+
+    def free_later(self: ClosedLoop, connection: Connection, now: float) -> None:
+        select.select([connection._fd], [], [], 5)
+        free(self, connection, now)
+
+    monkeypatch.setattr(ClosedLoop, "free", free_later)
+    with Server(close=True) as server:
+        (samples,) = run(target(server.url), closed())
     assert set(statuses(samples)) == {200}
+    assert samples.resent > 0
+    assert samples.connects == 4 + samples.resent
+    assert len(server.requests) == len(samples)
+    assert (samples.sent_s >= samples.scheduled_s).all()
 
 
 def test_an_idle_connection_that_the_server_closed_is_opened_again() -> None:
@@ -181,12 +205,15 @@ def test_an_idle_connection_that_the_server_closed_is_opened_again() -> None:
     assert second.connects >= 1
 
 
+@pytest.mark.parametrize("abort", [False, True])
 @pytest.mark.parametrize("stage", [constant(), closed()])
-def test_a_request_that_met_a_closing_connection_is_sent_once_more(stage: LoadWindow) -> None:
-    with Server(lose_each=5) as server:
+def test_a_request_that_the_server_took_and_dropped_is_an_error(stage: LoadWindow, abort: bool) -> None:
+    with Server(lose_each=5, abort=abort) as server:
         (samples,) = run(target(server.url), stage)
-    assert set(statuses(samples)) == {200}
-    assert len(server.requests) > len(samples)
+    found = statuses(samples)
+    assert set(found) == {200, Status.CONNECTION_LOST}
+    assert samples.resent == 0
+    assert len(server.requests) == len(samples)
     assert (samples.sent_s >= samples.scheduled_s).all()
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.load.http1.test_wire import cut
+from tuner.http.errors import WireError
 from tuner.load.grpc import frames
 from tuner.load.grpc.call import Call, call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.connection import known
 from tuner.load.grpc.frames import ACK, END_HEADERS, END_STREAM, PADDED, Kind, frame, settings, window_update
 from tuner.load.grpc.header_block import decode, encode
-from tuner.load.http1.wire import WireError
 from tuner.load.model import Request
 from tuner.measure.status import word
 

@@ -143,7 +143,7 @@ def test_the_line_protocol() -> None:
     assert told == {"rows": 40, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert len(samples_of(content, "here")) == 40
     assert end == {"part": ""}
-    assert asked == {"status": 200, "body": base64.b64encode(GOOD).decode()}
+    assert asked == {"status": 200, "body": base64.b64encode(GOOD).decode(), "location": ""}
     assert "error" in bad
 
 

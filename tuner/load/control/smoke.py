@@ -21,6 +21,12 @@ def smoke(url: str, request: Request, protocol: Protocol, timeout_s: float, exch
         raise TrialFailure(stage="verify", kind="NoAnswer", reason=reason) from None
     problem = protocol.check(answer.status, answer.body)
     if problem is not None:
+        if 300 <= answer.status < 400 and answer.location:
+            reason = (
+                f"{request.method} {url}{request.path} was answered with status {answer.status}, which leads to "
+                f"{answer.location[:_SHOWN]!r} and is not followed: ask for that path"
+            )
+            raise TrialFailure(stage="verify", kind="WrongAnswer", reason=reason)
         shown = answer.body[:_SHOWN].decode(errors="replace")
         reason = (
             f"{request.method} {url}{request.path} was answered wrongly: {problem} "

@@ -20,7 +20,7 @@ import numpy as np
 from tuner.errors import GeneratorFailure
 from tuner.load.engine.loops import LEAD_S, ClosedLoop, LoadLoop, OpenLoop, Setting, ThinkingLoop
 from tuner.load.engine.variants import Variants
-from tuner.load.http1.connection import Replica
+from tuner.load.http1.connection import Incoming, Replica
 from tuner.load.model import LoadWindow, Protocol, Request, StreamProtocol, Target
 from tuner.load.protocols import expected_statuses, protocol
 from tuner.load.protocols.checked import Checked
@@ -46,6 +46,9 @@ class Engine:
             kind(index, url, target.requests, tls=target.tls, token=target.token)
             for index, url in enumerate(target.urls)
         ]
+        incoming = Incoming()
+        for replica in self._replicas:
+            replica.incoming = incoming
         self._checks = _checks(target, speaker, self._variants.origin)
 
     async def run(self, window: LoadWindow) -> Samples:
@@ -97,6 +100,7 @@ class Engine:
             window_s=window.duration_s,
             connections=loop.most_connections,
             connects=loop.connects,
+            resent=loop.resent,
             use=use,
         )
 

@@ -74,6 +74,7 @@ class LoadLoop:
         self.end = 0.0
         self.most_connections = sum(len(replica.open) for replica in self.replicas)
         self.connects = 0
+        self.resent = 0
         self.broken: str | None = None
         self._alarm: Alarm | None = None
         self._sweep_at = 0.0
@@ -152,6 +153,7 @@ class LoadLoop:
         self.most_connections = max(self.most_connections, sum(len(each.open) for each in self.replicas))
 
     def retry(self, replica: Replica, row: int) -> None:
+        self.resent += 1
         self.open(replica, row)
 
     def sweep(self, now: float) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from tuner.http.answer import ANSWER_LIMIT
+from tuner.http.errors import TooLarge, WireError
 from tuner.load.grpc.call import Call
 from tuner.load.grpc.frames import (
     ACK,
@@ -34,7 +36,6 @@ from tuner.load.grpc.frames import (
     window_update,
 )
 from tuner.load.grpc.header_block import decode
-from tuner.load.http1.wire import WireError
 from tuner.measure.status import GRPC
 
 _RENEW_AT: Final = 2**30
@@ -60,6 +61,7 @@ class Channel:
         "_block",
         "_broken",
         "_buffer",
+        "_came",
         "_closing",
         "_data",
         "_frame_limit",
@@ -115,7 +117,9 @@ class Channel:
         self.is_refused = False
         """The call was given back before anything was done with it: it may be sent again elsewhere."""
         self._head: Mapping[bytes, bytes] | None = None
-        self._data: list[bytes] = []
+        self._data = bytearray()
+        self._came = 0
+        """Bytes of any kind since the call was begun."""
         self._rest = memoryview(b"")
         """Of our message, what the windows do not let us send yet."""
         self._stream_window = self._initial
@@ -173,6 +177,9 @@ class Channel:
         if self._broken is not None:
             raise self._broken
         was_open = self.is_open
+        self._came += len(data)
+        if self._came > ANSWER_LIMIT:
+            raise TooLarge(f"the answer is longer than {ANSWER_LIMIT >> 20} MiB, the most that is read of one")
         try:
             self._feed(self._buffer + data if self._buffer else data)
         except WireError as error:
@@ -228,7 +235,7 @@ class Channel:
             return
         if self._head is None:
             raise WireError("DATA came before the headers of the answer")
-        self._data.append(_unpadded(payload) if flags & PADDED else payload)
+        self._data += _unpadded(payload) if flags & PADDED else payload
         if flags & END_STREAM:
             self._end({})
 
@@ -288,14 +295,14 @@ class Channel:
         if code is None:
             if status == 200:
                 raise WireError("the answer ended without a grpc-status")
-            self.status, self.body = status, b"".join(self._data)
+            self.status, self.body = status, bytes(self._data)
         elif not code.isdigit() or len(code) > 9:
             raise WireError(f"the grpc-status is {code!r}, not a number")
         elif int(code):
             self.status = GRPC + (int(code) if int(code) <= _LAST_CODE else _UNKNOWN)
             self.body = unquote_to_bytes(trailers.get(b"grpc-message", b""))
         else:
-            self.status, self.body = 200, _message(self._head, b"".join(self._data))
+            self.status, self.body = 200, _message(self._head, bytes(self._data))
         self._close()
 
     def _close(self) -> None:

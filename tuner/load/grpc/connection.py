@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast
 
+from tuner.http.errors import WireError
 from tuner.load.grpc.call import Call, call_of
 from tuner.load.grpc.channel import Channel
 from tuner.load.grpc.frames import END_HEADERS, END_STREAM, HEAD, HEAD_BYTES, Kind
 from tuner.load.grpc.url import as_http
-from tuner.load.http1.connection import Connection, Replica, Sender
-from tuner.load.http1.wire import WireError
+from tuner.load.http1.connection import Connection, Replica, Sender, status_of
 from tuner.load.model import Request, Tls
 from tuner.measure.samples import Status
 
@@ -133,11 +133,11 @@ class GrpcConnection(Connection):
         was_clean = channel.is_clean
         try:
             is_whole = channel.feed(data)
-        except WireError:
+        except WireError as error:
             if self.row < 0:
                 self.drop()
             else:
-                self._fail(Status.MALFORMED)
+                self._fail(status_of(error))
             return
         if not self._is_begun and (is_whole or channel.started):
             self._is_begun = True
@@ -147,6 +147,7 @@ class GrpcConnection(Connection):
             return
         if not channel.is_clean:
             self.expected = None
+            self._hold(len(data))
         self._flush()
         if self.row < 0 and not channel.stays:
             self.drop()
@@ -155,7 +156,8 @@ class GrpcConnection(Connection):
         """The channel holds a whole answer; `data` is all of its bytes, empty where they came in several pieces."""
         channel, replica, request = self._channel, cast("GrpcReplica", self.replica), self.request
         self._is_begun = False
-        if channel.is_refused and self.row != self._first_row:
+        self._let_go()
+        if channel.is_refused and self.row != self._first_row and self._is_unread():
             row = self.row
             self.drop()
             self.sender.retry(replica, row)
@@ -175,6 +177,7 @@ class GrpcConnection(Connection):
             return
         self._given_up = channel.stream
         self.sender.status[self.row] = Status.TIMED_OUT
+        self._let_go()
         if self._is_begun:
             self.sender.first_byte[self.row] = self._first_byte
             self._is_begun = False
@@ -185,4 +188,10 @@ class GrpcConnection(Connection):
     def eof_received(self) -> bool:
         if self.row < 0:
             self.drop()
+        elif not self._is_begun:
+            self._is_stale = self._is_unread()
         return False
+
+    def _sent_bytes(self) -> int:
+        call = cast("Call", self.wires[self.request])
+        return len(call.headers) + len(call.message)

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 import hpack
 
+from tuner.http.errors import WireError
 from tuner.load.grpc.frames import HEADER_LIST_LIMIT
-from tuner.load.http1.wire import WireError
 
+_REMEMBERED = 2048
 _EMPTY_TABLE = b"\x20"
 """Sets the size of the table to 0, which may stand before any block, and holds whatever table the peer offers."""
 
@@ -19,18 +20,22 @@ def encode(headers: Iterable[tuple[str, str]]) -> bytes:
     return _EMPTY_TABLE + b"".join(b"\0" + _string(name) + _string(value) for name, value in headers)
 
 
-@lru_cache(maxsize=256)
 def decode(block: bytes) -> Mapping[bytes, bytes]:
-    """The headers of a block by name; of a name met again the last. Raises WireError.
+    """The headers of a block by name; of a name met again the last. Raises WireError."""
+    return _decode(block) if len(block) > _REMEMBERED else _remembered(block)
 
-    Servers send the same few blocks again and again: they are remembered by their bytes.
-    """
+
+def _decode(block: bytes) -> Mapping[bytes, bytes]:
     decoder = hpack.Decoder(max_header_list_size=HEADER_LIST_LIMIT)
     decoder.header_table_size = decoder.max_allowed_table_size = 0
     try:
         return {bytes(name): bytes(value) for name, value in decoder.decode(block, raw=True)}
     except (hpack.HPACKError, IndexError, ValueError) as error:
         raise WireError(f"a header block cannot be decoded: {error}") from None
+
+
+_remembered = lru_cache(maxsize=256)(_decode)
+"""Servers send the same few blocks again and again, short ones."""
 
 
 def _string(text: str) -> bytes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
 import ssl
+import sys
+import termios
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +19,9 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from tuner.errors import GeneratorFailure
-from tuner.load.http1.wire import AnswerParser, WireError, request_bytes, whole_answer
+from tuner.http.answer import AnswerParser, whole_answer
+from tuner.http.errors import TooLarge, WireError
+from tuner.load.http1.request import request_bytes
 from tuner.load.model import SYSTEM_TLS, Request, Tls
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.recording.columns import Columns
@@ -31,6 +36,21 @@ _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUF
 _KNOWN_BYTES = 65536
 _ALL_KNOWN_BYTES = 1 << 25
 """Of all answers that are known by their bytes, of one replica."""
+_INCOMING_BYTES = 1 << 26
+_CLOSED = frozenset({errno.EPIPE, errno.ECONNRESET})
+
+
+class Incoming:
+    """The bytes of all answers that are not whole yet, over all connections of one sender: they have a limit, too."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.bytes > _INCOMING_BYTES
 
 
 class Sender(Protocol):
@@ -58,7 +78,7 @@ class Sender(Protocol):
         """A connection was closed because its request failed; that request's row is written."""
 
     def retry(self, replica: Replica, row: int) -> None:
-        """The request was lost together with an idle connection: it goes out again on a new one."""
+        """The connection had been closed by the server before the request went out: it goes out again on a new one."""
 
 
 class Replica:
@@ -105,6 +125,7 @@ class Replica:
         """All connections, those being made among them."""
         self.free: deque[Connection] = deque()
         """Open and idle, the longest idle first: taken from the left, so that all of them are used in turn."""
+        self.incoming = Incoming()
 
     def load(self, requests: Sequence[Request]) -> None:
         """The requests that are sent from now on. Raises ValueError for one that would break the framing."""
@@ -153,8 +174,10 @@ class Connection(asyncio.Protocol):
         "_fd",
         "_first_byte",
         "_first_row",
+        "_held",
         "_is_begun",
         "_is_dropped",
+        "_is_stale",
         "_parser",
         "_transport",
         "expected",
@@ -185,6 +208,10 @@ class Connection(asyncio.Protocol):
         self._first_byte = 0.0
         self._transport: asyncio.Transport | None = None
         self._is_dropped = False
+        self._is_stale = False
+        """The server had closed it before the request in flight went out."""
+        self._held = 0
+        """Bytes of an answer that is not whole, as counted in `Replica.incoming`."""
         self._connecting: asyncio.Task[None] | None = None
         self._began = 0.0
         replica.open.add(self)
@@ -230,8 +257,9 @@ class Connection(asyncio.Protocol):
         goes there, and so does all after it. The transport closes the socket only after `connection_lost`."""
         try:
             sent = os.write(self._fd, wire)
-        except OSError:  # full, or lost: the transport waits, or tells
+        except OSError as error:  # full, or lost: the transport waits, or tells
             sent = 0
+            self._is_stale = error.errno in _CLOSED
         if sent != len(wire) and self._transport is not None:
             self.write = self._transport.write
             self.write(wire[sent:])
@@ -262,16 +290,30 @@ class Connection(asyncio.Protocol):
             self._parser.begin(self.replica.bodyless[request])
         try:
             is_whole = self._parser.feed(data)
-        except WireError:
-            self._fail(Status.MALFORMED)
+        except WireError as error:
+            self._fail(status_of(error))
             return
         if is_whole:
             self._take(now)
+        else:
+            self._hold(len(data))
+
+    def _hold(self, received: int) -> None:
+        """So many bytes more of an answer that is not whole."""
+        self._held += received
+        self.replica.incoming.bytes += received
+        if self.replica.incoming.is_full:
+            self._fail(Status.TOO_LARGE)
+
+    def _let_go(self) -> None:
+        self.replica.incoming.bytes -= self._held
+        self._held = 0
 
     def _take(self, now: float) -> None:
         """The parser holds a whole answer."""
         parser = self._parser
         self._is_begun = False
+        self._let_go()
         self._answered(parser.status, parser.body, parser.keep_alive and not parser.rest, parser.timing, now)
 
     def _answered(self, status: int, body: bytes, stays: bool, timing: bytes, now: float) -> bool:
@@ -298,17 +340,42 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.row < 0:
             self.drop()
-        elif self._is_begun and self._parser.end():
-            self._take(perf_counter())
+        elif self._is_begun:
+            try:
+                is_whole = self._parser.end()
+            except WireError as error:
+                self._fail(status_of(error))
+                return False
+            if is_whole:
+                self._take(perf_counter())
+        else:
+            self._is_stale = self._is_unread()
         return False
+
+    def _is_unread(self) -> bool:
+        """The server closed its side, and its system has taken nothing of the request in flight: the connection was
+        stale when it went out.
+
+        What of it was taken the server may have begun to work on: such a request is never sent again.
+        """
+        if self._transport is None:
+            return False
+        try:
+            unread = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return False
+        return int.from_bytes(unread, sys.byteorder) >= self._sent_bytes()
+
+    def _sent_bytes(self) -> int:
+        """Of the request in flight."""
+        return len(self.wires[self.request])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it was lost makes no difference
         if self._is_dropped:
             return
         if self.row < 0:
             self.drop()
-        elif self.row != self._first_row and not self._is_begun:
-            # The server closed an idle connection while the request was on its way, as it may.
+        elif self._is_stale and self.row != self._first_row and not self._is_begun:
             row = self.row
             self.drop()
             self.sender.retry(self.replica, row)
@@ -321,6 +388,7 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close it and forget it; its row is left as it is."""
         self._is_dropped = True
+        self._let_go()
         self.row = -1
         self.expected = None
         self.replica.open.discard(self)
@@ -339,6 +407,10 @@ class Connection(asyncio.Protocol):
             self.sender.first_byte[self.row] = self._first_byte
         self.drop()
         self.sender.failed(self.replica)
+
+
+def status_of(error: WireError) -> Status:
+    return Status.TOO_LARGE if isinstance(error, TooLarge) else Status.MALFORMED
 
 
 def _parts(url: str) -> tuple[str, str, int, str, str]:

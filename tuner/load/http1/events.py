@@ -12,16 +12,18 @@ class EventsError(Exception):
 class EventParser:
     """Feed it the body of an answer as it comes; it returns the data of the events that are complete with it."""
 
-    __slots__ = ("_begun", "_data", "_is_first")
+    __slots__ = ("_begun", "_data", "_is_first", "_size")
 
     def __init__(self) -> None:
         self._begun = b""
         """A line without its end."""
         self._data: list[bytes] = []
+        self._size = 0
+        """Bytes of the event that has begun."""
         self._is_first = True
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Raises EventsError for a line longer than 1 MiB."""
+        """Raises EventsError for a line, or an event, longer than 1 MiB."""
         text = self._begun + piece
         if self._is_first and len(text) >= 3:
             text = text.removeprefix(b"\xef\xbb\xbf")
@@ -40,10 +42,17 @@ class EventParser:
                 if self._data:
                     found.append(b"\n".join(self._data))
                     self._data = []
-            elif line.startswith(b"data:"):
+                    self._size = 0
+                continue
+            if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line == b"data":
                 self._data.append(b"")
+            else:
+                continue
+            self._size += len(line)
+            if self._size > _LONGEST:
+                raise EventsError(f"an event of the stream is longer than {_LONGEST} bytes")
         return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tuner.load.http1.connection import Connection, Replica, Sender
+from tuner.http.errors import WireError
+from tuner.load.http1.connection import Connection, Replica, Sender, status_of
 from tuner.load.http1.events import EventParser, EventsError
-from tuner.load.http1.wire import WireError
 from tuner.load.model import StreamProtocol
 from tuner.measure.samples import Status
 
@@ -17,7 +17,7 @@ class StreamConnection(Connection):
     piece have the same instant.
     """
 
-    __slots__ = ("_events", "_has_events", "_has_tokens", "_is_ended", "_is_wrong", "_read", "_speaker")
+    __slots__ = ("_events", "_has_body", "_has_events", "_has_tokens", "_is_ended", "_is_wrong", "_speaker")
 
     def __init__(self, sender: Sender, replica: Replica, row: int, *, speaker: StreamProtocol) -> None:
         super().__init__(sender, replica, row)
@@ -26,8 +26,7 @@ class StreamConnection(Connection):
 
     def _begin_stream(self) -> None:
         self._events = EventParser()
-        self._read = 0
-        """Pieces of the body that were read."""
+        self._has_body = False
         self._has_events = False
         self._has_tokens = False
         self._is_ended = False
@@ -45,35 +44,37 @@ class StreamConnection(Connection):
             self._begin_stream()
         try:
             is_whole = parser.feed(data)
-        except WireError:
-            self._fail(Status.MALFORMED)
+        except WireError as error:
+            self._fail(status_of(error))
             return
-        if parser.status == 200:
-            self._take_events([parser.body] if is_whole and not parser.taken else parser.taken[self._read :], now)
-            self._read = len(parser.taken)
+        if parser.status == 200 and parser.taken:
+            self._has_body = True
+            self._take_events(b"".join(parser.taken), now)
+            parser.taken.clear()
         if is_whole:
             self._take(now)
+        elif parser.status != 200:  # of a stream nothing is kept
+            self._hold(len(data))
 
-    def _take_events(self, pieces: list[bytes], now: float) -> None:
+    def _take_events(self, body: bytes, now: float) -> None:
         columns = self.sender.columns
         try:
-            for piece in pieces:
-                for data in self._events.feed(piece):
-                    self._has_events = True
-                    event = self._speaker.event(data)
-                    if event == "token":
-                        self._has_tokens = True
-                        columns.token_row.append(self.row)
-                        columns.token_at.append(now)
-                    elif event == "end":
-                        self._is_ended = True
+            for data in self._events.feed(body):
+                self._has_events = True
+                event = self._speaker.event(data)
+                if event == "token":
+                    self._has_tokens = True
+                    columns.token_row.append(self.row)
+                    columns.token_at.append(now)
+                elif event == "end":
+                    self._is_ended = True
         except (EventsError, ValueError):
             self._is_wrong = True
 
     def _answered(self, status: int, body: bytes, stays: bool, timing: bytes, now: float) -> bool:
         if status != 200 or not self.replica.streams[self.request]:
             return super()._answered(status, body, stays, timing, now)
-        sender, row, first_byte, outcome = self.sender, self.row, self._first_byte, self._outcome(body)
+        sender, row, first_byte, outcome = self.sender, self.row, self._first_byte, self._outcome()
         if stays:
             self.replica.keeps_alive = True
             sender.free(self, now)
@@ -87,8 +88,8 @@ class StreamConnection(Connection):
             sender.columns.timing(row, timing)
         return False
 
-    def _outcome(self, body: bytes) -> int:
-        is_other = bool(body) and not self._has_events
+    def _outcome(self) -> int:
+        is_other = self._has_body and not self._has_events
         if self._is_wrong or is_other or (self._is_ended and not self._has_tokens):
             return Status.WRONG_ANSWER
         return 200 if self._is_ended else Status.STREAM_CUT

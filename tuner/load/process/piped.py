@@ -71,8 +71,9 @@ class PipedGenerator:
         order = Ask(url=url, request=request, timeout_s=timeout_s)
         answer = self._try_again(lambda: self._order(order, timeout_s))
         if "unanswered" in answer:
-            raise Unanswered(answer["unanswered"], final=answer["final"])
-        return Answer(status=answer["status"], body=base64.b64decode(answer["body"]))
+            raise Unanswered(answer.pop("unanswered"), **answer)
+        body = base64.b64decode(answer["body"])
+        return Answer(status=answer["status"], body=body, location=answer["location"])
 
     def renew(self) -> None:
         """Speak to another process from now on. Raises GeneratorFailure where none can be started."""

@@ -7,7 +7,7 @@ one line on standard output:
     prepare {"prepared": true, "now"}: the window is laid out; and what the monotonic clock shows there
     begin   the same as for `stage`: the window that was prepared starts at a given instant of the monotonic clock
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
-    ask     {"status", "body"}, the body in base64, or {"unanswered": "why", "final": false}
+    ask     {"status", "body", "location"}, the body in base64, or {"unanswered": "why", and its attributes}
     any     {"error": "what is wrong"}
 
 The process ends when its input does, in the middle of a window, too.
@@ -100,9 +100,10 @@ class _Server:
                     answer = await asyncio.to_thread(
                         exchange, ask.url, ask.request, ask.timeout_s, self._target.tls, self._token(ask.url)
                     )
-                    return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
+                    body = base64.b64encode(answer.body).decode()
+                    return {"status": answer.status, "body": body, "location": answer.location}
         except Unanswered as unanswered:
-            return {"unanswered": str(unanswered), "final": unanswered.final}
+            return {"unanswered": str(unanswered), **vars(unanswered)}
         except (TunerError, ValueError, OSError) as error:
             return {"error": str(error)}
 

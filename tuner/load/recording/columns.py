@@ -100,6 +100,7 @@ class Columns:
         window_s: float,
         connections: int,
         connects: int,
+        resent: int,
         use: Use,
     ) -> Samples:
         """The rows taken, with times relative to `start`."""
@@ -121,6 +122,7 @@ class Columns:
             window_s=window_s,
             connections=connections,
             connects=connects,
+            resent=resent,
             generator_cpu_s=use.cpu_s,
             generator_elapsed_s=use.elapsed_s,
             generator_starved_s=use.starved_s,

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.load.servers import Server, answer
 from tuner.backends.process.container import venvs
 from tuner.backends.process.container.output import Output, OutputPump
 from tuner.backends.process.container.probe import probe
@@ -110,3 +111,23 @@ def test_the_time_a_cpu_is_busy_counts_every_program() -> None:
         busy.kill()
         busy.communicate()
     assert grown_s > 0.15, "the kernel counts in hundredths of a second"
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (answer(b"x" * 100_000), None),
+        (answer(b"", "302 Found"), None),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + answer(), None),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", None),
+        (answer(b"\x1b[31mbusy", "503 Busy"), r"status 503 with '\x1b[31mbusy'"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "no whole answer within 1 s"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, "longer than 64 KiB"),
+        (b"SSH-2.0\r\n", "not with HTTP/1."),
+    ],
+)
+def test_a_probe_reads_no_more_and_waits_no_longer_than_it_must(reply: bytes, told: str | None) -> None:
+    with Server(reply) as server:
+        found = probe(server.port, "health")
+    assert found is None if told is None else told in (found or "")
+    assert server.requests[0].startswith(b"GET /health HTTP/1.1\r\n")

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire (RFC 9112): the bytes of a request, and a parser of answers that is fed as bytes come in.
+"""Answers of HTTP/1.1 (RFC 9112): a parser that is fed as bytes come in, and takes no more of them than its limits.
 
 The parser is made for the usual path: an answer that arrives in one piece costs one search for the end of its head,
 one look-up of that head among those already understood, and one slice. Everything a head says about framing is read
@@ -7,49 +7,41 @@ once and remembered (`_head`), so that reading it strictly costs nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from tuner.load.model import Request
+from tuner.http.coding import Unpacker
+from tuner.http.errors import TooLarge, WireError
 
+ANSWER_LIMIT: Final = 1 << 24
+"""Most bytes of one answer, as it comes and unpacked: whatever a server sends, a machine's memory holds it."""
 _HEAD_LIMIT: Final = 65536
+_REMEMBERED_HEAD: Final = 2048
+_INTERIM_LIMIT: Final = 100
+"""Answers before the answer."""
 _LINE_LIMIT: Final = 4096
+_MOST_DIGITS: Final = 30
+"""Of a length: more of them would be too large whatever they are."""
 _HEX: Final = b"0123456789abcdefABCDEF"
 _DIGITS: Final = b"0123456789"
 
 _CHUNKED: Final = -1
 _UNTIL_CLOSE: Final = -2
 
-_OURS = frozenset({"content-length", "transfer-encoding"})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the head of an answer says beyond its framing."""
+
+    timing: bytes = b""
+    """Of its Server-Timing headers."""
+    location: bytes = b""
+    coding: bytes = b""
+    """Of its body; empty: none."""
 
 
-class WireError(Exception):
-    """The bytes received are not an answer of the protocol spoken; the text says what is wrong with them."""
-
-
-def request_bytes(request: Request, host: str, token: str = "") -> bytes:
-    """The request as it is sent, `host` being ``name:port``. Framing headers are ours, whatever the request says.
-
-    A `token` is sent as a bearer token (RFC 6750), instead of what the request says of authorization. Raises ValueError
-    for a method, path or header that would break the framing.
-    """
-    lines = [f"{request.method} {request.path} HTTP/1.1"]
-    if not request.method.isalpha() or not request.path.startswith("/") or not _is_visible(request.path):
-        raise ValueError(f"{lines[0]!r} is not a request line; the path starts with / and has no spaces")
-    names = {name.lower() for name in request.headers}
-    if "host" not in names:
-        lines.append(f"Host: {host}")
-    for name, value in request.headers.items():
-        if name.lower() in _OURS or (token and name.lower() == "authorization"):
-            continue
-        if not name or not _is_visible(name) or ":" in name or any(c in value for c in "\r\n\0"):
-            raise ValueError(f"{name + ': ' + value!r} is not a header line")
-        lines.append(f"{name}: {value}")
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    if request.body or request.method in ("POST", "PUT", "PATCH"):
-        lines.append(f"Content-Length: {len(request.body)}")
-    return "\r\n".join((*lines, "", "")).encode("latin-1") + request.body
+_NOTHING: Final = Head()
 
 
 def whole_answer(data: bytes) -> tuple[int, bytes, bool, bytes] | None:
@@ -62,37 +54,44 @@ def whole_answer(data: bytes) -> tuple[int, bytes, bool, bytes] | None:
     if not 0 <= end <= _HEAD_LIMIT:
         return None
     try:
-        status, length, keep_alive, timing = _head(data[:end])
+        status, length, keep_alive, head = _understood(data[:end])
     except WireError:
         return None
-    if length != len(data) - end - 4 or status < 200 or status == 204 or status == 304:
+    if length != len(data) - end - 4 or status < 200 or status == 204 or status == 304 or head.coding:
         return None
-    return status, data[end + 4 :], keep_alive, timing
+    return status, data[end + 4 :], keep_alive, head.timing
 
 
 class AnswerParser:
     """Reads answers out of a stream of bytes, one after the other.
 
-    `feed` returns True when an answer is whole; then `status`, `body`, `keep_alive` and `timing` (of its Server-Timing
-    headers, empty where it has none) hold it, and `rest` what followed it. `begin` makes ready for the next one.
-    `taken` is what of the body came so far, for answers that are read as they come. Raises only WireError.
+    `feed` returns True when an answer is whole; then `status`, `body` (unpacked where it was packed), `keep_alive`,
+    `timing` (of its Server-Timing headers) and `location` hold it, and `rest` what followed it. `begin` makes ready for
+    the next one. `taken` is what of the body came so far, for answers that are read as they come: who has read the
+    pieces may take them out. Raises only WireError, which is TooLarge where the limits are reached.
     """
 
     __slots__ = (
         "_bodyless",
         "_buffer",
+        "_head",
+        "_interim",
         "_left",
         "_length",
+        "_limit",
+        "_received",
         "_trailer",
+        "_unpacker",
         "body",
         "keep_alive",
         "rest",
         "status",
         "taken",
-        "timing",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = ANSWER_LIMIT) -> None:
+        """`limit`: most bytes of an answer."""
+        self._limit = limit
         self.begin(False)
 
     def begin(self, bodyless: bool) -> None:
@@ -104,12 +103,23 @@ class AnswerParser:
         """None: the head is not complete."""
         self._left = 0
         self._trailer = False
+        self._received = 0
+        self._interim = 0
+        self._head = _NOTHING
+        self._unpacker: Unpacker | None = None
         self.taken: list[bytes] = []
-        self.timing = b""
         self.status = 0
         self.body = b""
         self.rest = b""
         self.keep_alive = True
+
+    @property
+    def timing(self) -> bytes:
+        return self._head.timing
+
+    @property
+    def location(self) -> bytes:
+        return self._head.location
 
     @property
     def started(self) -> bool:
@@ -118,6 +128,7 @@ class AnswerParser:
 
     def feed(self, data: bytes) -> bool:
         """Take in the next bytes. True: the answer is whole. Raises WireError."""
+        self._received += len(data)
         while self._length is None:
             if self._buffer:
                 data = self._buffer + data
@@ -126,65 +137,105 @@ class AnswerParser:
                 self._keep_head(data)
                 return False
             if end > _HEAD_LIMIT:
-                raise WireError(f"the answer's head is longer than {_HEAD_LIMIT} bytes")
-            self.status, length, self.keep_alive, self.timing = _head(data[:end])
+                raise TooLarge(f"the answer's head is longer than {_HEAD_LIMIT >> 10} KiB")
+            self.status, length, self.keep_alive, self._head = _understood(data[:end])
             self._buffer = b""
             data = data[end + 4 :]
             if self.status < 200:  # an interim answer: the real one follows
+                self._interim += 1
+                if self._interim > _INTERIM_LIMIT:
+                    raise TooLarge(f"more than {_INTERIM_LIMIT} interim answers came before the answer")
+                self.status = 0
                 continue
-            if self._bodyless or self.status in (204, 304):
-                length = 0
-            elif length == _UNTIL_CLOSE:
-                self.keep_alive = False
-            self._length = length
-            self._left = max(0, length)
+            self._expect(length)
+        if self._received > self._limit:
+            raise self._too_large()
         if self._length >= 0:
             return self._feed_length(data)
         if self._length == _CHUNKED:
             return self._feed_chunked(data)
-        self.taken.append(data)
+        self._take(data)
         return False
 
     def end(self) -> bool:
-        """The server closed its side. True: the answer is whole, for it was to end with the connection."""
+        """The server closed its side. True: the answer is whole, for it was to end with the connection.
+
+        Raises WireError.
+        """
         if self._length != _UNTIL_CLOSE:
             return False
-        self.body = b"".join(self.taken)
+        self._whole()
         return True
+
+    def _expect(self, length: int) -> None:
+        """The head is complete; `length` is what it says of the body."""
+        if self._bodyless or self.status in (204, 304):
+            length = 0
+        elif self._head.coding:
+            self._unpacker = Unpacker(self._head.coding, self._limit)
+        if length == _UNTIL_CLOSE:
+            self.keep_alive = False
+        elif length > self._limit:
+            raise self._too_large(length)
+        self._length = length
+        self._left = max(0, length)
+
+    def _too_large(self, length: int = 0) -> TooLarge:
+        said = f" (it announces {length} bytes)" if length else ""
+        return TooLarge(f"the answer is longer than {self._limit >> 20} MiB, the most that is read of one{said}")
+
+    def _take(self, piece: bytes) -> None:
+        """Of the body."""
+        if self._unpacker is not None:
+            piece = self._unpacker.feed(piece)
+        if piece:
+            self.taken.append(piece)
+
+    def _whole(self) -> None:
+        if self._unpacker is not None:
+            self._unpacker.end()
+        self.body = self.taken[0] if len(self.taken) == 1 else b"".join(self.taken)
 
     def _keep_head(self, data: bytes) -> None:
         start = data[:7]
         if start != b"HTTP/1."[: len(start)]:
             raise WireError(f"the answer starts with {data[:40]!r}, not with HTTP/1.")
         if len(data) > _HEAD_LIMIT + 3:
-            raise WireError(f"the answer's head is longer than {_HEAD_LIMIT} bytes")
+            raise TooLarge(f"the answer's head is longer than {_HEAD_LIMIT >> 10} KiB")
         self._buffer = data
 
     def _feed_length(self, data: bytes) -> bool:
         left = self._left
         if len(data) < left:
             self._left = left - len(data)
-            self.taken.append(data)
+            self._take(data)
             return False
         if len(data) > left:
             self.rest = data[left:]
             data = data[:left]
-        if self.taken:
-            self.taken.append(data)
-            data = b"".join(self.taken)
-        self.body = data
+        self._take(data)
+        self._whole()
         return True
 
     def _feed_chunked(self, data: bytes) -> bool:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+        pieces: list[bytes] = []
+        is_whole = self._feed_chunks(data, pieces)
+        if pieces:  # kept as one: tiny chunks would take many times their size
+            self._take(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if is_whole:
+            self._whole()
+        return is_whole
+
+    def _feed_chunks(self, data: bytes, pieces: list[bytes]) -> bool:
         at, size = 0, len(data)
         while True:
             if self._left > 2:  # the bytes of a chunk and the line end after them
                 taken = min(self._left - 2, size - at)
                 if taken:
-                    self.taken.append(data[at : at + taken])
+                    pieces.append(data[at : at + taken])
                     at += taken
                     self._left -= taken
             if self._left:
@@ -207,10 +258,11 @@ class AnswerParser:
             at = end + 2
             if not self._trailer:
                 length = _chunk_size(line)
+                if length > self._limit:
+                    raise self._too_large(length)
                 self._trailer = length == 0
                 self._left = length + 2 if length else 0
             elif not line:
-                self.body = b"".join(self.taken)
                 self.rest = data[at:]
                 return True
 
@@ -222,12 +274,12 @@ def _chunk_size(line: bytes) -> int:
     return int(digits, 16)
 
 
-@lru_cache(maxsize=512)
-def _head(head: bytes) -> tuple[int, int, bool, bytes]:
-    """(status, length of the body or how it ends, whether the connection may be kept, Server-Timing) of a head.
+def _understood(head: bytes) -> tuple[int, int, bool, Head]:
+    """(status, length of the body or how it ends, whether the connection may be kept, the rest). Raises WireError."""
+    return _read(head) if len(head) > _REMEMBERED_HEAD else _remembered(head)
 
-    Raises WireError.
-    """
+
+def _read(head: bytes) -> tuple[int, int, bool, Head]:
     line, _, fields = head.partition(b"\r\n")
     version, status = line[:8], line[9:12]
     if version not in (b"HTTP/1.1", b"HTTP/1.0") or line[8:9] != b" " or len(status) != 3 or status.strip(_DIGITS):
@@ -245,8 +297,21 @@ def _head(head: bytes) -> tuple[int, int, bool, bytes]:
     connection = b",".join(values.get(b"connection", ())).lower()
     tokens = {token.strip() for token in connection.split(b",")}
     keep_alive = b"close" not in tokens and (version == b"HTTP/1.1" or b"keep-alive" in tokens)
-    length = _body_length(values)
-    return int(status), length, keep_alive, b",".join(values.get(b"server-timing", ()))
+    return int(status), _body_length(values), keep_alive, _beyond_framing(values)
+
+
+_remembered = lru_cache(maxsize=512)(_read)
+"""Servers send the same few heads again and again, short ones."""
+
+
+def _beyond_framing(values: dict[bytes, list[bytes]]) -> Head:
+    codings = [part.strip().lower() for value in values.get(b"content-encoding", ()) for part in value.split(b",")]
+    told = Head(
+        timing=b",".join(values.get(b"server-timing", ())),
+        location=values.get(b"location", [b""])[0],
+        coding=b", ".join(coding for coding in codings if coding not in (b"", b"identity")),
+    )
+    return told if told != _NOTHING else _NOTHING
 
 
 def _body_length(values: dict[bytes, list[bytes]]) -> int:
@@ -260,10 +325,6 @@ def _body_length(values: dict[bytes, list[bytes]]) -> int:
     if not lengths:
         return _UNTIL_CLOSE
     length = lengths.pop()
-    if lengths or not length or len(length) > 18 or length.strip(_DIGITS):
-        raise WireError(f"Content-Length is {b','.join(values[b'content-length'])!r}")
-    return int(length)
-
-
-def _is_visible(text: str) -> bool:
-    return text.isascii() and all(33 <= ord(c) <= 126 for c in text)
+    if lengths or not length or length.strip(_DIGITS):
+        raise WireError(f"Content-Length is {b','.join(values[b'content-length'])[:80]!r}")
+    return int(length.lstrip(b"0")[:_MOST_DIGITS] or b"0")
