@@ -97,6 +97,7 @@ class Engine:
             window_s=window.duration_s,
             connections=loop.most_connections,
             connects=loop.connects,
+            timeout_s=window.timeout_s,
             use=use,
         )
 

@@ -100,6 +100,7 @@ class Columns:
         window_s: float,
         connections: int,
         connects: int,
+        timeout_s: float,
         use: Use,
     ) -> Samples:
         """The rows taken, with times relative to `start`."""
@@ -124,6 +125,7 @@ class Columns:
             generator_cpu_s=use.cpu_s,
             generator_elapsed_s=use.elapsed_s,
             generator_starved_s=use.starved_s,
+            timeout_s=timeout_s,
             noticed_s=None if self.noticed is None else times(self.noticed),
             connect_s=np.frombuffer(self.connect, dtype=np.float64)[:rows].copy(),
             tokens=self._tokens(start),
