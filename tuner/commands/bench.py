@@ -139,6 +139,7 @@ class _Measuring:
             slo=system.slo,
             metrics=metrics,
             on_stage=on_stage,
+            answer_s=served.answer_s,
         )
 
     @property

@@ -140,6 +140,7 @@ class TrialRunner:
                 slo=self.space.slo,
                 quiet=self.quiet,
                 on_stage=on_stage,
+                answer_s=served.answer_s,
                 tight=tuple(one.metric for one in self.space.objectives if one.metric.startswith("latency_")),
             )
             loads.warm_up(self.rate_rps)
