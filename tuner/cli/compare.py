@@ -46,10 +46,8 @@ if TYPE_CHECKING:
     "--time",
     "time_s",
     metavar="DURATION",
-    default="60s",
-    show_default=True,
     callback=duration,
-    help="Load at most, for each side.",
+    help="Load at most, for each side.  [default: 60s, or what slow answers take]",
 )
 @html_page
 @system
@@ -61,7 +59,7 @@ def compare(
     metric: str | None,
     smallest: float,
     pairs: int,
-    time_s: float,
+    time_s: float | None,
     html: Path | None,
     options: TargetOptions,
     as_json: bool,

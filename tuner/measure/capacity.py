@@ -114,12 +114,18 @@ class CapacitySearch:
             self._left -= 1
         return Probe(rate_rps=rate_rps, connections=self._connections)
 
-    def observe(self, window: Window, over: Sequence[Exceeded] = ()) -> None:
+    def observe(self, window: Window, over: Sequence[Exceeded] = (), *, full: bool = False) -> None:
         """Take in a measured window, an open-loop one by its offered rate, and how many of its requests were beyond
-        each bound (`tuner.measure.crossing.exceeded`)."""
+        each bound (`tuner.measure.crossing.exceeded`).
+
+        `full`: the closed loop filled the server, more connections get nothing more through. Then no higher rate meets
+        an SLO, however well a window does that ends before its backlog is long.
+        """
         self._asked = False
         if window.offered_rps == 0.0:
             self._closed_rps = window.achieved_rps
+            if full and window.achieved_rps > 0.0:
+                self._seen.append(_most(window.achieved_rps))
             self._knee = self._fitted()
             self._closed_note = "; ".join(window.untrusted) if window.generator_limited else ""
             return
@@ -265,7 +271,8 @@ class CapacitySearch:
         if above is None:
             return KNEE * closed if closed > 0.0 else None
         rate, margin = above.rate_rps, self._step**0.45
-        tried = {seen.rate_rps for seen in self._seen}
+        full = min((seen.rate_rps for seen in self._seen if not seen.requests), default=math.inf)
+        tried = {seen.rate_rps for seen in self._seen if seen.rate_rps <= full}
         if rate * DEPTH <= max(tried):
             return None
         if len(tried) > 1:  # the line was wrong already
@@ -297,6 +304,12 @@ class CapacitySearch:
         narrow = above.rate_rps <= passed * self._step * (1 + 1e-9)
         wide = "" if narrow else f" (the search ran out of steps with {format_rate(passed)} passed)"
         return f"bounded at {at}: {above.reason}{wide}"
+
+
+def _most(rate_rps: float) -> _Seen:
+    """What a closed loop that filled the server got through: there it fails, without a window."""
+    reason = f"closed loops got {format_rate(rate_rps)} through, more connections nothing more: above, a backlog grows"
+    return _Seen(rate_rps=rate_rps, requests=0, factor=None, over=(), verdict="failed", reason=reason)
 
 
 def _factor(window: Window, slo: Sequence[Constraint], over: Sequence[Exceeded]) -> float | None:

@@ -30,19 +30,26 @@ STEP_REQUESTS = 100.0
 """Of a window of the capacity search, as far as they fit into `LONGEST_STEP_S`."""
 FEWEST = 45.0
 """Of any window: fewer than 30 are no measurement (`tuner.measure.window.Trust`), and arrivals are drawn."""
+CLIMB_REQUESTS = 400.0
+"""Of a rate that rises until something breaks."""
+STEADY_REQUESTS = 200.0
+"""Of a window whose steadiness can be told."""
 LONGEST_STEP_S = 30.0
-LONGEST_S = 180.0
+LONGEST_S = 120.0
 """A window that nobody gave a duration grows up to this for the sake of a quantile; beyond, what is missing is said."""
 FIRST_CONNECTIONS = 8
-GROWTH = 4
 MOST_CONNECTIONS = 512
-"""A slow server is probed by closed loops of 8 connections, 32, 128 and 512, until more do not get more through."""
+"""A slow server is probed by closed loops of more and more connections, until more do not get more through."""
 SATURATED = 0.7
-"""Share of a closed loop's connections that are served at once, below which the rest waits: the server is full."""
+"""Share of a closed loop's connections that are served at once, below which the rest waits, or all are served more
+slowly: the server may be full."""
+SERIAL = 0.3
+"""The same, below which it certainly is."""
 USUAL_CONCURRENCY = 8
 """Requests that a slow server is taken to serve at once before it is known, to foresee how long all takes."""
 PROBES = 7
-"""Windows that a capacity search usually takes."""
+SLOW_PROBES = 4
+"""Windows that a capacity search usually takes; of a slow server besides the closed loops that bound it."""
 
 _LEVELS = dict(LATENCY_PERCENTILES)
 
@@ -61,6 +68,10 @@ class Pace:
     @property
     def slow(self) -> bool:
         return self.answer_s >= SLOW_S
+
+    def short(self, requests: float) -> bool:
+        """So few requests of a slow server cannot be asked to be steady."""
+        return self.slow and requests < STEADY_REQUESTS
 
     @property
     def timeout_s(self) -> float:
@@ -97,12 +108,20 @@ class Pace:
             return max(least_s, wanted_s)
         return max(least_s, wanted_s, MEASURED_ROUNDS * self.answer_s, FEWEST / rate_rps)
 
+    def rounds_s(self, usual_s: float) -> float:
+        """A stretch of a load that changes, long enough for a few answers after one another."""
+        return max(usual_s, ROUNDS * self.answer_s) if self.slow else usual_s
+
+    def climb_s(self, usual_s: float, mean_rps: float, requests: float = CLIMB_REQUESTS) -> float:
+        """The same with so many requests in it."""
+        return max(self.rounds_s(usual_s), requests / mean_rps) if self.slow else usual_s
+
     def closed_duration_s(self, connections: int, achieved_rps: float) -> float:
         """Of the window of a closed loop that gets so much through, whose answers therefore take longer than one."""
         if "duration_s" in self.workload.said:
             return self.workload.duration_s
         under_load_s = connections / achieved_rps if achieved_rps > 0.0 else self.answer_s
-        return max(self.duration_s(None), min(MEASURED_ROUNDS * under_load_s, max(LONGEST_S, ROUNDS * under_load_s)))
+        return max(self.workload.duration_s, ROUNDS * max(under_load_s, self.answer_s))
 
     def closed_timeout_s(self, connections: int) -> float:
         """Of a closed loop: a server that answers one at a time reaches the last of its connections after them all."""
@@ -110,15 +129,35 @@ class Pace:
             return self.workload.timeout_s
         return max(self.timeout_s, 1.5 * connections * self.answer_s if self.slow else 0.0)
 
-    def ladder(self) -> tuple[int, ...]:
-        """Connections of the closed loops that tell how much a server gets through, one after the other."""
-        most = self.workload.connections
-        if not self.slow:
-            return (most,)
-        if "connections" not in self.workload.said:
-            most = max(most, MOST_CONNECTIONS)
-        rungs = [FIRST_CONNECTIONS * GROWTH**power for power in range(8)]
-        return (*(rung for rung in rungs if rung < most), most)
+    @property
+    def first_connections(self) -> int:
+        """Of the first closed loop that asks what the server gets through: few of a slow one, since one that answers one
+        at a time keeps the last of many waiting for all others."""
+        return min(FIRST_CONNECTIONS, self.most_connections) if self.slow else self.workload.connections
+
+    @property
+    def most_connections(self) -> int:
+        said = "connections" in self.workload.said or not self.slow
+        return self.workload.connections if said else max(self.workload.connections, MOST_CONNECTIONS)
+
+    def more_connections(self, connections: int, achieved_rps: float) -> int | None:
+        """Of the next closed loop, after one that got so much through; None: that one filled the server, or there are no
+        more."""
+        busy = self.busy(connections, achieved_rps)
+        if not self.slow or busy < SERIAL or connections >= self.most_connections:
+            return None
+        return min(self.most_connections, connections * (4 if busy >= SATURATED else 2))
+
+    def fills(self, connections: int, achieved_rps: float) -> bool:
+        """Whether more cannot be got through: part of the connections wait, or there may be no more of them."""
+        if not self.slow or achieved_rps <= 0.0:
+            return False
+        return "connections" in self.workload.said or self.busy(connections, achieved_rps) < SATURATED
+
+    def busy(self, connections: int, achieved_rps: float) -> float:
+        """Share of a closed loop's connections that are served at once (Little), if an answer takes what it takes
+        alone."""
+        return achieved_rps * self.answer_s / connections
 
     def connections(self, rate_rps: float, closed: int | None = None) -> int:
         """Most connections of an open loop: where nobody says, more than are ever waiting for a slow server that keeps
@@ -139,25 +178,23 @@ class Pace:
             connections=self.connections(rate_rps, closed) if rate_rps else self.workload.connections,
         )
 
-    def expected_s(self, rate_rps: float | None, *, searched: bool, capacity_rps: float | None = None) -> float:
-        """Load that one start takes, warm-up included, with the wait for the last answers: a usual figure.
+    def expected_s(self, rate_rps: float | None, *, searched: bool) -> float:
+        """Load of one start, warm-up included, with the wait for the last answers of each window: a usual figure.
 
-        `rate_rps` None: derived from the capacity. `searched`: a capacity is searched, besides or for that rate.
-        `capacity_rps`: what a closed loop got through; None: not known yet.
+        `rate_rps` None: it is derived from the capacity. `searched`: a capacity is searched, besides or for that rate.
         """
-        closed = self.workload.arrival == "closed"
+        closed, alone = self.workload.arrival == "closed", 2.0 * self.answer_s
         warm_up_s = self.warm_up_s + self.answer_s if self.warm_up_s > 0.0 else 0.0
+        derived = rate_rps is None and not closed
         if not self.slow:
-            probe_s = 0.0 if rate_rps is not None or closed or searched else self.duration_s(None)
+            loops_s = self.duration_s(None) if derived and not searched else 0.0
             search_s = PROBES * self.step_s(None) if searched else 0.0
-            return warm_up_s + probe_s + search_s + self._longest_s(None if closed else rate_rps)
-        capacity = capacity_rps or max(USUAL_CONCURRENCY / self.answer_s, 1.5 * (rate_rps or 0.0))
+            return warm_up_s + loops_s + search_s + self._longest_s(None if closed else rate_rps)
+        capacity = max(USUAL_CONCURRENCY / self.answer_s, 1.5 * (rate_rps or 0.0))
         common = None if closed or self.workload.shape is not None else rate_rps or capacity / 2.0
-        ladder_s = 3.0 * (self.step_s(None) + 2.0 * self.answer_s)
-        search_s = ladder_s + (PROBES - 1) * (self.step_s(capacity) + 2.0 * self.answer_s) if searched else 0.0
-        if not searched and rate_rps is None and not closed:
-            search_s = ladder_s + self.duration_s(None) + 2.0 * self.answer_s
-        return 2.0 * self.answer_s + warm_up_s + search_s + self._longest_s(common) + self.answer_s
+        loops_s = 3.0 * (self.step_s(None) + alone) if searched or derived else self.step_s(None) if closed else 0.0
+        search_s = SLOW_PROBES * (self.step_s(capacity) + alone) if searched else 0.0
+        return alone + warm_up_s + loops_s + search_s + self._longest_s(common) + self.answer_s
 
     def _longest_s(self, rate_rps: float | None) -> float:
         return max(self.duration_s(rate_rps), self.workload.most_s or 0.0)

@@ -46,6 +46,9 @@ class Trust:
     """Fewest requests in the kept part."""
     changes: bool = False
     """The load changes on purpose: nothing is cut as warm-up, and no steadiness is asked for."""
+    short: bool = False
+    """The window holds few answers after one another, of a server that was warm before: the same. Of a few dozen
+    latencies of a queue, a third of the windows look unsteady by chance."""
 
 
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
@@ -74,7 +77,7 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     parts = (samples, *more)
     whole = join(parts)
     waits = np.concatenate([_waits(part) for part in parts])
-    truncation = _WHOLE if trust.changes else truncate(waits)
+    truncation = _WHOLE if trust.changes or trust.short else truncate(waits)
     backlog = _backlog_growth(parts, miss)
     overloaded = backlog is not None and backlog.low is not None and backlog.low > 0.0
     from_s = 0.0 if overloaded or truncation.cut == 0 else float(whole.scheduled_s[truncation.cut])

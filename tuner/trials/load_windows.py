@@ -7,8 +7,6 @@ from dataclasses import replace
 from itertools import count
 from typing import cast
 
-import numpy as np
-
 from tuner.backends.model import Running
 from tuner.breakdown.counters import Increase, difference, together
 from tuner.errors import TrialFailure
@@ -20,7 +18,7 @@ from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
 from tuner.measure.model import Usage, Window
-from tuner.measure.pace import PATIENCE_S, SATURATED, SLOW_S, Pace, typical_s
+from tuner.measure.pace import PATIENCE_S, SLOW_S, Pace, typical_s
 from tuner.measure.samples import Samples, Status
 from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
@@ -30,7 +28,7 @@ from tuner.statistics.model import Estimate
 from tuner.trials.quiet import NoQuiet, Quiet, silence
 from tuner.units import format_seconds
 from tuner.workload.arrivals import described
-from tuner.workload.model import PACED, WorkloadSpec
+from tuner.workload.model import WorkloadSpec
 
 _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
@@ -89,6 +87,10 @@ class LoadWindows:
         """It is known what an answer takes when nothing else is asked."""
         self._closed: tuple[int, float] | None = None
         """Connections of the closed loop that filled the server, and the good answers a second that it got."""
+        self._full = False
+        """More connections would get nothing more through."""
+        self.used = workload
+        """The workload as the last measurement had it: with the times that follow from the answers."""
         self.sent_s = 0.0
         """Load so far, warm-up included, without the wait for the last answers."""
         self._seeds = count(workload.seed)
@@ -140,8 +142,8 @@ class LoadWindows:
             samples = self.send(self._closed_window(pace.warm_up_s, few, seed))
         else:
             samples = self.send(steady(pace.paced(rate_rps), rate_rps, pace.warm_up_s, seed=seed))
-        quickest_s = float(samples.latency_s[samples.good].min(initial=np.inf))
-        if np.isfinite(quickest_s) and quickest_s > pace.answer_s and quickest_s >= SLOW_S:
+        quickest_s = min(samples.latency_s[samples.good].tolist(), default=0.0)
+        if quickest_s > pace.answer_s and quickest_s >= SLOW_S:
             self._pace = replace(pace, answer_s=quickest_s)  # the first answer was of another kind than the usual
 
     def closed_loop(self) -> float:
@@ -157,17 +159,20 @@ class LoadWindows:
         return window.achieved_rps
 
     def _probe(self) -> Window:
-        """A closed loop that fills the server: of all connections where it answers at once, else of so many more until
-        part of them wait or more get nothing more through. Of few at first, since a server that answers one at a time
-        keeps the last of many waiting for all others."""
-        pace, best = self._pace, None
-        for connections in pace.ladder():
-            window = summarize(self.send(self._closed_window(pace.step_s(None), connections, self.next_seed())))
+        """A closed loop that fills the server: of all connections where it answers at once, else of so many that more
+        get nothing more through."""
+        pace, best, self._full = self._pace, None, False
+        connections: int | None = pace.first_connections
+        while connections is not None:
+            length_s = pace.step_s(best.achieved_rps if best is not None else None)
+            samples = self.send(self._closed_window(length_s, connections, self.next_seed()))
+            window = summarize(samples, Trust(short=pace.slow))
             if best is not None and window.achieved_rps <= _MORE * best.achieved_rps:
+                self._full = True
                 return best
             best, self._closed = window, (connections, window.achieved_rps)
-            if window.achieved_rps * pace.answer_s < SATURATED * connections:
-                break
+            self._full = pace.fills(connections, window.achieved_rps)
+            connections = pace.more_connections(connections, window.achieved_rps)
         return cast("Window", best)
 
     def _closed_window(self, length_s: float, connections: int, seed: int) -> LoadWindow:
@@ -180,26 +185,31 @@ class LoadWindows:
         samples = self._sent(closed(workload, length_s, connections=1, seed=self.next_seed()))
         yield from samples.latency_s[samples.good].tolist()
 
-    def of_closed_loop(self) -> LoadWindows:
-        """Windows of the same server in a closed loop that does not think, judged by no SLO."""
-        workload = replace(self._workload, arrival="closed", think_s=0.0, shape=None)
+    @property
+    def closed_connections(self) -> int:
+        """Of the closed loop that told what the server gets through."""
+        return self._workload.connections if self._closed is None else self._closed[0]
+
+    def closed_throughput(self) -> Window:
+        """A closed loop that does not think, as long as a window that is measured: what it gets through. Raises
+        Untrusted."""
         if self._pace.slow:
-            self._on_stage("probe with closed loops")
-            self._probe()
-            connections, achieved_rps = self._closed or (workload.connections, 0.0)
+            self._on_stage("measure closed loops")
+            probed = self._probe()
+            connections, achieved_rps = self._closed or (self._workload.connections, 0.0)
             length_s = self._pace.closed_duration_s(connections, achieved_rps)
-            timeout_s = self._pace.closed_timeout_s(connections)
-            workload = replace(workload, connections=connections, duration_s=length_s, timeout_s=timeout_s)
-            workload = replace(workload, said=frozenset(PACED))
+            if achieved_rps <= 0.0 or length_s <= self._pace.step_s(None):
+                return probed
+            stage = self._closed_window(length_s, connections, self.next_seed())
+            return summarize(self.send(stage), Trust(short=True))
         loops = LoadWindows(
             running=self._running,
             generator=self._generator,
-            workload=workload,
+            workload=replace(self._workload, arrival="closed", think_s=0.0, shape=None),
             quiet=self._quiet,
             on_stage=self._on_stage,
         )
-        loops._pace = replace(loops._pace, answer_s=self._pace.answer_s)
-        return loops
+        return loops.at_rate(None)[0]
 
     def at_rate(self, rate_rps: float | None) -> tuple[Window, Usage]:
         """The window at the common rate and what the server used in it. Raises Untrusted.
@@ -240,9 +250,9 @@ class LoadWindows:
                 window, over = self._probe(), ()
             else:
                 samples = self.send(self._step(probe.rate_rps))
-                window = summarize(samples)
+                window = summarize(samples, Trust(short=self._pace.short(len(samples))))
                 over = exceeded(samples, self._slo, window.warm_up_s)
-            search.observe(window, over)
+            search.observe(window, over, full=self._full)
             if not window.untrusted:
                 self._curve.append(window)
         return search.result()
@@ -308,8 +318,9 @@ class LoadWindows:
         """The window that the workload describes, or as many of them as its open duration takes."""
         filled_by = None if self._closed is None else self._closed[0]
         workload = self._pace.paced(rate_rps if self._one_rate else None, filled_by)
-        if workload.arrival == "closed":
-            workload = replace(workload, timeout_s=self._pace.closed_timeout_s(workload.connections))
+        if workload.arrival == "closed" and self._pace.slow:
+            workload = self._closed_workload(workload)
+        self.used = replace(workload, warm_up_s=self._pace.warm_up_s)
         increases: list[Increase] = []
 
         def run(seconds: float) -> Samples:
@@ -319,7 +330,16 @@ class LoadWindows:
             return samples
 
         plan = looks(workload.duration_s, workload.most_s or workload.duration_s)
-        return measure(run, plan, self._goal), increases
+        closed_loop = workload.arrival == "closed"
+        short = self._pace.slow if closed_loop else self._pace.short((rate_rps or 0.0) * workload.duration_s)
+        return measure(run, plan, self._goal, Trust(short=short)), increases
+
+    def _closed_workload(self, workload: WorkloadSpec) -> WorkloadSpec:
+        """Of a slow server that users wait for: as long as its answers take while all of them ask."""
+        connections, timeout_s = workload.connections, self._pace.closed_timeout_s(workload.connections)
+        samples = self.send(self._closed_window(self._pace.step_s(None), connections, self.next_seed()))
+        length_s = self._pace.closed_duration_s(connections, summarize(samples, Trust(short=True)).achieved_rps)
+        return replace(workload, timeout_s=timeout_s, duration_s=length_s)
 
     def _window(self, settled: Settled, usage: Usage) -> Window:
         """The window, with what disturbed it; of a load that changes, or overwhelms, that is no disturbance."""
