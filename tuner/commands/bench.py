@@ -18,6 +18,7 @@ from tuner.measure.common_rate import derive
 from tuner.measure.distribution import percentiles, slices
 from tuner.measure.joined import join
 from tuner.measure.model import Window
+from tuner.measure.pace import foreseen
 from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
 from tuner.measure.status import failures
@@ -162,6 +163,8 @@ class _Measuring:
         pace = self._loads.get_to_know()
         takes_s = pace.expected_s(rate_rps, searched=bool(self._slo) and workload.shape is None and not closed)
         self._on_stage(f"this takes about {format_seconds(takes_s)}")
+        for sentence in foreseen(pace, rate_rps):
+            self._on_stage(sentence)
         self._loads.warm_up(None if closed else rate_rps)
         throughput: Throughput | None = None
         if rate_rps is None and not closed:

@@ -20,9 +20,10 @@ from tuner.errors import InputError
 from tuner.files import write
 from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
-from tuner.targets.inputs import Inputs, space_of
+from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import StudyStart
+from tuner.units import format_seconds
 from tuner.uri import masked
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
+    foretold = estimate(replace(inputs, space=space))
+    notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
+    for sentence in foretold.foreseen:
+        notice(sentence)
     folder = _new_folder(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None

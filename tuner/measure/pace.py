@@ -8,12 +8,13 @@ at once all is as the workload has it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tuner.space.metrics import LATENCY_PERCENTILES
 from tuner.space.model import Constraint
 from tuner.statistics.quantiles import MISS
+from tuner.units import format_rate, format_seconds
 from tuner.workload.model import WorkloadSpec
 
 SLOW_S = 0.25
@@ -47,7 +48,7 @@ SERIAL = 0.3
 """The same, below which it certainly is."""
 USUAL_CONCURRENCY = 8
 """Requests that a slow server is taken to serve at once before it is known, to foresee how long all takes."""
-PROBES = 7
+PROBES = 6
 SLOW_PROBES = 4
 """Windows that a capacity search usually takes; of a slow server besides the closed loops that bound it."""
 
@@ -210,6 +211,29 @@ class Pace:
             wanted.append(told(_LEVELS["latency_p99"]))
         needed = max([*bounded, *wanted], default=0)
         return needed + 2.0 * math.sqrt(needed)
+
+
+def foreseen(pace: Pace, rate_rps: float | None) -> Iterator[str]:
+    """What the window at this rate will not tell of a latency that is bounded or matters, and what would. Nothing is
+    foreseen of a closed loop, of a load that changes, or of a rate that is still to be derived."""
+    workload = pace.workload
+    if rate_rps is None or workload.arrival == "closed" or workload.shape is not None:
+        return
+    length_s = max(pace.duration_s(rate_rps), workload.most_s or 0.0)
+    requests = rate_rps * length_s
+    bounded = {bound.metric for bound in pace.slo}
+    for metric in dict.fromkeys((*(bound.metric for bound in pace.slo), *pace.tight)):
+        if metric not in _LEVELS:
+            continue
+        least, most = told(_LEVELS[metric]), certain(_LEVELS[metric])
+        needed, what = (least, "its value") if requests < least else (most, "whether its bound is certainly met")
+        if requests >= needed or (metric not in bounded and requests >= least):
+            continue
+        yield (
+            f"{format_rate(rate_rps)} for {format_seconds(length_s)} are {requests:.0f} requests, which will not tell "
+            f"{what}: {metric} takes {needed}, that is a duration of {format_seconds(needed / rate_rps)} or a rate of "
+            f"{format_rate(needed / length_s)}"
+        )
 
 
 def told(level: float) -> int:
