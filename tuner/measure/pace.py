@@ -184,13 +184,13 @@ class Pace:
 
         `rate_rps` None: it is derived from the capacity. `searched`: a capacity is searched, besides or for that rate.
         """
-        closed, alone = self.workload.arrival == "closed", 2.0 * self.answer_s
-        warm_up_s = self.warm_up_s + self.answer_s if self.warm_up_s > 0.0 else 0.0
-        derived = rate_rps is None and not closed
+        closed, derived = self.workload.arrival == "closed", rate_rps is None and self.workload.arrival != "closed"
         if not self.slow:
             loops_s = self.duration_s(None) if derived and not searched else 0.0
             search_s = PROBES * self.step_s(None) if searched else 0.0
-            return warm_up_s + loops_s + search_s + self._longest_s(None if closed else rate_rps)
+            return self.warm_up_s + loops_s + search_s + self._longest_s(None if closed else rate_rps)
+        alone = 2.0 * self.answer_s
+        warm_up_s = self.warm_up_s + self.answer_s if self.warm_up_s > 0.0 else 0.0
         capacity = max(USUAL_CONCURRENCY / self.answer_s, 1.5 * (rate_rps or 0.0))
         common = None if closed or self.workload.shape is not None else rate_rps or capacity / 2.0
         loops_s = 3.0 * (self.step_s(None) + alone) if searched or derived else self.step_s(None) if closed else 0.0
