@@ -272,8 +272,10 @@ class CapacitySearch:
             return KNEE * closed if closed > 0.0 else None
         rate, margin = above.rate_rps, self._step**0.45
         full = min((seen.rate_rps for seen in self._seen if not seen.requests), default=math.inf)
-        tried = {seen.rate_rps for seen in self._seen if seen.rate_rps <= full}
-        if rate * DEPTH <= max(tried):
+        tried = {seen.rate_rps for seen in self._seen if seen.rate_rps < full}
+        if not tried and full < math.inf:  # many at once keep their bounds until shortly before they are full
+            return min(self._crossing() or full, full) / margin**2
+        if rate * DEPTH <= max(tried, default=0.0):
             return None
         if len(tried) > 1:  # the line was wrong already
             return rate / 2.0 ** min(len(tried) - 1, 2)

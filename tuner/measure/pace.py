@@ -36,8 +36,10 @@ CLIMB_REQUESTS = 400.0
 STEADY_REQUESTS = 200.0
 """Of a window whose steadiness can be told."""
 LONGEST_STEP_S = 30.0
+CERTAIN_S = 60.0
 LONGEST_S = 120.0
-"""A window that nobody gave a duration grows up to this for the sake of a quantile; beyond, what is missing is said."""
+"""A window that nobody gave a duration grows up to `LONGEST_S` to tell a quantile at all, and up to `CERTAIN_S` to tell
+its upper end too; beyond, what is missing is said."""
 FIRST_CONNECTIONS = 8
 MOST_CONNECTIONS = 512
 """A slow server is probed by closed loops of more and more connections, until more do not get more through."""
@@ -49,7 +51,7 @@ SERIAL = 0.3
 USUAL_CONCURRENCY = 8
 """Requests that a slow server is taken to serve at once before it is known, to foresee how long all takes."""
 PROBES = 6
-SLOW_PROBES = 4
+SLOW_PROBES = 2
 """Windows that a capacity search usually takes; of a slow server besides the closed loops that bound it."""
 
 _LEVELS = dict(LATENCY_PERCENTILES)
@@ -104,7 +106,9 @@ class Pace:
             return least_s
         if rate_rps is None:
             return max(least_s, MEASURED_ROUNDS * self.answer_s) if self.slow else least_s
-        wanted_s = min(self._requests() / rate_rps, max(LONGEST_S, MEASURED_ROUNDS * self.answer_s))
+        value, end = self._requests()
+        rounds_s = MEASURED_ROUNDS * self.answer_s
+        wanted_s = max(min(value / rate_rps, max(LONGEST_S, rounds_s)), min(end / rate_rps, max(CERTAIN_S, rounds_s)))
         if not self.slow:
             return max(least_s, wanted_s)
         return max(least_s, wanted_s, MEASURED_ROUNDS * self.answer_s, FEWEST / rate_rps)
@@ -203,14 +207,16 @@ class Pace:
     def _free(self, name: str) -> bool:
         return self.slow and name not in self.workload.said
 
-    def _requests(self) -> float:
-        """Requests that the bounded quantiles take to be told with both ends, the others that matter without."""
-        bounded = [certain(_LEVELS[bound.metric]) for bound in self.slo if bound.metric in _LEVELS]
-        wanted = [told(_LEVELS[metric]) for metric in self.tight if metric in _LEVELS]
+    def _requests(self) -> tuple[float, float]:
+        """Requests that it takes to tell all quantiles that are bounded or matter, and to tell the upper ends of those
+        that are bounded; with what arrivals vary by."""
+        bounded = [_LEVELS[bound.metric] for bound in self.slo if bound.metric in _LEVELS]
+        matter = [_LEVELS[metric] for metric in self.tight if metric in _LEVELS]
         if self.slow and not bounded:
-            wanted.append(told(_LEVELS["latency_p99"]))
-        needed = max([*bounded, *wanted], default=0)
-        return needed + 2.0 * math.sqrt(needed)
+            matter.append(_LEVELS["latency_p99"])
+        value = max(map(told, (*bounded, *matter)), default=0)
+        end = max(map(certain, bounded), default=0)
+        return value + 2.0 * math.sqrt(value), end + 2.0 * math.sqrt(end)
 
 
 def foreseen(pace: Pace, rate_rps: float | None) -> Iterator[str]:
