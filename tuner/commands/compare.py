@@ -345,12 +345,12 @@ def _terms(
     spent_s: float,
 ) -> Terms:
     """Raises Mistake where what is left of the load carries too few pairs."""
-    workload = a.workload
+    workload, warm_up_s = a.workload, pace.alone_s + pace.warm_up_s
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
     needs = Needs(
         metric=metric,
         rate_rps=rate_rps,
-        warm_up_s=pace.warm_up_s,
+        warm_up_s=warm_up_s,
         restarted=restarted,
         least_closed_s=pace.rounds_s(0.0),
     )
@@ -365,11 +365,11 @@ def _terms(
         rate_rps=rate_rps,
         rate_from=rate_from,
         arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
-        connections=workload.connections,
+        connections=workload.connections if rate_rps is None else pace.connections(rate_rps),
         pairs=pairs,
         windows=windows,
         window_s=window_s,
-        warm_up_s=pace.warm_up_s,
+        warm_up_s=warm_up_s,
         load_s=load_s,
         seed=workload.seed,
         restarted=restarted,

@@ -274,7 +274,7 @@ class CapacitySearch:
         full = min((seen.rate_rps for seen in self._seen if not seen.requests), default=math.inf)
         tried = {seen.rate_rps for seen in self._seen if seen.rate_rps < full}
         if not tried and full < math.inf:  # many at once keep their bounds until shortly before they are full
-            return min(self._crossing() or full, full) / margin**2
+            return float(min(self._crossing() or full, full) / margin**2)
         if rate * DEPTH <= max(tried, default=0.0):
             return None
         if len(tried) > 1:  # the line was wrong already

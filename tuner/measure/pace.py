@@ -21,6 +21,7 @@ SLOW_S = 0.25
 """An answer that takes longer is a slow one."""
 PATIENCE_S = 60.0
 """How long a first answer is waited for where nobody says."""
+LONGEST_ALONE_S = 10.0
 TIMES = 20.0
 """So many times what an unhurried answer takes is waited for one under load."""
 ROUNDS = 4.0
@@ -83,6 +84,11 @@ class Pace:
             return self.workload.timeout_s
         bounds = [bound.bound for bound in self.slo if bound.metric.startswith(("latency_", "ttft_"))]
         return max(self.workload.timeout_s, 2.0 * max(bounds, default=0.0), TIMES * self.answer_s if self.slow else 0.0)
+
+    @property
+    def alone_s(self) -> float:
+        """For how long it is asked one request after the other first, to learn what an answer takes."""
+        return min(2.0 * self.answer_s, LONGEST_ALONE_S) if self.slow else 0.0
 
     @property
     def warm_up_s(self) -> float:
@@ -194,12 +200,12 @@ class Pace:
             search_s = PROBES * self.step_s(None) if searched else 0.0
             return self.warm_up_s + loops_s + search_s + self._longest_s(None if closed else rate_rps)
         alone = 2.0 * self.answer_s
-        warm_up_s = self.warm_up_s + self.answer_s if self.warm_up_s > 0.0 else 0.0
+        warm_up_s = self.alone_s + (self.warm_up_s + self.answer_s if self.warm_up_s > 0.0 else 0.0)
         capacity = max(USUAL_CONCURRENCY / self.answer_s, 1.5 * (rate_rps or 0.0))
         common = None if closed or self.workload.shape is not None else rate_rps or capacity / 2.0
         loops_s = 3.0 * (self.step_s(None) + alone) if searched or derived else self.step_s(None) if closed else 0.0
         search_s = SLOW_PROBES * (self.step_s(capacity) + alone) if searched else 0.0
-        return alone + warm_up_s + loops_s + search_s + self._longest_s(common) + self.answer_s
+        return self.answer_s + warm_up_s + loops_s + search_s + self._longest_s(common) + self.answer_s
 
     def _longest_s(self, rate_rps: float | None) -> float:
         return max(self.duration_s(rate_rps), self.workload.most_s or 0.0)

@@ -34,8 +34,6 @@ _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
 _WARM_UP_CONNECTIONS = 4
 """Of a closed loop that warms up: enough to reach every worker of most servers, too few to flood one."""
-_LONGEST_ALONE_S = 10.0
-"""For how long a slow server is asked one request after the other, to learn what an answer takes."""
 _ONE_ANSWER_S = 0.01
 _RESTS = 10
 _AT_REST = 1.5
@@ -121,7 +119,7 @@ class LoadWindows:
             self._timed = True
             first_s = self._pace.answer_s
             self._on_stage(f"time its answers, of which the first took {format_seconds(first_s)}")
-            taken = [*self._alone(min(2.0 * first_s, _LONGEST_ALONE_S))]
+            taken = [*self._alone(self._pace.alone_s)]
             self._pace = replace(self._pace, answer_s=typical_s(taken) or first_s)
             if self._pace.slow:
                 self._on_stage(
