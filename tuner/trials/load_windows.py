@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from statistics import mean
 from typing import cast
 
 from tuner.backends.model import Running
@@ -140,9 +141,18 @@ class LoadWindows:
             samples = self.send(self._closed_window(pace.warm_up_s, few, seed))
         else:
             samples = self.send(steady(pace.paced(rate_rps), rate_rps, pace.warm_up_s, seed=seed))
-        quickest_s = min(samples.latency_s[samples.good].tolist(), default=0.0)
-        if quickest_s > pace.answer_s and quickest_s >= SLOW_S:
-            self._pace = replace(pace, answer_s=quickest_s)  # the first answer was of another kind than the usual
+        self._correct(samples.latency_s[samples.good].tolist())
+
+    def _correct(self, taken: Sequence[float]) -> None:
+        """The first answers were of another kind than the usual: if these, which others were asked beside, took less on
+        average, or the quickest of them took longer."""
+        pace = self._pace
+        if not taken:
+            return
+        if pace.slow:
+            self._pace = replace(pace, answer_s=max(min(pace.answer_s, mean(taken)), SLOW_S, min(taken)))
+        elif min(taken) >= SLOW_S:
+            self._pace = replace(pace, answer_s=min(taken))
 
     def closed_loop(self) -> float:
         """Good answers a second that a closed loop of all connections gets, probed for one step of the workload.
@@ -214,7 +224,9 @@ class LoadWindows:
 
         None: the workload is a closed loop, or has rates of its own.
         """
-        self._on_stage(f"measure at {rate_rps:.4g}/s" if self._one_rate else f"measure {described(self._workload)}")
+        takes = f", {format_seconds(self._pace.duration_s(rate_rps))}" if self._one_rate and self._pace.slow else ""
+        what = f"at {rate_rps:.4g}/s" if self._one_rate else described(self._workload)
+        self._on_stage(f"measure {what}{takes}")
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
@@ -243,7 +255,8 @@ class LoadWindows:
             if probe.rate_rps is None:
                 self._on_stage("probe the capacity")
             else:
-                self._on_stage(f"search at {probe.rate_rps:.4g}/s")
+                takes = f", {format_seconds(self._pace.step_s(probe.rate_rps))}" if self._pace.slow else ""
+                self._on_stage(f"search at {probe.rate_rps:.4g}/s{takes}")
             if probe.rate_rps is None:
                 window, over = self._probe(), ()
             else:
