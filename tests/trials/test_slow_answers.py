@@ -17,6 +17,7 @@ from tuner.commands.compare import CompareSettings, compare
 from tuner.commands.stress import Plan, stress
 from tuner.load.model import LoadWindow
 from tuner.measure.common_rate import derive
+from tuner.measure.paired import Terms
 from tuner.measure.samples import Samples, Status
 from tuner.space.model import Constraint
 from tuner.targets.model import Served
@@ -185,8 +186,8 @@ def test_stress_finds_where_a_slow_server_breaks() -> None:
 
 
 def test_compare_takes_the_time_that_slow_answers_take() -> None:
-    said: list[str] = []
-    found = compare(Slow(), Slow(3.5), CompareSettings(), on_stage=said.append)
+    heard: list[Terms] = []
+    found = compare(Slow(), Slow(3.5), CompareSettings(), on_stage=lambda _: None, on_terms=heard.append)
     assert found.assessment.verdict == "worse"
-    assert any(text.startswith("this takes up to ") for text in said)
+    assert heard == [found.terms]
     assert found.terms.load_s > 60.0

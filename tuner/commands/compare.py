@@ -96,11 +96,13 @@ def compare(
     settings: CompareSettings,
     *,
     on_stage: OnStage,
+    on_terms: Callable[[Terms], None] = lambda _: None,
     on_assessment: OnAssessment = lambda _: None,
 ) -> Comparison:
     """Measure B against A until it can be told which is better, or the load budget is spent.
 
-    `on_assessment` hears after each pair what the pairs so far tell.
+    `on_terms` hears under which load, and how much of it at most, before the first pair; `on_assessment` after each pair
+    what the pairs so far tell.
 
     Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
     not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
@@ -118,7 +120,7 @@ def compare(
         if derived:
             raise EnvironmentFailure(str(mistake)) from None
         raise InputError.at("--time", mistake.message, mistake.fix) from None
-    on_stage(f"this takes up to {format_seconds(terms.load_s)} of load for each side")
+    on_terms(terms)
     return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tuner.space.metrics import LATENCY_PERCENTILES
+from tuner.space.metrics import LATENCY_PERCENTILES, TTFT_PERCENTILES
 from tuner.space.model import Constraint
 from tuner.statistics.quantiles import MISS
 from tuner.units import format_rate, format_seconds
@@ -55,7 +55,8 @@ PROBES = 6
 SLOW_PROBES = 2
 """Windows that a capacity search usually takes; of a slow server besides the closed loops that bound it."""
 
-_LEVELS = dict(LATENCY_PERCENTILES)
+_LEVELS = dict((*LATENCY_PERCENTILES, *TTFT_PERCENTILES))
+"""Quantiles over requests; of the times between tokens each answer has many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
