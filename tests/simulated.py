@@ -32,10 +32,11 @@ class SimulatedGenerator:
     def run(self, stage: LoadWindow) -> Samples:
         self.stages.append(stage)
         rng = np.random.default_rng(stage.seed)
+        server = replace(self._server, timeout_s=min(self._server.timeout_s, stage.timeout_s))
         if stage.arrival == "closed":
-            samples = self._server.closed_loop(rng, stage.connections, stage.duration_s)
+            samples = server.closed_loop(rng, stage.connections, stage.duration_s)
         else:
-            samples = self._server.open_loop(rng, stage.rate_rps, stage.duration_s)
+            samples = server.open_loop(rng, stage.rate_rps, stage.duration_s)
         failed = rng.random(len(samples)) < self._failing
         return replace(
             samples, sent_s=samples.sent_s + self._late_s, status=np.where(failed, self._status, samples.status)

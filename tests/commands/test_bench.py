@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.load.servers import Server as LoadedServer
 from tests.measure.queues import Server, constant, exponential
 from tests.simulated import WORKLOAD, SimulatedGenerator, SimulatedSystem
 from tuner.commands.bench import Benchmark, benchmark, document
 from tuner.measure.model import Usage
 from tuner.measure.samples import Status
 from tuner.space.model import Constraint
+from tuner.targets.model import TargetOptions
+from tuner.targets.remote import remote
+from tuner.trials.clock import RealClock
 
 FAST = Server(exponential(0.002), servers=2)
 P99 = Constraint(metric="latency_p99", bound=0.05)
@@ -174,3 +179,20 @@ def test_the_document_is_json_and_holds_no_value_of_a_header() -> None:
     read = json.loads(text)
     assert read["settings"]["headers"] == "Authorization"
     assert read["figures"]["latency_p99"]["unit"] == "seconds"
+
+
+def test_a_real_server_whose_answers_come_after_the_windows_end(tmp_path: Path) -> None:
+    """The last answers of each window, and all of the warm-up's, come when the window is over."""
+    body = tmp_path / "request.json"
+    body.write_text("{}")
+    options = TargetOptions(bodies=(body,), rate_rps=20.0, duration_s=2.0)
+    said: list[str] = []
+    with LoadedServer(delay_s=0.6) as server:
+        result = benchmark(remote(f"{server.url}/predict", options, RealClock()), on_stage=said.append)
+    (start,) = result.starts
+    assert start.window.errors == {}
+    assert start.window.achieved_rps == start.window.requests / 2.0
+    assert start.window.latency_s["latency_p50"].value >= 0.6
+    assert any("an answer takes" in text for text in said)
+    assert any("this takes about" in text for text in said)
+    assert float(result.settings["time-out"].removesuffix(" s")) >= 12.0

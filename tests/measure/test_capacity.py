@@ -15,7 +15,7 @@ from tests.measure.queues import Server, constant, exponential
 from tuner.measure.capacity import CapacitySearch, Probe
 from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.model import Window
-from tuner.measure.window import summarize
+from tuner.measure.window import Trust, summarize
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
 
@@ -262,3 +262,22 @@ def test_steps_are_bounded_and_next_may_be_asked_twice() -> None:
     estimate, _ = search.result()
     assert search.next() is None
     assert estimate is None
+
+
+def test_no_rate_beyond_what_filled_the_server_is_its_capacity() -> None:
+    """A window of a slow server ends before its backlog breaks the bound."""
+    slow = Server(constant(2.5), servers=16, timeout_s=math.inf)
+    slo = (Constraint(metric="latency_p99", bound=60.0),)
+    search = CapacitySearch(slo)
+    rng = np.random.default_rng(3)
+    while (probe := search.next()) is not None:
+        if probe.rate_rps is None:
+            search.observe(summarize(slow.closed_loop(rng, 32, 20.0), Trust(short=True)), full=True)
+        else:
+            samples = slow.open_loop(rng, probe.rate_rps, 16.0)
+            search.observe(summarize(samples, Trust(short=True)), exceeded(samples, slo))
+    found, note = search.result()
+    assert found is not None
+    assert 5.5 < found.value <= 6.4 + 1e-6
+    assert found.high == pytest.approx(6.4)
+    assert "a backlog grows" in note

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, constant, exponential, samples
+from tests.measure.timed import rows
 from tuner.measure.model import Usage
 from tuner.measure.samples import Samples, Status
 from tuner.measure.window import Trust, hidden_spread, summarize, wilson
@@ -222,3 +223,38 @@ def test_wilson() -> None:
     found = wilson(5, 100)
     assert (found.low, found.high) == (pytest.approx(0.0215, abs=1e-4), pytest.approx(0.1118, abs=1e-4))
     assert wilson(10, 10).high == 1.0
+
+
+@pytest.mark.parametrize("connections", [8, 16, 32, 128])
+@pytest.mark.parametrize("window_s", [3.0, 7.0, 8.0, 40.0])
+def test_a_closed_loop_of_slow_answers_tells_the_servers_throughput_however_short(
+    connections: int, window_s: float
+) -> None:
+    server = Server(constant(2.5), servers=16, timeout_s=math.inf)
+    found = summarize(server.closed_loop(np.random.default_rng(1), connections, window_s), Trust(short=True))
+    assert found.achieved_rps == pytest.approx(min(connections, 16) / 2.5, rel=1e-6)
+
+
+def test_slow_answers_count_to_the_window_in_which_they_were_due() -> None:
+    server = Server(constant(2.5), servers=16, timeout_s=math.inf)
+    samples = server.open_loop(np.random.default_rng(2), 4.0, 8.0)
+    found = summarize(samples)
+    assert found.achieved_rps == len(samples) / 8.0
+    assert found.backlog_rps is not None
+    assert found.backlog_rps.value == pytest.approx(0.0, abs=0.15), "what is being served is no backlog"
+
+
+def test_an_overloaded_slow_server_is_not_told_to_be_able_for_what_it_answered_afterwards() -> None:
+    server = Server(constant(2.5), servers=16, timeout_s=math.inf)
+    found = [summarize(server.open_loop(np.random.default_rng(seed), 15.0, 8.0)) for seed in range(20)]
+    assert np.mean([window.achieved_rps for window in found]) == pytest.approx(6.4, rel=0.08)
+    assert np.mean([window.backlog_rps.value for window in found if window.backlog_rps]) == pytest.approx(8.6, rel=0.1)
+    assert all(window.requests > 80 and not window.errors for window in found)
+
+
+def test_a_request_that_was_given_up_was_waited_for_as_long_as_the_time_out() -> None:
+    due = np.arange(100) / 12.5
+    status = np.where(np.arange(100) % 2, 200, Status.TIMED_OUT)
+    finished = np.where(status == 200, due + 0.2, np.nan)
+    given_up = rows(due, finished_s=finished, status=status, window_s=8.0, offered_rps=12.5, timeout_s=5.0)
+    assert summarize(given_up).beyond_s["latency_p90"] == 5.0

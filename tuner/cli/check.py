@@ -24,6 +24,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     """
     from tuner.cli.output import print_json
     from tuner.manifests.check.warnings import warnings
+    from tuner.measure.pace import SLOW_S
     from tuner.study.model import display
     from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
@@ -43,6 +44,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
                 "baseline_infeasible": found.baseline_infeasible,
+                "foreseen": found.foreseen,
             }
         )
         return
@@ -55,5 +57,15 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     click.echo(
         f"time       about {format_seconds(found.seconds)}: {trials}, {format_seconds(found.seconds_a_trial)} each"
     )
+    bounds_s = [bound.bound for bound in inputs.space.slo if bound.metric.startswith("latency_")]
+    if bounds_s and min(bounds_s) >= 4.0 * SLOW_S:
+        slow_s = min(bounds_s) / 2.0
+        slower = estimate(inputs, slow_s)
+        click.echo(
+            f"           about {format_seconds(slower.seconds)} where an answer takes half of its bound, "
+            f"{format_seconds(slow_s)}: {format_seconds(slower.seconds_a_trial)} a trial"
+        )
+    for sentence in found.foreseen:
+        click.echo(f"note: {sentence}", err=True)
     if found.baseline_infeasible:
         click.echo(f"the baseline cannot run here: {found.baseline_infeasible}", err=True)

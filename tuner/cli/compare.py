@@ -14,7 +14,7 @@ import click
 from tuner.cli.options import amount, as_json, duration, html_page, in_unit, load_rate, system
 
 if TYPE_CHECKING:
-    from tuner.measure.paired import Assessment, Comparison, Effect
+    from tuner.measure.paired import Assessment, Comparison, Effect, Terms
     from tuner.targets.model import SystemUnderTest, TargetOptions
 
 
@@ -46,10 +46,8 @@ if TYPE_CHECKING:
     "--time",
     "time_s",
     metavar="DURATION",
-    default="60s",
-    show_default=True,
     callback=duration,
-    help="Load at most, for each side.",
+    help="Load at most, for each side.  [default: 60s, or what slow answers take]",
 )
 @html_page
 @system
@@ -61,7 +59,7 @@ def compare(
     metric: str | None,
     smallest: float,
     pairs: int,
-    time_s: float,
+    time_s: float | None,
     html: Path | None,
     options: TargetOptions,
     as_json: bool,
@@ -94,7 +92,7 @@ def compare(
     writable(html)
     try:
         with _progress(quiet=as_json) as (on_stage, on_assessment):
-            found = measure(*sides, settings, on_stage=on_stage, on_assessment=on_assessment)
+            found = measure(*sides, settings, on_stage=on_stage, on_terms=_foretell, on_assessment=on_assessment)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
     result = {**document(found), "command": command_line()}
@@ -147,6 +145,13 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[
         return
     with to.status("") as status:
         yield status.update, tell
+
+
+def _foretell(terms: Terms) -> None:
+    from tuner.cli.output import notice
+    from tuner.units import format_seconds
+
+    notice(f"this takes up to {format_seconds(terms.load_s)} of load for each side, {terms.pairs} pairs at most")
 
 
 def _so_far(assessment: Assessment) -> str:

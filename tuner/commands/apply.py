@@ -151,6 +151,7 @@ class Promotion:
                     workload=workload,
                     slo=promise.slo,
                     on_stage=on_stage,
+                    answer_s=served.answer_s,
                 )
                 loads.warm_up(promise.rate_rps)
                 window, usage = loads.at_rate(promise.rate_rps)

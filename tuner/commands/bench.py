@@ -18,6 +18,7 @@ from tuner.measure.common_rate import derive
 from tuner.measure.distribution import percentiles, slices
 from tuner.measure.joined import join
 from tuner.measure.model import Window
+from tuner.measure.pace import foreseen
 from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
 from tuner.measure.status import failures
@@ -85,6 +86,7 @@ def benchmark(
     rate_rps = None if system.workload.arrival == "closed" else system.workload.rate_rps
     starts: list[Start] = []
     refused: tuple[str, ...] = ()
+    used = system.workload
     for number in range(restarts):
         stage = _numbered(on_stage, number, restarts)
         with system.serve(stage) as served:
@@ -94,13 +96,15 @@ def benchmark(
             except Untrusted as untrusted:
                 refused = (str(untrusted),)
                 break
+            finally:
+                used = measuring.used
         on_samples(number, measuring.samples, start.window)
         starts.append(start)
         rate_rps = rate_rps or start.window.offered_rps or None
     return Benchmark(
         target=system.name,
         about=about,
-        settings=_settings(system.workload, rate_rps, restarts),
+        settings=_settings(used, rate_rps, restarts),
         started_at=started_at,
         starts=tuple(starts),
         figures=pooled(starts),
@@ -131,7 +135,7 @@ class _Measuring:
         self, served: Served, system: SystemUnderTest, metrics: tuple[str, ...], on_stage: Callable[[str], None]
     ) -> None:
         self._served = served
-        self._workload, self._slo = system.workload, system.slo
+        self._workload, self._slo, self._on_stage = system.workload, system.slo, on_stage
         self._loads = LoadWindows(
             running=served.running,
             generator=served.generator,
@@ -139,6 +143,7 @@ class _Measuring:
             slo=system.slo,
             metrics=metrics,
             on_stage=on_stage,
+            answer_s=served.answer_s,
         )
 
     @property
@@ -146,10 +151,20 @@ class _Measuring:
         """Of the windows that the latencies are of, as one. Raises ValueError before they are measured."""
         return join(self._loads.parts)
 
+    @property
+    def used(self) -> WorkloadSpec:
+        """As the windows were: with the times that follow from the answers."""
+        return self._loads.used
+
     def start(self, rate_rps: float | None) -> Start:
         """`rate_rps` None: half of the capacity, unless the workload says itself when requests come."""
         workload = self._workload
         closed = workload.arrival == "closed"
+        pace = self._loads.get_to_know()
+        takes_s = pace.expected_s(rate_rps, searched=bool(self._slo) and workload.shape is None and not closed)
+        self._on_stage(f"this takes about {format_seconds(takes_s)}")
+        for sentence in foreseen(pace, rate_rps):
+            self._on_stage(sentence)
         self._loads.warm_up(None if closed else rate_rps)
         throughput: Throughput | None = None
         if rate_rps is None and not closed:
@@ -185,9 +200,9 @@ class _Measuring:
             if not tried:
                 raise Untrusted(f"no rate to measure latencies at was found: {throughput.note}; give --rate")
             return throughput, min(window.offered_rps for window in broke or tried)
-        connections = self._workload.connections
-        closed, _ = self._loads.of_closed_loop().at_rate(0.0)
+        closed = self._loads.closed_throughput()
         _require_answers(closed)
+        connections = self._loads.closed_connections
         what = f"closed loop of {connections} connections; latencies are of an open loop at half of it"
         return Throughput(value=Estimate(value=closed.achieved_rps), what=what), derive(closed.achieved_rps)
 

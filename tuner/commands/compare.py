@@ -10,17 +10,18 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuner.errors import EnvironmentFailure, InputError, Mistake, TrialFailure
 from tuner.load.windows import one_rate
-from tuner.measure.budget import divide
+from tuner.measure.budget import Needs, divide, fewest
 from tuner.measure.common_rate import derive
 from tuner.measure.comparison_text import headline
 from tuner.measure.model import Window
+from tuner.measure.pace import Pace
 from tuner.measure.paired import Assessment, Comparison, Pair, Side, Terms, Visit, assess
-from tuner.measure.window import summarize
+from tuner.measure.window import Trust, summarize
 from tuner.report.data import plain
 from tuner.targets.model import Served, SystemUnderTest
 from tuner.targets.remote import Remote
@@ -49,6 +50,10 @@ OF_THE_MACHINE = ("cpu", "memory", "startup")
 """Metrics that are not known of a URL."""
 DEFAULT_METRIC = "latency_p50"
 """Where no latency is bounded: it takes least load to tell."""
+TIME_S = 60.0
+"""Load for each side where nobody says and answers are quick."""
+LONGEST_S = 900.0
+"""What slow answers take, pair after pair, where that is not needed for the fewest pairs."""
 _ATTEMPTS = 3
 """A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
 _OTHER_ARRIVALS = 1_000_003
@@ -69,8 +74,8 @@ class CompareSettings:
 
     pairs: int = 12
     """At most."""
-    time_s: float = 60.0
-    """Most load for each side, warm-ups included."""
+    time_s: float | None = None
+    """Most load for each side, warm-ups included; None: `TIME_S`, or what slow answers take."""
     metric: str | None = None
     """The one that decides; None: the latency that the SLO bounds, else `DEFAULT_METRIC`."""
     smallest: float = 0.05
@@ -91,11 +96,13 @@ def compare(
     settings: CompareSettings,
     *,
     on_stage: OnStage,
+    on_terms: Callable[[Terms], None] = lambda _: None,
     on_assessment: OnAssessment = lambda _: None,
 ) -> Comparison:
     """Measure B against A until it can be told which is better, or the load budget is spent.
 
-    `on_assessment` hears after each pair what the pairs so far tell.
+    `on_terms` hears under which load, and how much of it at most, before the first pair; `on_assessment` after each pair
+    what the pairs so far tell.
 
     Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
     not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
@@ -108,11 +115,12 @@ def compare(
     if derived:
         rate_rps, rate_from = sides.derived_rate()
     try:
-        terms = _terms(a, b, settings, metric, rate_rps, rate_from, spent_s=max(sides.load_s))
+        terms = _terms(a, b, settings, metric, rate_rps, rate_from, pace=sides.pace, spent_s=max(sides.load_s))
     except Mistake as mistake:
         if derived:
             raise EnvironmentFailure(str(mistake)) from None
         raise InputError.at("--time", mistake.message, mistake.fix) from None
+    on_terms(terms)
     return _Match(sides, terms, on_assessment).play(_unequal(a.workload, b.workload))
 
 
@@ -195,6 +203,8 @@ class _Sides:
         """Its connections and time-outs hold for both."""
         self._on_stage = on_stage
         self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
+        self.pace = Pace(workload=self._workload, slo=(*a.slo, *b.slo))
+        """By the slowest answers so far."""
         self._warm: set[Side] = set()
         """Sides behind a URL that were put under load before."""
 
@@ -225,8 +235,12 @@ class _Sides:
     def _capacity(self, side: Side) -> float:
         with self._serving(side, "to derive a rate") as (served, loads):
             self._warm_up(side, served, loads, None)
-            self._load_s[side] += self._workload.step_s
-            return loads.closed_loop()
+            before_s = loads.sent_s
+            try:
+                return loads.closed_loop()
+            finally:
+                self._load_s[side] += loads.sent_s - before_s
+                self._learn(loads.pace)
 
     def _visit(self, side: Side, number: int, terms: Terms, seeds: dict[int, int]) -> Visit:
         """`seeds`: of the pair's windows, by their number in it; the side that comes first fills it."""
@@ -250,10 +264,15 @@ class _Sides:
         try:
             with system.serve(on_stage) as served:
                 running, generator = served.running, served.generator
-                yield (
-                    served,
-                    LoadWindows(running=running, generator=generator, workload=self._workload, on_stage=on_stage),
+                loads = LoadWindows(
+                    running=running,
+                    generator=generator,
+                    workload=self._workload,
+                    slo=self.pace.slo,
+                    on_stage=on_stage,
+                    answer_s=served.answer_s,
                 )
+                yield served, loads
         except TrialFailure as failure:
             logs = "\n".join(failure.logs.splitlines()[-_LOG_LINES:])
             raise EnvironmentFailure(
@@ -267,8 +286,15 @@ class _Sides:
             return
         if served.startup_s is None:
             self._warm.add(side)
+        before_s = loads.sent_s
         loads.warm_up(rate_rps)
-        self._load_s[side] += self._workload.warm_up_s
+        self._load_s[side] += loads.sent_s - before_s
+        self._learn(loads.pace)
+
+    def _learn(self, pace: Pace) -> None:
+        """The times of the side that takes longer for an answer hold for both."""
+        if pace.answer_s > self.pace.answer_s:
+            self.pace = pace
 
     def _window(self, side: Side, loads: LoadWindows, terms: Terms, index: int, seeds: dict[int, int]) -> Window:
         """One window that can be trusted, under the arrivals that the other side met, if it came first."""
@@ -278,12 +304,19 @@ class _Sides:
                 raise Spent(self._why(side, reasons) if reasons else "")
             seed = seeds.get(index, terms.seed + index + attempt * _OTHER_ARRIVALS)
             self._load_s[side] += terms.window_s
-            window = summarize(loads.send(one_rate(self._workload, terms.rate_rps, terms.window_s, seed=seed)))
+            stage = one_rate(self._paced(terms.rate_rps), terms.rate_rps, terms.window_s, seed=seed)
+            requests = terms.window_s * (terms.rate_rps or 0.0)
+            window = summarize(loads.send(stage), Trust(short=self.pace.short(requests)))
             if not window.untrusted:
                 seeds[index] = seed
                 return window
             reasons = window.untrusted
         raise PairRefused(self._why(side, reasons))
+
+    def _paced(self, rate_rps: float | None) -> WorkloadSpec:
+        if rate_rps is None:
+            return replace(self._workload, timeout_s=self.pace.closed_timeout_s(self._workload.connections))
+        return self.pace.paced(rate_rps)
 
     def _why(self, side: Side, reasons: tuple[str, ...]) -> str:
         return f"{side} ({self.systems[side].name}): {'; '.join(reasons)}"
@@ -310,32 +343,36 @@ def _terms(
     rate_rps: float | None,
     rate_from: str,
     *,
+    pace: Pace,
     spent_s: float,
 ) -> Terms:
     """Raises Mistake where what is left of the load carries too few pairs."""
-    workload = a.workload
+    workload, warm_up_s = a.workload, pace.alone_s + pace.warm_up_s
     restarted = not (isinstance(a, Remote) and isinstance(b, Remote))
-    pairs, windows, window_s = divide(
-        settings.time_s,
-        spent_s,
-        pairs=settings.pairs,
+    needs = Needs(
         metric=metric,
         rate_rps=rate_rps,
-        warm_up_s=workload.warm_up_s,
+        warm_up_s=warm_up_s,
         restarted=restarted,
+        least_closed_s=pace.rounds_s(0.0),
     )
+    load_s = settings.time_s or TIME_S
+    if settings.time_s is None and pace.slow:
+        all_s = min(needs.load_s(settings.pairs, spent_s), LONGEST_S)
+        load_s = max(load_s, all_s, needs.load_s(fewest(settings.pairs), spent_s))
+    pairs, windows, window_s = divide(load_s, spent_s, pairs=settings.pairs, needs=needs)
     return Terms(
         metric=metric,
         smallest=settings.smallest,
         rate_rps=rate_rps,
         rate_from=rate_from,
         arrival=one_rate(workload, rate_rps, 1.0, seed=0).arrival,
-        connections=workload.connections,
+        connections=workload.connections if rate_rps is None else pace.connections(rate_rps),
         pairs=pairs,
         windows=windows,
         window_s=window_s,
-        warm_up_s=workload.warm_up_s,
-        load_s=settings.time_s,
+        warm_up_s=warm_up_s,
+        load_s=load_s,
         seed=workload.seed,
         restarted=restarted,
     )

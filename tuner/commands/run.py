@@ -20,9 +20,10 @@ from tuner.errors import InputError, StoreFailure
 from tuner.files import read_input, write
 from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
-from tuner.targets.inputs import Inputs, space_of
+from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import StudyStart
+from tuner.units import format_seconds
 from tuner.uri import masked
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     _must_have_drivers(settings)
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
+    foretold = estimate(replace(inputs, space=space))
+    notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
+    for sentence in foretold.foreseen:
+        notice(sentence)
     folder, journal = _claim(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None

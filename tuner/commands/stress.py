@@ -15,6 +15,7 @@ from tuner.errors import InputError, TrialFailure
 from tuner.load.windows import as_asked, steady
 from tuner.measure.common_rate import derive
 from tuner.measure.model import Usage
+from tuner.measure.pace import FEWEST
 from tuner.measure.runs import QUIET_S, Run, lay_out, shaped_run, soak_run
 from tuner.measure.samples import Samples
 from tuner.measure.soak import SETTLING
@@ -134,7 +135,12 @@ class _Stressing:
         self._workload, self._slo = system.workload, system.slo
         self._on_stage = on_stage
         self._loads = LoadWindows(
-            running=served.running, generator=served.generator, workload=system.workload, on_stage=on_stage
+            running=served.running,
+            generator=served.generator,
+            workload=system.workload,
+            slo=system.slo,
+            on_stage=on_stage,
+            answer_s=served.answer_s,
         )
         self.closed_rps: float | None = None
         self.runs: list[Run] = []
@@ -163,7 +169,8 @@ class _Stressing:
         through = self._closed()
         for climbed in range(CLIMBS):
             scale = through * HIGHER**climbed
-            ramp = Ramp(start=_round(FROM * scale), end=_round(TO * scale), over_s=OVER_S)
+            over_s = self._loads.pace.climb_s(OVER_S, (FROM + TO) / 2.0 * scale)
+            ramp = Ramp(start=_round(FROM * scale), end=_round(TO * scale), over_s=float(f"{over_s:.3g}"))
             self._shaped(ramp)
             found = self.runs[-1]
             broke = found.climb is not None and any(one.rate_rps is not None for one in found.climb.breaks)
@@ -175,7 +182,8 @@ class _Stressing:
     def _spike(self) -> None:
         common = self._common()
         peak = max(2.0 * self._closed(), 2.0 * common)
-        self._shaped(Spike(base=_round(common), peak=_round(peak), after_s=QUIET_S, for_s=SPIKE_S))
+        after_s, for_s = (self._loads.pace.rounds_s(usual_s) for usual_s in (QUIET_S, SPIKE_S))
+        self._shaped(Spike(base=_round(common), peak=_round(peak), after_s=after_s, for_s=for_s))
 
     def _closed(self) -> float:
         """What a closed loop gets through. Raises NoAnswers."""
@@ -191,12 +199,13 @@ class _Stressing:
     def _shaped(self, shape: Rated | Trace) -> None:
         """One window of the shape, with time before and after it where it climbs."""
         if isinstance(shape, Trace):
-            layout, workload = None, replace(self._workload, shape=shape, arrival="poisson")
+            layout, workload = None, replace(self._loads.pace.paced(None), shape=shape, arrival="poisson")
             stage = as_asked(workload, 0.0, shape.length_s, seed=self._loads.next_seed())
         else:
             layout = lay_out(shape, self._common() if shape.relative else 1.0)
             mean = Intensity(layout.profile).mean(layout.duration_s)
-            one_rate = steady(self._workload, mean, layout.duration_s, seed=self._loads.next_seed())
+            workload = self._loads.pace.paced(max(rate for _, rate in layout.profile))
+            one_rate = steady(workload, mean, layout.duration_s, seed=self._loads.next_seed())
             stage = replace(one_rate, profile=layout.profile)
         self._on_stage(f"{spelled(shape)}, {format_seconds(stage.duration_s)}")
         samples, usage, death = self._loads.watch(stage)
@@ -205,14 +214,15 @@ class _Stressing:
 
     def _soak(self, soak_s: float) -> None:
         rate_rps = self._common()
-        length_s = max(LEAST_WINDOW_S, soak_s / SOAK_WINDOWS)
+        pace = self._loads.pace
+        length_s = max(pace.climb_s(LEAST_WINDOW_S, rate_rps, FEWEST), soak_s / SOAK_WINDOWS)
         windows = max(1, int(soak_s / length_s + 1e-9))
         parts: list[Samples] = []
         usages: list[Usage] = []
         death: TrialFailure | None = None
         while death is None and len(parts) < windows:
             self._on_stage(f"soak at {format_rate(rate_rps)}, window {len(parts) + 1} of {windows}")
-            stage = steady(self._workload, rate_rps, length_s, seed=self._loads.next_seed())
+            stage = steady(pace.paced(rate_rps), rate_rps, length_s, seed=self._loads.next_seed())
             samples, usage, death = self._loads.watch(stage)
             parts.append(samples)
             usages.append(usage)

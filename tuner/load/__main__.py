@@ -32,7 +32,7 @@ from tuner.statistics.model import FloatArray
 from tuner.units import rate, seconds
 from tuner.workload.arrivals import with_arrivals
 from tuner.workload.json_path import parse_path
-from tuner.workload.model import Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
+from tuner.workload.model import PACED, Bearer, CheckSpec, PathCheck, RequestSource, TlsSpec, WorkloadSpec
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +116,8 @@ def _target(given: argparse.Namespace) -> Target:
         model=given.model,
         auth=_auth(given),
         tls=TlsSpec(ca=given.ca, server_name=given.server_name) if given.ca or given.server_name else None,
+        timeout_s=given.timeout,
+        said=frozenset(PACED),
         check=CheckSpec(statuses=given.status, paths=tuple(map(_holds, given.holds)), schema=given.schema),
     )
     urls = tuple(url.rstrip("/") for url in given.url)
@@ -149,6 +151,7 @@ def _load_window(given: argparse.Namespace) -> LoadWindow:
             requests=tuple(RequestSource(path=file) for file in files),
             connections=given.connections,
             timeout_s=given.timeout,
+            said=frozenset(PACED),
         ),
         arrival="closed" if given.closed else given.arrival,
         shape=given.shape,

@@ -142,11 +142,16 @@ def _request(workload: WorkloadSpec, speaker: Protocol, index: int, source: Requ
     if request.grpc:
         from tuner.load.grpc.call import call_of
 
-        request = replace(request, timeout_s=workload.timeout_s)
+        request = replace(request, timeout_s=_deadline_s(workload))
         call_of(request, authority="localhost", scheme="http")
     else:
         request_bytes(request, "localhost")  # a header or path unfit for the wire is a problem of the input
     return request
+
+
+def _deadline_s(workload: WorkloadSpec) -> float:
+    """What the server of a gRPC call is told; 0, none, where the time-out follows from its answers."""
+    return workload.timeout_s if "timeout_s" in workload.said else 0.0
 
 
 def _drawn(template: Template, speaker: Protocol, random: Random) -> Request:

@@ -55,6 +55,8 @@ class _Seen:
     verdict: _Verdict | None
     """None: left to the fit."""
     reason: str
+    full: bool = False
+    """It is no window: a closed loop got so much through, and more connections nothing more."""
 
 
 class CapacitySearch:
@@ -114,12 +116,18 @@ class CapacitySearch:
             self._left -= 1
         return Probe(rate_rps=rate_rps, connections=self._connections)
 
-    def observe(self, window: Window, over: Sequence[Exceeded] = ()) -> None:
+    def observe(self, window: Window, over: Sequence[Exceeded] = (), *, full: bool = False) -> None:
         """Take in a measured window, an open-loop one by its offered rate, and how many of its requests were beyond
-        each bound (`tuner.measure.crossing.exceeded`)."""
+        each bound (`tuner.measure.crossing.exceeded`).
+
+        `full`: the closed loop filled the server, more connections get nothing more through. Then no higher rate meets
+        an SLO, however well a window does that ends before its backlog is long.
+        """
         self._asked = False
         if window.offered_rps == 0.0:
             self._closed_rps = window.achieved_rps
+            if full and window.achieved_rps > 0.0:
+                self._seen.append(_most(window.achieved_rps))
             self._knee = self._fitted()
             self._closed_note = "; ".join(window.untrusted) if window.generator_limited else ""
             return
@@ -237,6 +245,9 @@ class CapacitySearch:
             return self._repeat
         passed, above = self._bracket()
         if passed is not None and above is not None:
+            below = self._below_full(above.rate_rps)
+            if above.rate_rps == self._full_rps and passed * self._step < below:
+                return below
             return self._between(passed, above.rate_rps) if above.rate_rps > passed * self._step * (1 + 1e-9) else None
         if passed is not None:
             return self._upward(passed, self._closed_rps)
@@ -265,13 +276,26 @@ class CapacitySearch:
         if above is None:
             return KNEE * closed if closed > 0.0 else None
         rate, margin = above.rate_rps, self._step**0.45
-        tried = {seen.rate_rps for seen in self._seen}
-        if rate * DEPTH <= max(tried):
+        full = self._full_rps
+        tried = {seen.rate_rps for seen in self._seen if seen.rate_rps < full}
+        if not tried and full < math.inf:
+            return self._below_full(full)
+        if rate * DEPTH <= max(tried, default=0.0):
             return None
         if len(tried) > 1:  # the line was wrong already
             return rate / 2.0 ** min(len(tried) - 1, 2)
         guess = self._crossing() or KNEE * closed or rate / 2.0
         return float(min(max(guess / margin, rate / 4.0), rate / margin**2))
+
+    @property
+    def _full_rps(self) -> float:
+        """What closed loops got through that filled the server; inf: that is not known."""
+        return min((seen.rate_rps for seen in self._seen if seen.full), default=math.inf)
+
+    def _below_full(self, full: float) -> float:
+        """The first rate to try below it, unless windows say better: servers that answer many at once keep their bounds
+        until shortly before they are full."""
+        return float(min(self._crossing() or full, full) / self._step ** (2 * 0.45))
 
     # What to say -----------------------------------------------------------------------------------------------------
 
@@ -297,6 +321,12 @@ class CapacitySearch:
         narrow = above.rate_rps <= passed * self._step * (1 + 1e-9)
         wide = "" if narrow else f" (the search ran out of steps with {format_rate(passed)} passed)"
         return f"bounded at {at}: {above.reason}{wide}"
+
+
+def _most(rate_rps: float) -> _Seen:
+    """What a closed loop that filled the server got through: there it fails, without a window."""
+    reason = f"closed loops got {format_rate(rate_rps)} through, more connections nothing more: above, a backlog grows"
+    return _Seen(rate_rps=rate_rps, requests=0, factor=None, over=(), verdict="failed", reason=reason, full=True)
 
 
 def _factor(window: Window, slo: Sequence[Constraint], over: Sequence[Exceeded]) -> float | None:

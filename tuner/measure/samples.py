@@ -97,6 +97,8 @@ class Samples:
     """Seconds the request's connection took to be made, TLS included; NaN where one was there. None: not recorded."""
     tokens: Tokens | None = None
     """None: answers were not streams."""
+    timeout_s: float | None = None
+    """After which a request was given up; None: not recorded."""
     server_timing_s: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
     """Durations the server told in ``Server-Timing`` headers, by name, a row a request; NaN where it told none."""
 
@@ -135,10 +137,14 @@ class Samples:
 
     @property
     def waits_s(self) -> FloatArray:
-        """Until the whole answer; where none came until the window's last event, for it was waited at least so long."""
+        """Until the whole answer, or until it was given up; where that is not recorded, until the window's last event,
+        for it was waited at least so long."""
         has_ended = np.isfinite(self.finished_s)
         last_s = max(self.window_s, float(self.finished_s.max(initial=0.0, where=has_ended)))
-        return np.where(has_ended, self.finished_s, last_s) - self.scheduled_s
+        waits_s: FloatArray = np.where(has_ended, self.finished_s, last_s) - self.scheduled_s
+        if self.timeout_s is None:
+            return waits_s
+        return np.where(self.censored & ~has_ended, self.timeout_s, waits_s)
 
     @property
     def lateness_s(self) -> FloatArray:

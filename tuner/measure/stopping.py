@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tuner.measure.model import Window
 from tuner.measure.samples import Samples
 from tuner.measure.slo import judge
-from tuner.measure.window import summarize
+from tuner.measure.window import Trust, summarize
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
 from tuner.statistics.quantiles import MISS
@@ -20,6 +20,7 @@ WITHIN = 0.1
 TIGHT_ERRORS = 1e-3
 """Half-width at which an error ratio is tight: one near 0 is never known to a share of itself."""
 MOST_LOOKS = 5
+_USUAL = Trust()
 LEAST_GROWTH = 1.5
 """A measurement grows by at least this factor from look to look: each costs confidence."""
 
@@ -83,7 +84,7 @@ def looks(least_s: float, most_s: float, miss: float = MISS) -> tuple[Look, ...]
     )
 
 
-def measure(run: Callable[[float], Samples], plan: Sequence[Look], goal: Goal) -> Settled:
+def measure(run: Callable[[float], Samples], plan: Sequence[Look], goal: Goal, trust: Trust = _USUAL) -> Settled:
     """Measure until the goal is reached, at the last look of `plan` at the latest.
 
     `run` sends one window of so many seconds; each adds to those before. What it raises is passed on. The window's
@@ -94,7 +95,7 @@ def measure(run: Callable[[float], Samples], plan: Sequence[Look], goal: Goal) -
     for look in plan:
         parts.append(run(look.until_s - done_s))
         done_s = look.until_s
-        window = summarize(parts[0], more=parts[1:], miss=look.miss)
+        window = summarize(parts[0], trust, more=parts[1:], miss=look.miss)
         reason = reached(window, goal)
         if reason is not None:
             break

@@ -23,6 +23,8 @@ from tuner.units import format_rate, format_ratio, format_seconds
 
 BINS = 10
 """Equal parts of a window whose backlog growth is compared."""
+FIRST = 5
+"""Answers at least that tell how long one takes without a backlog; else the first of the equal parts does."""
 LOPSIDED = 1.25
 """A replica whose share is this many times its fair share, or one part in so many of it, is worth a warning."""
 
@@ -44,15 +46,19 @@ class Trust:
     """Fewest requests in the kept part."""
     changes: bool = False
     """The load changes on purpose: nothing is cut as warm-up, and no steadiness is asked for."""
+    short: bool = False
+    """The window holds few answers after one another, of a server that was warm before: the same. Of a few dozen
+    latencies of a queue, a third of the windows look unsteady by chance."""
 
 
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:
     """What one load window taught, or one and `more` of the same stage that followed it.
 
     The warm-up is cut by MSER-5 and what follows it (`tuner.statistics.steady`), in a window whose backlog does not
-    grow. A request belongs to the kept part by its scheduled time; the achieved rate counts good answers by the time
-    they *finished* within their window's kept part, so that answers drained after the window do not make an overloaded
-    server look able.
+    grow. A request belongs to the kept part by its scheduled time, whenever it is answered: the achieved rate counts
+    the good answers to what was due in it. Where the backlog grew, and in a closed loop, that would count answers that
+    came after the load had ended, and make an overloaded server look able; there each counts by the share of its
+    service that lies in the kept part, the service of a server being what its fastest answer took, just before the end.
 
     Latency quantiles are over good answers and over requests that timed out or were never sent; the latter count as
     slower than everything (right-censored), so that a server which drops slow requests looks slow, not fast. Requests
@@ -62,15 +68,16 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
 
     The error ratio's interval is Wilson's (1927), with the sample size corrected for autocorrelation. The growth of
     the backlog is the mean over ten equal parts of the window of requests due minus requests ended, with Student's
-    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation). Several windows each
-    begin with no backlog: their growths are averaged part by part.
+    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation). What is being served is
+    no backlog: a request counts as ended as much earlier as the window's first answers took. Several windows each begin
+    with no backlog: their growths are averaged part by part.
 
     `miss` is the probability with which each interval may miss the truth.
     """
     parts = (samples, *more)
     whole = join(parts)
     waits = np.concatenate([_waits(part) for part in parts])
-    truncation = _WHOLE if trust.changes else truncate(waits)
+    truncation = _WHOLE if trust.changes or trust.short else truncate(waits)
     backlog = _backlog_growth(parts, miss)
     overloaded = backlog is not None and backlog.low is not None and backlog.low > 0.0
     from_s = 0.0 if overloaded or truncation.cut == 0 else float(whole.scheduled_s[truncation.cut])
@@ -85,7 +92,7 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     unsteady = () if overloaded else _unsteady(truncation, whole)
     return Window(
         offered_rps=whole.offered_rps,
-        achieved_rps=_achieved(parts, from_s),
+        achieved_rps=_achieved(parts, from_s, keeps_up=not overloaded),
         latency_s=latency_s,
         error_ratio=_error_ratio(~whole.good[kept], miss),
         errors=errors(whole.status[kept]),
@@ -165,16 +172,34 @@ def _latency(
     return latency_s | tokens_s, beyond_s | tokens_beyond_s
 
 
-def _achieved(parts: Sequence[Samples], from_s: float) -> float:
+def _achieved(parts: Sequence[Samples], from_s: float, *, keeps_up: bool) -> float:
     """Good answers a second over the kept part; the window of a closed loop may have ended a little late."""
-    answers, seconds = 0, 0.0
+    answers, seconds = 0.0, 0.0
     for part, start in zip(parts, starts_s(parts), strict=True):
         begin = max(0.0, from_s - start)
         if begin < part.window_s:
-            finished = part.finished_s[part.good]
-            answers += int(((finished >= begin) & (finished <= part.window_s)).sum())
+            open_loop = part.offered_rps > 0.0
+            answers += _due(part, begin) if keeps_up and open_loop else _served(part, begin)
             seconds += part.window_s - begin
     return answers / seconds if seconds > 0.0 else 0.0
+
+
+def _due(part: Samples, begin: float) -> int:
+    """Good answers to what was due from `begin` on, whenever they came."""
+    return int((part.good & (part.scheduled_s >= begin)).sum())
+
+
+def _served(part: Samples, begin: float) -> float:
+    """Good answers of a server that always had something to do, from `begin` to the window's end: of each the share of
+    its service that lies there. Counting whole answers would err by all that a server has in hand at either end."""
+    finished = part.finished_s[part.good]
+    if not len(finished):
+        return 0.0
+    service = float(part.latency_s[part.good].min())
+    if service <= 0.0:
+        return float(((finished >= begin) & (finished <= part.window_s)).sum())
+    within = np.minimum(finished, part.window_s) - np.maximum(finished - service, begin)
+    return float(np.clip(within / service, 0.0, 1.0).sum())
 
 
 def _backlog_growth(parts: Sequence[Samples], miss: float) -> Estimate | None:
@@ -191,9 +216,17 @@ def _backlog_growth(parts: Sequence[Samples], miss: float) -> Estimate | None:
 
 def _growth(part: Samples) -> IntArray:
     edges = np.linspace(0.0, part.window_s, BINS + 1)
-    ended = part.finished_s[~part.censored & np.isfinite(part.finished_s)]
-    growth: IntArray = np.histogram(part.scheduled_s, edges)[0] - np.histogram(ended, edges)[0]
+    ended = ~part.censored & np.isfinite(part.finished_s)
+    spent = part.latency_s[ended]
+    began = part.finished_s[ended] - np.minimum(spent, _unloaded_s(part))
+    growth: IntArray = np.histogram(part.scheduled_s, edges)[0] - np.histogram(began, edges)[0]
     return growth
+
+
+def _unloaded_s(part: Samples) -> float:
+    """What an answer took before a backlog could build up: the median of the first good ones; 0 where there is none."""
+    good = part.latency_s[part.good]
+    return float(np.median(good[: max(FIRST, len(good) // BINS)])) if len(good) else 0.0
 
 
 def _lateness(samples: Samples, kept: BoolArray) -> FloatArray:

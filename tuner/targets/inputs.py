@@ -11,6 +11,7 @@ from tuner.backends.model import Backend, ChecksRendered, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
+from tuner.measure.pace import Pace, foreseen
 from tuner.space.metrics import STREAM_METRICS
 from tuner.space.model import Configuration, SearchSpace
 from tuner.trials.folder import StudyFolder
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from tuner.trials.model import StudyStart
     from tuner.trials.traffic import Traffic
 
-_CAPACITY_WINDOWS = 6
-"""Windows the capacity search usually takes."""
 _SERVER_S = 4.0
 """Start and end of a server, a usual figure; known better after the baseline."""
 
@@ -50,6 +49,8 @@ class StudyEstimate:
     seconds_a_trial: float
     seconds: float
     """The whole study, confirmation included."""
+    foreseen: tuple[str, ...]
+    """What the rate and the duration will not tell, in sentences."""
     baseline_infeasible: str | None
 
 
@@ -209,13 +210,16 @@ def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration:
     return Rendering(what=what, configuration=configuration, rendered=rendered, pods=pods_of(space, rendered))
 
 
-def estimate(inputs: Inputs) -> StudyEstimate:
-    """Size and duration, from the search space alone; nothing is started."""
+def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
+    """Size and duration, from the search space alone; nothing is started. `answer_s`: what an answer takes, where that
+    is known; 0: it is taken to be quick."""
     from tuner.space.size import size
 
-    workload, budget = inputs.space.workload, inputs.space.budget
+    budget = inputs.space.budget
     counted = size(inputs.space)
-    a_trial = workload.warm_up_s + workload.duration_s + _CAPACITY_WINDOWS * workload.step_s + _SERVER_S
+    pace = pace_of(inputs.space, answer_s)
+    rate_rps = inputs.space.workload.rate_rps
+    a_trial = pace.expected_s(rate_rps, searched=True) + _SERVER_S
     bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
     trials = min(bounds, default=None)
     search_s = [bound for bound in (budget.time_s, trials * a_trial if trials else None) if bound is not None]
@@ -226,7 +230,14 @@ def estimate(inputs: Inputs) -> StudyEstimate:
         seconds_a_trial=a_trial,
         seconds=min(search_s, default=0.0) + 2 * budget.confirm * a_trial,
         baseline_infeasible=inputs.backend.infeasible(inputs.pods),
+        foreseen=tuple(foreseen(pace, rate_rps)),
     )
+
+
+def pace_of(space: SearchSpace, answer_s: float = 0.0) -> Pace:
+    """The times of a trial's windows, where an answer takes so long."""
+    tight = tuple(one.metric for one in space.objectives if one.metric.startswith("latency_"))
+    return Pace(workload=space.workload, slo=space.slo, tight=tight, answer_s=answer_s)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

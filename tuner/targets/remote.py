@@ -80,7 +80,7 @@ class Remote:
         deadline = self._clock.now() + _ANSWERS_WITHIN_S
         while True:
             try:
-                generator.ask(self._base, self._traffic.requests[0], self.workload.timeout_s)
+                generator.ask(self._base, self._traffic.requests[0], self._traffic.patience_s)
                 return
             except Unanswered as unanswered:
                 if unanswered.final or self._clock.now() > deadline:

@@ -13,7 +13,7 @@ from tuner.load.protocols import NAMES
 from tuner.nearest import nearest
 from tuner.targets.model import TargetOptions
 from tuner.workload.arrivals import with_arrivals
-from tuner.workload.model import RequestSource, WorkloadSpec
+from tuner.workload.model import PACED, RequestSource, WorkloadSpec
 
 NOTHING = Path(os.devnull)
 """Read as the body of a request without one."""
@@ -35,6 +35,8 @@ def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadS
         given["headers"] = {**usual.headers, **options.headers}
     if options.token is not None:
         given["auth"] = options.token
+    said = {name for name in PACED if getattr(options, name) is not None}
+    given["said"] = usual.said | said
     workload = replace(usual, **{name: value for name, value in given.items() if value is not None})
     problems = list(_lacking(workload))
     try:

@@ -19,6 +19,7 @@ from tuner.manifests.pods import pods as pods_of
 from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Measurement, Usage, Window
+from tuner.measure.pace import Pace
 from tuner.measure.slo import judge, judge_measurement, unjudged
 from tuner.printable import last_bytes, printable
 from tuner.space.model import SearchSpace
@@ -32,6 +33,7 @@ from tuner.trials.quiet import Quiet
 from tuner.trials.resources import requested
 from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
 from tuner.trials.traffic import Traffic
+from tuner.units import format_seconds
 
 _OTHERS_DOING = frozenset({"NodeLost", "Removed"})
 """Kinds of failure that say nothing about the configuration."""
@@ -144,11 +146,22 @@ class TrialRunner:
                 slo=self.space.slo,
                 quiet=self.quiet,
                 on_stage=on_stage,
+                answer_s=served.answer_s,
                 tight=tuple(one.metric for one in self.space.objectives if one.metric.startswith("latency_")),
             )
+            self._foretell(loads.get_to_know(), on_stage)
             loads.warm_up(self.rate_rps)
             watch.stop()
             return self._measure(deployment.pods, served, loads, watch)
+
+    def _foretell(self, pace: Pace, on_stage: Callable[[str], None]) -> None:
+        """How long all takes where answers are slow, as soon as that is known."""
+        if not pace.slow:
+            return
+        trial_s, budget = pace.expected_s(self.rate_rps, searched=True), self.space.budget
+        study_s = (budget.trials or 0) * trial_s + 2 * budget.confirm * trial_s
+        whole = f", and the study up to {format_seconds(study_s)}" if budget.trials and budget.time_s is None else ""
+        on_stage(f"a trial takes about {format_seconds(trial_s)}{whole}")
 
     def _measure(self, pods: PodSet, served: Served, loads: LoadWindows, watch: _Stopwatch) -> Outcome:
         slo = self.space.slo

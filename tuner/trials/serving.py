@@ -5,13 +5,14 @@ Every server is brought up here: a trial's, those of `tune bench`, `stress` and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import TrialFailure
-from tuner.load.model import Generator, Target
+from tuner.load.model import Answer, Exchange, Generator, Request, Target
 from tuner.trials.clock import Clock, RealClock
 from tuner.trials.patience import Patience
 from tuner.trials.traffic import Traffic
@@ -31,6 +32,8 @@ class Served:
     generator: Generator
     startup_s: float | None
     """None: nothing was started, somebody else's server is spoken to."""
+    answer_s: float = 0.0
+    """What the slowest of its first answers took."""
 
 
 @contextmanager
@@ -78,7 +81,8 @@ def serving(
     to = traffic.target(running.endpoint.urls, cpus)
     with generator(to) as sender:  # its process starts while the server does, so that its start-up costs no time
         on_stage("wait until ready")
-        patience = Patience(running, traffic, sender.ask, on_stage=on_stage, clock=clock)
+        timed = _Timed(sender.ask)
+        patience = Patience(running, traffic, timed, on_stage=on_stage, clock=clock)
         startup_s = running.wait_ready(traffic.workload.ready_timeout_s)
         on_stage("verify")
         _verify_configuration(running)
@@ -88,7 +92,26 @@ def serving(
             if failure.kind == "NoAnswer":
                 patience.raise_if_dying()
             raise
-        yield Served(running=running, generator=sender, startup_s=startup_s + patience.waited_s)
+        yield Served(
+            running=running,
+            generator=sender,
+            startup_s=startup_s + patience.waited_s,
+            answer_s=timed.longest_s,
+        )
+
+
+class _Timed:
+    """An `Exchange` that remembers what its slowest answer took."""
+
+    def __init__(self, ask: Exchange) -> None:
+        self._ask = ask
+        self.longest_s = 0.0
+
+    def __call__(self, url: str, request: Request, timeout_s: float) -> Answer:
+        began = time.monotonic()
+        answer = self._ask(url, request, timeout_s)
+        self.longest_s = max(self.longest_s, time.monotonic() - began)
+        return answer
 
 
 def _verify_configuration(running: Running) -> None:

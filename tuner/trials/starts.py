@@ -10,6 +10,7 @@ from tuner.breakdown.waterfall import Waterfall
 from tuner.measure.distribution import Slice
 from tuner.measure.model import Usage, Window
 from tuner.measure.noise import noise_floors, pool
+from tuner.measure.pace import told
 from tuner.measure.slo import MOST_ERRORS, judge
 from tuner.space.metrics import LATENCY_PERCENTILES, METRICS
 from tuner.space.model import Constraint
@@ -98,9 +99,13 @@ def doubts(window: Window) -> Iterator[str]:
     """Quantiles that have no figure and why, and errors."""
     for metric, least_s in window.beyond_s.items():
         yield f"{metric} lies among requests never answered in time: it is more than {format_seconds(least_s)}"
-    missing = [name for name, _ in LATENCY_PERCENTILES if name not in window.latency_s and name not in window.beyond_s]
+    known = {**window.latency_s, **window.beyond_s}
+    missing = [(name, told(level)) for name, level in LATENCY_PERCENTILES if name not in known]
     if missing:
-        yield f"{', '.join(missing)} cannot be told from so few requests: measure longer, or at a higher rate"
+        names, takes = ", ".join(name for name, _ in missing), missing[0][1]
+        at = f", {format_seconds(takes / window.offered_rps)} at this rate" if window.offered_rps else ""
+        few = f"{names} cannot be told from so few requests: measure longer, or at a higher rate"
+        yield f"{few} ({missing[0][0]} takes {takes}{at})"
     if (window.error_ratio.low or 0.0) > MOST_ERRORS.bound:
         yield f"{format_ratio(window.error_ratio.value)} of the requests failed: latencies are of the others"
 

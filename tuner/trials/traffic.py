@@ -16,6 +16,7 @@ from tuner.load.model import Exchange, Protocol, Request, Target
 from tuner.load.protocols.json_body import shown
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests
+from tuner.measure.pace import PATIENCE_S
 from tuner.workload.model import WorkloadSpec
 
 
@@ -78,6 +79,12 @@ class Traffic:
             expected=ExpectedAnswers(answers),
         )
 
+    @property
+    def patience_s(self) -> float:
+        """How long an answer is waited for before it is known what one takes."""
+        said = "timeout_s" in self.workload.said
+        return self.workload.timeout_s if said else max(self.workload.timeout_s, PATIENCE_S)
+
     def target(self, urls: tuple[str, ...], cpus: tuple[int, ...] = ()) -> Target:
         """Whom a generator on these CPUs sends it to. Raises GeneratorFailure."""
         return target(urls, self.workload, self.requests, cpus)
@@ -88,7 +95,5 @@ class Traffic:
         Raises TrialFailure (`WrongAnswer`) when one is not answered correctly, or not as it was first answered.
         """
         for url in urls:
-            answers = [
-                smoke(url, request, self.protocol, self.workload.timeout_s, exchange) for request in self.requests
-            ]
+            answers = [smoke(url, request, self.protocol, self.patience_s, exchange) for request in self.requests]
             self.expected.compare(url, answers)

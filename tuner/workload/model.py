@@ -118,3 +118,10 @@ class WorkloadSpec:
     """Length of each window of the capacity search."""
     ready_timeout_s: float = 60.0
     seed: int = 0
+    said: frozenset[str] = frozenset()
+    """Which of `timeout_s`, `warm_up_s`, `duration_s`, `step_s` and `connections` the user named. The others are those of
+    a server that answers at once, and follow from its first answers where they are slow (`tuner.measure.pace`)."""
+
+
+PACED = ("timeout_s", "warm_up_s", "duration_s", "step_s", "connections")
+"""Fields of a workload that follow from a server's answers unless they were said."""

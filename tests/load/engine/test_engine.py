@@ -118,6 +118,8 @@ def test_more_than_the_connections_carry_waits_in_order_and_is_not_sent_when_its
 def test_a_request_times_out_from_the_instant_it_was_due() -> None:
     samples = one_window(Server(delay_s=30), target, constant(rate=100, duration=0.2, connections=64, timeout=0.1))
     assert statuses(samples) == {Status.TIMED_OUT: 20}
+    assert samples.timeout_s == 0.1
+    assert samples.waits_s == pytest.approx(0.1)
     assert np.isnan(samples.finished_s).all()
     assert np.isfinite(samples.sent_s).all()
 

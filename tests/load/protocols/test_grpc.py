@@ -283,7 +283,14 @@ def test_a_server_that_tells_nonsense(told: bytes) -> None:
 
 
 def workload(tmp_path: Path, body: str = '{"text": "a"}', **changed: Any) -> WorkloadSpec:
-    given = {"protocol": "grpc", "method": "test.Echo/Say", "proto": str(PROTO), "timeout_s": 0.5, **changed}
+    given = {
+        "protocol": "grpc",
+        "method": "test.Echo/Say",
+        "proto": str(PROTO),
+        "timeout_s": 0.5,
+        "said": {"timeout_s"},
+        **changed,
+    }
     return workload_of(tmp_path, body.encode(), **given)
 
 

@@ -101,6 +101,7 @@ class Engine:
             connections=loop.most_connections,
             connects=loop.connects,
             resent=loop.resent,
+            timeout_s=window.timeout_s,
             use=use,
         )
 

@@ -101,6 +101,7 @@ class Columns:
         connections: int,
         connects: int,
         resent: int,
+        timeout_s: float,
         use: Use,
     ) -> Samples:
         """The rows taken, with times relative to `start`."""
@@ -126,6 +127,7 @@ class Columns:
             generator_cpu_s=use.cpu_s,
             generator_elapsed_s=use.elapsed_s,
             generator_starved_s=use.starved_s,
+            timeout_s=timeout_s,
             noticed_s=None if self.noticed is None else times(self.noticed),
             connect_s=np.frombuffer(self.connect, dtype=np.float64)[:rows].copy(),
             tokens=self._tokens(start),

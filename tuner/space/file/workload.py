@@ -11,7 +11,7 @@ from tuner.space.document import Mapping
 from tuner.space.file.models import WorkloadKeys, given
 from tuner.workload.arrivals import arriving, contradictions
 from tuner.workload.length import Length
-from tuner.workload.model import GRPC_PROTOCOLS, Bearer, ProtocolName, WorkloadSpec
+from tuner.workload.model import GRPC_PROTOCOLS, PACED, Bearer, ProtocolName, WorkloadSpec
 from tuner.workload.shapes import Gaps, Rated, Trace
 from tuner.workload.trace import read_trace
 
@@ -57,6 +57,7 @@ def workload(keys: WorkloadKeys, section: Mapping, problems: list[Problem]) -> W
         where = cast("Any", section)["auth"]["bearer"].keys_at[next(iter(bearer))]
         fields["auth"] = Bearer(**bearer, where=where)
     fields["requests"] = tuple(keys.requests)
+    fields["said"] = frozenset(PACED) & fields.keys() | ({"duration_s"} if keys.length is not None else set())
     spec = WorkloadSpec(**fields)
     gaps = Gaps(arrival=keys.arrival or "poisson", cv=keys.cv or 1.0, think_s=keys.think_s or 0.0)
     shape = _shape(keys, section, problems)
