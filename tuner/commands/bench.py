@@ -169,7 +169,7 @@ class _Measuring:
             waterfall=waterfall(samples, self._loads.counted, model=workload.model),
             percentiles=percentiles(samples, window.warm_up_s),
             over_time=slices(samples),
-            warnings=(*caveats(window, usage), *doubts(window), *enforced),
+            warnings=(*caveats(window, usage), *doubts(window), *enforced, *self._served.notes),
             load_from=running.endpoint.load_from,
         )
 

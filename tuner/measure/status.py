@@ -38,6 +38,8 @@ _CODES: Final = (
 _WORDS: Final[Mapping[int, str]] = {
     Status.MALFORMED: "malformed answer",
     Status.UNTRUSTED: "certificate not trusted",
+    Status.UNLIKE: "answer unlike the first one",
+    Status.NOT_A_NUMBER: "NaN in the answer",
 }
 """Where the name itself does not say it."""
 

@@ -54,6 +54,8 @@ class Remote:
 
         running = _Elsewhere(self._base)
         with serving(running, self._traffic, answered, cpus=self._cpus(), on_stage=lambda _: None) as served:
+            for note in served.notes:
+                on_stage(note)
             yield replace(served, startup_s=None)
 
     def describe(self) -> Mapping[str, str]:

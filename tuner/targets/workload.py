@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem
+from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.load.protocols import NAMES
 from tuner.nearest import nearest
 from tuner.targets.model import TargetOptions
 from tuner.workload.arrivals import with_arrivals
+from tuner.workload.json_path import parse_path
 from tuner.workload.model import RequestSource, WorkloadSpec
 
 NOTHING = Path(os.devnull)
@@ -35,6 +36,8 @@ def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadS
         given["headers"] = {**usual.headers, **options.headers}
     if options.token is not None:
         given["auth"] = options.token
+    if options.ignore:
+        given["check"] = replace(usual.check, ignore=(*usual.check.ignore, *options.ignore))
     workload = replace(usual, **{name: value for name, value in given.items() if value is not None})
     problems = list(_lacking(workload))
     try:
@@ -52,7 +55,12 @@ def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadS
 
 
 def _lacking(workload: WorkloadSpec) -> Iterator[Problem]:
-    """What the workload's protocol cannot do without."""
+    """What the workload's protocol cannot do without, and paths that are none."""
+    for path in workload.check.ignore:
+        try:
+            parse_path(path)
+        except Mistake as mistake:
+            yield mistake.at(Where(file="--ignore"))
     if workload.protocol not in NAMES:
         fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
         yield Problem.at("--protocol", f"no protocol is called {workload.protocol!r}", fix)

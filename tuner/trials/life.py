@@ -189,7 +189,7 @@ class TrialRunner:
         prices, running = self.space.prices, served.running
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
-        warnings = [*caveats(at_rate, usage), *asked.warnings]
+        warnings = [*caveats(at_rate, usage), *asked.warnings, *served.notes]
         measurement = Measurement(
             at_rate=at_rate,
             curve=curve,

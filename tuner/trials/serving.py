@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import TrialFailure
-from tuner.load.model import Generator, Target
+from tuner.load.model import Generator, HoldsAnswers, Target
 from tuner.trials.traffic import Traffic
 
 LOG_LINES = 200
@@ -29,6 +29,8 @@ class Served:
     generator: Generator
     startup_s: float | None
     """None: nothing was started, somebody else's server is spoken to."""
+    notes: tuple[str, ...] = ()
+    """What is not compared of its answers, in words, where they are the first that others are held against."""
 
 
 @contextmanager
@@ -69,8 +71,12 @@ def serving(
         startup_s = running.wait_ready(traffic.workload.ready_timeout_s)
         on_stage("verify")
         _verify_configuration(running)
-        traffic.verify(to.urls, sender.ask)
-        yield Served(running=running, generator=sender, startup_s=startup_s)
+        notes = traffic.verify(to.urls, sender.ask)
+        for note in notes:
+            on_stage(note)
+        if isinstance(sender, HoldsAnswers):
+            sender.hold(traffic.expected.reference)
+        yield Served(running=running, generator=sender, startup_s=startup_s, notes=notes)
 
 
 def _verify_configuration(running: Running) -> None:
