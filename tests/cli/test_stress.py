@@ -22,7 +22,7 @@ def test_a_search_space_as_json_and_as_a_page(tune: Tune, tmp_path: Path) -> Non
     (run,) = told["runs"]
     assert run["load"] == "ramp:100/s..200/s,over=0.4s"
     assert run["verdicts"]
-    assert told["state"] == {0: "fine", 1: "bad", 3: "open"}[done.status]
+    assert told["state"] == {0: "fine", 1: "bad", 3: "undecided"}[done.status]
     assert run["load"] in (tmp_path / "a.html").read_text()
     assert "tune stress" in told["command"]
 

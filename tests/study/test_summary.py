@@ -108,7 +108,7 @@ def test_before_a_choice_was_made_the_summary_says_what_it_would_be() -> None:
     summary = summarize(contents(study_of_five()[:1]))
     assert summary.choice is not None
     assert summary.choice.candidate.trial == 0
-    assert {comparison.verdict for comparison in summary.comparisons} == {"unknown"}
+    assert {comparison.verdict for comparison in summary.comparisons} == {"undecided"}
     assert summary.noise_floor == {}
     assert summary.rate_rps is None
     assert summary.ended_because == "it has not ended"

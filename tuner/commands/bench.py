@@ -63,7 +63,7 @@ class Benchmark:
         states = {bound.state for bound in self.slo}
         if "broken" in states:
             return False
-        return None if self.refused or "unknown" in states else True
+        return None if self.refused or "undecided" in states else True
 
 
 def benchmark(

@@ -98,7 +98,7 @@ def compare(
     `on_assessment` hears after each pair what the pairs so far tell.
 
     Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
-    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
+    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it is undecided.
     """
     metric = settings.metric or _bounded(a, b) or DEFAULT_METRIC
     _check(a, b, metric, settings)
@@ -151,10 +151,10 @@ class _Match:
                 break
             assessment = self._assess()
             self._on_assessment(assessment)
-            if assessment.verdict != "cannot tell":
+            if assessment.verdict != "undecided":
                 ended = f"decided after {len(self._pairs)} pairs"
                 break
-        if assessment.verdict == "cannot tell":
+        if assessment.verdict == "undecided":
             assessment = self._assess(last=not self._distrusted)
         return Comparison(
             a=self._sides.systems["A"].name,

@@ -75,7 +75,7 @@ class Stress:
     def state(self) -> State:
         """Bad where one verdict is, open where one is open and none bad."""
         states = {verdict.state for verdict in self.verdicts}
-        return "bad" if "bad" in states else "open" if "open" in states else "fine"
+        return "bad" if "bad" in states else "undecided" if "undecided" in states else "fine"
 
 
 def stress(system: SystemUnderTest, plan: Plan, *, on_stage: Callable[[str], None]) -> Stress:
