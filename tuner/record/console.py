@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.front.model import Candidate
-from tuner.record.rows import undominated
+from tuner.record.rows import FrontSoFar
 from tuner.record.wording import (
     comparison_lines,
     constraint_text,
@@ -201,6 +201,12 @@ class _Progress:
         self._began = now()
         self.trials: list[Trial] = []
         self.current: Proposal | None = None
+        self._front = FrontSoFar()
+        self._base: float | None = None
+        self._firsts: list[float] = []
+        """Of the feasible trials, the first objective's values; the baseline's beside."""
+        self._has_least = False
+        """One of them is a lower bound."""
 
     def started(self, start: StudyStart) -> None:
         self._budget, self.objectives, self.slo = start.budget, start.objectives, start.slo
@@ -212,9 +218,15 @@ class _Progress:
     def finished(self, trial: Trial) -> None:
         self.trials.append(trial)
         self.current = None
+        self._front.add((trial,), self.objectives)
+        if self.objectives and trial.feasible and (value := _value(trial, self.objectives[0].metric)) is not None:
+            if trial.purpose == "baseline" and self._base is None:
+                self._base = value
+            self._firsts.append(value)
+            self._has_least |= _is_least(trial, self.objectives[0].metric)
 
     def front(self) -> set[int]:
-        return undominated(self.trials, self.objectives)
+        return self._front.numbers
 
     def _searched(self) -> int:
         """Trials that count against the budget: confirmations come on top."""
@@ -256,18 +268,11 @@ class _Progress:
         if not self.objectives:
             return None
         objective = self.objectives[0]
-        baseline = next((t for t in self.trials if t.purpose == "baseline" and t.feasible), None)
-        values = {t.number: _value(t, objective.metric) for t in self.trials if t.feasible}
-        known = {number: value for number, value in values.items() if value is not None}
-        base = known.get(baseline.number) if baseline else None
-        if len(known) < 2 or not base or baseline is None:
+        if len(self._firsts) < 2 or not self._base:
             return None
-        best = (max if objective.direction == "maximize" else min)(known, key=lambda number: known[number])
-        least_ones = [
-            _is_least(trial, objective.metric) for trial in self.trials if trial.number in (best, baseline.number)
-        ]
-        ratio = "about " * any(least_ones) + ratio_text(known[best] / base)
-        return f"best {objective.metric} {ratio} baseline"
+        best = max(self._firsts) if objective.direction == "maximize" else min(self._firsts)
+        about = "about " if self._has_least else ""
+        return f"best {objective.metric} {about}{ratio_text(best / self._base)} baseline"
 
     def result(self, trial: Trial) -> str:
         """A finished trial on one line."""

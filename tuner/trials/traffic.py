@@ -63,7 +63,7 @@ class ExpectedAnswers:
         self._reference = Reference(answers=tuple(each[0] for each in answers), left_out=left_out, ignore=self._ignore)
         if self._path is not None:
             kept = {"answers": self._reference.answers, "left_out": left_out}
-            write(self._path, json.dumps(kept).encode())
+            write(self._path, json.dumps(kept).encode(), private=True)
         return tuple(_notes(self._reference))
 
     def compare(self, url: str, answers: Sequence[object]) -> None:
