@@ -34,7 +34,7 @@ from tuner.uri import masked
 from tuner.workload.arrivals import described
 from tuner.workload.model import WorkloadSpec
 
-SCHEMA = 1
+SCHEMA = 2
 _USUAL_METRICS = "/metrics"
 
 

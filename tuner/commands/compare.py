@@ -29,7 +29,7 @@ from tuner.trials.load_windows import LoadWindows
 from tuner.units import format_rate, format_ratio, format_seconds
 from tuner.workload.model import WorkloadSpec
 
-SCHEMA = 1
+SCHEMA = 2
 OnStage = Callable[[str], None]
 OnAssessment = Callable[[Assessment], None]
 
@@ -166,7 +166,7 @@ class _Match:
             ended_because=ended,
             refused=tuple(self._refused),
             given_up=self._distrusted,
-            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
+            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms), *self._sides.notes])),
         )
 
     @property
@@ -194,6 +194,8 @@ class _Sides:
         self._workload = a.workload
         """Its connections and time-outs hold for both."""
         self._on_stage = on_stage
+        self.notes: list[str] = []
+        """What is not compared of the answers of a side."""
         self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
         self._warm: set[Side] = set()
         """Sides behind a URL that were put under load before."""
@@ -250,6 +252,7 @@ class _Sides:
         try:
             with system.serve(on_stage) as served:
                 running, generator = served.running, served.generator
+                self.notes += [f"{side}: {note}" for note in served.notes]
                 yield (
                     served,
                     LoadWindows(running=running, generator=generator, workload=self._workload, on_stage=on_stage),

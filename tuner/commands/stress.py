@@ -30,7 +30,7 @@ from tuner.workload.intensity import Intensity
 from tuner.workload.model import WorkloadSpec
 from tuner.workload.shapes import Ramp, Rated, Spike, Steps, Trace, spelled
 
-SCHEMA = 1
+SCHEMA = 2
 FROM, TO = 0.25, 1.5
 """Where a ramp begins and ends, as shares of what a closed loop gets through."""
 OVER_S = 30.0
@@ -139,7 +139,7 @@ class _Stressing:
         self.closed_rps: float | None = None
         self.runs: list[Run] = []
         self.died: str | None = None
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(served.notes)
 
     def go(self, plan: Plan) -> None:
         """All of the plan, or until the server dies."""
