@@ -145,6 +145,11 @@ def format_metric(unit: str, value: float, currency: str = "USD") -> str:
     return _FORMATS[unit](value)
 
 
+def least(text: str, *, is_least: bool = True) -> str:
+    """``>= 120/s`` of what is known to be at least so much."""
+    return f">= {text}" if is_least else text
+
+
 def format_interval(unit: str, low: float | None, high: float | None) -> str:
     """``9.9 ms to 13.2 ms``, ``9.9 ms or more``; empty where neither end is known, or both read the same."""
     least, most = (None if end is None else format_metric(unit, end) for end in (low, high))

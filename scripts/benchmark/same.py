@@ -81,7 +81,7 @@ def outcome(a: Path, b: Path, settings: Settings, seed: int) -> Outcome:
         found = compare(*sides, settings, on_stage=lambda _: None)
     except EnvironmentFailure as failure:
         wall_s = time.monotonic() - began
-        return Outcome("cannot tell", str(failure), pairs=0, load_s=0.0, wall_s=wall_s, restarts_differ=None)
+        return Outcome("undecided", str(failure), pairs=0, load_s=0.0, wall_s=wall_s, restarts_differ=None)
     effect = found.assessment.effect(found.terms.metric)
     return Outcome(
         verdict=found.assessment.verdict,

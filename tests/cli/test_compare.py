@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.tune import TOY, Tune
 
-STATUS = {"better": 0, "no difference": 0, "worse": 1, "cannot tell": 3}
+STATUS = {"better": 0, "no difference": 0, "worse": 1, "undecided": 3}
 
 
 @pytest.fixture

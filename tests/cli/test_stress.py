@@ -18,11 +18,11 @@ def test_a_search_space_as_json_and_as_a_page(tune: Tune, tmp_path: Path) -> Non
     done = tune("stress", TOY, *SHORT, "--json", "--html", "a.html")
     assert done.status in (0, 1, 3), done.err  # the verdicts are of this machine, which may be busy
     told = json.loads(done.out)
-    assert (told["kind"], told["target"], told["schema"]) == ("stress", str(TOY), 1)
+    assert (told["kind"], told["target"], told["schema"]) == ("stress", str(TOY), 2)
     (run,) = told["runs"]
     assert run["load"] == "ramp:100/s..200/s,over=0.4s"
     assert run["verdicts"]
-    assert told["state"] == {0: "fine", 1: "bad", 3: "open"}[done.status]
+    assert told["state"] == {0: "fine", 1: "bad", 3: "undecided"}[done.status]
     assert run["load"] in (tmp_path / "a.html").read_text()
     assert "tune stress" in told["command"]
 

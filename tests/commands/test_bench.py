@@ -91,7 +91,7 @@ def test_errors_break_an_slo_that_says_nothing_of_them() -> None:
 def test_a_bound_on_what_was_not_measured_is_neither_met_nor_broken() -> None:
     memory = Constraint(metric="memory", bound=1e9)
     result = run(SimulatedSystem(SimulatedGenerator(FAST), slo=(memory,), usage=Usage()))
-    assert [bound.state for bound in result.slo] == ["unknown"]
+    assert [bound.state for bound in result.slo] == ["undecided"]
     assert result.met is None
     assert "memory" not in result.figures
 

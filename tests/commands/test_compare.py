@@ -115,12 +115,12 @@ def test_both_sides_meet_the_same_terms_in_turn() -> None:
 def test_the_load_stays_within_its_budget() -> None:
     a, b = two(0.0015, 0.0015, starts_differ=0.2)
     found = run(a, b, time_s=20.0, pairs=8)
-    assert found.assessment.verdict == "cannot tell"
+    assert found.assessment.verdict == "undecided"
     assert len(found.pairs) <= 8
     loaded = sum(stage.duration_s for start in a.stages for stage in start)
     assert found.load_s[0] == pytest.approx(loaded)
     assert found.load_s[0] <= 20.0 + 1e-6
-    assert headline(found).startswith("cannot tell: B is ")
+    assert headline(found).startswith("undecided: B is ")
     assert "starts of one side differ by" in headline(found)
 
 
@@ -224,11 +224,11 @@ def test_windows_that_can_never_be_trusted_are_refused_with_the_reason() -> None
     a, b = two(0.0025, 0.0025)
     b.spoil = busy
     found = run(a, b)
-    assert found.assessment.verdict == "cannot tell"
+    assert found.assessment.verdict == "undecided"
     assert found.pairs == ()
     assert len(found.refused) == 3
     assert headline(found).startswith(
-        "cannot tell: 3 of 3 pairs could not be trusted: B (b.yaml): the load generator was"
+        "undecided: 3 of 3 pairs could not be trusted: B (b.yaml): the load generator was"
     )
 
 

@@ -189,6 +189,7 @@ def test_too_few_connections_do_not_hide_capacity() -> None:
         search.observe(replace(seen, achieved_rps=400.0) if probe.rate_rps is None else seen)
     estimate, _ = bounded(search)
     assert estimate.value > 700
+    assert not estimate.is_least
 
 
 def test_even_the_lowest_rate_failed() -> None:
@@ -218,7 +219,7 @@ def test_the_generators_limit_is_never_the_servers() -> None:
     drive(search, late(600.0))
     estimate, note = bounded(search)
     assert 500 < estimate.value <= 600
-    assert estimate.high is None
+    assert (estimate.high, estimate.is_least) == (None, True)
     assert note.startswith("the load generator's limit was reached before the server's, at ")
     assert note.endswith("the load generator was late")
 

@@ -61,14 +61,14 @@ def test_headlines(ratios: list[float], expected: str) -> None:
 
 def test_what_cannot_be_told_says_what_it_would_take() -> None:
     text = headline(comparison(pairs([1.0, 1.3, 0.9, 1.1]), last=True))
-    assert text.startswith("cannot tell: B is 6.5 % slower than A at p50 (")
+    assert text.startswith("undecided: B is 6.5 % slower than A at p50 (")
     assert "starts of one side differ by" in text
     assert "give more --pairs and --time, or a larger --smallest" in text
 
 
 def test_too_few_pairs() -> None:
     text = headline(comparison(pairs([1.0, 1.0]), last=True))
-    assert text.startswith("cannot tell: only 2 pairs of restarts measured latency_p50 on both sides")
+    assert text.startswith("undecided: only 2 pairs of restarts measured latency_p50 on both sides")
 
 
 def test_nothing_measured() -> None:
@@ -77,7 +77,7 @@ def test_nothing_measured() -> None:
 
 def test_refused_windows() -> None:
     text = headline(comparison([], refused=("A: the generator was late", "B: the generator was late")))
-    assert text == "cannot tell: 2 of 2 pairs could not be trusted: B: the generator was late"
+    assert text == "undecided: 2 of 2 pairs could not be trusted: B: the generator was late"
 
 
 def test_errors_that_decide() -> None:

@@ -52,10 +52,10 @@ def test_the_noise_floor_is_the_largest_ratio_within_one_configuration() -> None
         ([100.0, 105.0], [150.0, 155.0], "minimize", 1.2, "worse"),
         ([100.0, 105.0], [110.0, 115.0], "maximize", 1.2, "no difference"),
         ([100.0, 180.0], [150.0, 250.0], "maximize", 1.2, "no difference"),
-        ([100.0], [150.0], "maximize", None, "unknown"),
-        ([], [150.0], "maximize", 1.2, "unknown"),
+        ([100.0], [150.0], "maximize", None, "undecided"),
+        ([], [150.0], "maximize", 1.2, "undecided"),
         ([0.0], [0.0], "minimize", 1.2, "no difference"),
-        ([0.0], [0.1], "minimize", 1.2, "unknown"),
+        ([0.0], [0.1], "minimize", 1.2, "undecided"),
         ([0.03], [0.02], "minimize", 1.0, "better"),
     ],
 )

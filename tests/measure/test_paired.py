@@ -56,7 +56,7 @@ def play(a: Start, b: Start, *, most: int = 12, metric: str = "latency_p50") -> 
         number = len(measured)
         measured.append(pair(a(number), b(number)))
         found = assess(measured, metric=metric, smallest=0.05, most=most)
-        if found.verdict != "cannot tell":
+        if found.verdict != "undecided":
             return found.verdict, len(measured)
     return assess(measured, metric=metric, smallest=0.05, most=most, last=True).verdict, most
 
@@ -93,7 +93,7 @@ def test_fewer_than_three_pairs_have_no_interval_and_no_verdict() -> None:
     found = effect("latency_p50", pairs([1.5, 1.5]), 0.01)
     assert found is not None
     assert (found.ratio.low, found.ratio.high) == (None, None)
-    assert verdict(pairs([1.5, 1.5]), last=True) == "cannot tell"
+    assert verdict(pairs([1.5, 1.5]), last=True) == "undecided"
     one = effect("latency_p50", pairs([1.5]), 0.01)
     assert one is not None
     assert (one.restarts_differ, one.windows_differ) == (None, None)
@@ -129,14 +129,14 @@ def test_metrics_of_the_whole_visit() -> None:
     [
         (0.97, 1.0, 1.03, False, "no difference"),
         (1.01, 1.03, 1.049, False, "no difference"),  # a difference for sure, and for sure too small to matter
-        (0.94, 1.0, 1.06, False, "cannot tell"),
-        (0.94, 1.0, 1.06, True, "cannot tell"),  # not seeing a difference is not seeing that there is none
+        (0.94, 1.0, 1.06, False, "undecided"),
+        (0.94, 1.0, 1.06, True, "undecided"),  # not seeing a difference is not seeing that there is none
         (1.06, 1.1, 1.15, False, "worse"),
-        (1.04, 1.1, 1.15, False, "cannot tell"),
+        (1.04, 1.1, 1.15, False, "undecided"),
         (1.04, 1.1, 1.15, True, "worse"),
-        (1.01, 1.04, 1.09, True, "cannot tell"),
+        (1.01, 1.04, 1.09, True, "undecided"),
         (0.85, 0.9, 0.94, False, "better"),
-        (0.85, 0.9, 0.96, False, "cannot tell"),
+        (0.85, 0.9, 0.96, False, "undecided"),
         (0.85, 0.9, 0.96, True, "better"),
     ],
 )
@@ -151,7 +151,7 @@ def test_the_verdict_of_an_interval(low: float, value: float, high: float, last:
 
 def test_between_looks_nothing_is_decided() -> None:
     sure = [1.5, 1.5, 1.5, 1.5, 1.5, 1.5]
-    assert [verdict(pairs(sure[:count])) for count in (3, 4, 5, 6)] == ["cannot tell", "worse", "cannot tell", "worse"]
+    assert [verdict(pairs(sure[:count])) for count in (3, 4, 5, 6)] == ["undecided", "worse", "undecided", "worse"]
     assert verdict(pairs(sure[:5]), last=True) == "worse"
 
 
@@ -181,7 +181,7 @@ def test_a_side_that_answers_nothing_has_no_effect_but_a_verdict() -> None:
 
 def test_no_pairs_no_verdict() -> None:
     found = assess([], metric="latency_p50", smallest=0.05, most=12, last=True)
-    assert (found.verdict, found.effects, found.errors, found.pairs) == ("cannot tell", (), None, 0)
+    assert (found.verdict, found.effects, found.errors, found.pairs) == ("undecided", (), None, 0)
     assert error_difference([], 0.01) is None
 
 

@@ -40,7 +40,7 @@ def promise(p99: float = 0.010, floor: float | None = 1.1, *slo: Constraint) -> 
         (0.010 * (LEAST_FLOOR - 0.01), 1.0, "kept"),
         (0.020, 1.1, "short"),
         (0.020, 2.1, "kept"),
-        (0.020, None, "uncertain"),
+        (0.020, None, "undecided"),
     ],
 )
 def test_worse_counts_beyond_the_noise_floor(found: float, floor: float | None, state: str) -> None:
@@ -48,8 +48,8 @@ def test_worse_counts_beyond_the_noise_floor(found: float, floor: float | None, 
 
 
 def test_intervals_that_meet_or_are_unknown_leave_it_open() -> None:
-    assert compare("latency_p99", estimate(0.010, by=0.5), estimate(0.020, by=0.5), 1.1) == "uncertain"
-    assert compare("latency_p99", estimate(0.010), Estimate(value=0.020), 1.1) == "uncertain"
+    assert compare("latency_p99", estimate(0.010, by=0.5), estimate(0.020, by=0.5), 1.1) == "undecided"
+    assert compare("latency_p99", estimate(0.010), Estimate(value=0.020), 1.1) == "undecided"
 
 
 def test_more_is_better_where_it_is() -> None:
@@ -60,7 +60,7 @@ def test_more_is_better_where_it_is() -> None:
 def test_errors_where_none_were_promised() -> None:
     none = Estimate(value=0.0, low=0.0, high=0.004)
     assert compare("error_ratio", none, Estimate(value=0.05, low=0.03, high=0.08), 1.0) == "short"
-    assert compare("error_ratio", none, Estimate(value=0.001, low=0.0, high=0.003), 1.0) == "uncertain"
+    assert compare("error_ratio", none, Estimate(value=0.001, low=0.0, high=0.003), 1.0) == "undecided"
 
 
 def test_a_broken_slo_falls_short_whatever_was_promised() -> None:
@@ -71,7 +71,7 @@ def test_a_broken_slo_falls_short_whatever_was_promised() -> None:
 
 def test_an_slo_that_is_only_seemingly_broken_by_less_than_noise_does_not() -> None:
     found = findings(replace(promise(), metrics={}), window(estimate(0.105, by=0.2)), NO_USAGE)
-    assert [finding.state for finding in found] == ["uncertain"]
+    assert [finding.state for finding in found] == ["undecided"]
     assert short(found) == ()
 
 

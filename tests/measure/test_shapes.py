@@ -79,7 +79,7 @@ def test_a_load_that_is_carried_does_not_disturb() -> None:
 def test_too_few_requests_tell_nothing(window_s: float, base: float, word: str) -> None:
     shape = Spike(base=base, peak=3000.0, after_s=5.0, for_s=1.0)
     found = recovery(served(shape, window_s, 1), from_s=5.0, until_s=6.0)
-    assert (found.state, found.after_s) == ("uncertain", None)
+    assert (found.state, found.after_s) == ("undecided", None)
     assert word in found.text
 
 

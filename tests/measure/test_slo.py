@@ -18,8 +18,8 @@ def p99(bound: float) -> Constraint:
     [
         (0.030, "met", None),
         (0.023, "met", None),
-        (0.022, "uncertain", None),
-        (0.019, "uncertain", 1 / 19),
+        (0.022, "undecided", None),
+        (0.019, "undecided", 1 / 19),
         (0.016, "broken", 0.25),
     ],
 )
@@ -37,14 +37,14 @@ def test_the_reason_has_the_numbers() -> None:
 
 def test_a_missing_end_leaves_doubt() -> None:
     open_end = window(latency_s={"latency_p99": Estimate(value=0.020, low=0.018)})
-    assert judge(open_end, [p99(0.5)]).state == "uncertain"
+    assert judge(open_end, [p99(0.5)]).state == "undecided"
     assert judge(open_end, [p99(0.01)]).state == "broken"
     assert "18 ms to ?" in judge(open_end, [p99(0.5)]).reason
 
 
 def test_a_quantile_the_window_could_not_carry_is_uncertain_not_broken() -> None:
     judgement = judge(window(), [Constraint(metric="latency_p99.9", bound=0.1)])
-    assert (judgement.state, judgement.broken) == ("uncertain", ())
+    assert (judgement.state, judgement.broken) == ("undecided", ())
     assert judgement.reason == "latency_p99.9 cannot be told from 5000 requests"
     assert load_factor(window(), [Constraint(metric="latency_p99.9", bound=0.1)]) is None
 
@@ -79,7 +79,7 @@ def test_saturation_breaks_throughput() -> None:
 def test_an_untrusted_window_is_never_certain() -> None:
     untrusted = window(untrusted=("the load generator was late",), generator_limited=True)
     judgement = judge(untrusted, [p99(0.001)])
-    assert judgement.state == "uncertain"
+    assert judgement.state == "undecided"
     assert judgement.reason == "the load generator was late"
     assert judgement.broken
 

@@ -96,7 +96,7 @@ def test_looking_often_does_not_make_false_certainty() -> None:
     goal = Goal(slo=p90(P90_S), within=0.0)
     for seed in range(runs):
         settled = measure(runner(seed), looks(0.25, 4.0), goal)
-        false += judge(settled.window, goal.slo).state != "uncertain"
+        false += judge(settled.window, goal.slo).state != "undecided"
     assert false / runs <= 0.08
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.measure.queues import Server, constant, exponential, samples
 from tests.measure.timed import rows
+from tuner.measure.errors import wilson
 from tuner.measure.model import Usage
 from tuner.measure.samples import Samples, Status
-from tuner.measure.window import Trust, hidden_spread, summarize, wilson
+from tuner.measure.window import Trust, hidden_spread, summarize
 
 
 @pytest.fixture

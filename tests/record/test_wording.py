@@ -70,7 +70,7 @@ def test_the_comparison_is_no_more_certain_than_the_noise_floor_allows() -> None
         summary,
         comparisons=(
             replace(summary.comparisons[2], verdict="no difference"),
-            replace(summary.comparisons[0], verdict="unknown"),
+            replace(summary.comparisons[0], verdict="undecided"),
         ),
     )
     lines = comparison_lines(noisy)
@@ -79,7 +79,7 @@ def test_the_comparison_is_no_more_certain_than_the_noise_floor_allows() -> None
         "latency_p99: 11.5 ms, baseline 20 ms (0.575x): "
         "no difference beyond the noise floor (restarts of one configuration differ by 1.3x)"
     )
-    assert "not certain" in lines[2]
+    assert "undecided: the noise floor was not measured" in lines[2]
 
 
 def test_a_baseline_that_is_the_choice_was_not_beaten() -> None:

@@ -23,7 +23,12 @@ def test_it_holds_what_a_report_needs() -> None:
     assert [trial["number"] for trial in made["trials"]] == list(range(9))
     first = made["trials"][1]
     assert first["configuration"] == {"cpu": "500m", "threads": 4, "workers": 2}
-    assert first["metrics"]["latency_p99"] == {"value": 0.011, "low": 0.011 * 0.9, "high": 0.011 * 1.2}
+    assert first["metrics"]["latency_p99"] == {
+        "value": 0.011,
+        "low": 0.011 * 0.9,
+        "high": 0.011 * 1.2,
+        "is_least": False,
+    }
     assert [window["offered_rps"] for window in first["measurement"]["curve"]] == [100.0, 200.0, 400.4]
     assert [member["trial"] for member in made["front"]["members"]] == [2, 1]
     assert made["choice"]["candidate"]["trial"] == 1

@@ -83,6 +83,19 @@ def test_checks(tmp_path: Path, check: str, spec: CheckSpec) -> None:
     assert space(tmp_path, f"check: {check}").workload.check == spec
 
 
+@pytest.mark.parametrize(
+    ("check", "ignore"),
+    [("{ignore: $.id}", ("$.id",)), ('{ignore: ["$..id", $.at, $.at]}', ("$..id", "$.at")), ("{ignore: []}", ())],
+)
+def test_what_may_differ_between_answers(tmp_path: Path, check: str, ignore: tuple[str, ...]) -> None:
+    assert space(tmp_path, f"check: {check}").workload.check == CheckSpec(ignore=ignore)
+
+
+def test_what_may_differ_is_a_path(tmp_path: Path) -> None:
+    _, (problem,) = read(access(tmp_path, "check: {ignore: [id]}"))
+    assert "'id' is not a JSONPath" in problem.message
+
+
 def test_the_schema_is_part_of_what_was_asked(tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text("{}")

@@ -97,7 +97,7 @@ def test_without_confirmation_there_is_a_choice_and_no_verdict(folder: Path) -> 
     summary = run(folder, space_of(budget=Budget(trials=5, confirm=0)), Runner())
     assert len(summary.trials) == 5
     assert summary.choice is not None
-    assert {comparison.verdict for comparison in summary.comparisons} == {"unknown"}
+    assert {comparison.verdict for comparison in summary.comparisons} == {"undecided"}
 
 
 def test_a_baseline_that_is_the_choice_is_confirmed_once(folder: Path) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.study.world import P99, crashed, lost, measured, space_of, start_of, stopped, trial_of
 from tuner.errors import InputError
+from tuner.record.console import PlainConsole
+from tuner.record.rows import trial_tags
+from tuner.record.wording import comparison_lines, metric_text, outcome_text, outcome_word
+from tuner.report.provenance import provenance
 from tuner.space.model import Configuration, Constraint
 from tuner.study.candidates import baseline, candidates
 from tuner.study.events import CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, last, since
 from tuner.study.summary import summarize
 from tuner.trials.journal import JournalContents
-from tuner.trials.model import Event, Infeasible, Trial
+from tuner.trials.model import Event, Infeasible, Measured, Trial
 
 ONE, TWO, THREE = (Configuration(values={"workers": n, "cpu": "1"}) for n in (1, 2, 3))
 
@@ -54,6 +61,60 @@ def test_restarts_of_one_manifest_are_one_candidate_with_the_medians() -> None:
 def test_when_a_candidate_is_feasible(outcomes: list, feasible: bool) -> None:
     (one,) = candidates([trial_of(n, outcome) for n, outcome in enumerate(outcomes)], (P99,))
     assert one.feasible is feasible
+
+
+def test_a_bound_that_could_not_be_judged_is_undecided_and_neither_met_nor_broken() -> None:
+    outcome = replace(measured(throughput=1.0, cost=1.0), undecided=("latency_p99",))
+    trials = [trial_of(0, outcome, ONE)]
+    (one,) = candidates(trials, (P99,))
+    assert (one.feasible, one.undecided) == (False, ("latency_p99",))
+    assert (trials[0].state, trials[0].feasible) == ("undecided", False)
+    summary = summarize(contents(trials))
+    said = " ".join([*comparison_lines(summary), outcome_text(trials[0]), outcome_word(trials[0])])
+    assert "none of the 1 measured configurations certainly met the SLO; of 1 it is undecided" in said
+    assert "undecided: latency_p99 could not be told" in said
+    assert trial_tags(trials[0])["slo"] == "undecided"
+    stream = io.StringIO()
+    console = PlainConsole(space_of(), Console(file=stream, width=200))
+    console.started(summary.start)
+    console.closed(summary)
+    assert "1 trials, 0 met the SLO, 1 undecided, 0 on the Pareto front" in stream.getvalue()
+
+
+def least(outcome: Measured) -> Measured:
+    bound = replace(outcome.measurement.throughput_rps, is_least=True)
+    return replace(outcome, measurement=replace(outcome.measurement, throughput_rps=bound))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ratio", "verdict"),
+    [
+        (good(100.0), least(good(300.0)), ">= 3x", "better"),
+        (least(good(100.0)), good(300.0), "<= 3x", "undecided"),
+        (least(good(100.0)), least(good(300.0)), "?", "undecided"),
+        (good(300.0), least(good(100.0)), ">= 0.333x", "undecided"),
+        (least(good(300.0)), good(100.0), "<= 0.333x", "worse"),
+    ],
+)
+def test_a_lower_bound_is_one_wherever_it_is_shown(before: Measured, after: Measured, ratio: str, verdict: str) -> None:
+    trials = [
+        trial_of(0, before, ONE, purpose="baseline"),
+        trial_of(1, after, TWO),
+        trial_of(2, before, ONE, purpose="confirm"),
+        trial_of(3, after, TWO, purpose="confirm"),
+    ]
+    summary = summarize(contents(trials), trial=1)
+    found = next(one for one in summary.comparisons if one.metric == "throughput")
+    assert (found.ratio_text, found.verdict) == (ratio, verdict)
+    is_least = after.measurement.throughput_rps is not None and after.measurement.throughput_rps.is_least
+    shown = metric_text(trials[1], "throughput")
+    assert shown.startswith(">= ") == is_least
+    assert trial_tags(trials[1])["lower_bounds"] == ("throughput" if is_least else "")
+    notes = provenance(summary, trials[1])
+    assert notes["tuner.dev/measured-throughput"].startswith(">= ") == is_least
+    assert f"throughput {ratio}, {verdict}" in notes["tuner.dev/against-baseline"]
+    (line,) = [line for line in comparison_lines(summary) if line.startswith("throughput")]
+    assert f"({ratio})" in line
 
 
 def test_what_was_never_measured_is_no_candidate() -> None:
@@ -108,7 +169,7 @@ def test_before_a_choice_was_made_the_summary_says_what_it_would_be() -> None:
     summary = summarize(contents(study_of_five()[:1]))
     assert summary.choice is not None
     assert summary.choice.candidate.trial == 0
-    assert {comparison.verdict for comparison in summary.comparisons} == {"unknown"}
+    assert {comparison.verdict for comparison in summary.comparisons} == {"undecided"}
     assert summary.noise_floor == {}
     assert summary.rate_rps is None
     assert summary.ended_because == "it has not ended"

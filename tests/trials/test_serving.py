@@ -12,7 +12,7 @@ from tests.measure.queues import Server, exponential
 from tests.simulated import USAGE, WORKLOAD, SimulatedGenerator, SimulatedRunning
 from tuner.backends.model import Deployment, Difference, Running
 from tuner.errors import StoreFailure, TrialFailure
-from tuner.load.model import Answer, Request, Target
+from tuner.load.model import Answer, Reference, Request, Target
 from tuner.load.protocols import protocol
 from tuner.manifests.model import PodSet, Rendered
 from tuner.trials.serving import Served, deployed
@@ -134,6 +134,65 @@ def test_answers_must_be_those_of_the_first_start_also_after_a_restart_of_the_tu
     assert "answers request 1 differently from the baseline" in str(told)
     with world.served(traffic_of()):
         pass
+
+
+def test_what_is_new_in_each_answer_is_learnt_and_said_and_the_generator_told(world: World, tmp_path: Path) -> None:
+    class Numbered(Generator):
+        score = "0.5"
+        asked = 0
+        held: Reference | None = None
+
+        def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
+            self.asked += 1
+            body = f'{{"score": {self.score}, "at": {{"n": {self.asked}}}, "host": "a"}}'
+            return Answer(status=200, body=body.encode())
+
+        def hold(self, reference: Reference) -> None:
+            self.held = reference
+
+    world.generator = generator = Numbered(Server(exponential(0.004)))
+    kept = tmp_path / "answers.json"
+    with world.served(traffic_of(kept)) as served:
+        pass
+    assert generator.asked == 3 * len(REQUESTS)
+    told = "answers to one request differ, so these parts of them are not compared: $.at.n"
+    assert served.notes == (told,)
+    assert told in world.happened
+    assert generator.held is not None
+    assert generator.held.left_out == ((("at", "n"),), (("at", "n"),))
+    with world.served(traffic_of(kept)) as served:  # as after a restart of the tuner
+        pass
+    assert (served.notes, generator.asked) == ((), 4 * len(REQUESTS))
+    generator.score = '0.5, "new": 1'
+    assert "$.new is 1, and was not there before; if it may differ between right answers" in str(
+        failure(world, traffic_of(kept))
+    )
+    generator.score = "NaN"
+    assert str(failure(world, traffic_of(kept))).endswith("from the baseline: $.score is NaN, not 0.5")
+
+
+def test_what_the_user_ignores_is_not_compared_and_must_be_there(world: World) -> None:
+    expected = ExpectedAnswers(ignore=("$.host", "$.nothing"))
+    notes = expected.record([[{"host": "a", "score": 0.5}]])
+    assert notes == ("check.ignore names $.nothing, and there is nothing in the first answers",)
+    expected.compare("url", [{"host": "b", "score": 0.5}])
+    with pytest.raises(
+        TrialFailure, match=r"\$\.score is 1, not 0\.5; if it may differ .* check\.ignore: \[\$\.score\]"
+    ):
+        expected.compare("url", [{"host": "b", "score": 1}])
+
+
+def test_nan_in_the_first_answers_is_said() -> None:
+    expected = ExpectedAnswers()
+    (note,) = expected.record([[{"score": float("nan")}]])
+    assert note == "the first answers hold NaN or an infinity, at $.score: taken for right"
+    expected.compare("url", [{"score": float("nan")}])
+
+
+def test_answers_kept_by_an_earlier_version_are_read(tmp_path: Path) -> None:
+    kept = tmp_path / "answers.json"
+    kept.write_text('[{"score": 0.5}]')
+    ExpectedAnswers(kept).compare("url", [{"score": 0.5}])
 
 
 def test_answers_that_cannot_be_read_are_told_with_their_file(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def compare(
 
     \b
     Exit status: 0 no difference, or B is better; 1 B is worse; 2 bad input; 3 it cannot be told, or a side does not
-    serve; 130 interrupted. What `cannot tell` takes to be told is said.
+    serve; 130 interrupted. What `undecided` takes to be told is said.
 
     \b
     tune compare deployment.yaml best.yaml --space search_spaces/iris
@@ -97,7 +97,7 @@ def compare(
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
     result = {**document(found), "command": command_line()}
     deliver(result, lambda: compare_page(found), html, lambda: _print(found), as_json=as_json)
-    status = {"better": FINE, "no difference": FINE, "worse": WORSE, "cannot tell": CANNOT_TELL}
+    status = {"better": FINE, "no difference": FINE, "worse": WORSE, "undecided": CANNOT_TELL}
     sys.exit(status[found.assessment.verdict])
 
 
@@ -157,7 +157,7 @@ def _foretell(terms: Terms) -> None:
 def _so_far(assessment: Assessment) -> str:
     effect = assessment.effects[0] if assessment.effects else None
     ratio = "not measured" if effect is None else f"B / A in {effect.metric}: {_ratio_text(effect)}"
-    return f"pair {assessment.pairs}: {ratio}; {assessment.verdict if assessment.verdict != 'cannot tell' else 'go on'}"
+    return f"pair {assessment.pairs}: {ratio}; {assessment.verdict if assessment.verdict != 'undecided' else 'go on'}"
 
 
 def _print(found: Comparison) -> None:

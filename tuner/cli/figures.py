@@ -27,7 +27,7 @@ def print_benchmark(result: Benchmark) -> None:
         throughput = result.starts[0].throughput
         if throughput.note:
             click.echo(f"throughput: {throughput.note}")
-        words = {"met": "met", "broken": "BROKEN", "unknown": "not known"}
+        words = {"met": "met", "broken": "BROKEN", "undecided": "undecided"}
         for bound in result.slo:
             click.echo(f"SLO {words[bound.state]}: {bound.text}")
     for warning in result.warnings:
@@ -63,7 +63,7 @@ def _figures(result: Benchmark) -> Table:
 
 def _rows(result: Benchmark) -> Iterator[tuple[str, str, str, str]]:
     from tuner.space.metrics import METRICS
-    from tuner.units import format_interval, format_metric
+    from tuner.units import format_interval, format_metric, least
 
     if "throughput" not in result.figures:
         yield "throughput", "-", "", result.starts[0].throughput.what
@@ -71,7 +71,7 @@ def _rows(result: Benchmark) -> Iterator[tuple[str, str, str, str]]:
         unit, says = METRICS[name].unit, _says(result, name)
         yield (
             name.replace("_", " "),
-            format_metric(unit, estimate.value),
+            least(format_metric(unit, estimate.value), is_least=estimate.is_least),
             format_interval(unit, estimate.low, estimate.high),
             says,
         )

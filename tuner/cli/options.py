@@ -237,6 +237,13 @@ _SUBJECT = (
         callback=duration,
         help="A request not answered within it is an error.  [default: the space's, or 5s]",
     ),
+    click.option(
+        "--ignore",
+        multiple=True,
+        metavar="JSONPATH",
+        help="What may differ between right answers, such as $.request_id. May be repeated.  [default: the space's, and "
+        "what differs between the first answers]",
+    ),
     click.option("--seed", type=click.IntRange(min=0), help="Makes arrivals and payloads repeatable."),
     click.option(
         "--slo",
@@ -248,7 +255,7 @@ _SUBJECT = (
 
 _SAID = (
     *("backend", "namespace", "context", "load", "load_image", "load_cpus", "space", "trial", "studies"),
-    *("protocol", "bodies", "path", "method", "proto", "model", "connections", "timeout_s", "seed"),
+    *("protocol", "bodies", "path", "method", "proto", "model", "connections", "timeout_s", "seed", "ignore"),
 )
 """Fields of `TargetOptions` that are given as they are."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuner.targets.model import SystemUnderTest, TargetOptions
     from tuner.workload.shapes import Rated, Trace
 
-_WORDS = {"fine": "ok", "bad": "BAD", "open": "?"}
+_WORDS = {"fine": "ok", "bad": "BAD", "undecided": "undecided"}
 
 
 @click.command()
@@ -88,7 +88,7 @@ def stress(
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
     found = {**document(result), "command": command_line()}
     deliver(found, lambda: stress_page(found), html, lambda: _print(result), as_json=as_json)
-    sys.exit({"fine": FINE, "bad": SLO_MISSED, "open": CANNOT_TELL}[result.state])
+    sys.exit({"fine": FINE, "bad": SLO_MISSED, "undecided": CANNOT_TELL}[result.state])
 
 
 def _subject_and_shape(

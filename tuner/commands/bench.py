@@ -35,7 +35,7 @@ from tuner.uri import masked
 from tuner.workload.arrivals import described
 from tuner.workload.model import WorkloadSpec
 
-SCHEMA = 1
+SCHEMA = 2
 _USUAL_METRICS = "/metrics"
 
 
@@ -64,7 +64,7 @@ class Benchmark:
         states = {bound.state for bound in self.slo}
         if "broken" in states:
             return False
-        return None if self.refused or "unknown" in states else True
+        return None if self.refused or "undecided" in states else True
 
 
 def benchmark(
@@ -184,7 +184,7 @@ class _Measuring:
             waterfall=waterfall(samples, self._loads.counted, model=workload.model),
             percentiles=percentiles(samples, window.warm_up_s),
             over_time=slices(samples),
-            warnings=(*caveats(window, usage), *doubts(window), *enforced),
+            warnings=(*caveats(window, usage), *doubts(window), *enforced, *self._served.notes),
             load_from=running.endpoint.load_from,
         )
 

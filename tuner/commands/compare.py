@@ -30,7 +30,7 @@ from tuner.trials.load_windows import LoadWindows
 from tuner.units import format_rate, format_ratio, format_seconds
 from tuner.workload.model import WorkloadSpec
 
-SCHEMA = 1
+SCHEMA = 2
 OnStage = Callable[[str], None]
 OnAssessment = Callable[[Assessment], None]
 
@@ -105,7 +105,7 @@ def compare(
     what the pairs so far tell.
 
     Raises InputError before anything is started where the terms cannot be met; EnvironmentFailure where a side does
-    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it cannot tell.
+    not serve, or its place fails. Windows that cannot be trusted raise nothing: the result says why it is undecided.
     """
     metric = settings.metric or _bounded(a, b) or DEFAULT_METRIC
     _check(a, b, metric, settings)
@@ -159,10 +159,10 @@ class _Match:
                 break
             assessment = self._assess()
             self._on_assessment(assessment)
-            if assessment.verdict != "cannot tell":
+            if assessment.verdict != "undecided":
                 ended = f"decided after {len(self._pairs)} pairs"
                 break
-        if assessment.verdict == "cannot tell":
+        if assessment.verdict == "undecided":
             assessment = self._assess(last=not self._distrusted)
         return Comparison(
             a=self._sides.systems["A"].name,
@@ -174,7 +174,7 @@ class _Match:
             ended_because=ended,
             refused=tuple(self._refused),
             given_up=self._distrusted,
-            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms)])),
+            warnings=tuple(dict.fromkeys([*warnings, *_warnings(self._pairs, self._terms), *self._sides.notes])),
         )
 
     @property
@@ -202,6 +202,8 @@ class _Sides:
         self._workload = a.workload
         """Its connections and time-outs hold for both."""
         self._on_stage = on_stage
+        self.notes: list[str] = []
+        """What is not compared of the answers of a side."""
         self._load_s: dict[Side, float] = {"A": 0.0, "B": 0.0}
         self.pace = Pace(workload=self._workload, slo=(*a.slo, *b.slo))
         """By the slowest answers so far."""
@@ -264,6 +266,7 @@ class _Sides:
         try:
             with system.serve(on_stage) as served:
                 running, generator = served.running, served.generator
+                self.notes += [f"{side}: {note}" for note in served.notes]
                 loads = LoadWindows(
                     running=running,
                     generator=generator,

@@ -31,7 +31,7 @@ from tuner.workload.intensity import Intensity
 from tuner.workload.model import WorkloadSpec
 from tuner.workload.shapes import Ramp, Rated, Spike, Steps, Trace, spelled
 
-SCHEMA = 1
+SCHEMA = 2
 FROM, TO = 0.25, 1.5
 """Where a ramp begins and ends, as shares of what a closed loop gets through."""
 OVER_S = 30.0
@@ -76,7 +76,7 @@ class Stress:
     def state(self) -> State:
         """Bad where one verdict is, open where one is open and none bad."""
         states = {verdict.state for verdict in self.verdicts}
-        return "bad" if "bad" in states else "open" if "open" in states else "fine"
+        return "bad" if "bad" in states else "undecided" if "undecided" in states else "fine"
 
 
 def stress(system: SystemUnderTest, plan: Plan, *, on_stage: Callable[[str], None]) -> Stress:
@@ -145,7 +145,7 @@ class _Stressing:
         self.closed_rps: float | None = None
         self.runs: list[Run] = []
         self.died: str | None = None
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(served.notes)
 
     def go(self, plan: Plan) -> None:
         """All of the plan, or until the server dies."""

@@ -10,7 +10,7 @@ from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import as_losses
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint
-from tuner.units import format_metric
+from tuner.units import format_metric, least
 
 PICKS = ("knee", "throughput", "latency", "cost")
 
@@ -47,6 +47,8 @@ def by_trial(candidates: Iterable[Candidate], number: int) -> Choice | None:
     for candidate in candidates:
         if candidate.trial == number:
             words = "meets the SLO" if candidate.feasible else "does not meet the SLO"
+            if candidate.undecided:
+                words = f"is undecided whether it meets the SLO ({', '.join(candidate.undecided)})"
             return Choice(candidate=candidate, pick="trial", reason=f"trial {number} was asked for; it {words}")
     return None
 
@@ -105,4 +107,5 @@ def _latency(front: Front, members: Sequence[Candidate]) -> str | None:
 def _value(candidate: Candidate, metric: str) -> str:
     value, unit = candidate.metrics[metric], METRICS[metric].unit
     # The currency is not known here, and a wrong one is worse than none.
-    return f"{metric} {value:.3g}/h" if unit == "money_per_hour" else f"{metric} {format_metric(unit, value)}"
+    text = f"{value:.3g}/h" if unit == "money_per_hour" else format_metric(unit, value)
+    return f"{metric} {least(text, is_least=metric in candidate.least)}"

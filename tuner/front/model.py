@@ -17,6 +17,10 @@ class Candidate:
     metrics: Mapping[str, float]
     feasible: bool
     replicates: int = 1
+    undecided: tuple[str, ...] = ()
+    """Metrics of which it could not be told whether their bound is met."""
+    least: tuple[str, ...] = ()
+    """Metrics whose value is a lower bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, runtime_checkable
 from typing import Protocol as TypingProtocol
 
 from tuner.measure.samples import Samples
+from tuner.workload.json_path import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,18 @@ class Request:
     """
     timeout_s: float = 0.0
     """gRPC: the deadline the server is told; 0: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The right answers that others are held against, in the order of the requests."""
+
+    answers: tuple[object, ...]
+    """As `Protocol.answer` gives them."""
+    left_out: tuple[tuple[Place, ...], ...] = ()
+    """By request, what is not compared, since right answers differ there."""
+    ignore: tuple[str, ...] = ()
+    """JSON paths of what is not compared in any answer."""
 
 
 class Protocol(TypingProtocol):
@@ -172,6 +185,15 @@ class Generator(TypingProtocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class HoldsAnswers(TypingProtocol):
+    """A generator that can hold every answer against those that are known to be right."""
+
+    def hold(self, reference: Reference) -> None:
+        """From the next window on. Raises GeneratorFailure when the generator itself failed."""
+        ...
 
 
 class Pipe(TypingProtocol):

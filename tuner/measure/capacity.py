@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,9 +29,9 @@ DEPTH = 16.0
 STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
 
-_Verdict = Literal["passed", "failed", "generator", "uncertain"]
+_Verdict = Literal["passed", "failed", "generator", "undecided"]
 _SURE: tuple[_Verdict, ...] = ("passed", "failed")
-_VERDICTS: dict[State, _Verdict | None] = {"met": "passed", "broken": "failed", "uncertain": None}
+_VERDICTS: dict[State, _Verdict | None] = {"met": "passed", "broken": "failed", "undecided": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,10 @@ class CapacitySearch:
         if passed is None:
             return None, self._nothing_passed(above)
         failed = above.rate_rps if above is not None and self._verdict(above) == "failed" else None
-        return self._estimate(passed, failed), self._bounded_by(passed, above)
+        found = self._estimate(passed, failed)
+        if failed is None:  # nothing is known of the rates above
+            found = replace(found, is_least=True, high=None)
+        return found, self._bounded_by(passed, above)
 
     def _estimate(self, passed: float, failed: float | None) -> Estimate:
         """Within the bracket, where the fitted curve has the knee; an end that the curve does not tell is the nearest
@@ -188,7 +191,7 @@ class CapacitySearch:
             return seen.verdict
         factors = [other.factor for other in self._seen if other.rate_rps == seen.rate_rps and other.factor is not None]
         if not factors:
-            return "uncertain"
+            return "undecided"
         factor = math.exp(sum(math.log(_cut(one)) for one in factors) / len(factors))
         crossing = self._crossing()
         if crossing is None or not 1.0 / NEAR < factor < NEAR:
@@ -316,7 +319,7 @@ class CapacitySearch:
         at = format_rate(above.rate_rps)
         if above.verdict == "generator":
             return f"the load generator's limit was reached before the server's, at {at}: {above.reason}"
-        if self._verdict(above) == "uncertain":
+        if self._verdict(above) == "undecided":
             return f"the knee was not reached: at {at} nothing can be said: {above.reason}"
         narrow = above.rate_rps <= passed * self._step * (1 + 1e-9)
         wide = "" if narrow else f" (the search ran out of steps with {format_rate(passed)} passed)"

@@ -28,12 +28,12 @@ def headline(comparison: Comparison) -> str:
         return _errors(assessment, terms)
     effect = assessment.effect(terms.metric)
     if effect is None or effect.ratio.low is None:
-        return f"cannot tell: {why_not(comparison)}"
+        return f"undecided: {why_not(comparison)}"
     found = f"{difference(effect)} than A{_at(terms.metric)} ({_range(effect)}, {pairs(assessment.pairs, terms)})"
     if assessment.verdict == "no difference":
         return f"no difference: B {found}; the smallest difference of interest is {format_ratio(terms.smallest)}"
-    if assessment.verdict == "cannot tell":
-        return f"cannot tell: B {found}; {why_not(comparison)}"
+    if assessment.verdict == "undecided":
+        return f"undecided: B {found}; {why_not(comparison)}"
     return f"B {found}"
 
 

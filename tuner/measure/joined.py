@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.measure.samples import Samples, Tokens
+from tuner.measure.samples import CHECKED, Samples, Tokens
 from tuner.statistics.model import FloatArray, IntArray
 
 _INSTANTS = ("scheduled_s", "sent_s", "first_byte_s", "finished_s", "noticed_s")
@@ -38,6 +38,7 @@ def join(parts: Sequence[Samples]) -> Samples:
         connections=max(part.connections for part in parts),
         generator_elapsed_s=sum(part.generator_elapsed_s for part in parts),
         busiest_cpu_ratio=_mean_busiest(parts),
+        suspended_s=sum(part.suspended_s for part in parts),
     )
 
 
@@ -58,6 +59,7 @@ def merge(parts: Sequence[Samples]) -> Samples:
         connections=sum(part.connections for part in parts),
         generator_elapsed_s=max(part.generator_elapsed_s for part in parts),
         busiest_cpu_ratio=max(part.generator_cpu_ratio for part in parts),
+        suspended_s=max(part.suspended_s for part in parts),
     )
 
 
@@ -93,6 +95,8 @@ def _stacked(parts: Sequence[Samples], starts: Sequence[float], order: IntArray,
         parts[0],
         **{name: stacked(moved(name)) for name in _INSTANTS},
         **{name: stacked([getattr(part, name) for part in parts]) for name in _OTHERS},
+        checking=stacked(_checking(parts)),
+        wrong=next((part.wrong for part in parts if part.wrong), ""),
         connects=sum(part.connects for part in parts),
         resent=sum(part.resent for part in parts),
         generator_cpu_s=sum(part.generator_cpu_s for part in parts),
@@ -118,6 +122,12 @@ def _tokens(parts: Sequence[Samples], starts: Sequence[float], order: IntArray) 
     at_s = np.concatenate([tokens.at_s + start for tokens, _, start in streams])
     came = np.argsort(at_s, kind="stable")
     return Tokens(row=row[came], at_s=at_s[came])
+
+
+def _checking(parts: Sequence[Samples]) -> list[IntArray | None]:
+    if all(part.checking is None for part in parts):
+        return [None for _ in parts]
+    return [np.full(len(part), CHECKED) if part.checking is None else part.checking for part in parts]
 
 
 def _mean_rate(parts: Sequence[Samples]) -> float:

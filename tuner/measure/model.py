@@ -41,6 +41,8 @@ class Window:
     generator_limited: bool = False
     """It cannot be trusted because of the load generator: says nothing about the server."""
     warnings: tuple[str, ...] = ()
+    unchecked: int = field(default=0, metadata={"sparse": True})
+    """Answers of the kept part that nobody checked: the error ratio is extrapolated from a random sample of them."""
     ended: str = ""
     """Why a measurement of open length ended when it did; empty: its length was fixed."""
 

@@ -9,7 +9,7 @@ from typing import Literal
 from tuner.space.metrics import Direction
 from tuner.statistics.model import Estimate
 
-Verdict = Literal["better", "worse", "no difference", "unknown"]
+Verdict = Literal["better", "worse", "no difference", "undecided"]
 
 
 def pool(restarts: Sequence[Estimate]) -> Estimate:
@@ -17,7 +17,12 @@ def pool(restarts: Sequence[Estimate]) -> Estimate:
     if len(restarts) == 1:
         return restarts[0]
     ends = [end for one in restarts for end in (one.low, one.value, one.high) if end is not None]
-    return Estimate(value=median(one.value for one in restarts), low=min(ends), high=max(ends))
+    return Estimate(
+        value=median(one.value for one in restarts),
+        low=min(ends),
+        high=max(ends),
+        is_least=any(one.is_least for one in restarts),
+    )
 
 
 def noise_floor(replicates: Iterable[Sequence[float]]) -> float | None:
@@ -48,15 +53,15 @@ def compare(baseline: Sequence[float], chosen: Sequence[float], better: Directio
     """Whether `chosen` beats `baseline` in a metric, by its values at each restart of both.
 
     A difference counts when the ratio of the medians exceeds the noise floor and the two ranges do not overlap.
-    ``unknown``: no noise floor, no value on one side, or no ratio because a median is 0 and the other is not.
+    ``undecided``: no noise floor, no value on one side, or no ratio because a median is 0 and the other is not.
     """
     if floor is None or not baseline or not chosen:
-        return "unknown"
+        return "undecided"
     before, after = median(baseline), median(chosen)
     if before == after:
         return "no difference"
     if before <= 0.0 or after <= 0.0:
-        return "unknown"
+        return "undecided"
     overlap = max(baseline) >= min(chosen) and max(chosen) >= min(baseline)
     if overlap or max(before, after) / min(before, after) <= floor:
         return "no difference"

@@ -45,7 +45,7 @@ FIRST_LOOK = 4
 LEAST = 3
 """Fewest pairs that an interval is made from."""
 
-Verdict = Literal["better", "worse", "no difference", "cannot tell"]
+Verdict = Literal["better", "worse", "no difference", "undecided"]
 """Of B, as compared with A."""
 Side = Literal["A", "B"]
 
@@ -196,7 +196,7 @@ def assess(
     """What these pairs tell, of at most `most`. `last`: there will be no more. `also`: metrics to tell, not to decide
     by.
 
-    Between the looks the verdict is ``cannot tell``: asking more often would find differences that are not there.
+    Between the looks the verdict is ``undecided``: asking more often would find differences that are not there.
     ``better``, ``worse``: the interval lies wholly beyond the smallest difference of interest; at the end it is
     enough that the interval does not hold 1 and the estimate lies beyond. ``no difference``: the interval lies wholly
     within. Before all that: an error ratio that is higher by more than one in a hundred, beyond doubt, is ``worse``.
@@ -209,7 +209,7 @@ def assess(
         if (found := effect(name, pairs, miss)) is not None and (name == metric or found.pairs >= LEAST)
     )
     errors = error_difference(pairs, GUARD_MISS / len(planned))
-    verdict: Verdict = "cannot tell"
+    verdict: Verdict = "undecided"
     by = metric
     if last or len(pairs) in planned:
         guard = _by_errors(errors)
@@ -225,7 +225,7 @@ def judge(effect: Effect, smallest: float, *, last: bool) -> Verdict:
     """The verdict of an effect's interval; see `assess`. `smallest` above 0."""
     low, high = effect.ratio.low, effect.ratio.high
     if low is None or high is None:
-        return "cannot tell"
+        return "undecided"
     top, bottom = 1.0 + smallest, 1.0 / (1.0 + smallest)
     if low >= bottom and high <= top:
         return "no difference"
@@ -233,7 +233,7 @@ def judge(effect: Effect, smallest: float, *, last: bool) -> Verdict:
     more = low > top or (last and low > 1.0 and value > top)
     less = high < bottom or (last and high < 1.0 and value < bottom)
     if not more and not less:
-        return "cannot tell"
+        return "undecided"
     return "better" if more == (METRICS[effect.metric].better == "maximize") else "worse"
 
 

@@ -16,7 +16,7 @@ from tuner.units import format_metric
 LEAST_FLOOR = 1.3
 """Restarts of one configuration were seen to differ by 1.3 and more; a floor from two or three of them is too low."""
 
-State = Literal["kept", "short", "uncertain"]
+State = Literal["kept", "short", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def short(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def compare(name: str, promised: Estimate, found: Estimate, floor: float | None) -> State:
-    """``short``: worse than promised by more than restarts differ, and the intervals do not meet. ``uncertain``: the
+    """``short``: worse than promised by more than restarts differ, and the intervals do not meet. ``undecided``: the
     one without the other, or no interval or noise floor to tell by.
     """
     lower_is_better = METRICS[name].better == "minimize"
@@ -72,7 +72,7 @@ def compare(name: str, promised: Estimate, found: Estimate, floor: float | None)
         return "kept"
     near = found.low if lower_is_better else found.high
     apart = near is not None and (near > _high(promised) if lower_is_better else near < _low(promised))
-    return "short" if apart and floor is not None else "uncertain"
+    return "short" if apart and floor is not None else "undecided"
 
 
 def _slo(promise: Promise, window: Window) -> Finding:
@@ -87,7 +87,7 @@ def _slo(promise: Promise, window: Window) -> Finding:
         for metric, excess in judgement.broken
         if 1.0 + excess > max(promise.noise_floor.get(metric, 0.0), LEAST_FLOOR)
     ]
-    return Finding(metric="slo", state="short" if beyond else "uncertain", text=judgement.reason)
+    return Finding(metric="slo", state="short" if beyond else "undecided", text=judgement.reason)
 
 
 def _bound(constraint: Constraint, found: Estimate) -> Finding:
@@ -103,7 +103,7 @@ def _metric(name: str, promised: Estimate, found: Estimate, floor: float | None)
     noise = (
         "the noise floor was not measured" if floor is None else f"restarts differ by {max(floor, LEAST_FLOOR):.3g}x"
     )
-    words = {"kept": "kept", "short": "worse than promised", "uncertain": "maybe worse than promised"}
+    words = {"kept": "kept", "short": "worse than promised", "undecided": "maybe worse than promised"}
     text = f"{name}: {_text(name, found)}, promised {_text(name, promised)}: {words[state]} ({noise})"
     return Finding(metric=name, state=state, text=text)
 

@@ -144,7 +144,7 @@ def soak_run(
 
 def _untrusted(name: Name, window: Window) -> tuple[Verdict, ...]:
     text = f"this load cannot be trusted: {'; '.join(window.untrusted)}"
-    return (Verdict(what=name, state="open", text=text),)
+    return (Verdict(what=name, state="undecided", text=text),)
 
 
 def _phases(shape: OnOff, window_s: float) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

@@ -35,9 +35,18 @@ class Status(IntEnum):
     """A stream of events ended, or was lost, before its end marker."""
     TOO_LARGE = 9
     """More bytes came than are read of one answer, or of all answers that are coming in at once."""
+    UNLIKE = 10
+    """An answer that passes the check and says something else than the right answer to the same request."""
+    NOT_A_NUMBER = 11
+    """NaN or an infinity stands in an answer where the right one has a number."""
 
 
 GOOD: Final = 200
+WRONG: Final = (Status.WRONG_ANSWER, Status.UNLIKE, Status.NOT_A_NUMBER)
+"""A whole answer came, and it was a wrong one."""
+CHECKED, DRAWN, UNCHECKED = 0, 1, 2
+"""How it is known whether an answer is right: by itself; as one of a random sample of those too costly to check all;
+it is not known (then its status is `GOOD`, and the sample tells how many of these are wrong)."""
 _CENSORED: Final = (Status.TIMED_OUT, Status.NOT_SENT)
 
 
@@ -99,6 +108,12 @@ class Samples:
     """None: answers were not streams."""
     timeout_s: float | None = None
     """After which a request was given up; None: not recorded."""
+    checking: IntArray | None = None
+    """`CHECKED`, `DRAWN` or `UNCHECKED`; None: all are checked."""
+    wrong: str = ""
+    """What was wrong with the first wrong answer, in words; empty: none was, or nobody noted it."""
+    suspended_s: float = 0.0
+    """Time in which the generator's process or its machine was suspended, so that it could not send."""
     server_timing_s: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
     """Durations the server told in ``Server-Timing`` headers, by name, a row a request; NaN where it told none."""
 
@@ -122,7 +137,7 @@ class Samples:
     @property
     def answered(self) -> BoolArray:
         """Which got a whole answer, right or wrong."""
-        whole: BoolArray = (self.status >= 100) | (self.status == Status.WRONG_ANSWER)
+        whole: BoolArray = (self.status >= 100) | np.isin(self.status, WRONG)
         return whole
 
     @property

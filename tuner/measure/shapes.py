@@ -32,7 +32,7 @@ MISS = 0.05
 LEAST_PHASES = 5
 _UNTOLD = "whether it recovered cannot be told"
 
-State = Literal["recovered", "not recovered", "not disturbed", "uncertain"]
+State = Literal["recovered", "not recovered", "not disturbed", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,14 @@ def recovery(samples: Samples, *, from_s: float, until_s: float) -> Recovery:
     found = estimate_quantiles(before, (BAND,)).get(BAND)
     if found is None or not math.isfinite(found.value) or len(before) < GROUP:
         text = f"{_UNTOLD}: too few good answers before to compare with ({len(before)} requests)"
-        return told(state="uncertain", after_s=None, band_s=None, text=text)
+        return told(state="undecided", after_s=None, band_s=None, text=text)
     band = TOLERANCE * (found.high if found.high is not None else found.value)
     size = math.ceil(GROUP * correlation_time((before > band).astype(np.float64)).time)
     groups = len(after) // size
     if groups < 2:
         few = f"{len(after)} requests afterwards are too few, {2 * size} are needed"
         text = f"{_UNTOLD}: {few}: watch longer, or at a higher rate"
-        return told(state="uncertain", after_s=None, band_s=band, text=text)
+        return told(state="undecided", after_s=None, band_s=band, text=text)
     above = (after > band).astype(np.float64)
     shares = above[: groups * size].reshape(groups, size).mean(axis=1)
     is_out, is_back = shares >= _out_from(groups), shares <= _back_to(groups)
@@ -108,7 +108,7 @@ def _judged(
         if last == len(is_out) - 1:
             watched = format_seconds(float(ends[-1]))
             return "not recovered", None, f"not recovered within the {watched} watched: before, {words}"
-        return "uncertain", None, f"{_UNTOLD}: latency was neither certainly back nor certainly not"
+        return "undecided", None, f"{_UNTOLD}: latency was neither certainly back nor certainly not"
     low, high = float(starts[last]) if last > 0 else 0.0, float(ends[back[0]])
     if last < 0:
         at_once = Estimate(value=0.0, low=0.0, high=high)

@@ -15,7 +15,7 @@ from tuner.units import format_metric, format_rate
 MOST_ERRORS = Constraint(metric="error_ratio", bound=0.01)
 """Holds where the SLO says nothing on errors: latencies of a server that fails certainly more often mean nothing."""
 
-State = Literal["met", "broken", "uncertain"]
+State = Literal["met", "broken", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,14 @@ def judge(window: Window, slo: Sequence[Constraint]) -> Judgement:
     on requests never answered in time is broken whatever its bound. Two more things break a window, beyond doubt only:
     an error ratio above 1 % where `slo` does not bound it, and saturation, when the server ends fewer requests than
     are due and the backlog grows; saturation counts as a broken ``throughput``, with the relative shortfall as its
-    excess. ``met``: the whole interval of every metric lies within its bound. All else is ``uncertain``, as is every
+    excess. ``met``: the whole interval of every metric lies within its bound. All else is ``undecided``, as is every
     window that cannot be trusted.
     """
     findings = _findings(window, slo)
     broken = tuple((f.metric, f.excess) for f in findings if f.excess is not None and f.excess > 0.0)
     if window.untrusted:
-        return Judgement(state="uncertain", broken=broken, reason="; ".join(window.untrusted))
-    states: tuple[State, ...] = ("broken", "uncertain")
+        return Judgement(state="undecided", broken=broken, reason="; ".join(window.untrusted))
+    states: tuple[State, ...] = ("broken", "undecided")
     for state in states:
         of_state = [finding for finding in findings if finding.state == state]
         if of_state:
@@ -66,11 +66,17 @@ def judge_measurement(measurement: Measurement, slo: Sequence[Constraint]) -> tu
 
     A bound on a metric that was not measured is not broken; `unjudged` names those.
     """
-    broken = dict(judge(measurement.at_rate, slo).broken)
-    values = measurement.metrics()
+    broken = {
+        metric: excess
+        for metric, excess in judge(measurement.at_rate, slo).broken
+        if metric not in unjudged(measurement, slo)
+    }
+    values = measurement.estimates()
     for constraint in slo:
         if constraint.metric in values and not _of_window(constraint):
-            excess = constraint.excess(values[constraint.metric])
+            if _is_open(values[constraint.metric], constraint, measurement.at_rate):
+                continue
+            excess = constraint.excess(values[constraint.metric].value)
             if excess > max(0.0, broken.get(constraint.metric, 0.0)):
                 broken[constraint.metric] = excess
     return tuple(broken.items())
@@ -88,9 +94,24 @@ def load_factor(window: Window, slo: Sequence[Constraint]) -> float | None:
 
 
 def unjudged(measurement: Measurement, slo: Sequence[Constraint]) -> tuple[str, ...]:
-    """Metrics the SLO bounds that were not measured: whether those bounds are met is unknown."""
-    known = {*measurement.metrics(), *measurement.at_rate.beyond_s}
-    return tuple(dict.fromkeys(constraint.metric for constraint in slo if constraint.metric not in known))
+    """Metrics of which it is undecided whether they meet their bound in the SLO: those that were not measured, an error
+    ratio that was extrapolated and whose interval holds its bound, and a lower bound that is below what it has to be."""
+    known = measurement.estimates()
+    found = dict.fromkeys(
+        constraint.metric
+        for constraint in slo
+        if constraint.metric not in {*known, *measurement.at_rate.beyond_s}
+        or _is_open(known.get(constraint.metric), constraint, measurement.at_rate)
+    )
+    return tuple(found)
+
+
+def _is_open(estimate: Estimate | None, constraint: Constraint, window: Window) -> bool:
+    if estimate is None:
+        return False
+    if constraint.metric == "error_ratio":
+        return window.unchecked > 0 and _compare(estimate, constraint).state == "undecided"
+    return estimate.is_least and constraint.at_least and constraint.excess(estimate.value) > 0.0
 
 
 def _of_window(constraint: Constraint) -> bool:
@@ -116,19 +137,19 @@ def _finding(window: Window, constraint: Constraint) -> _Finding:
     if metric in window.beyond_s:
         return _unanswered(window.beyond_s[metric], constraint)
     text = f"{metric} cannot be told from {window.requests} requests"
-    return _Finding(metric=metric, state="uncertain", excess=None, text=text)
+    return _Finding(metric=metric, state="undecided", excess=None, text=text)
 
 
 def _compare(estimate: Estimate, constraint: Constraint) -> _Finding:
     unit = METRICS[constraint.metric].unit
     best, worst = (estimate.high, estimate.low) if constraint.at_least else (estimate.low, estimate.high)
-    state: State = "uncertain"
+    state: State = "undecided"
     if best is not None and constraint.excess(best) > 0.0:
         state = "broken"
     elif worst is not None and constraint.excess(worst) <= 0.0:
         state = "met"
     low, high = (format_metric(unit, end) if end is not None else "?" for end in (estimate.low, estimate.high))
-    words = {"broken": "breaks", "met": "meets", "uncertain": "is too uncertain to tell from"}
+    words = {"broken": "breaks", "met": "meets", "undecided": "is too uncertain to tell from"}
     text = (
         f"{constraint.metric} of {format_metric(unit, estimate.value)} ({low} to {high}) {words[state]} "
         f"the bound of {format_metric(unit, constraint.bound)}"

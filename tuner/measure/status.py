@@ -39,6 +39,8 @@ _WORDS: Final[Mapping[int, str]] = {
     Status.MALFORMED: "malformed answer",
     Status.UNTRUSTED: "certificate not trusted",
     Status.TOO_LARGE: "answer too large",
+    Status.UNLIKE: "answer unlike the first one",
+    Status.NOT_A_NUMBER: "NaN in the answer",
 }
 """Where the name itself does not say it."""
 

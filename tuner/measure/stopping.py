@@ -121,7 +121,7 @@ def reached(window: Window, goal: Goal) -> str | None:
     bounded = [constraint.metric for constraint in goal.slo if _of_window(constraint.metric)]
     if judgement.state == "met" and (bounded or goal.tight):
         return f"the verdict was certain: {judgement.reason}" if bounded else _tight(goal)
-    if judgement.state == "uncertain" and all(_is_tight(window, metric, goal.within) for metric in bounded):
+    if judgement.state == "undecided" and all(_is_tight(window, metric, goal.within) for metric in bounded):
         return _tight(goal)
     return None
 

@@ -17,12 +17,12 @@ from tuner.units import format_metric, format_rate, format_ratio, format_seconds
 SLIGHT = 0.01
 """Growth over a whole soak, as a share of the level, that is not worth a bad verdict."""
 
-State = Literal["fine", "bad", "open"]
+State = Literal["fine", "bad", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``open``: it could not be told, and the text says why."""
+    """``undecided``: it could not be told, and the text says why."""
 
     what: str
     state: State
@@ -31,11 +31,13 @@ class Verdict:
 
 def climb_verdicts(found: Climb | None, to_hold_rps: float | None) -> Iterator[Verdict]:
     if found is None:
-        yield Verdict(what="breaking point", state="open", text="too few requests to tell: climb longer, or higher")
+        yield Verdict(
+            what="breaking point", state="undecided", text="too few requests to tell: climb longer, or higher"
+        )
         return
     first = found.breaks[0] if found.breaks else None
     if first is None:
-        yield Verdict(what="breaking point", state="open", text="no bound applies")
+        yield Verdict(what="breaking point", state="undecided", text="no bound applies")
         return
     yield Verdict(what="breaking point", state=_climb_state(first, to_hold_rps), text=first.text)
     most = f"at most {format_rate(found.most_rps)} were answered well, of up to {format_rate(found.to_rps)} offered"
@@ -53,11 +55,11 @@ def _climb_state(first: Break, to_hold_rps: float | None) -> State:
 
 def recovery_verdict(found: Recovery) -> Verdict:
     states: dict[str, State] = {"recovered": "fine", "not disturbed": "fine", "not recovered": "bad"}
-    return Verdict(what="recovery", state=states.get(found.state, "open"), text=found.text)
+    return Verdict(what="recovery", state=states.get(found.state, "undecided"), text=found.text)
 
 
 def bursts_verdict(found: Bursts) -> Verdict:
-    state: State = "bad" if found.worsens else "open" if found.growth is None else "fine"
+    state: State = "bad" if found.worsens else "undecided" if found.growth is None else "fine"
     return Verdict(what="bursts", state=state, text=found.text)
 
 
@@ -66,7 +68,7 @@ def slo_verdicts(window: Window, slo: Sequence[Constraint]) -> Iterator[Verdict]
     judgement = judge(window, slo)
     if slo or judgement.state == "broken":
         states: dict[str, State] = {"met": "fine", "broken": "bad"}
-        yield Verdict(what="slo", state=states.get(judgement.state, "open"), text=judgement.reason)
+        yield Verdict(what="slo", state=states.get(judgement.state, "undecided"), text=judgement.reason)
 
 
 def trend_verdicts(trends: Mapping[str, Trend], measured: Collection[str]) -> Iterator[Verdict]:
@@ -76,7 +78,7 @@ def trend_verdicts(trends: Mapping[str, Trend], measured: Collection[str]) -> It
             yield _trend_verdict(metric, trends[metric])
         else:
             few = f"too few windows of the soak have it, {LEAST} are needed: soak longer, or at a higher rate"
-            yield Verdict(what=metric, state="open", text=few)
+            yield Verdict(what=metric, state="undecided", text=few)
 
 
 def _trend_verdict(metric: str, found: Trend) -> Verdict:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tuner.measure.errors import error_ratio, good_share, unchecked, wrong_answers
 from tuner.measure.joined import join, starts_s
 from tuner.measure.model import Usage, Window
-from tuner.measure.samples import Samples, Status
+from tuner.measure.samples import UNCHECKED, Samples, Status
 from tuner.measure.status import errors
 from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
-from tuner.statistics.correlation import correlation_time
 from tuner.statistics.model import BoolArray, Estimate, FloatArray, IntArray
 from tuner.statistics.quantiles import MISS, estimate_quantiles
 from tuner.statistics.steady import Truncation, truncate
-from tuner.statistics.student import normal_point, student_point
+from tuner.statistics.student import student_point
 from tuner.units import format_rate, format_ratio, format_seconds
 
 BINS = 10
@@ -66,11 +66,11 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     on a censored request is absent from `latency_s` and stands in `beyond_s`. Of streams both hold the times to the
     first token and between tokens, too (`tuner.measure.tokens`).
 
-    The error ratio's interval is Wilson's (1927), with the sample size corrected for autocorrelation. The growth of
-    the backlog is the mean over ten equal parts of the window of requests due minus requests ended, with Student's
-    t interval; in a steady queue the parts' growths sum to nearly nothing (rate conservation). What is being served is
-    no backlog: a request counts as ended as much earlier as the window's first answers took. Several windows each begin
-    with no backlog: their growths are averaged part by part.
+    The error ratio is that of `tuner.measure.errors`. The growth of the backlog is the mean over ten equal parts of the
+    window of requests due minus requests ended, with Student's t interval; in a steady queue the parts' growths sum to
+    nearly nothing (rate conservation). What is being served is no backlog: a request counts as ended as much earlier as
+    the window's first answers took. Several windows each begin with no backlog: their growths are averaged part by
+    part.
 
     `miss` is the probability with which each interval may miss the truth.
     """
@@ -88,13 +88,14 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
     share = _replica_share(whole, kept)
     late = _late(lateness, {**{name: each.value for name, each in latency_s.items()}, **beyond_s}, trust)
     busy = _busy(cpu_ratio, trust)
+    suspended = _suspended(whole)
     few = _few(int(kept.sum()), trust)
     unsteady = () if overloaded else _unsteady(truncation, whole)
     return Window(
         offered_rps=whole.offered_rps,
         achieved_rps=_achieved(parts, from_s, keeps_up=not overloaded),
         latency_s=latency_s,
-        error_ratio=_error_ratio(~whole.good[kept], miss),
+        error_ratio=error_ratio(whole, kept, miss),
         errors=errors(whole.status[kept]),
         requests=int(kept.sum()),
         warm_up_s=from_s,
@@ -103,12 +104,14 @@ def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Sample
         replica_share=share,
         beyond_s=beyond_s,
         backlog_rps=backlog,
-        untrusted=(*late, *busy, *few, *unsteady),
-        generator_limited=bool(late or busy),
+        unchecked=unchecked(whole, kept),
+        untrusted=(*suspended, *late, *busy, *few, *unsteady),
+        generator_limited=bool(late or busy or suspended),
         warnings=(
             *_lopsided(share, whole, kept),
             *_resent(whole),
             *(_overload(backlog) if backlog and overloaded else ()),
+            *wrong_answers(whole, kept),
         ),
     )
 
@@ -118,30 +121,6 @@ def _resent(samples: Samples) -> tuple[str, ...]:
         return ()
     times = "1 request was" if samples.resent == 1 else f"{samples.resent} requests were"
     return (f"{times} sent once more: the server had closed its idle connection before the request went out",)
-
-
-def wilson(successes: int, n: float, miss: float = MISS) -> Estimate:
-    """Share of successes among n (effective) trials with Wilson's interval; n = 0: nothing is known (0 to 1)."""
-    if n <= 0.0:
-        return Estimate(value=0.0, low=0.0, high=1.0)
-    return _wilson(successes / n, n, miss)
-
-
-def _wilson(share: float, n: float, miss: float) -> Estimate:
-    point = normal_point(miss)
-    z2 = point**2 / n
-    centre = (share + z2 / 2.0) / (1.0 + z2)
-    half = point / (1.0 + z2) * math.sqrt(share * (1.0 - share) / n + z2 / (4.0 * n))
-    low = 0.0 if share == 0.0 else max(0.0, centre - half)
-    high = 1.0 if share == 1.0 else min(1.0, centre + half)
-    return Estimate(value=share, low=low, high=high)
-
-
-def _error_ratio(failed: BoolArray, miss: float) -> Estimate:
-    n = len(failed)
-    if n == 0:
-        return wilson(0, 0)
-    return _wilson(float(failed.mean()), n / correlation_time(failed.astype(np.float64)).cautious(miss), miss)
 
 
 def _waits(samples: Samples) -> FloatArray:
@@ -175,21 +154,23 @@ def _latency(
 def _achieved(parts: Sequence[Samples], from_s: float, *, keeps_up: bool) -> float:
     """Good answers a second over the kept part; the window of a closed loop may have ended a little late."""
     answers, seconds = 0.0, 0.0
+    share = good_share(join(parts))
     for part, start in zip(parts, starts_s(parts), strict=True):
         begin = max(0.0, from_s - start)
         if begin < part.window_s:
             open_loop = part.offered_rps > 0.0
-            answers += _due(part, begin) if keeps_up and open_loop else _served(part, begin)
+            weight = np.ones(len(part)) if part.checking is None else np.where(part.checking == UNCHECKED, share, 1.0)
+            answers += (_due if keeps_up and open_loop else _served)(part, weight, begin)
             seconds += part.window_s - begin
     return answers / seconds if seconds > 0.0 else 0.0
 
 
-def _due(part: Samples, begin: float) -> int:
+def _due(part: Samples, weight: FloatArray, begin: float) -> float:
     """Good answers to what was due from `begin` on, whenever they came."""
-    return int((part.good & (part.scheduled_s >= begin)).sum())
+    return float(weight[part.good & (part.scheduled_s >= begin)].sum())
 
 
-def _served(part: Samples, begin: float) -> float:
+def _served(part: Samples, weight: FloatArray, begin: float) -> float:
     """Good answers of a server that always had something to do, from `begin` to the window's end: of each the share of
     its service that lies there. Counting whole answers would err by all that a server has in hand at either end."""
     finished = part.finished_s[part.good]
@@ -197,9 +178,9 @@ def _served(part: Samples, begin: float) -> float:
         return 0.0
     service = float(part.latency_s[part.good].min())
     if service <= 0.0:
-        return float(((finished >= begin) & (finished <= part.window_s)).sum())
+        return float(weight[part.good][(finished >= begin) & (finished <= part.window_s)].sum())
     within = np.minimum(finished, part.window_s) - np.maximum(finished - service, begin)
-    return float(np.clip(within / service, 0.0, 1.0).sum())
+    return float((weight[part.good] * np.clip(within / service, 0.0, 1.0)).sum())
 
 
 def _backlog_growth(parts: Sequence[Samples], miss: float) -> Estimate | None:
@@ -290,6 +271,15 @@ def _unsteady(truncation: Truncation, samples: Samples) -> tuple[str, ...]:
     return (
         f"the window of {format_seconds(samples.window_s)} was never steady: latencies changed so much that the "
         f"steady-state rule would cut {format_ratio(truncation.wanted)} of it; lengthen the window or the warm-up",
+    )
+
+
+def _suspended(samples: Samples) -> tuple[str, ...]:
+    if samples.suspended_s <= 0.0:
+        return ()
+    return (
+        f"the load generator was suspended for {format_seconds(samples.suspended_s)} of this window (stopped by a "
+        "signal, or the machine slept): what was due meanwhile was not sent",
     )
 
 

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuner.front.model import Candidate
 from tuner.record.rows import FrontSoFar
 from tuner.record.wording import (
     comparison_lines,
@@ -43,7 +44,9 @@ _ROWS_BESIDE_THE_TABLE = 10
 def pareto_table(summary: Summary) -> RenderableType:
     """The Pareto front, best first in the first objective; ``*`` marks the choice."""
     if not summary.front.members:
-        return Text("The Pareto front is empty: no configuration met the SLO.")
+        undecided = sum(trial.state == "undecided" for trial in summary.trials)
+        of_some = f" ({undecided} undecided)" if undecided else ""
+        return Text(f"The Pareto front is empty: no configuration certainly met the SLO{of_some}.")
     by_number = {trial.number: trial for trial in summary.trials}
     metrics = _columns(
         summary.start.objectives, summary.start.slo, {m for c in summary.front.members for m in c.metrics}
@@ -56,7 +59,7 @@ def pareto_table(summary: Summary) -> RenderableType:
         trial = by_number.get(member.trial)
         marks = ("*" if member.trial == chosen else "") + ("b" if member.trial == summary.baseline else "")
         intervals = trial.measurement.estimates() if trial and trial.measurement and member.replicates == 1 else {}
-        cells = [_member_text(metric, member.metrics, intervals, currency) for metric in metrics]
+        cells = [_member_text(metric, member, intervals, currency) for metric in metrics]
         shown = display(trial.configuration) if trial else ""
         table.add_row(
             *(Text(cell) for cell in (f"{marks}{member.trial}", shown, *cells, str(member.replicates))),
@@ -202,6 +205,8 @@ class _Progress:
         self._base: float | None = None
         self._firsts: list[float] = []
         """Of the feasible trials, the first objective's values; the baseline's beside."""
+        self._has_least = False
+        """One of them is a lower bound."""
 
     def started(self, start: StudyStart) -> None:
         self._budget, self.objectives, self.slo = start.budget, start.objectives, start.slo
@@ -218,6 +223,7 @@ class _Progress:
             if trial.purpose == "baseline" and self._base is None:
                 self._base = value
             self._firsts.append(value)
+            self._has_least |= _is_least(trial, self.objectives[0].metric)
 
     def front(self) -> set[int]:
         return self._front.numbers
@@ -265,7 +271,8 @@ class _Progress:
         if len(self._firsts) < 2 or not self._base:
             return None
         best = max(self._firsts) if objective.direction == "maximize" else min(self._firsts)
-        return f"best {objective.metric} {ratio_text(best / self._base)} baseline"
+        about = "about " if self._has_least else ""
+        return f"best {objective.metric} {about}{ratio_text(best / self._base)} baseline"
 
     def result(self, trial: Trial) -> str:
         """A finished trial on one line."""
@@ -325,20 +332,29 @@ def _short(trial: Trial, metric: str) -> str:
     value = _value(trial, metric)
     if value is None or trial.measurement is None:
         return "-"
-    return estimate_text(metric, Estimate(value=value), trial.measurement.currency)
+    is_least = trial.measurement.estimates()[metric].is_least
+    return estimate_text(metric, Estimate(value=value, is_least=is_least), trial.measurement.currency)
+
+
+def _is_least(trial: Trial, metric: str) -> bool:
+    return (
+        trial.measurement is not None
+        and metric in trial.measurement.estimates()
+        and (trial.measurement.estimates()[metric].is_least)
+    )
 
 
 def _value(trial: Trial, metric: str) -> float | None:
     return trial.measurement.metrics().get(metric) if trial.measurement else None
 
 
-def _member_text(metric: str, values: Mapping[str, float], intervals: Mapping[str, Estimate], currency: str) -> str:
+def _member_text(metric: str, member: Candidate, intervals: Mapping[str, Estimate], currency: str) -> str:
     """The candidate's median; with the interval of its run where there was but one."""
-    if metric not in values:
+    if metric not in member.metrics:
         return "-"
     estimate = intervals.get(metric)
-    if estimate is None or estimate.value != values[metric]:
-        estimate = Estimate(value=values[metric])
+    if estimate is None or estimate.value != member.metrics[metric]:
+        estimate = Estimate(value=member.metrics[metric], is_least=metric in member.least)
     return estimate_text(metric, estimate, currency)
 
 
@@ -349,8 +365,10 @@ def _headline(start: StudyStart) -> str:
 
 def _closing(summary: Summary) -> str:
     feasible = sum(trial.feasible for trial in summary.trials)
+    undecided = sum(trial.state == "undecided" for trial in summary.trials)
+    of_some = f", {undecided} undecided" if undecided else ""
     size = len(summary.front.members)
     return (
         f"study {summary.start.name} ended: {summary.ended_because}; "
-        f"{len(summary.trials)} trials, {feasible} met the SLO, {size} on the Pareto front"
+        f"{len(summary.trials)} trials, {feasible} met the SLO{of_some}, {size} on the Pareto front"
     )

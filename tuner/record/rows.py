@@ -121,6 +121,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
         "baseline": _flag(trial.purpose == "baseline"),
         "purpose": trial.purpose,
         "outcome": outcome_name(trial),
+        "slo": trial.state or "",
         "reason": "" if trial.feasible else outcome_text(trial),
         "digest": trial.manifest_digest,
     }
@@ -128,6 +129,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
     if measurement is not None:
         tags["currency"] = measurement.currency
         tags["throughput_note"] = measurement.throughput_note
+        tags["lower_bounds"] = ", ".join(name for name, one in measurement.estimates().items() if one.is_least)
         tags["warnings"] = "; ".join(measurement.warnings)
         tags["not_enforced"] = "; ".join(measurement.not_enforced)
         tags["images"] = "; ".join(measurement.images)
@@ -222,14 +224,23 @@ def front_table(summary: Summary) -> dict[str, Any]:
             [member.trial, member.trial == chosen, member.replicates]
             + [values.get(knob) for knob in knobs]
             + [member.metrics.get(metric) for metric in metrics]
+            + [", ".join(member.least)]
         )
-    return {"columns": ["trial", "chosen", "restarts", *knobs, *map(_column, metrics)], "data": rows}
+    columns = ["trial", "chosen", "restarts", *knobs, *map(_column, metrics), "lower_bounds"]
+    return {"columns": columns, "data": rows}
 
 
 def comparison_table(summary: Summary) -> dict[str, Any]:
     """The chosen configuration against the baseline; SI units."""
-    rows = [[c.metric, c.baseline, c.chosen, c.ratio, c.verdict] for c in summary.comparisons]
-    return {"columns": ["metric", "baseline", "chosen", "ratio", "verdict"], "data": rows}
+    rows = [
+        [c.metric, c.baseline, c.chosen, c.ratio, c.verdict, _sign(c.baseline_is_least), _sign(c.chosen_is_least)]
+        for c in summary.comparisons
+    ]
+    return {"columns": ["metric", "baseline", "chosen", "ratio", "verdict", "baseline_is", "chosen_is"], "data": rows}
+
+
+def _sign(is_least: bool) -> str:
+    return ">=" if is_least else "="
 
 
 def study_params(start: StudyStart, space: SearchSpace) -> dict[str, str]:
@@ -270,6 +281,7 @@ def study_points(summary: Summary) -> list[Point]:
     points = [
         Point(name="trials", value=float(len(summary.trials))),
         Point(name="feasible_trials", value=float(sum(trial.feasible for trial in summary.trials))),
+        Point(name="undecided_trials", value=float(sum(trial.state == "undecided" for trial in summary.trials))),
         Point(name="front_size", value=float(len(summary.front.members))),
     ]
     if summary.front.hypervolume is not None:

@@ -10,23 +10,25 @@ from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
 from tuner.study.model import BaselineComparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
-from tuner.units import format_metric
+from tuner.units import format_metric, least
 
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
 
 
 def estimate_text(metric: str, estimate: Estimate, currency: str) -> str:
-    """``11 ms (9.9-13.2)``: the interval without the unit where it is the value's own."""
+    """``11 ms (9.9-13.2)``: the interval without the unit where it is the value's own. ``>= 120/s``: a lower bound."""
     unit = METRICS[metric].unit
     value = format_metric(unit, estimate.value, currency)
+    if estimate.is_least:
+        return least(value)
     if estimate.low is None or estimate.high is None:
         return value
     low, high = (format_metric(unit, end, currency) for end in (estimate.low, estimate.high))
     if low == high == value:
         return value
-    (least, unit_of_low), (most, unit_of_high) = _number_and_unit(low), _number_and_unit(high)
+    (bottom, unit_of_low), (top, unit_of_high) = _number_and_unit(low), _number_and_unit(high)
     if unit_of_low == unit_of_high == _number_and_unit(value)[1]:
-        low, high = least, most
+        low, high = bottom, top
     return f"{value} ({low}-{high})"
 
 
@@ -45,7 +47,9 @@ def broken_text(broken: Iterable[tuple[str, float]]) -> str:
 def outcome_text(trial: Trial) -> str:
     """How a trial ended, with its reason; ``ok`` for one that met every bound."""
     match trial.outcome:
-        case Measured(broken=broken):
+        case Measured(broken=broken, undecided=undecided):
+            if not broken and undecided:
+                return f"undecided: {', '.join(undecided)} could not be told"
             return f"breaks the SLO: {broken_text(broken)}" if broken else "ok"
         case Stopped(reason=reason):
             return f"cut short: {reason}"
@@ -61,8 +65,8 @@ def outcome_text(trial: Trial) -> str:
 def outcome_word(trial: Trial) -> str:
     """The same in a word or two, for a narrow column."""
     match trial.outcome:
-        case Measured(broken=broken):
-            return "breaks SLO" if broken else "ok"
+        case Measured(broken=broken, undecided=undecided):
+            return "breaks SLO" if broken else "undecided" if undecided else "ok"
         case Stopped():
             return "cut short"
         case Infeasible():
@@ -143,8 +147,9 @@ def ratio_text(ratio: float) -> str:
 def _comparison_line(summary: Summary, comparison: BaselineComparison) -> str:
     metric, unit = comparison.metric, METRICS[comparison.metric].unit
     currency = currency_of(summary.trials)
-    chosen, baseline = (format_metric(unit, value, currency) for value in (comparison.chosen, comparison.baseline))
-    values = f"{metric}: {chosen}, baseline {baseline} ({ratio_text(comparison.ratio)})"
+    chosen = least(format_metric(unit, comparison.chosen, currency), is_least=comparison.chosen_is_least)
+    baseline = least(format_metric(unit, comparison.baseline, currency), is_least=comparison.baseline_is_least)
+    values = f"{metric}: {chosen}, baseline {baseline} ({comparison.ratio_text})"
     return f"{values}: {_verdict(comparison, summary.noise_floor.get(metric))}"
 
 
@@ -153,8 +158,10 @@ def _verdict(comparison: BaselineComparison, floor: float | None) -> str:
     match comparison.verdict:
         case "no difference":
             return f"no difference beyond the noise floor{restarts}"
-        case "unknown":
-            return "not certain: the noise floor was not measured, and restarts of one configuration differ"
+        case "undecided" if comparison.chosen_is_least or comparison.baseline_is_least:
+            return "undecided: a throughput that is a lower bound could be any higher one"
+        case "undecided":
+            return "undecided: the noise floor was not measured, and restarts of one configuration differ"
         case verdict:
             return f"{verdict}{restarts}"
 
@@ -163,7 +170,9 @@ def _nothing_chosen(summary: Summary) -> str:
     measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
     if not measured:
         return f"nothing was chosen: none of the {len(summary.trials)} trials could be measured"
-    return f"nothing was chosen: none of the {measured} measured configurations met the SLO"
+    undecided = sum(isinstance(trial.outcome, Measured) and trial.state == "undecided" for trial in summary.trials)
+    of_some = f"; of {undecided} it is undecided whether they do: measure longer" if undecided else ""
+    return f"nothing was chosen: none of the {measured} measured configurations certainly met the SLO{of_some}"
 
 
 def _no_baseline(summary: Summary) -> str:

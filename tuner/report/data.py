@@ -21,7 +21,7 @@ from tuner.study.model import Summary
 from tuner.trials.model import Measured, Stopped, Trial
 from tuner.uri import masked
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
@@ -82,6 +82,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "configuration_digest": trial.configuration.digest,
         "manifest_digest": trial.manifest_digest,
         "feasible": trial.feasible,
+        "slo": trial.state,
         "outcome": outcome,
         "metrics": {} if measurement is None else plain(measurement.estimates()),
         "measurement": plain(measurement),

@@ -28,7 +28,7 @@ from tuner.report.charts import (
 )
 from tuner.report.data import plain
 from tuner.space.metrics import METRICS
-from tuner.units import format_interval, format_metric, format_ratio, format_seconds
+from tuner.units import format_interval, format_metric, format_ratio, format_seconds, least
 
 _TONES = {True: "good", False: "bad", None: "open"}
 
@@ -92,7 +92,7 @@ def compare_page(comparison: Comparison, command: str = "") -> str:
     """The page of `tune compare`. `command`: the command line to repeat it, without secrets."""
     document = plain(comparison)
     assessment, terms = document["assessment"], document["terms"]
-    tones = {"better": "good", "worse": "bad", "no difference": "open", "cannot tell": "open"}
+    tones = {"better": "good", "worse": "bad", "no difference": "open", "undecided": "open"}
     return _page(
         "compare.html",
         title=f"tune compare {document['a']} {document['b']}",
@@ -110,8 +110,8 @@ def compare_page(comparison: Comparison, command: str = "") -> str:
 
 def stress_page(document: Data) -> str:
     """The page of `tune stress`, from what it prints with ``--json``."""
-    tones = {"fine": "good", "bad": "bad", "open": "open"}
-    words = {"fine": "held", "bad": "did not hold", "open": "could not be told"}
+    tones = {"fine": "good", "bad": "bad", "undecided": "open"}
+    words = {"fine": "held", "bad": "did not hold", "undecided": "undecided"}
     charts = [(run, _stress_chart(run)) for run in document["runs"]]
     drawn = [chart for _, chart in charts if chart is not None]
     return _page(
@@ -251,12 +251,17 @@ def _figure(name: str, document: Data) -> Cell:
     floor = document["noise_floor"].get(name)
     note = f"starts differ by {floor:.3g}x" if floor is not None and floor > 1.0 else ""
     unit = METRICS[name].unit
-    value, interval = format_metric(unit, estimate["value"]), _interval(unit, estimate)
+    value = least(format_metric(unit, estimate["value"]), is_least=estimate["is_least"])
+    interval = _interval(unit, estimate)
     return Cell(name=name.replace("_", " "), value=value, interval=interval, note=note)
 
 
 def _interval(unit: str, estimate: Data) -> str:
     return format_interval(unit, estimate["low"], estimate["high"])
+
+
+def _rate(estimate: Data) -> str:
+    return least(format_metric("rate", estimate["value"]), is_least=estimate["is_least"])
 
 
 def _errors(starts: Sequence[Data]) -> list[tuple[str, int]]:
@@ -270,7 +275,7 @@ def _start(start: Data) -> dict[str, str]:
     """A start's figures, for a row of its own."""
     latency, throughput = start["window"]["latency_s"], start["throughput"]["value"]
     return {
-        "throughput": "–" if throughput is None else format_metric("rate", throughput["value"]),
+        "throughput": "–" if throughput is None else _rate(throughput),
         **{
             name.removeprefix("latency_"): format_seconds(latency[name]["value"]) if name in latency else "–"
             for name in METRICS

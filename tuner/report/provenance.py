@@ -12,7 +12,7 @@ from tuner.statistics.model import Estimate
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
-from tuner.units import format_metric, format_rate
+from tuner.units import format_metric, format_rate, least
 
 PREFIX = "tuner.dev/"
 
@@ -83,6 +83,8 @@ def _key(metric: str) -> str:
 def _shown(name: str, estimate: Estimate, measurement: Measurement) -> str:
     unit = METRICS[name].unit
     text = format_metric(unit, estimate.value, measurement.currency)
+    if estimate.is_least:
+        return least(text)
     if estimate.low is None and estimate.high is None:
         return text
     low, high = (
@@ -93,4 +95,4 @@ def _shown(name: str, estimate: Estimate, measurement: Measurement) -> str:
 
 
 def _compared(comparison: BaselineComparison) -> str:
-    return f"{comparison.metric} {comparison.ratio:.3g}x, {comparison.verdict}"
+    return f"{comparison.metric} {comparison.ratio_text}, {comparison.verdict}"

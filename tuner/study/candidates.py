@@ -52,13 +52,34 @@ def _candidate(group: Sequence[Trial], slo: Sequence[Constraint]) -> Candidate |
     if not measured:
         return None
     medians = {metric: median(found) for metric, found in values(group).items()}
-    met = all(bound.metric in medians and bound.excess(medians[bound.metric]) <= 0 for bound in slo)
+    undecided = _undecided(measured, medians, slo)
+    is_sound = not any(_own_fault(trial) for trial in group)
+    told = [bound for bound in slo if bound.metric not in undecided]
+    met = is_sound and all(bound.excess(medians[bound.metric]) <= 0 for bound in told)
     return Candidate(
         trial=measured[0].number,
         metrics=medians,
-        feasible=met and not any(_own_fault(trial) for trial in group),
+        feasible=met and not undecided,
         replicates=len(measured),
+        undecided=undecided if met else (),
+        least=_least(measured),
     )
+
+
+def _undecided(measured: Sequence[Trial], medians: Mapping[str, float], slo: Sequence[Constraint]) -> tuple[str, ...]:
+    """Bounded metrics that no restart measured, or of which one could not tell whether it meets its bound."""
+    open_ones = {
+        metric for trial in measured if isinstance(trial.outcome, Measured) for metric in trial.outcome.undecided
+    }
+    return tuple(
+        dict.fromkeys(bound.metric for bound in slo if bound.metric not in medians or bound.metric in open_ones)
+    )
+
+
+def _least(measured: Sequence[Trial]) -> tuple[str, ...]:
+    """Metrics of which a restart has but a lower bound."""
+    known = [trial.measurement.estimates() for trial in measured if trial.measurement is not None]
+    return tuple(dict.fromkeys(name for one in known for name, estimate in one.items() if estimate.is_least))
 
 
 def _own_fault(trial: Trial) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 from tuner.front.model import Choice, Front
 from tuner.space.model import Configuration
 from tuner.trials.model import Attempt, Event, Outcome, Proposal, StudyStart, Trial
+from tuner.units import least
 
 __all__ = ["Advisor", "BaselineComparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
 
@@ -43,7 +44,19 @@ class BaselineComparison:
     chosen: float
     ratio: float
     verdict: str
-    """`better`, `worse` or `no difference` beyond the noise floor, or `unknown` (no noise floor measured)."""
+    """`better`, `worse` or `no difference` beyond the noise floor, or `undecided` (no noise floor measured, or a lower
+    bound that says nothing)."""
+    baseline_is_least: bool = False
+    """The baseline's value is a lower bound."""
+    chosen_is_least: bool = False
+
+    @property
+    def ratio_text(self) -> str:
+        """``1.83x``, ``>= 1.83x`` or ``<= 1.83x`` where one side is a lower bound; ``?`` where both are."""
+        text = f"{self.ratio:.3g}x"
+        if self.chosen_is_least and self.baseline_is_least:
+            return "?"
+        return f"<= {text}" if self.baseline_is_least else least(text, is_least=self.chosen_is_least)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,8 +117,22 @@ def _comparisons(
         if old is None or new is None or (old == 0 and new != 0):
             continue
         verdict = compare(before[metric], after[metric], METRICS[metric].better, floor.get(metric))
-        ratio = new / old if old else 1.0
-        found.append(BaselineComparison(metric=metric, baseline=old, chosen=new, ratio=ratio, verdict=verdict))
+        before_is_least, after_is_least = metric in base.least, metric in choice.candidate.least
+        # the truth is any value from a lower bound on
+        told = {"better": not before_is_least, "worse": not after_is_least}
+        if not told.get(verdict, not (before_is_least or after_is_least)):
+            verdict = "undecided"
+        found.append(
+            BaselineComparison(
+                metric=metric,
+                baseline=old,
+                chosen=new,
+                ratio=new / old if old else 1.0,
+                verdict=verdict,
+                baseline_is_least=before_is_least,
+                chosen_is_least=after_is_least,
+            )
+        )
     return tuple(found)
 
 

@@ -57,6 +57,8 @@ class TargetOptions:
     """Where a bearer token is found."""
     tls: TlsSpec | None = None
     seed: int | None = None
+    ignore: tuple[str, ...] = ()
+    """JSON paths of what may differ between right answers."""
     slo: tuple[Constraint, ...] = ()
 
 

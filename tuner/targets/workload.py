@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import InputError, Problem
+from tuner.errors import InputError, Mistake, Problem, Where
 from tuner.load.protocols import NAMES
 from tuner.nearest import nearest
 from tuner.targets.model import TargetOptions
 from tuner.workload.arrivals import with_arrivals
+from tuner.workload.json_path import parse_path
 from tuner.workload.model import PACED, RequestSource, WorkloadSpec
 
 NOTHING = Path(os.devnull)
@@ -37,6 +38,8 @@ def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadS
         given["auth"] = options.token
     said = {name for name in PACED if getattr(options, name) is not None}
     given["said"] = usual.said | said
+    if options.ignore:
+        given["check"] = replace(usual.check, ignore=(*usual.check.ignore, *options.ignore))
     workload = replace(usual, **{name: value for name, value in given.items() if value is not None})
     problems = list(_lacking(workload))
     try:
@@ -54,7 +57,12 @@ def with_options(usual: WorkloadSpec, options: TargetOptions) -> tuple[WorkloadS
 
 
 def _lacking(workload: WorkloadSpec) -> Iterator[Problem]:
-    """What the workload's protocol cannot do without."""
+    """What the workload's protocol cannot do without, and paths that are none."""
+    for path in workload.check.ignore:
+        try:
+            parse_path(path)
+        except Mistake as mistake:
+            yield mistake.at(Where(file="--ignore"))
     if workload.protocol not in NAMES:
         fix = f"{nearest(workload.protocol, NAMES)} (there: {', '.join(NAMES)})"
         yield Problem.at("--protocol", f"no protocol is called {workload.protocol!r}", fix)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError
 from cattrs.cols import list_structure_factory, mapping_structure_factory
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 _TAG = "is"
 
@@ -118,6 +118,14 @@ def _dataclass(kind: type) -> _Hook:
     return _only(dict, make_dict_structure_fn(kind, _converter, _cattrs_forbid_extra_keys=True), kind.__name__)
 
 
+def _written(kind: type) -> Callable[[Any], Any]:
+    """Fields marked ``sparse``, which most instances have their default in, are written only where they differ."""
+    sparse: dict[str, Any] = {
+        field.name: override(omit_if_default=True) for field in dataclasses.fields(kind) if field.metadata.get("sparse")
+    }
+    return make_dict_unstructure_fn(kind, _converter, **sparse)
+
+
 def _mapping(hint: Any) -> _Hook:
     return _only(dict, mapping_structure_factory(hint, _converter, structure_to=MappingProxyType))
 
@@ -140,6 +148,7 @@ _converter.register_structure_hook_func(_is(Literal), _one_of)
 _converter.register_structure_hook_func(_unites(lambda kind: kind in (bool, int, float, str)), _plain)
 _converter.register_structure_hook_func(_unites(dataclasses.is_dataclass), _untagged)
 _converter.register_structure_hook_factory(dataclasses.is_dataclass, _dataclass)
+_converter.register_unstructure_hook_factory(dataclasses.is_dataclass, _written)
 _converter.register_structure_hook_factory(lambda hint: _is(tuple)(hint) and get_args(hint)[-1] is Ellipsis, _tuple)
 _converter.register_structure_hook_factory(_is(Mapping), _mapping)
 _converter.register_unstructure_hook(float, lambda value: float(value) if type(value) is int else value)

@@ -191,7 +191,7 @@ class TrialRunner:
         broken = judge_measurement(measurement, slo)
         if lost:
             return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
-        return Measured(measurement=measurement, broken=broken)
+        return Measured(measurement=measurement, broken=broken, undecided=unjudged(measurement, slo))
 
     def _measurement(
         self,
@@ -206,7 +206,7 @@ class TrialRunner:
         prices, running = self.space.prices, served.running
         asked = requested(pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
-        warnings = [*caveats(at_rate, usage), *asked.warnings]
+        warnings = [*caveats(at_rate, usage), *asked.warnings, *served.notes]
         measurement = Measurement(
             at_rate=at_rate,
             curve=curve,
@@ -225,7 +225,7 @@ class TrialRunner:
             images=running.images() if isinstance(running, NamesImages) else (),
         )
         warnings += [
-            f"{metric} could not be measured: whether its bound is met is unknown; measure longer"
+            f"{metric} cannot be told well enough: whether its bound is met is undecided; measure longer"
             for metric in unjudged(measurement, self.space.slo)
         ]
         return replace(measurement, warnings=tuple(dict.fromkeys(warnings)))

@@ -312,9 +312,16 @@ class LoadWindows:
         return samples, usage, None
 
     def _quietly(self, stage: LoadWindow) -> Samples:
-        self.sent_s += stage.duration_s
-        with silence(self._quiet):
-            return self._generator.run(stage)
+        for _ in range(_ATTEMPTS):
+            self.sent_s += stage.duration_s
+            with silence(self._quiet):
+                samples = self._generator.run(stage)
+            if not samples.suspended_s:
+                break
+            self._on_stage(
+                f"the load generator was suspended for {samples.suspended_s:.3g} s: the window is sent again"
+            )
+        return samples
 
     @property
     def _one_rate(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
+from tuner.measure.slo import State
 from tuner.space.model import Budget, Configuration, Constraint, Objective
 
 Purpose = Literal["baseline", "search", "confirm"]
@@ -37,10 +38,14 @@ class Proposal(Attempt):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Measured to the end. `broken` names the SLO metrics it breaks at the common rate, each with its excess."""
+    """Measured to the end. `broken` names the SLO metrics it breaks at the common rate, each with its excess.
+
+    `undecided` names those of which it could not be told whether their bound is met.
+    """
 
     measurement: Measurement
     broken: tuple[tuple[str, float], ...] = ()
+    undecided: tuple[str, ...] = field(default=(), metadata={"sparse": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,17 @@ class Trial:
     @property
     def feasible(self) -> bool:
         """Measured to the end, and every SLO met."""
-        return isinstance(self.outcome, Measured) and not self.outcome.broken
+        return self.state == "met"
+
+    @property
+    def state(self) -> State | None:
+        """How it stands with the SLO; None: it was not measured."""
+        match self.outcome:
+            case Measured(broken=broken, undecided=undecided):
+                return "broken" if broken else "undecided" if undecided else "met"
+            case Stopped():
+                return "broken"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

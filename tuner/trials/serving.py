@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tuner.backends.model import Backend, Deployment, Running
 from tuner.errors import TrialFailure
-from tuner.load.model import Answer, Exchange, Generator, Request, Target
+from tuner.load.model import Answer, Exchange, Generator, HoldsAnswers, Request, Target
 from tuner.trials.clock import Clock, RealClock
 from tuner.trials.patience import Patience
 from tuner.trials.traffic import Traffic
@@ -34,6 +34,8 @@ class Served:
     """None: nothing was started, somebody else's server is spoken to."""
     answer_s: float = 0.0
     """What the slowest of its first answers took."""
+    notes: tuple[str, ...] = ()
+    """What is not compared of its answers, in words, where they are the first that others are held against."""
 
 
 @contextmanager
@@ -87,16 +89,21 @@ def serving(
         on_stage("verify")
         _verify_configuration(running)
         try:
-            traffic.verify(to.urls, patience.ask)
+            notes = traffic.verify(to.urls, patience.ask)
         except TrialFailure as failure:
             if failure.kind == "NoAnswer":
                 patience.raise_if_dying()
             raise
+        for note in notes:
+            on_stage(note)
+        if isinstance(sender, HoldsAnswers):
+            sender.hold(traffic.expected.reference)
         yield Served(
             running=running,
             generator=sender,
             startup_s=startup_s + patience.waited_s,
             answer_s=timed.longest_s,
+            notes=notes,
         )
 
 

@@ -15,10 +15,10 @@ from tuner.measure.slo import MOST_ERRORS, judge
 from tuner.space.metrics import LATENCY_PERCENTILES, METRICS
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
-from tuner.units import format_metric, format_ratio, format_seconds
+from tuner.units import format_metric, format_ratio, format_seconds, least
 
-State = Literal["met", "broken", "unknown"]
-"""``unknown``: a start did not measure it."""
+State = Literal["met", "broken", "undecided"]
+"""``undecided``: a start did not measure it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +133,15 @@ def _state(constraint: Constraint, starts: Sequence[Start]) -> tuple[State, str]
         if (value := one or _lower_quantile(start.window, constraint)) is not None
     ]
     if len(found) < len(starts):
-        return "unknown", "it was not measured"
+        return "undecided", "it was not measured"
     worst = max((estimate.value for estimate in found), key=constraint.excess)
-    text = ("" if all(measured) else "at least ") + format_metric(METRICS[metric].unit, worst)
+    is_least = constraint.at_least and any(one.is_least for one in found)
+    text = least(format_metric(METRICS[metric].unit, worst), is_least=is_least or not all(measured))
     if constraint.excess(worst) > 0.0:
-        return "broken", text
+        return ("undecided", f"{text}, a lower bound") if is_least else ("broken", text)
+    is_open = metric == "error_ratio" and any(start.window.unchecked for start in starts)
+    if is_open and not all(_certainly_met(constraint, one) for one in found):
+        return "undecided", f"{text}, extrapolated from a sample whose interval holds the bound"
     return "met", text if all(_certainly_met(constraint, one) for one in found) else f"{text}, though not for certain"
 
 

@@ -9,6 +9,7 @@ $..score                  at any depth
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,10 @@ from tuner.errors import Mistake
 
 MAX_LENGTH = 1000
 
-_Select = Callable[[object], Iterator[object]]
+Place = tuple[str | int, ...]
+"""Where a value stands: the names and indices that lead to it from the whole."""
+_Step = Callable[[object], Iterator[tuple[Place, object]]]
+"""What of a value is selected, and where in it that stands."""
 
 _SHORT = re.compile(r"\*|[^\W\d]\w*")
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -33,14 +37,35 @@ class JsonPath:
     """Made by `parse_path`."""
 
     text: str
-    _steps: tuple[_Select, ...] = field(repr=False, compare=False)
+    _steps: tuple[_Step, ...] = field(repr=False, compare=False)
 
     def select(self, value: object) -> list[object]:
         """All that it selects of a value as `json.loads` makes it, in document order; empty: nothing is there."""
-        found = [value]
+        return [found for _, found in self._found(value)]
+
+    def places(self, value: object) -> list[Place]:
+        """Where all that stands which it selects."""
+        return [place for place, _ in self._found(value)]
+
+    def _found(self, value: object) -> list[tuple[Place, object]]:
+        found: list[tuple[Place, object]] = [((), value)]
         for step in self._steps:
-            found = [child for node in found for child in step(node)]
+            found = [(place + below, child) for place, node in found for below, child in step(node)]
         return found
+
+
+def spelled(place: Place) -> str:
+    """The path that selects what stands there: ``$.outputs[0].id``."""
+    return "$" + "".join(_key(key) for key in place)
+
+
+def _key(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    if key != "*" and _SHORT.fullmatch(key):
+        return f".{key}"
+    quoted = json.dumps(key, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"['{quoted}']"
 
 
 def parse_path(text: str) -> JsonPath:
@@ -49,7 +74,7 @@ def parse_path(text: str) -> JsonPath:
         raise Mistake(f"the path has {len(text)} characters", f"at most {MAX_LENGTH} are allowed")
     if not text.startswith("$"):
         raise Mistake(f"{text!r} is not a JSONPath", "it begins with $, as in $.outputs[0].data")
-    steps: list[_Select] = []
+    steps: list[_Step] = []
     at = 1
     while at < len(text):
         is_deep = text.startswith("..", at)
@@ -69,15 +94,15 @@ def parse_path(text: str) -> JsonPath:
     return JsonPath(text, tuple(steps))
 
 
-def _short(text: str, at: int) -> tuple[_Select, int]:
+def _short(text: str, at: int) -> tuple[_Step, int]:
     match = _SHORT.match(text, at)
     if match is None:
         raise _unexpected(text, at, "a name or * (names with other characters go in ['quotes'])")
     return (_all if match[0] == "*" else _named(match[0])), match.end()
 
 
-def _bracket(text: str, at: int) -> tuple[_Select, int]:
-    selectors: list[_Select] = []
+def _bracket(text: str, at: int) -> tuple[_Step, int]:
+    selectors: list[_Step] = []
     while True:
         selector, at = _selector(text, _blank(text, at + 1))
         selectors.append(selector)
@@ -88,7 +113,7 @@ def _bracket(text: str, at: int) -> tuple[_Select, int]:
             raise _unexpected(text, at, "] or a comma")
 
 
-def _selector(text: str, at: int) -> tuple[_Select, int]:
+def _selector(text: str, at: int) -> tuple[_Step, int]:
     if text.startswith("*", at):
         return _all, at + 1
     if text.startswith("?", at):
@@ -103,54 +128,54 @@ def _selector(text: str, at: int) -> tuple[_Select, int]:
     raise _unexpected(text, at, "a name in quotes, an index, a slice or *")
 
 
-def _named(name: str) -> _Select:
-    def select(value: object) -> Iterator[object]:
+def _named(name: str) -> _Step:
+    def select(value: object) -> Iterator[tuple[Place, object]]:
         if isinstance(value, dict) and name in value:
-            yield value[name]
+            yield (name,), value[name]
 
     return select
 
 
-def _indexed(index: int) -> _Select:
-    def select(value: object) -> Iterator[object]:
+def _indexed(index: int) -> _Step:
+    def select(value: object) -> Iterator[tuple[Place, object]]:
         if isinstance(value, list) and -len(value) <= index < len(value):
-            yield value[index]
+            yield (index % len(value),), value[index]
 
     return select
 
 
-def _slice(part: slice) -> _Select:
-    def select(value: object) -> Iterator[object]:
+def _slice(part: slice) -> _Step:
+    def select(value: object) -> Iterator[tuple[Place, object]]:
         if isinstance(value, list) and part.step != 0:  # a step of 0 selects nothing (RFC 9535, 2.3.4.2.2)
-            yield from value[part]
+            yield from (((index,), value[index]) for index in range(len(value))[part])
 
     return select
 
 
-def _all(value: object) -> Iterator[object]:
+def _all(value: object) -> Iterator[tuple[Place, object]]:
     if isinstance(value, dict):
-        yield from value.values()
+        yield from (((name,), child) for name, child in value.items())
     elif isinstance(value, list):
-        yield from value
+        yield from (((index,), child) for index, child in enumerate(value))
 
 
-def _several(selectors: list[_Select]) -> _Select:
-    def select(value: object) -> Iterator[object]:
+def _several(selectors: list[_Step]) -> _Step:
+    def select(value: object) -> Iterator[tuple[Place, object]]:
         for selector in selectors:
             yield from selector(value)
 
     return select
 
 
-def _deep(step: _Select) -> _Select:
+def _deep(step: _Step) -> _Step:
     """The value itself and all below it, parents first."""
 
-    def select(value: object) -> Iterator[object]:
-        waiting = [value]
+    def select(value: object) -> Iterator[tuple[Place, object]]:
+        waiting: list[tuple[Place, object]] = [((), value)]
         while waiting:
-            node = waiting.pop()
-            yield from step(node)
-            waiting.extend(reversed(list(_all(node))))
+            place, node = waiting.pop()
+            yield from ((place + below, child) for below, child in step(node))
+            waiting.extend(reversed([(place + below, child) for below, child in _all(node)]))
 
     return select
 

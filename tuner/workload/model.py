@@ -65,6 +65,8 @@ class CheckSpec:
     paths: tuple[PathCheck, ...] = ()
     schema: Path | None = None
     """JSON schema of the answer."""
+    ignore: tuple[str, ...] = ()
+    """JSON paths of what may differ between right answers, beyond what the baseline's own answers show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from tuner.load.engine.engine import Engine
 from tuner.load.engine.loops import ClosedLoop
 from tuner.load.http1.connection import Connection
 from tuner.load.model import LoadWindow, Request, Target
-from tuner.load.recording.checks import AnswerChecks
 from tuner.measure.samples import Status
 
 REQUEST = Request(method="POST", path="/api/v1.0/predictions", headers={}, body=b'{"data": {"ndarray": [[1]]}}')
@@ -264,31 +263,6 @@ def test_a_connection_that_is_never_made_times_out(stage: LoadWindow) -> None:
     assert set(statuses(samples)) <= {Status.TIMED_OUT, Status.NOT_SENT}
     assert statuses(samples)[Status.TIMED_OUT] >= 4
     assert np.isnan(samples.sent_s).all()
-
-
-def test_long_answers_are_compared_always_and_checked_at_times() -> None:
-    class Picky:
-        name = "picky"
-        asked = 0
-
-        def encode(self, body: bytes) -> Request:
-            raise NotImplementedError
-
-        def check(self, status: int, body: bytes) -> str | None:
-            self.asked += 1
-            return "too bad" if body.startswith(b"bad") else None
-
-        def answer(self, body: bytes) -> object:
-            raise NotImplementedError
-
-    picky = Picky()
-    checks = AnswerChecks(picky, 1)
-    long = b"x" * 20_000
-    assert [checks.status(0, 200, long) for _ in range(10)] == [200] * 10
-    assert picky.asked == 1
-    found = Counter(checks.status(0, 200, b"bad%d" % number + long) for number in range(320))
-    assert found == {200: 310, Status.WRONG_ANSWER: 10}
-    assert checks.status(0, 200, b"bad") == Status.WRONG_ANSWER
 
 
 @pytest.mark.parametrize(

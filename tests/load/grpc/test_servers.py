@@ -14,7 +14,6 @@ from tests.load.sending import constant, run, statuses
 from tests.servers.mlserver import needs_mlserver, twice
 from tests.servers.pods import deployment_of, pods_of, toy_space
 from tuner.backends.process import ProcessBackend
-from tuner.load.control.answers import same_answer
 from tuner.load.control.exchange import exchange
 from tuner.load.control.smoke import smoke
 from tuner.load.model import Target
@@ -24,6 +23,7 @@ from tuner.load.protocols.grpc_method import GrpcMethod
 from tuner.manifests.model import Container, PodSet
 from tuner.measure.status import word
 from tuner.space.model import LocalImage
+from tuner.workload.answers import same_answer
 
 DOUBLER = """
 class Doubler:

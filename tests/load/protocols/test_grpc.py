@@ -192,7 +192,7 @@ def test_answers_in_typed_and_in_raw_contents_say_the_same() -> None:
     raw.raw_output_contents.extend([b"\0\0\xc0\x3f\0\0\0\x40", b"\1\0\0\0a\1\0\0\0\xff", b"\7\0\0\0\0\0\0\0"])
     first, second = (V2.answer(message.SerializeToString()) for message in (typed, raw))
     assert first == second
-    assert [tensor["data"] for tensor in first] == [[1.5, 2.0], ["a", {"base64": "/w=="}], [7]]  # type: ignore[attr-defined]
+    assert [tensor["data"] for tensor in first["outputs"]] == [[1.5, 2.0], ["a", {"base64": "/w=="}], [7]]  # type: ignore[index]
     assert V2.check(200, typed.SerializeToString()) is None
     assert "no output" in str(V2.check(200, b""))
     raw.raw_output_contents.pop()

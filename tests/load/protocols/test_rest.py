@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import InputError, Where
-from tuner.load.control.answers import same_answer
 from tuner.load.protocols import protocol
 from tuner.load.requests import options, problems, protocol_of, requests
+from tuner.workload.answers import same_answer
 from tuner.workload.model import RequestSource, WorkloadSpec
 
 OPTIONS = {"model": "iris"}

@@ -9,18 +9,21 @@ from array import array
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.load.sending import constant, load, one_window, run, statuses, workload_of
 from tests.load.servers import Server, answer, chunked
 from tuner.errors import InputError, Where
-from tuner.load.engine.sampled import SampledChecks
-from tuner.load.model import Request, Target
+from tuner.load.model import Reference, Request, Target
+from tuner.load.process.local import local_generator
 from tuner.load.protocols import protocol
 from tuner.load.protocols.checked import Checked
+from tuner.load.protocols.held import Held
 from tuner.load.recording.checks import AnswerChecks
 from tuner.load.requests import options, problems, protocol_of, requests
-from tuner.measure.samples import Status
+from tuner.measure.samples import DRAWN, UNCHECKED, Status
+from tuner.workload.answers import varying
 from tuner.workload.model import CheckSpec, PathCheck, WorkloadSpec
 
 REQUEST = Request(method="POST", path="/", headers={}, body=b"{}")
@@ -138,11 +141,11 @@ def test_equal_answers_are_checked_once_and_different_ones_each_time() -> None:
     assert [checks.status(1, 200, b'{"a": %d}' % number) for number in range(50)] == [200] * 50
     assert len(asked) == 51
     long = b'{"a": "%s"}' % (b"x" * 20_000)
-    assert [checks.status(1, 200, long + b" " * number) for number in range(64)] == [200] * 64
-    assert len(asked) == 53  # long ones at times, whichever body of the same template they answer
+    assert all(checks.status(1, 200, long + b" " * number) < 0 for number in range(64))
+    assert len(asked) == 51  # long ones when the window is over
     checks.forget()
     assert checks.status(0, 200, b'{"a": 1}') == 200
-    assert len(asked) == 54
+    assert len(asked) == 52
 
 
 def test_a_schema_is_imported_only_where_there_is_one() -> None:
@@ -231,13 +234,13 @@ def test_from_a_shell() -> None:
 NUMBER = {"properties": {"a": {"type": "number"}}}
 
 
-def sampled(requests: int = 1, origin: list[int] | None = None) -> SampledChecks:
+def sampled(requests: int = 1, origin: list[int] | None = None) -> AnswerChecks:
     speaker = protocol("http", {"check": conditions("$.a", schema=NUMBER)})
     assert isinstance(speaker, Checked)
-    return SampledChecks(speaker, requests, statuses=range(200, 300), origin=origin or list(range(requests)))
+    return AnswerChecks(speaker, requests, origin=origin or list(range(requests)), quick=speaker.check_paths)
 
 
-def settled(checks: SampledChecks, given: list[int]) -> list[int]:
+def settled(checks: AnswerChecks, given: list[int]) -> list[int]:
     column = array("h", given)
     checks.settle(column)
     return column.tolist()
@@ -272,15 +275,140 @@ def test_a_server_that_is_wrong_from_the_start_is_seen_at_once() -> None:
     assert checks.status(0, 200, b'{"a": 1}') == 200
 
 
-@pytest.mark.parametrize(("answers", "size"), [(20_000, 1), (300, 20_000)])
-def test_the_sample_stays_small_and_even(answers: int, size: int) -> None:
+@pytest.mark.parametrize(("answers", "size"), [(20_000, 1), (4_000, 100_000)])
+def test_what_is_too_much_to_check_is_drawn_by_lot_and_the_rest_said_to_be_unchecked(answers: int, size: int) -> None:
     checks = sampled()
-    given = [checks.status(0, 200, b'{"a": %s1, "n": %d}' % (b" " * size, number)) for number in range(answers)]
-    kept = [number for number, status in enumerate(given) if status in checks._sample]
-    assert 20 < len(kept) <= 1000
-    assert min(kept) < answers * 0.1
-    assert max(kept) > answers * 0.9
-    assert settled(checks, given) == [200] * answers
+    wrong = range(0, answers, 2)  # as two replicas in turn make it: every n-th answer would be all of them, or none
+
+    def body(number: int) -> bytes:
+        return b'{"a": %s%s, "n": %d}' % (b" " * size, b'"x"' if number in wrong and number else b"1", number)
+
+    column = array("h", [checks.status(0, 200, body(number)) for number in range(answers)])
+    checking, words = checks.settle(column)
+    assert checking is not None
+    drawn, unchecked = (checking == DRAWN).sum(), (checking == UNCHECKED).sum()
+    assert 200 < drawn <= 2000
+    assert drawn + unchecked == answers - 1  # the first one was checked at once
+    found = np.frombuffer(column, dtype=np.int16)
+    assert set(found[checking == UNCHECKED]) == {200}
+    assert (found[checking == DRAWN] == Status.WRONG_ANSWER).mean() == pytest.approx(0.5, abs=0.15)
+    places = np.flatnonzero(checking == DRAWN)
+    assert places.min() < answers * 0.1
+    assert places.max() > answers * 0.9
+    assert "$.a" in words
+
+
+def test_all_that_differs_is_checked_where_it_can_be_kept() -> None:
+    checks = AnswerChecks(protocol("http", {"check": conditions(("$.score", 0.5))}), 1)
+    right = b'{"score": 0.5, "id": %d, "padding": "%s"}'
+    wrong = b'{"junk": %d, "padding": "%s"}'
+    given = [checks.status(0, 200, (right if n < 20 else wrong) % (n, b"x" * 30_000)) for n in range(220)]
+    column = array("h", given)
+    checking, words = checks.settle(column)
+    assert checking is None
+    assert column.tolist() == [200] * 20 + [Status.WRONG_ANSWER] * 200
+    assert words == "there is nothing at $.score, which must be 0.5"
+
+
+# held against the first answers
+
+
+def held(*first: bytes, name: str = "http", ignore: tuple[str, ...] = (), **changes: object) -> AnswerChecks:
+    speaker = protocol(name, {"path": "/"})
+    answers = [speaker.answer(body) for body in first]
+    reference = Reference(answers=(answers[0],), left_out=(varying(answers),), ignore=ignore)
+    checks = AnswerChecks(speaker, 1)
+    checks.hold(Held(speaker, reference, [replace(REQUEST, **changes)]))
+    return checks
+
+
+ONE, TWO = b'{"score": 0.5, "id": "a"}', b'{"score": 0.5, "id": "b"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b'{"score": 0.5, "id": "c"}', 200, ""),
+        (b'{"id": "c", "score": 0.5000001}', 200, ""),
+        (b'{"score": 0.502, "id": "c"}', 200, ""),
+        (b'{"score": 0.6, "id": "c"}', Status.UNLIKE, "$.score is 0.6, not 0.5"),
+        (b'{"score": NaN, "id": "c"}', Status.NOT_A_NUMBER, "$.score is NaN, not 0.5"),
+        (b'{"score": "Infinity", "id": "c"}', Status.NOT_A_NUMBER, '$.score is "Infinity", not 0.5'),
+        (b'{"score": 0.5, "id": NaN}', Status.NOT_A_NUMBER, "$.id is NaN"),
+        (b'{"score": null, "id": "c"}', Status.UNLIKE, "$.score is null, not 0.5"),
+        (b'{"id": "c"}', Status.UNLIKE, "$.score is missing"),
+        (b'{"score": 0.5, "id": "c", "error": "out of memory"}', Status.UNLIKE, "$.error is"),
+        (b"<html>busy</html>", Status.UNLIKE, "$ is"),
+        (b"[" * 10_000, Status.UNLIKE, "$ is"),
+    ],
+)
+def test_an_answer_unlike_the_first_is_a_wrong_one(body: bytes, status: int, words: str) -> None:
+    checks = held(ONE, TWO)
+    assert [checks.status(0, 200, b'{"score": 0.5, "id": "%d"}' % number) for number in range(99)] == [200] * 99
+    assert checks.status(0, 200, body) == status
+    checking, told = checks.settle(array("h", [status]))
+    assert checking is None
+    assert words in told
+
+
+def test_what_is_ignored_may_come_and_go() -> None:
+    checks = held(ONE, ignore=("$..id", "$.debug"))
+    assert checks.status(0, 200, b'{"score": 0.5}') == 200
+    assert checks.status(0, 200, b'{"score": 0.5, "id": [1], "debug": {"id": 2}}') == 200
+    assert checks.status(0, 200, b'{"score": 0.7, "debug": 1}') == Status.UNLIKE
+
+
+def test_of_a_template_only_nan_is_told() -> None:
+    checks = held(ONE, template=b"{{int 0 1}}")
+    assert checks.status(0, 200, b'{"score": 0.9}') == 200
+    assert checks.status(0, 200, b'{"score": NaN}') == Status.NOT_A_NUMBER
+
+
+def test_messages_and_streams_are_not_looked_into() -> None:
+    assert held(ONE, grpc=True).status(0, 200, b"\x00") == 200
+    assert held(ONE, streams=True).status(0, 200, b"data: 1") == 200
+
+
+@pytest.mark.parametrize("padding", [0, 30_000])
+def test_an_answer_that_is_right_but_for_its_id_is_known_without_reading_it(padding: int) -> None:
+    def body(number: int, score: bytes = b"0.5", extra: bytes = b"") -> bytes:
+        meta = b'"meta": {"puid": "%d", "took": %d.5}' % (number, number)
+        return b'{"data": {"ndarray": [%s, "%s"]}, %s%s}' % (score, b"x" * padding, meta, extra)
+
+    checks = held(body(1), body(2), name="seldon")
+    for _ in range(2):  # long ones are learnt from when a window is over
+        column = array("h", [checks.status(0, 200, body(number)) for number in range(3, 30)])
+        checks.settle(column)
+        assert set(column) == {200}
+    assert checks._skeletons[0]._pieces
+    assert checks.status(0, 200, body(31)) == 200
+    for wrong in (body(32, b"0.9"), body(33, b"NaN"), body(34, extra=b', "status": {"status": "FAILURE"}')):
+        column = array("h", [checks.status(0, 200, wrong)])
+        checks.settle(column)
+        assert column[0] in (Status.UNLIKE, Status.NOT_A_NUMBER, Status.WRONG_ANSWER)
+
+
+def test_nothing_that_is_checked_is_passed_over() -> None:
+    speaker = protocol("http", {"check": conditions(("$.state", "done"))})
+    bodies = [b'{"state": "done", "n": %d}' % number for number in range(100)]
+    answers = [speaker.answer(body) for body in bodies[:3]] + [{"state": "busy", "n": 0}]
+    checks = AnswerChecks(speaker, 1)
+    checks.hold(Held(speaker, Reference(answers=(answers[0],), left_out=(varying(answers),)), [REQUEST]))
+    assert {checks.status(0, 200, body) for body in bodies} == {200}
+    assert checks._skeletons[0]._pieces
+    assert checks.status(0, 200, b'{"state": "busy", "n": 7}') == Status.WRONG_ANSWER
+
+
+def test_a_window_is_held_against_the_first_answers() -> None:
+    def reply(number: int, _: bytes) -> bytes:
+        return answer(json.dumps({"score": 0.5 if number < 50 else float("nan"), "id": number}).encode())
+
+    with Server(reply) as server, local_generator(to(server.url)) as generator:
+        generator.hold(Reference(answers=({"score": 0.5, "id": 1},), ignore=("$.id",)))
+        samples = generator.run(constant(rate=400))
+    assert statuses(samples) == {200: 50, Status.NOT_A_NUMBER: len(samples) - 50}
+    assert samples.wrong == "$.score is NaN, not 0.5"
+    assert samples.checking is None
 
 
 def test_templates_and_a_schema_in_a_window() -> None:

@@ -12,6 +12,7 @@ import resource
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -21,10 +22,12 @@ from tuner.errors import GeneratorFailure
 from tuner.load.engine.loops import LEAD_S, ClosedLoop, LoadLoop, OpenLoop, Setting, ThinkingLoop
 from tuner.load.engine.variants import Variants
 from tuner.load.http1.connection import Incoming, Replica
-from tuner.load.model import LoadWindow, Protocol, Request, StreamProtocol, Target
+from tuner.load.model import LoadWindow, Protocol, Reference, Request, StreamProtocol, Target
 from tuner.load.protocols import expected_statuses, protocol
 from tuner.load.protocols.checked import Checked
+from tuner.load.protocols.held import Held
 from tuner.load.recording.checks import AnswerChecks
+from tuner.load.recording.suspension import Suspension
 from tuner.measure.samples import Samples
 
 _PICKS = 65536
@@ -49,6 +52,7 @@ class Engine:
         incoming = Incoming()
         for replica in self._replicas:
             replica.incoming = incoming
+        self._speaker = speaker
         self._checks = _checks(target, speaker, self._variants.origin)
 
     async def run(self, window: LoadWindow) -> Samples:
@@ -79,6 +83,7 @@ class Engine:
     async def send(self, loop: LoadLoop, at: float | None = None) -> Samples:
         """Send a prepared window, from this instant of the monotonic clock on; None: at once. Raises as `run` does."""
         window = loop.window
+        suspension = Suspension(asyncio.get_running_loop())
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -89,12 +94,13 @@ class Engine:
         finally:
             loop.stop()
             self._drop(only_busy=True)  # none is, unless the window broke off
+            suspended_s = suspension.stop()
             gc.enable()
             gc.unfreeze()
         if loop.broken is not None:
             raise GeneratorFailure(f"the load generator {loop.broken}")
-        self._checks.settle(loop.columns.status)
-        return loop.columns.samples(
+        checking, wrong = self._checks.settle(loop.columns.status)
+        samples = loop.columns.samples(
             start=loop.start,
             offered_rps=0.0 if window.arrival == "closed" else window.rate_rps,
             window_s=window.duration_s,
@@ -104,6 +110,14 @@ class Engine:
             timeout_s=window.timeout_s,
             use=use,
         )
+        checking = None if checking is None else checking[: len(samples)]
+        return replace(samples, checking=checking, wrong=wrong, suspended_s=suspended_s)
+
+    def hold(self, reference: Reference) -> None:
+        """Hold all answers against these, too, from the next window on."""
+        self._checks.hold(Held(self._speaker, reference, self._requests))
+        for replica in self._replicas:
+            replica.forget()
 
     def _draw(self, window: LoadWindow) -> None:
         """Bodies of its own for each window and each engine's share of it."""
@@ -141,12 +155,9 @@ class Engine:
 
 
 def _checks(target: Target, speaker: Protocol, origin: Sequence[int]) -> AnswerChecks:
+    quick = speaker.check_paths if isinstance(speaker, Checked) and speaker.has_schema else None
     statuses = expected_statuses(target.protocol, target.options)
-    if not isinstance(speaker, Checked) or not speaker.has_schema:
-        return AnswerChecks(speaker, len(origin), statuses=statuses, origin=origin)
-    from tuner.load.engine.sampled import SampledChecks
-
-    return SampledChecks(speaker, len(origin), statuses=statuses, origin=origin)
+    return AnswerChecks(speaker, len(origin), statuses=statuses, origin=origin, quick=quick)
 
 
 def _replica_kind(requests: Sequence[Request], speaker: Protocol) -> Callable[..., Replica]:

@@ -135,6 +135,10 @@ class Replica:
         self.known[:] = [None] * len(requests)
         self.known_bytes = min(_KNOWN_BYTES, _ALL_KNOWN_BYTES // max(1, len(requests)))
 
+    def forget(self) -> None:
+        """Which answers are known to be correct: what makes them so has changed."""
+        self.known[:] = [None] * len(self.known)
+
     def dial(self, sender: Sender, row: int) -> None:
         """Open a connection and send the row on it."""
         self._kind(sender, self, row).connect(sender.loop)

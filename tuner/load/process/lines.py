@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from tuner.load.model import LoadWindow, Request, Target, Tls
+from tuner.load.model import LoadWindow, Reference, Request, Target, Tls
 
 _CONTENTS = ("body", "template")
 """Of a request, what is written in base64."""
@@ -43,7 +43,14 @@ class Begin:
     at: float
 
 
-Order = LoadWindow | Prepare | Begin | Ask | Read
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Hold all answers against these from now on."""
+
+    reference: Reference
+
+
+Order = LoadWindow | Prepare | Begin | Hold | Ask | Read
 
 
 def target_line(target: Target) -> str:
@@ -77,6 +84,8 @@ def order_line(order: Order) -> str:
             return json.dumps({"prepare": asdict(order.window)})
         case Begin():
             return json.dumps({"begin": asdict(order)})
+        case Hold():
+            return json.dumps({"hold": asdict(order.reference)})
         case Ask():
             return json.dumps({"ask": {**_fields(order), "request": _written(order.request)}})
         case Read():
@@ -94,6 +103,8 @@ def read_order(line: str | bytes) -> Order:
                 return Prepare(window=_window(value))
             case "begin":
                 return Begin(**value)
+            case "hold":
+                return Hold(reference=reference(value))
             case "ask":
                 return Ask(**{**value, "request": _request(value["request"])})
             case "read":
@@ -101,6 +112,15 @@ def read_order(line: str | bytes) -> Order:
         raise ValueError(f"not an order: {verb!r}")
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an order: {error!r}") from None
+
+
+def reference(value: dict[str, Any]) -> Reference:
+    """Of plain JSON. Raises KeyError, TypeError for what is none."""
+    return Reference(
+        answers=tuple(value["answers"]),
+        left_out=tuple(tuple(map(tuple, places)) for places in value["left_out"]),
+        ignore=tuple(value["ignore"]),
+    )
 
 
 def _window(value: dict[str, Any]) -> LoadWindow:

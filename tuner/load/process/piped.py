@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from tuner.errors import ConnectionLost, GeneratorFailure
-from tuner.load.model import Answer, LoadWindow, Pipe, Request, Target, Unanswered
+from tuner.load.model import Answer, LoadWindow, Pipe, Reference, Request, Target, Unanswered
 from tuner.load.process import samples_file
-from tuner.load.process.lines import Ask, Order, Read, order_line, target_line
+from tuner.load.process.lines import Ask, Hold, Order, Read, order_line, target_line
 from tuner.measure.samples import Samples
 
 _GRACE_S = 30.0
@@ -31,6 +31,9 @@ class PipedGenerator:
         self._start = start
         self._pipe = start()
         self._greeted = False
+        self._held: Hold | None = None
+        self._unheard = 0
+        """Answers to come that nobody waits for."""
 
     def run(self, window: LoadWindow) -> Samples:
         """Send one window. Raises GeneratorFailure when the generator failed, with what it said last."""
@@ -41,10 +44,16 @@ class PipedGenerator:
         if not self._greeted:
             self._pipe.send(self._target)
             self._greeted = True
+            if self._held is not None:
+                self._pipe.send(order_line(self._held))
+                self._unheard += 1
         self._pipe.send(order_line(order))
 
     def hear(self, takes_s: float) -> dict[str, Any]:
         """The answer to the first order still unheard, which takes so long. Raises as a `Pipe` does."""
+        while self._unheard:
+            self._pipe.receive(_GRACE_S)
+            self._unheard -= 1
         line = self._pipe.receive(takes_s + _GRACE_S)
         try:
             answer: dict[str, Any] = json.loads(line)
@@ -75,10 +84,16 @@ class PipedGenerator:
         body = base64.b64decode(answer["body"])
         return Answer(status=answer["status"], body=body, location=answer["location"])
 
+    def hold(self, reference: Reference) -> None:
+        """Another process that takes this one's place is told, too."""
+        order = Hold(reference=reference)
+        self._try_again(lambda: self._order(order, 0.0))
+        self._held = order
+
     def renew(self) -> None:
         """Speak to another process from now on. Raises GeneratorFailure where none can be started."""
         self._pipe.close()
-        self._pipe, self._greeted = self._start(), False
+        self._pipe, self._greeted, self._unheard = self._start(), False, 0
 
     def close(self) -> None:
         self._pipe.close()

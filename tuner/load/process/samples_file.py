@@ -15,7 +15,7 @@ from tuner.errors import GeneratorFailure
 from tuner.measure.samples import Samples, Tokens
 
 _COLUMNS = {"FloatArray": np.float64, "IntArray": np.int64, "BoolArray": np.bool_}
-_SCALARS = {"float": float, "int": int}
+_SCALARS = {"float": float, "int": int, "str": str}
 """By the type that a field of `Samples` says it has."""
 _ROW, _AT, _TIMING = "tokens/row", "tokens/at_s", "server_timing_s/"
 

@@ -6,6 +6,7 @@ one line on standard output:
     stage   {"rows", "bytes", "sha256"}: of its samples, a .npz file (`samples_file`) that is kept in memory
     prepare {"prepared": true, "now"}: the window is laid out; and what the monotonic clock shows there
     begin   the same as for `stage`: the window that was prepared starts at a given instant of the monotonic clock
+    hold    {"held": true}: answers are held against these from the next window on
     read    {"part"}: so many bytes of that file in base64, a megabyte at most
     ask     {"status", "body", "location"}, the body in base64, or {"unanswered": "why", and its attributes}
     any     {"error": "what is wrong"}
@@ -29,7 +30,7 @@ from tuner.load.engine.cpus import bind
 from tuner.load.engine.engine import Engine
 from tuner.load.engine.loops import LoadLoop
 from tuner.load.model import LoadWindow, Target, Unanswered
-from tuner.load.process.lines import Ask, Begin, Prepare, Read, read_order, read_target
+from tuner.load.process.lines import Ask, Begin, Hold, Prepare, Read, read_order, read_target
 from tuner.load.process.samples_file import dump
 from tuner.measure.samples import Samples
 
@@ -93,6 +94,9 @@ class _Server:
                     if prepared is None:
                         raise ValueError("nothing was prepared")
                     return self._keep(await self._engine.send(prepared, at))
+                case Hold(reference=reference):
+                    self._engine.hold(reference)
+                    return {"held": True}
                 case Read(offset=offset):
                     return {"part": base64.b64encode(self._samples[offset : offset + _PART_BYTES]).decode()}
                 case Ask() as ask:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from tuner.errors import ConnectionLost, GeneratorFailure
-from tuner.load.model import Answer, LoadWindow, Pipe, Request, Target
+from tuner.load.model import Answer, LoadWindow, Pipe, Reference, Request, Target
 from tuner.load.process.lines import Begin, Prepare
 from tuner.load.process.piped import PipedGenerator
 from tuner.measure.joined import merge
@@ -58,6 +58,10 @@ class SeveralGenerator:
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
         return self._generators[0].ask(url, request, timeout_s)
+
+    def hold(self, reference: Reference) -> None:
+        for generator in self._generators:
+            generator.hold(reference)
 
     def close(self) -> None:
         for generator in self._generators:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuner.load.control.answers import same_answer
 from tuner.load.model import Protocol, Request
 from tuner.load.protocols.json_body import shown
+from tuner.workload.answers import same_answer
 from tuner.workload.json_path import JsonPath, parse_path
 
 _LONGEST = 300

@@ -97,7 +97,7 @@ class GrpcV2:
         raw = list(message.raw_output_contents)
         if raw and len(raw) != len(message.outputs):
             raise ValueError(f"the answer holds {len(message.outputs)} tensors and raw contents of {len(raw)}")
-        return [
+        outputs = [
             {
                 "name": tensor.name,
                 "shape": list(tensor.shape),
@@ -106,6 +106,7 @@ class GrpcV2:
             }
             for index, tensor in enumerate(message.outputs)
         ]
+        return {"outputs": outputs}
 
 
 def _values(tensor: Mapping[str, Any]) -> list[Any]:

@@ -37,7 +37,7 @@ class V2:
         return tensors_problem("outputs", message.get("outputs"))
 
     def answer(self, body: bytes) -> object:
-        return [{key: tensor[key] for key in _TENSOR} for tensor in parse_object(body)["outputs"]]
+        return {"outputs": [{key: tensor[key] for key in _TENSOR} for tensor in parse_object(body)["outputs"]]}
 
 
 def tensors_problem(which: str, tensors: object) -> str | None:

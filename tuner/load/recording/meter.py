@@ -23,19 +23,20 @@ class Meter:
 
     def __init__(self) -> None:
         self._cpu_s = time.process_time()
-        self._starved_s = _starved_s()
+        self._starved_s = starved_s()
         self._began = time.perf_counter()
 
     def stop(self) -> Use:
-        starved_s = _starved_s()
+        now_s = starved_s()
         return Use(
             cpu_s=time.process_time() - self._cpu_s,
-            starved_s=None if starved_s is None or self._starved_s is None else starved_s - self._starved_s,
+            starved_s=None if now_s is None or self._starved_s is None else now_s - self._starved_s,
             elapsed_s=time.perf_counter() - self._began,
         )
 
 
-def _starved_s() -> float | None:
+def starved_s() -> float | None:
+    """Time since its start that this thread was ready to run and had no CPU; None: the system does not tell."""
     try:
         return int(_SCHEDULER.read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):

@@ -342,11 +342,19 @@ class CheckKeys(Keys):
         v.Several(),
     ] = key("values at JSON paths", alias="json")
     schema_file: v.File = key("JSON Schema of the answer", alias="schema")
+    ignore: Annotated[list[Annotated[str, v.Leaf(_json_path, "")]], v.Several()] = key(
+        "JSONPaths of what may differ from answer to answer", "what differs between the baseline's own answers", "$.id"
+    )
 
 
 def _check(keys: CheckKeys) -> CheckSpec:
     statuses = dict.fromkeys(keys.statuses or ())
-    return CheckSpec(statuses=tuple(statuses), paths=tuple(keys.paths or ()), schema=keys.schema_file)
+    return CheckSpec(
+        statuses=tuple(statuses),
+        paths=tuple(keys.paths or ()),
+        schema=keys.schema_file,
+        ignore=tuple(dict.fromkeys(keys.ignore or ())),
+    )
 
 
 def _method(node: Node, info: ValidationInfo) -> str:
