@@ -15,6 +15,8 @@ import pytest
 from tests.backends.kubernetes import toys
 from tests.backends.kubernetes.webhook import webhook
 from tests.cluster.fixture import Cluster
+from tests.cluster.programs import PAUSE_IMAGE
+from tests.cluster.ways import Own
 from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
@@ -143,7 +145,7 @@ def test_what_admission_adds_is_accepted_recorded_paid_for_and_measured(
         backend = backend_of()
         wrong, foreseen = told(backend, manifest)
         assert wrong == []
-        for added in ("container mesh was added", "env IDENTITY=toy was added", "limits/ephemeral-storage of 1Gi"):
+        for added in ("container mesh was added", "env IDENTITY was added", "limits/ephemeral-storage of 1Gi"):
             assert added in foreseen
         assert f"{shared.namespace}-hook" in foreseen
         refused, _ = told(backend_of(admission="refuse"), manifest)
@@ -156,6 +158,22 @@ def test_what_admission_adds_is_accepted_recorded_paid_for_and_measured(
             assert found.pods.containers[0].limits["ephemeral-storage"] == "1Gi"
             assert {container for _, container in running._containers()} == {"toy", "mesh"}
             assert running.meter().stop().memory_peak_bytes
+
+
+def test_a_side_car_that_holds_its_program_alone_is_measured_by_its_node(
+    shared: Api, cluster: Cluster, backend_of: Callable[..., KubernetesBackend]
+) -> None:
+    if not isinstance(cluster.way, Own):
+        pytest.skip("the image with nothing but a program is there on a cluster of our own alone")
+    with ready(backend_of().deploy(toys.deployment([toys.manifest(pod={"initContainers": [NATIVE]})]))) as running:
+        assert {container for _, container in running._containers()} == {"toy", "bare"}
+        end = time.monotonic() + READY_WITHIN_S
+        while (used := running.meter().stop()).memory_peak_bytes is None and time.monotonic() < end:
+            time.sleep(0.5)
+        assert used.memory_peak_bytes
+
+
+NATIVE = {"name": "bare", "image": PAUSE_IMAGE, "imagePullPolicy": "Never", "restartPolicy": "Always"}
 
 
 def test_what_admission_does_to_a_knob_is_refused_beforehand_and_at_work(

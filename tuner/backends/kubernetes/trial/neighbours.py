@@ -78,8 +78,9 @@ class Neighbours:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The labels that pods are selected by here."""
-        return frozenset(key for one in self.found for key in keys(one.selector))
+        """The labels that production selects pods by here. Those of network policies alone stay as they are: what a
+        policy allows, such as the way to a model's store, the trial needs, too."""
+        return frozenset(key for one in self.found if one.harms for key in keys(one.selector))
 
     def of(self, labels: Mapping[str, Any]) -> tuple[Neighbour, ...]:
         """Those that select a pod with these labels."""

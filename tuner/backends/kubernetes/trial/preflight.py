@@ -172,6 +172,12 @@ class Preflight:
                 yield name, Problem.at(self._place, message, fix)
             else:
                 self._note(f"{name} selects a trial's pods, too: it {one.does}")
+        of_load = {**self._cluster.labels, **self._cluster.load_generator.labels}
+        for one in others.of(of_load) if of_load else ():
+            if one.harms and str(one) not in found:
+                message = f"{one} of namespace {self._api.namespace} selects the load generator's pod by its labels"
+                fix = "choose other labels under cluster: in the search space"
+                yield f"load {one}", Problem.at(self._space.file if self._space else self._place, message, fix)
         before = relabel.pods_of(rendering.rendered.objects)
         for name in dict.fromkeys(str(one) for pod in before for one in others.of(pod) if not one.harms):
             if name not in found:
@@ -188,6 +194,11 @@ class Preflight:
                 f"a trial's pods have values of their own for the labels {', '.join(named)}, which their selectors "
                 "follow, so that nothing in the namespace takes them for production; the exported manifest keeps its own"
             )
+        for was, now in zip(before, after, strict=False):
+            for name in admission.by_labels(self._api, was, now):
+                self._note(
+                    f"{name} goes by labels that differ in a trial: it treats its pods otherwise than the workload's"
+                )
 
     # what the tuner makes for itself
 

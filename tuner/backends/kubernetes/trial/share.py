@@ -51,7 +51,7 @@ def less(quotas: Sequence[Object], share: Share) -> list[dict[str, Any]]:
 
 
 def told(quotas: Sequence[Object], share: Share) -> Iterator[str]:
-    """``512MiB of the 1GiB of requests.memory in quota small``, where it takes any."""
+    """``512 Mi of the 1 Gi of requests.memory in quota small``, where it takes any."""
     for quota in filter(_is_about_all, quotas):
         for key, hard in mapping(quota, ("spec", "hard")).items():
             if (part := _of(share, key)) and not key.startswith("count/") and key != "pods":
