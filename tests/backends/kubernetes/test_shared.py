@@ -102,6 +102,7 @@ def test_production_neither_reaches_nor_counts_a_trials_pods(
         assert "measured_and_exported" in backend.describe()
 
 
+TOYS = {"matchLabels": {"app": "toy"}}
 SPREAD = {
     "maxSkew": 1,
     "topologyKey": "kubernetes.io/hostname",
@@ -117,10 +118,13 @@ def test_what_selects_everything_is_told_beforehand(shared: Api, backend_of: Cal
     )
     put(shared, policies, "all", spec={"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]})
     put(shared, policies, "toy", spec={"podSelector": {"matchLabels": {"app": "toy"}}, "policyTypes": []})
+    lets_in = {"podSelector": {"matchLabels": {"app": "cache"}}, "ingress": [{"from": [{"podSelector": TOYS}]}]}
+    put(shared, policies, "cache", spec=lets_in)
     (wrong,), foreseen = told(backend_of(), toys.manifest())
     assert "PodDisruptionBudget all" in wrong
     assert "count them as replicas" in wrong
     assert "NetworkPolicy all selects a trial's pods, too" in foreseen
+    assert "NetworkPolicy cache lets the manifest's pods reach others, and a trial's not" in foreseen
     assert "NetworkPolicy toy selects the manifest's pods and not a trial's" in foreseen
 
 

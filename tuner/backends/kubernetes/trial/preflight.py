@@ -19,7 +19,7 @@ from tuner.backends.kubernetes.trial import neighbours, objects, relabel, share
 from tuner.backends.kubernetes.trial.anchor import Anchor
 from tuner.backends.kubernetes.trial.load_job import LoadJob, resources_of
 from tuner.backends.kubernetes.trial.neighbours import Neighbours
-from tuner.backends.kubernetes.trial.objects import Identity
+from tuner.backends.kubernetes.trial.objects import STUDY, Identity
 from tuner.backends.model import Rendering
 from tuner.errors import EnvironmentFailure, Problem, Where
 from tuner.manifests.kinds import kind_of
@@ -30,6 +30,7 @@ from tuner.space.model import ClusterSpec, Configuration, Parameter, SearchSpace
 from tuner.units import quantity
 
 _IDENTITY = Identity(study="dry-run", trial=0)
+_TRIALS = f"pods that have the label {STUDY}"
 _CANNOT_SAY = "does not support dry run"
 """Of a webhook with side effects, which the API server then does not ask."""
 
@@ -182,6 +183,10 @@ class Preflight:
         for name in dict.fromkeys(str(one) for pod in before for one in others.of(pod) if not one.harms):
             if name not in found:
                 self._note(f"{name} selects the manifest's pods and not a trial's: what it allows or forbids differs")
+        let_in = {str(one) for pod in labels for one in others.letting_in(pod)}
+        for name in dict.fromkeys(str(one) for pod in before for one in others.letting_in(pod)):
+            if name not in let_in:
+                self._note(f"{name} lets the manifest's pods reach others, and a trial's not: have it let in {_TRIALS}")
 
     def _note_labels(self, rendering: Rendering, placed: Sequence[Object]) -> None:
         """What the measured manifest differs by from the exported one."""
