@@ -68,6 +68,7 @@ def test_an_operators_pods_are_found_ready_answer_and_are_gone(
     deployment = toys.deployment([manifest])
     assert backend.check(deployment.pods) == ()
     assert backend.check_rendered([toys.rendering("the baseline", [manifest])]) == ()
+    assert "are made by its operator" in "".join(backend.foreseen)
     with ready(backend.deploy(deployment)) as running:
         assert len(set(running.endpoint.urls)) == replicas
         assert [predict(url) for url in running.endpoint.urls] == [[[13]]] * replicas

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tests.servers.pods import pods_of, toy_container
@@ -10,7 +11,10 @@ from tuner.backends.kubernetes.trial import share
 from tuner.backends.kubernetes.trial.load_job import resources_of
 from tuner.space.model import LoadPodSpec
 
-LOAD = share.of_load(resources_of(LoadPodSpec(), 2))
+AMOUNTS = resources_of(LoadPodSpec(), 2)
+LOAD = share.of_load(
+    {"spec": {"containers": [{"name": "load", "resources": {"requests": AMOUNTS, "limits": AMOUNTS}}]}}
+)
 
 
 def quota(hard: dict[str, str], used: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
@@ -20,6 +24,12 @@ def quota(hard: dict[str, str], used: dict[str, str] | None = None, **spec: Any)
 def test_amounts_keep_their_unit_and_count_engines() -> None:
     assert resources_of(LoadPodSpec(), 2) == {"cpu": "2", "memory": "1024Mi"}
     assert resources_of(LoadPodSpec(cpu="250m", memory="1.5Gi"), 3) == {"cpu": "750m", "memory": "4.5Gi"}
+
+
+def test_a_side_car_of_the_load_generator_counts() -> None:
+    beside = {"name": "mesh", "resources": {"requests": {"cpu": "100m"}}}
+    own = {"name": "load", "resources": {"requests": {"cpu": "1"}}}
+    assert share.of_load({"spec": {"containers": [own, beside]}})["requests.cpu"] == Decimal("1.1")
 
 
 def test_the_share_is_told_under_every_name_of_an_entry() -> None:
