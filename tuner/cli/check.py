@@ -44,7 +44,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
                 "baseline_infeasible": found.baseline_infeasible,
-                "foreseen": found.foreseen,
+                "foreseen": [*found.foreseen, *inputs.foreseen],
             }
         )
         return
@@ -65,7 +65,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
             f"           about {format_seconds(slower.seconds)} where an answer takes half of its bound, "
             f"{format_seconds(slow_s)}: {format_seconds(slower.seconds_a_trial)} a trial"
         )
-    for sentence in found.foreseen:
-        click.echo(f"note: {sentence}", err=True)
+    for sentence in (*found.foreseen, *inputs.foreseen):
+        click.echo(f"foreseen   {sentence}")
     if found.baseline_infeasible:
         click.echo(f"the baseline cannot run here: {found.baseline_infeasible}", err=True)

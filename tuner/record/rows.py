@@ -132,6 +132,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
         tags["lower_bounds"] = ", ".join(name for name, one in measurement.estimates().items() if one.is_least)
         tags["warnings"] = "; ".join(measurement.warnings)
         tags["not_enforced"] = "; ".join(measurement.not_enforced)
+        tags["admitted"] = "; ".join(measurement.admitted)
         tags["images"] = "; ".join(measurement.images)
         tags["load_from"] = measurement.load_from
     return tags

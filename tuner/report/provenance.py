@@ -64,6 +64,7 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         perhaps = {
             "throughput-note": measurement.throughput_note,
             "images": "; ".join(measurement.images),
+            "admitted": "; ".join(measurement.admitted),
             "not-enforced": "; ".join(measurement.not_enforced),
             "warnings": "; ".join(measurement.warnings),
         }

@@ -157,6 +157,16 @@ class InferenceServiceKind(WorkloadKind):
         alone = not any(mapping(obj, ("spec", part)) for part in ("transformer", "explainer"))
         return whole if alone else f"{whole},component={self._part}"
 
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return (("metadata", "labels"),)
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return ()
+
+    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        """The predictor is a pod's specification and more."""
+        return (self._path,)
+
     @property
     def _path(self) -> Path:
         return ("spec", self._part)

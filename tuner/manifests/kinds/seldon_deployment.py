@@ -223,6 +223,13 @@ class SeldonDeploymentKind(WorkloadKind):
         port = _ENGINE_PORT if self._has_engine(obj) else self._model_port(obj)
         return Service(name=self._predictor_service(obj), port=port)
 
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """The model is told the predictor's labels in a variable, and without any those of the operator."""
+        return ((*self._predictor(obj), "labels"),)
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return ()
+
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         """Of all its pods or, where they are not all of one Deployment, of those behind the Service."""
         whole = f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
