@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -71,7 +71,8 @@ class Running(Protocol):
         ...
 
     def wait_ready(self, deadline_s: float) -> float:
-        """Wait until every replica is ready; returns the seconds it took since the deployment.
+        """Wait until every replica is ready; returns the seconds that took, from when it had what it needs to start
+        (on a cluster: a node, volumes, images).
 
         Raises TrialFailure (kinds `NotReady`, `Crashed`, `OOMKilled`, `Unschedulable`, ...) as soon as it is certain.
         """
@@ -107,6 +108,15 @@ class TellsMetrics(Protocol):
 
     def metrics_urls(self) -> tuple[str, ...]:
         """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none."""
+        ...
+
+
+@runtime_checkable
+class TellsWaiting(Protocol):
+    """A `Running` that may have to wait for what others bring, such as a node."""
+
+    def tell_waiting(self, tell: Callable[[str], None]) -> None:
+        """From now on `tell` hears what is waited for, in a few words."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, Running, TellsWaiting
 from tuner.errors import TrialFailure
 from tuner.load.model import Generator, Target
 from tuner.trials.traffic import Traffic
@@ -63,6 +63,8 @@ def serving(
     running: Running, traffic: Traffic, generator: StartGenerator, *, cpus: tuple[int, ...] = (), on_stage: OnStage
 ) -> Iterator[Served]:
     """What runs already, once it is ready. `cpus`: the generator's. Raises TrialFailure, GeneratorFailure."""
+    if isinstance(running, TellsWaiting):
+        running.tell_waiting(on_stage)
     to = traffic.target(running.endpoint.urls, cpus)
     with generator(to) as sender:  # its process starts while the server does, so that its start-up costs no time
         on_stage("wait until ready")

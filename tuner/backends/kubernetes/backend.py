@@ -18,7 +18,7 @@ from typing import Any
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
 from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
-from tuner.backends.kubernetes.pods import addresses, capacity
+from tuner.backends.kubernetes.pods import addresses, capacity, pools
 from tuner.backends.kubernetes.trial import load_job, objects, teardown
 from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
 from tuner.backends.kubernetes.trial.liveness import is_dead
@@ -160,7 +160,7 @@ class KubernetesBackend:
         }
         nodes = self._cluster_state()[0]
         if nodes:
-            facts["nodes"] = "; ".join(map(_described, nodes))
+            facts["nodes"] = pools.by_pool(nodes, one=_described, names=("cpu", "memory"))
         return facts
 
     # inside
