@@ -30,6 +30,8 @@ class Deployment:
     trial: int
     rendered: Rendered
     pods: PodSet
+    study_name: str = ""
+    """As people call the study; empty: it has no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,25 @@ class TellsWaiting(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What really runs, where the place adds to what was asked for."""
+
+    pods: PodSet
+    """With all that was added: what is paid for."""
+    said: tuple[str, ...] = ()
+    """What was added or changed, in words, each once; empty: nothing."""
+
+
+@runtime_checkable
+class TellsAdmitted(Protocol):
+    """A `Running` in a place that may add to pods, such as a cluster whose admission injects side-cars."""
+
+    def admitted(self) -> Admitted:
+        """Known when it is ready."""
+        ...
+
+
 class Backend(Protocol):
     """A place where configurations run."""
 
@@ -169,4 +190,15 @@ class ChecksRendered(Protocol):
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
         """What stands in the way of them; nothing is started."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A backend that tells of what it checked more than what stands in the way."""
+
+    @property
+    def foreseen(self) -> tuple[str, ...]:
+        """What a study will meet there, or does other than the exported manifest, in words; of the last
+        `check_rendered`."""
         ...

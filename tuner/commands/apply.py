@@ -110,7 +110,10 @@ class Promotion:
             yield None
             return
         start = self.summary.start
-        with self.rollout.host_load(study=start.study_id, image=start.load_image or IMAGE, cpus=start.load_cpus) as job:
+        image = start.load_image or IMAGE
+        with self.rollout.host_load(
+            study=start.study_id, image=image, cpus=start.load_cpus, cluster=self.space.cluster
+        ) as job:
             yield job
 
     def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:

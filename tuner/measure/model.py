@@ -98,6 +98,8 @@ class Measurement:
     not_enforced: tuple[str, ...] = ()
     """What of the configuration could not be enforced where it ran, in words."""
     warnings: tuple[str, ...] = ()
+    admitted: tuple[str, ...] = ()
+    """What the cluster's admission added to the pods, or changed besides a knob, in words."""
     load_from: str = "this machine"
     """Where the load came from, in words; in a cluster also whether the servers shared that node."""
     images: tuple[str, ...] = ()

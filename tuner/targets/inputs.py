@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.backends.model import Backend, ChecksRendered, Rendering
+from tuner.backends.model import Backend, ChecksRendered, Foresees, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
@@ -35,6 +35,8 @@ class Inputs:
     pods: PodSet
     """The baseline's."""
     backend: Backend
+    foreseen: tuple[str, ...] = ()
+    """What the backend says of all this that stands in nobody's way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def complete(
         baseline=baseline,
         pods=as_it_stands.pods,
         backend=backend,
+        foreseen=backend.foreseen if isinstance(backend, Foresees) else (),
     )
 
 

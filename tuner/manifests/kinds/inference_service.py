@@ -72,3 +72,13 @@ class InferenceServiceKind(WorkloadKind):
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         return f"serving.kserve.io/inferenceservice={at(obj, ('metadata', 'name'))}"
+
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return (("metadata", "labels"),)
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return ()
+
+    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        """The predictor is a pod's specification and more."""
+        return (_PREDICTOR,)

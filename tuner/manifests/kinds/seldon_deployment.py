@@ -98,6 +98,13 @@ class SeldonDeploymentKind(WorkloadKind):
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         return f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
 
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        """The model is told the predictor's labels in a variable, and without any those of the operator."""
+        return ((*_PREDICTOR, "labels"),)
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return ()
+
     def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
         predictors = mappings(obj, ("spec", "predictors"))
         if len(predictors) != 1:

@@ -11,22 +11,26 @@ from typing import Any
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
 from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object, name_of
-from tuner.backends.kubernetes.pods import addresses, admission, diagnosis, gpu, logs, readback
+from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
+from tuner.backends.kubernetes.pods.admitted import Knob
 from tuner.backends.kubernetes.pods.capacity import requests_of
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.gpu import Gpus
 from tuner.backends.kubernetes.pods.pools import resources
+from tuner.backends.kubernetes.pods.readback import Change
 from tuner.backends.kubernetes.pods.startup import Startup
 from tuner.backends.kubernetes.pods.usage import Gauge, PodMeter
 from tuner.backends.kubernetes.pods.watch import Watch
+from tuner.backends.kubernetes.trial import neighbours
 from tuner.backends.kubernetes.trial.anchor import Holding
 from tuner.backends.kubernetes.trial.load_job import inside
 from tuner.backends.kubernetes.trial.objects import TRIAL, Identity
-from tuner.backends.model import Difference, Endpoint
+from tuner.backends.model import Admitted, Difference, Endpoint
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
-from tuner.manifests.kinds.model import Service, WorkloadKind, at, mappings
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
 from tuner.manifests.model import PodSet
+from tuner.space.model import Admission
 from tuner.units import format_seconds
 
 _ASKED_AGAIN_AFTER_S = 0.5
@@ -67,14 +71,23 @@ class KubernetesRunning:
         ready_timeout_s: float,
         said: Sequence[str] = (),
         load_node: str = "",
+        load_holds: str = "",
+        knobs: Sequence[Knob] | None = None,
+        admission_is: Admission = "accept",
         routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
         """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
+        `load_holds`: what that takes of the namespace's quotas, in words. `knobs`: those that stand in a pod; None: not
+        known, so that nothing that was asked for may differ. `admission_is`: what becomes of all else that differs.
         `routable`: whether packets from here get to an address and port.
         """
         self._routable = routable
         self._api = api
         self._load_node = load_node
+        self._load_holds = load_holds
+        self._knobs = knobs
+        self._accepts = admission_is == "accept"
+        self._added: dict[str, None] = {}
         self._placed = placed
         self._ready_timeout_s = ready_timeout_s
         self._said = list(said)
@@ -127,6 +140,7 @@ class KubernetesRunning:
             )
         self._watch.close()
         self._others_are_gone(end)
+        self._are_only_ours()
         self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
         self._gpus = Gpus(self._api, self._ready) if gpu.asked(self._ready) else None
@@ -147,7 +161,15 @@ class KubernetesRunning:
         workload = self._placed.workload
         there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
         suspects = functools.cache(lambda: admission.of_pods(self._api))
-        return tuple(readback.differences(self._placed.pods, self._placed.template, self._live(), there, suspects))
+        placed = self._placed
+        return tuple(
+            readback.differences(placed.pods, placed.template, self._live(), there, suspects, self._is_accepted)
+        )
+
+    def admitted(self) -> Admitted:
+        """Implements `tuner.backends.model.TellsAdmitted`."""
+        pods = self._placed.pods
+        return Admitted(pods=admitted.as_admitted(pods, self._ready[0]) if self._ready else pods, said=(*self._added,))
 
     def check_alive(self) -> None:
         """A node that looks lost right after the API server was away is given time to be heard of again."""
@@ -272,6 +294,28 @@ class KubernetesRunning:
                 raise BackendFailure(f"pods of another trial of this study are still there: {names}")
             time.sleep(0.1)
 
+    def _are_only_ours(self) -> None:
+        """Nothing that was there before takes them for production: their operator or admission may have labelled them.
+
+        Raises TrialFailure.
+        """
+        if not self._placed.holding.anchor:
+            return  # they are to stay, and are production
+        others = neighbours.read(self._api).before(self._placed.made_at)
+        for pod in self._ready:
+            for one in others.of(mapping(pod, ("metadata", "labels"))):
+                if one.harms:
+                    reason = f"{one} selects pod {name_of(pod)}, and {one.does}; it is taken down"
+                    raise self._failed("ready", WorkloadFault(kind="SelectedByOthers", reason=reason))
+
+    def _is_accepted(self, change: Change) -> bool:
+        """Whether what admission did may stay; it is recorded then."""
+        knob = not change.added if self._knobs is None else admitted.changes_a_knob(change, self._knobs)
+        if knob or not self._accepts:
+            return False
+        self._added.setdefault(admitted.sentence(change))
+        return True
+
     # addresses
 
     def _find_addresses(self) -> Addresses:
@@ -365,7 +409,7 @@ class KubernetesRunning:
         return None
 
     def _containers(self) -> list[tuple[str, str]]:
-        return [(name_of(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
+        return [(name_of(pod), str(c["name"])) for pod in self._ready for c in admitted.running_containers(pod)]
 
     # failures
 
@@ -375,6 +419,8 @@ class KubernetesRunning:
             names = [name for name in requests_of(self._placed.pods) if f"Insufficient {name}" in reason]
             told = resources(self._nodes(), names) if names else ""
             reason = f"{reason} ({told})" if told else reason
+        if fault.kind == "QuotaExceeded" and self._load_holds:
+            reason = f"{reason}; {self._load_holds}"
         return TrialFailure(stage=stage, kind=fault.kind, reason=reason, logs=logs.of_fault(self._api, fault))
 
 
