@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from tuner.errors import Problem
 from tuner.manifests.model import PodSet, Rendered
-from tuner.measure.model import Usage
+from tuner.measure.model import NodeUsed, Usage
 from tuner.space.model import Configuration
 
 
@@ -101,6 +101,15 @@ class NamesImages(Protocol):
 
     def images(self) -> tuple[str, ...]:
         """``CONTAINER: IMAGE is DIGEST`` of what really runs, each once; known when it is ready."""
+        ...
+
+
+@runtime_checkable
+class NamesNodes(Protocol):
+    """A `Running` whose replicas run on nodes of a cluster."""
+
+    def nodes(self) -> tuple[NodeUsed, ...]:
+        """Of each replica, in order; asked for when it was measured."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.errors import StoreFailure
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Measurement
+from tuner.measure.model import Measurement, NodeUsed
 from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
 from tuner.study.model import BaselineComparison, Summary
@@ -64,6 +64,7 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         perhaps = {
             "throughput-note": measurement.throughput_note,
             "images": "; ".join(measurement.images),
+            "nodes": "; ".join(map(node_text, measurement.nodes)),
             "not-enforced": "; ".join(measurement.not_enforced),
             "warnings": "; ".join(measurement.warnings),
         }
@@ -74,6 +75,13 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
             "; ".join(_compared(comparison) for comparison in summary.comparisons) or "not measured"
         )
     return {PREFIX + key: value for key, value in notes.items()}
+
+
+def node_text(used: NodeUsed) -> str:
+    """``node1 (pool a, GenuineIntel family 6 model 85), others used 0.31 cores there``."""
+    about = ", ".join(text for text in (used.pool and f"pool {used.pool}", used.processor) if text)
+    others = "" if used.others_cores is None else f", others used {used.others_cores:.3g} cores there"
+    return f"{used.node}{f' ({about})' if about else ''}{others}"
 
 
 def _key(metric: str) -> str:

@@ -24,6 +24,7 @@ from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
 from tuner.backends.kubernetes.trial.liveness import is_dead
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.neighbours import Neighbours
+from tuner.backends.kubernetes.trial.node_lease import NodeLeases
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.kubernetes.trial.preflight import Preflight
 from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
@@ -92,7 +93,9 @@ class KubernetesBackend:
     @property
     def foreseen(self) -> tuple[str, ...]:
         """Implements `tuner.backends.model.Foresees`."""
-        return self._foreseen
+        labels = ", ".join(f"{key}={value}" for key, value in self._cluster.node_selector.items())
+        kept = f"trials run on nodes with {labels} alone, as cluster.node_selector says; what is exported does not"
+        return (*self._foreseen, *([kept] if labels else []))
 
     def infeasible(self, pods: PodSet) -> str | None:
         nodes, quotas, limit_ranges = self._cluster_state()
@@ -109,7 +112,11 @@ class KubernetesBackend:
         identity = Identity(study=deployment.study, trial=deployment.trial, study_name=deployment.study_name)
         original, kind = _workload(deployment)
         named = objects.of_trial(
-            deployment.rendered.objects, identity, namespace=self._api.namespace, selected=self._selected()
+            deployment.rendered.objects,
+            identity,
+            namespace=self._api.namespace,
+            selected=self._selected(),
+            node_selector=self._cluster.node_selector,
         )
         workload = _same(named, original, identity)
         anchor = Anchor(
@@ -144,6 +151,12 @@ class KubernetesBackend:
                 routable=self._routable,
                 knobs=admitted.knobs(self._space, mapping(original, ("spec", "template"))),
                 admission_is=self._cluster.admission,
+                leases=NodeLeases(
+                    self._api,
+                    namespace=self._cluster.lease_namespace or self._api.namespace,
+                    study=identity.labels[STUDY],
+                    owner=anchor.owner,
+                ),
             )
             with closing(deployed) as running:
                 yield running
@@ -208,6 +221,7 @@ class KubernetesBackend:
             owner=anchor.owner,
             namespaced=self._is_namespaced,
             selected=self._selected(),
+            node_selector=self._cluster.node_selector,
         )
         workload = _same(placed, _workload(deployment)[0], identity)
         service = kind.service(workload, placed)

@@ -39,9 +39,14 @@ _TAINT = re.compile(r"\{([^:}]+)(?::[^}]*)?\}")
 
 def pool(node: Object) -> str:
     """The pool a node belongs to, in words; by its size where no label says more."""
-    labels = mapping(node, ("metadata", "labels"))
-    found = next((str(labels[key]) for key in POOL_LABELS if labels.get(key)), None)
+    found = named(node)
     return f"pool {found}" if found is not None else f"nodes of {_size(node, ('cpu', 'memory'))}"
+
+
+def named(node: Object) -> str | None:
+    """The name of the pool a node belongs to; None: no label tells."""
+    labels = mapping(node, ("metadata", "labels"))
+    return next((str(labels[key]) for key in POOL_LABELS if labels.get(key)), None)
 
 
 def allocatable(node: Object) -> dict[str, Decimal]:

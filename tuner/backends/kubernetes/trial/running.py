@@ -14,6 +14,7 @@ from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERV
 from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.admitted import Knob
+from tuner.backends.kubernetes.pods.beside import Nodes
 from tuner.backends.kubernetes.pods.capacity import requests_of
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.gpu import Gpus
@@ -25,11 +26,13 @@ from tuner.backends.kubernetes.pods.watch import Watch
 from tuner.backends.kubernetes.trial import neighbours
 from tuner.backends.kubernetes.trial.anchor import Holding
 from tuner.backends.kubernetes.trial.load_job import inside
+from tuner.backends.kubernetes.trial.node_lease import NodeLeases
 from tuner.backends.kubernetes.trial.objects import TRIAL, Identity
 from tuner.backends.model import Admitted, Difference, Endpoint
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
 from tuner.manifests.model import PodSet
+from tuner.measure.model import NodeUsed
 from tuner.space.model import Admission
 from tuner.units import format_seconds
 
@@ -74,13 +77,17 @@ class KubernetesRunning:
         load_holds: str = "",
         knobs: Sequence[Knob] | None = None,
         admission_is: Admission = "accept",
+        leases: NodeLeases | None = None,
         routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
         """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
         `load_holds`: what that takes of the namespace's quotas, in words. `knobs`: those that stand in a pod; None: not
         known, so that nothing that was asked for may differ. `admission_is`: what becomes of all else that differs.
-        `routable`: whether packets from here get to an address and port.
+        `leases`: of the nodes it is measured on; None: they are not held. `routable`: whether packets from here get to
+        an address and port.
         """
+        self._leases = leases
+        self._nodes_used: Nodes | None = None
         self._routable = routable
         self._api = api
         self._load_node = load_node
@@ -140,6 +147,8 @@ class KubernetesRunning:
             )
         self._watch.close()
         self._others_are_gone(end)
+        self._hold_nodes()
+        self._nodes_used = Nodes(self._api, self._ready, self._nodes())
         self._are_only_ours()
         self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
@@ -195,8 +204,14 @@ class KubernetesRunning:
         """Implements `tuner.backends.model.NamesImages`."""
         return readback.images(self._ready)
 
+    def nodes(self) -> tuple[NodeUsed, ...]:
+        """Implements `tuner.backends.model.NamesNodes`."""
+        return self._nodes_used.used() if self._nodes_used is not None else ()
+
     def close(self) -> None:
         self._watch.close()
+        if self._leases is not None:
+            self._leases.let_go()
         for forward in self._forwards:
             forward.close()
 
@@ -315,6 +330,15 @@ class KubernetesRunning:
             return False
         self._added.setdefault(admitted.sentence(change))
         return True
+
+    def _hold_nodes(self) -> None:
+        """No measurement starts on a node that another study measures on."""
+        if self._leases is None:
+            return
+        nodes = [str(at(pod, _NODE)) for pod in self._ready]
+        self._leases.take([*nodes, *([self._load_node] if self._load_node else [])], self._tell_waiting)
+        if self._leases.note:
+            self._said.append(self._leases.note)
 
     # addresses
 
