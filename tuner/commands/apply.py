@@ -247,15 +247,18 @@ def prepare(
     measure: bool,
     load: Place | None,
     force_conflicts: bool,
+    accept_ports: bool = False,
 ) -> Promotion:
     """Compare what a study chose with what is live, by a server-side dry run. `load` None: from where it was measured.
 
-    Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
-    it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
+    Raises InputError where nothing may be applied (no choice, refused, owned by other managers, clients would not find
+    it any more and `accept_ports` does not say that they will, inputs changed so that it could not be measured as
+    before), EnvironmentFailure where the cluster or a right is missing.
     """
     from tuner.backends.kubernetes.client.api import Api
     from tuner.backends.kubernetes.client.refusals import Refused
     from tuner.backends.kubernetes.rollout.rollout import Rollout
+    from tuner.manifests.exposed import moved
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.workload import find
@@ -283,6 +286,11 @@ def prepare(
     except Refused as refused:
         fix = "correct it, or have the rule changed; nothing was applied"
         raise InputError.at(rollout.place, f"the cluster refuses {refused}", fix) from None
+    there = [change for change in changes if change.live is not None]
+    elsewhere = moved([change.live or {} for change in there], [change.wanted for change in there])
+    if elsewhere and not accept_ports:
+        fix = "change them too, then agree to it with --accept-ports; nothing was applied"
+        raise InputError(Problem.at(rollout.place, sentence, fix) for sentence in elsewhere)
     taken = [(change, conflict) for change in changes for conflict in change.conflicts]
     if taken and not force_conflicts:
         raise InputError([_taken(rollout.place, *one) for one in taken])

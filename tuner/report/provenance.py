@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from tuner.errors import StoreFailure
 from tuner.manifests.export import annotate
+from tuner.manifests.exposed import moved
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement, NodeUsed
 from tuner.space.metrics import METRICS
@@ -34,7 +38,19 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
             f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "
             "bring it back, or run the trial again in a new study"
         )
-    return annotate(rendered, provenance(summary, trial))
+    notes = provenance(summary, trial)
+    if changed := "; ".join(ports_changed(folder, rendered.objects)):
+        notes[f"{PREFIX}service-ports"] = changed
+    return annotate(rendered, notes)
+
+
+def ports_changed(folder: StudyFolder, objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Where clients have to look for the server elsewhere than with the manifest as it stood, in words."""
+    try:
+        before = load_all(folder.manifest(0).read_bytes().decode())
+    except OSError:
+        return ()
+    return moved(before, objects)
 
 
 def provenance(summary: Summary, trial: Trial) -> dict[str, str]:

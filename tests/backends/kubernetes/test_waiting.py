@@ -34,13 +34,17 @@ def once(waiting_for: str, act: Callable[[], None]) -> Iterator[Callable[[str], 
     """What hears of the waiting; `act` is called, beside it, when it hears of this."""
     heard = threading.Event()
     ended = threading.Event()
+    went_wrong: list[Exception] = []
 
     def acting() -> None:
         while not heard.wait(0.1):
             if ended.is_set():
                 return
         time.sleep(COMES_AFTER_S)
-        act()
+        try:
+            act()
+        except Exception as error:
+            went_wrong.append(error)
 
     actor = threading.Thread(target=acting)
     actor.start()
@@ -54,6 +58,7 @@ def once(waiting_for: str, act: Callable[[], None]) -> Iterator[Callable[[str], 
     finally:
         ended.set()
         actor.join()
+        assert went_wrong == []
 
 
 def test_a_node_that_joins_late_is_waited_for_and_is_no_start_up(

@@ -87,7 +87,8 @@ class KubernetesBackend:
         """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
         preflight = Preflight(self._api, self._space)
         problems = preflight.dry_run(renderings)
-        self._foreseen = preflight.foreseen
+        told = self._told_of(renderings[0].rendered.objects) if renderings else ()
+        self._foreseen = (*told, *preflight.foreseen)
         return problems
 
     @property
@@ -219,7 +220,7 @@ class KubernetesBackend:
             identity,
             namespace=self._api.namespace,
             owner=anchor.owner,
-            namespaced=self._is_namespaced,
+            namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj) is None,
             selected=self._selected(),
             node_selector=self._cluster.node_selector,
         )
@@ -275,6 +276,23 @@ class KubernetesBackend:
             for obj in deployment.rendered.objects
             if not self._is_namespaced(obj)
         ]
+
+    def _told_of(self, manifest: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """What of a manifest a trial does otherwise than `kubectl apply` would."""
+        for obj in manifest:
+            scaled = objects.scales(obj)
+            if scaled is not None:
+                yield (
+                    f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} scales {scaled}: a trial does not create it, so that "
+                    "the replicas that are asked for are those that are measured; the exported manifest keeps it"
+                )
+        named = {str(at(obj, ("metadata", "namespace")) or self._api.namespace) for obj in manifest}
+        if others := sorted(named - {self._api.namespace}):
+            yield (
+                f"the manifest is for namespace {' and '.join(others)}, but trials run in {self._api.namespace}: ConfigMaps, "
+                "Secrets, service accounts and claims that are not in the manifest are looked for there "
+                f"(--namespace {others[0]} runs them where the manifest belongs)"
+            )
 
     @property
     def _cluster(self) -> ClusterSpec:

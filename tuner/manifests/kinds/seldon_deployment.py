@@ -22,7 +22,7 @@ _PREDICTOR: Path = ("spec", "predictors", 0)
 _ANNOTATIONS: Path = (*_PREDICTOR, "annotations")
 _NO_ENGINE, _SERVICE_NAME = "seldon.io/no-engine", "seldon.io/svc-name"
 _SEPARATE_ENGINE = "seldon.io/engine-separate-pod"
-_ENGINE_PORT = 8000
+_ENGINE_PORT, _ENGINE_GRPC_PORT = 8000, 5001
 _LONGEST_NAME = 63
 
 
@@ -89,11 +89,13 @@ class SeldonDeploymentKind(WorkloadKind):
         return str(status.get("description") or "it says no more") if status.get("state") == "Failed" else None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
-        """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port."""
+        """The predictor's: on 8000 and 5001 in front of the orchestrator or, without one, on the model's own ports."""
         name = f"{at(obj, ('metadata', 'name'))}-{at(obj, (*_PREDICTOR, 'name'))}"
         if len(name) > _LONGEST_NAME:
             name = f"seldon-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()}"
-        return Service(name=name, port=_ENGINE_PORT if self._has_engine(obj) else self._model_port(obj))
+        if self._has_engine(obj):
+            return Service(name=name, port=_ENGINE_PORT, grpc_port=_ENGINE_GRPC_PORT)
+        return Service(name=name, port=self._model_port(obj), grpc_port=self._model_port(obj, "grpc", 9500))
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         return f"seldon-deployment-id={at(obj, ('metadata', 'name'))}"
@@ -147,8 +149,10 @@ class SeldonDeploymentKind(WorkloadKind):
     def _has_engine(self, obj: Mapping[str, Any]) -> bool:
         return bool(at(obj, _PREDICTOR)) and not _is_on(mapping(obj, _ANNOTATIONS).get(_NO_ENGINE))
 
-    def _model_port(self, obj: Mapping[str, Any]) -> int:
-        """The operator takes the port named http, else 9000 for the first container and one more for each further."""
+    def _model_port(self, obj: Mapping[str, Any], name: str = "http", first: int = 9000) -> int:
+        """The operator takes the port of that name, else `first` for the first container and one more for each
+        further.
+        """
         unit = at(obj, (*_PREDICTOR, "graph", "name"))
         containers = [place for place in self.containers(obj) if not place.injected]
         for index, place in enumerate(containers):
@@ -156,10 +160,10 @@ class SeldonDeploymentKind(WorkloadKind):
                 named = [
                     p.get("containerPort")
                     for _, p in mappings(at(obj, place.path), ("ports",))
-                    if p.get("name") == "http"
+                    if p.get("name") == name
                 ]
-                return next((port for port in named if isinstance(port, int)), 9000 + index)
-        return 9000
+                return next((port for port in named if isinstance(port, int)), first + index)
+        return first
 
 
 def _is_on(switch: Any) -> bool:

@@ -35,6 +35,7 @@ STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes
 STUDY_NAME = "tuner.dev/study-name"
 MANAGER = "tuner"
 
+_AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 _LONGEST_NAME = 50
 """A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
 _NAMED_BY_KEY = {"serviceAccountName": "ServiceAccount", "serviceAccount": "ServiceAccount", "serviceName": "Service"}
@@ -133,6 +134,16 @@ def of_trial(
         obj.pop("status", None)
         keep_to(obj, node_selector)
     return tuple(sorted(objects, key=_turn))
+
+
+def scales(obj: Mapping[str, Any]) -> str | None:
+    """``KIND NAME`` of what an autoscaler scales; None: the object is none. In a trial it would change what is measured
+    while it is measured: the replicas, or the pods' resources.
+    """
+    if obj.get("kind") not in _AUTOSCALERS:
+        return None
+    target = at(obj, ("spec", "scaleTargetRef")) or at(obj, ("spec", "targetRef")) or {}
+    return f"{target.get('kind', 'Deployment')} {target.get('name')}" if isinstance(target, Mapping) else "a workload"
 
 
 def keep_to(obj: Object, node_selector: Mapping[str, str]) -> None:
