@@ -123,6 +123,15 @@ class TellsMetrics(Protocol):
 
 
 @runtime_checkable
+class TellsBlocked(Protocol):
+    """A `Running` behind rules that may keep load from it."""
+
+    def blocked(self) -> str | None:
+        """Why what is ready cannot be reached from where the load comes, in words; None: nothing stands between."""
+        ...
+
+
+@runtime_checkable
 class TellsWaiting(Protocol):
     """A `Running` that may have to wait for what others bring, such as a node."""
 

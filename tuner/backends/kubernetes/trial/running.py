@@ -10,8 +10,8 @@ from typing import Any
 
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
-from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object, name_of
-from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, readback
+from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, POLICIES, SERVICES, Object, name_of
+from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, policies, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.admitted import Knob
 from tuner.backends.kubernetes.pods.beside import Nodes
@@ -25,9 +25,9 @@ from tuner.backends.kubernetes.pods.usage import Gauge, PodMeter
 from tuner.backends.kubernetes.pods.watch import Watch
 from tuner.backends.kubernetes.trial import neighbours
 from tuner.backends.kubernetes.trial.anchor import Holding
-from tuner.backends.kubernetes.trial.load_job import inside
+from tuner.backends.kubernetes.trial.load_job import LOAD, inside
 from tuner.backends.kubernetes.trial.node_lease import NodeLeases
-from tuner.backends.kubernetes.trial.objects import TRIAL, Identity
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.model import Admitted, Difference, Endpoint
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
@@ -203,6 +203,32 @@ class KubernetesRunning:
     def images(self) -> tuple[str, ...]:
         """Implements `tuner.backends.model.NamesImages`."""
         return readback.images(self._ready)
+
+    def blocked(self) -> str | None:
+        """Implements `tuner.backends.model.TellsBlocked`."""
+        study = self._placed.identity.labels[STUDY]
+        source = {LOAD: "true", MANAGED_BY: MANAGER, STUDY: study}
+        try:
+            there = self._api.items(POLICIES)
+            generators = self._api.items(PODS, labels=f"{LOAD}=true,{STUDY}={study}") if self._load_node else []
+            source.update(*(mapping(pod, ("metadata", "labels")) for pod in generators[:1]))
+        except EnvironmentFailure:
+            return None
+        port = self._port(self._ready)
+        for pod in self._ready:
+            names = policies.closed(
+                there,
+                namespace=self._api.namespace,
+                pod=pod,
+                source=source if self._load_node else None,
+                port=port,
+            )
+            if names:
+                return (
+                    f"the pods are ready, but NetworkPolicy {', '.join(names)} lets no load through to port {port} of them: "
+                    "`tune rbac --network-policy` writes the rule that load needs"
+                )
+        return None
 
     def nodes(self) -> tuple[NodeUsed, ...]:
         """Implements `tuner.backends.model.NamesNodes`."""
