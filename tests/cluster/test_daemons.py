@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import daemons
-from tests.cluster.say import CannotError
+from tests.cluster.say import CannotError, watched
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid (util-linux) is not here")
 
@@ -43,3 +43,10 @@ def test_a_program_that_ended_without_a_word() -> None:
     daemons.start("holder", ["true"])
     with pytest.raises(CannotError, match="the place: holder ended\nholder said nothing"):
         daemons.wait("the place", lambda: False, 20.0, "holder")
+
+
+def test_what_takes_long_says_how_far_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    watched(["sh", "-c", "echo a >&2; echo b >&2"], cwd=str(tmp_path), env=dict(os.environ), what="things", every_s=0.0)
+    assert "2 things done after 0 s, at b" in capsys.readouterr().err
+    with pytest.raises(CannotError, match="exit status 3\nno such module"):
+        watched(["sh", "-c", "echo no such module >&2; exit 3"], cwd=str(tmp_path), env=dict(os.environ), what="things")

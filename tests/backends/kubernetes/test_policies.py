@@ -53,11 +53,11 @@ def test_a_policy_that_lets_no_load_through_is_named(backend: KubernetesBackend,
         pytest.skip(f"packets are dropped on a cluster of our own only; this is {cluster.way.words}")
     traffic = Traffic.of(replace(toys.SPACE.workload, timeout_s=2.0))
     deployment = toys.deployment([toys.manifest()])
-    with made(api, POLICIES, "deny-all", spec={"podSelector": {}, "policyTypes": ["Ingress"]}):
-        with (
-            pytest.raises(TrialFailure) as raised,
-            deployed(backend, deployment, traffic, behind_a_wall, on_stage=lambda _: None),
-        ):
-            pass
+    with (
+        made(api, POLICIES, "deny-all", spec={"podSelector": {}, "policyTypes": ["Ingress"]}),
+        pytest.raises(TrialFailure) as raised,
+        deployed(backend, deployment, traffic, behind_a_wall, on_stage=lambda _: None),
+    ):
+        pass
     assert (raised.value.kind, raised.value.stage) == ("Blocked", "verify")
     assert "the pods are ready, but NetworkPolicy deny-all lets no load through to port 9000" in raised.value.reason
