@@ -45,7 +45,7 @@ def export(
     for sentence in ports_changed(folder, load_all(text)):
         notice(sentence)
     if str(output) != "-":
-        write(output, text.encode())
+        write(output, text.encode(), private=True)
         notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")
     if as_json:
         print_json(
