@@ -52,6 +52,9 @@ def test_every_kind_keeps_the_seams_promises(kind: Any) -> None:
     assert kind.autoscaler(obj) is None
     assert kind.pod_annotations(obj, places[0].path)[-1] == "annotations"
     assert isinstance(kind.waiting(obj), str)
+    assert all(path[-1] == "labels" for path in (*kind.pod_labels(obj), *kind.more_labels(obj)))
+    assert kind.pod_labels(obj)
+    assert all(isinstance(at(obj, path), dict) for path in (*kind.pod_selectors(obj), *kind.pod_specs(obj)))
     assert kind.service(obj, load_all(TEXTS[kind.kind])) is not None
 
 

@@ -114,13 +114,15 @@ def caveat_lines(summary: Summary) -> list[str]:
     others = 0
     for trial in summary.trials:
         measurement = trial.measurement
-        if measurement is None or not (measurement.not_enforced or measurement.warnings):
+        if measurement is None or not (measurement.not_enforced or measurement.warnings or measurement.admitted):
             continue
         if trial.manifest_digest not in digests:
-            others += 1
+            others += bool(measurement.not_enforced or measurement.warnings)
             continue
-        for sentence in [f"not enforced: {text}" for text in measurement.not_enforced] + [
-            f"warning: {text}" for text in measurement.warnings
+        for sentence in [
+            *(f"not enforced: {text}" for text in measurement.not_enforced),
+            *(f"warning: {text}" for text in measurement.warnings),
+            *(f"admission: {text}" for text in measurement.admitted),
         ]:
             said.setdefault(sentence, []).append(trial.number)
     lines = [f"{sentence} (trial {', '.join(map(str, numbers))})" for sentence, numbers in said.items()]

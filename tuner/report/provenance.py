@@ -81,6 +81,7 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
             "throughput-note": measurement.throughput_note,
             "images": "; ".join(measurement.images),
             "nodes": "; ".join(map(node_text, measurement.nodes)),
+            "admitted": "; ".join(measurement.admitted),
             "not-enforced": "; ".join(measurement.not_enforced),
             "warnings": "; ".join(measurement.warnings),
         }

@@ -65,7 +65,6 @@ class KubernetesBackend:
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
         self._load: LoadJob | None = None
-        self._load_share: Share = share.NOTHING
         self._foreseen: tuple[str, ...] = ()
         self._neighbours: tuple[float, Neighbours] | None = None
         self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
@@ -171,11 +170,10 @@ class KubernetesBackend:
             self._api, study=study, image=image, cpus=cpus, cluster=self._cluster, study_name=study_name
         ) as job:
             self._load = job
-            self._load_share = share.of_load(load_job.resources_of(self._cluster.load_generator, cpus))
             try:
                 yield job
             finally:
-                self._load, self._load_share = None, share.NOTHING
+                self._load = None
 
     def clean(self) -> tuple[str, ...]:
         """Remove the trials and load generators of tuners that are gone; those of living ones are not touched."""
@@ -297,6 +295,10 @@ class KubernetesBackend:
     @property
     def _cluster(self) -> ClusterSpec:
         return self._space.cluster if self._space else ClusterSpec()
+
+    @property
+    def _load_share(self) -> Share:
+        return self._load.takes if self._load else share.NOTHING
 
     def _selected(self) -> frozenset[str]:
         """Labels by which something in the namespace selects pods."""

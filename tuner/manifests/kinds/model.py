@@ -96,7 +96,7 @@ class WorkloadKind(Protocol):
         return ()
 
     def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
-        """Its own selectors of its pods (meta/v1 LabelSelector), which must select what `pod_labels` says."""
+        """Its own selectors of its pods, with matchLabels or plain labels, which must select what `pod_labels` says."""
         return (("spec", "selector"),)
 
     def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:

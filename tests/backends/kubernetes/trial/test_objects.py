@@ -40,6 +40,13 @@ def test_everything_is_named_labelled_owned_and_in_the_chosen_namespace() -> Non
     assert list(found) == ["ConfigMap", "Deployment"]  # what it needs comes first
 
 
+def test_the_studys_name_is_a_label() -> None:
+    named = Identity(study="ab12cd34", trial=7, study_name="iris 2")
+    (found,) = objects.of_trial([toys.manifest()], named, namespace="lab")
+    for labels in (found["metadata"]["labels"], found["spec"]["template"]["metadata"]["labels"]):
+        assert labels["tuner.dev/study-name"] == "iris-2"
+
+
 def test_nothing_that_is_measured_changes() -> None:
     manifest = toys.manifest(env={"A": "1", "B": "toy"}, replicas=3)
     before = copy.deepcopy(manifest)
@@ -53,10 +60,10 @@ def test_pods_and_every_selector_of_them_carry_the_trial() -> None:
     service = obj("Service", "s", spec={"selector": {"app": "toy"}})
     other = obj("PodDisruptionBudget", "p", spec={"selector": {"matchLabels": {"app": "x"}}})
     found = placed(toys.manifest(), service, other)
-    trial = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
-    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == {"app": "toy", **trial}
-    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"] == {"app": "toy", **MINE}
-    assert found["Service"]["spec"]["selector"] == {"app": "toy", **trial}
+    trial = {"app": "toy-ab12cd34-7", "tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == trial
+    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"] == {**MINE, **trial}
+    assert found["Service"]["spec"]["selector"] == trial
     assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == {"app": "x"}
 
 

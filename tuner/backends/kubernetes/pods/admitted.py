@@ -52,9 +52,9 @@ def changes_a_knob(change: Change, knobs: Iterable[Knob]) -> bool:
 
 
 def sentence(change: Change) -> str:
-    """What was done, for the record."""
+    """What was done, for the record, without values of variables that somebody put in: they may be secret."""
     if change.added:
-        value = "" if not change.section else f"={change.found}" if change.section == "env" else f" of {change.found}"
+        value = "" if change.section in ("", "env") else f" of {change.found}"
         return f"{change.what}{value} was added"
     return f"{change.what} is {change.found}, asked for {change.asked}"
 

@@ -65,7 +65,7 @@ def differences(
     stranger = _stranger(template, workload)
     for index, pod in enumerate(live):
         for found in changes(pods, template, pod):
-            if stranger or template is None or not accepted(found):
+            if stranger or not accepted(found):
                 who = _culprit(pod, template, workload, suspects)
                 yield Difference(what=f"replica {index}: {found.what}", asked=found.asked, found=f"{found.found}{who}")
 

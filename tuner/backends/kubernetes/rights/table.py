@@ -110,6 +110,20 @@ OPTIONAL = (
         "knowing what a LimitRange can never allow",
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
+    *(
+        _right(
+            resource,
+            "list",
+            "which labels pods are selected by here, so that nothing takes a trial's pods for production",
+            lost="only the usual labels get values of a trial's own, and what else selects its pods is not told",
+        )
+        for resource in (
+            "services",
+            "poddisruptionbudgets.policy",
+            "horizontalpodautoscalers.autoscaling",
+            "networkpolicies.networking.k8s.io",
+        )
+    ),
     _right(
         "nodes",
         "get list",
@@ -167,7 +181,7 @@ OPTIONAL = (
             f"{resource}.admissionregistration.k8s.io",
             "list",
             "naming what may have changed a pod that is not what was asked for",
-            lost="such a trial fails all the same, and says less",
+            lost="what was changed is told all the same, without a name",
             cluster=True,
             spare=True,
         )

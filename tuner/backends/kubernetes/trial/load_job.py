@@ -27,9 +27,10 @@ from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.watch import Watch
-from tuner.backends.kubernetes.trial import restricted
+from tuner.backends.kubernetes.trial import restricted, share
 from tuner.backends.kubernetes.trial.liveness import HeldJob, is_dead
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, STUDY_NAME, TRIAL, label, slug
+from tuner.backends.kubernetes.trial.share import Share
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.manifests.kinds.model import at
 from tuner.space.model import ClusterSpec, LoadPodSpec
@@ -72,6 +73,8 @@ class LoadJob:
         self._held: HeldJob | None = None
         self._name = ""
         self._pod = self._node = ""
+        self.takes: Share = share.NOTHING
+        """Of the namespace's quotas."""
 
     def __enter__(self) -> Self:
         """Raises BackendFailure when the pod does not start, NotAllowed, Refused."""
@@ -125,6 +128,7 @@ class LoadJob:
         self._held.make(self._wanted(self._held))
         pod = self._ready_pod()
         self._pod, self._node = name_of(pod), str(at(pod, ("spec", "nodeName")))
+        self.takes = share.of_load(pod)
         self._check_version()
 
     def _unmake(self) -> None:

@@ -26,7 +26,7 @@ from tuner.backends.kubernetes.client.resources import (
 )
 from tuner.backends.kubernetes.client.selector import keys, selects
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY
-from tuner.manifests.kinds.model import at, mapping
+from tuner.manifests.kinds.model import at, mapping, mappings
 
 _BUDGETS = ApiResource(
     api_version="policy/v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets", namespaced=True
@@ -54,6 +54,8 @@ class Neighbour:
     selector: Mapping[str, Any]
     """As in meta/v1 LabelSelector."""
     made_at: str = ""
+    lets_in: tuple[Mapping[str, Any], ...] = ()
+    """Of a network policy: the pods of the namespace that its own may be reached from."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -78,12 +80,17 @@ class Neighbours:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The labels that pods are selected by here."""
-        return frozenset(key for one in self.found for key in keys(one.selector))
+        """The labels that production selects pods by here. Those of network policies alone stay as they are: what a
+        policy allows, such as the way to a model's store, the trial needs, too."""
+        return frozenset(key for one in self.found if one.harms for key in keys(one.selector))
 
     def of(self, labels: Mapping[str, Any]) -> tuple[Neighbour, ...]:
         """Those that select a pod with these labels."""
         return tuple(one for one in self.found if selects(one.selector, labels))
+
+    def letting_in(self, labels: Mapping[str, Any]) -> tuple[Neighbour, ...]:
+        """Network policies that let a pod with these labels, among others, reach theirs."""
+        return tuple(one for one in self.found if any(selects(peer, labels) for peer in one.lets_in))
 
     def before(self, when: str) -> Neighbours:
         """Those that were there before a moment (RFC 3339): an operator makes some for each trial."""
@@ -128,7 +135,13 @@ def _is_ours(labels: Mapping[str, Any]) -> bool:
 
 def _neighbour(one: Object, resource: ApiResource, selector: Mapping[str, Any]) -> Neighbour:
     made_at = str(at(one, ("metadata", "creationTimestamp")) or "")
-    return Neighbour(kind=resource.kind, name=name_of(one), selector=selector, made_at=made_at)
+    lets_in = tuple(
+        mapping(peer, ("podSelector",))
+        for _, rule in mappings(one, ("spec", "ingress"))
+        for _, peer in mappings(rule, ("from",))
+        if peer.get("podSelector") and not peer.get("namespaceSelector")
+    )
+    return Neighbour(kind=resource.kind, name=name_of(one), selector=selector, made_at=made_at, lets_in=lets_in)
 
 
 def _selector(one: Object, resource: ApiResource) -> Mapping[str, Any]:

@@ -17,9 +17,10 @@ from tuner.backends.kubernetes.rights import access
 from tuner.backends.kubernetes.rights.table import IN_CLUSTER
 from tuner.backends.kubernetes.trial import neighbours, objects, relabel, share
 from tuner.backends.kubernetes.trial.anchor import Anchor
-from tuner.backends.kubernetes.trial.load_job import LoadJob, resources_of
+from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.neighbours import Neighbours
-from tuner.backends.kubernetes.trial.objects import Identity
+from tuner.backends.kubernetes.trial.objects import STUDY, Identity
+from tuner.backends.kubernetes.trial.share import Share
 from tuner.backends.model import Rendering
 from tuner.errors import EnvironmentFailure, Problem, Where
 from tuner.manifests.kinds import kind_of
@@ -30,6 +31,7 @@ from tuner.space.model import ClusterSpec, Configuration, Parameter, SearchSpace
 from tuner.units import quantity
 
 _IDENTITY = Identity(study="dry-run", trial=0)
+_TRIALS = f"pods that have the label {STUDY}"
 _CANNOT_SAY = "does not support dry run"
 """Of a webhook with side effects, which the API server then does not ask."""
 
@@ -116,10 +118,10 @@ class Preflight:
         accounts = {str(at(obj, ("metadata", "name"))) for obj in placed if obj.get("kind") == "ServiceAccount"}
         labels = relabel.pods_of(placed)
         for obj in placed:
-            _, message = _sent(self._api.apply, self._api.resource_of(obj), obj)
+            made, message = _sent(self._api.apply, self._api.resource_of(obj), obj)
             if message:
                 yield _rule(message), self._problem(rendering, message)
-            pod = _pod(obj, accounts)
+            pod = _pod(made or obj, accounts)  # a rule may have changed the template as well
             if pod is not None:  # rules for pods do not look at whoever makes them
                 found, message = _sent(self._api.create, PODS, pod)
                 if _CANNOT_SAY in message:
@@ -130,6 +132,11 @@ class Preflight:
                     labels.append(dict(mapping(found, ("metadata", "labels"))))
                     yield from self._admission(rendering, obj, found)
         if is_first:
+            if not rendering.pods.api_version.startswith("apps/"):
+                self._note(
+                    f"the pods of a {rendering.pods.kind} are made by its operator: what admission does to them, and which "
+                    "labels they get besides, is found out when they are there"
+                )
             self._note_labels(rendering, placed)
             yield from self._beside(rendering, labels, others)
 
@@ -141,16 +148,17 @@ class Preflight:
         knobs = admitted.knobs(self._space, template)
         changes = list(readback.changes(rendering.pods, template, pod))
         accepts = self._cluster.admission == "accept"
-        suspects = admission.of_pods(self._api) if changes else ()
-        by = f" (by {', '.join(suspects)})" if suspects else _ranger(pod)
+        suspects = [*admission.of_pods(self._api), *_ranger(pod)] if changes else []
+        by = f" (by {', '.join(suspects)})" if suspects else ""
+        done = []
         for change in changes:
             refused = not accepts or admitted.changes_a_knob(change, knobs)
             if refused:
                 yield f"admission {change.what}", self._changed(rendering, change, by, accepts=accepts)
             else:
-                self._note(
-                    f"admission: {admitted.sentence(change)}{by}; it runs, counts and is paid for in every trial"
-                )
+                done.append(admitted.sentence(change))
+        if done:
+            self._note(f"admission: {'; '.join(done)}{by}; so runs every trial, and all of it counts and is paid for")
 
     def _changed(self, rendering: Rendering, change: Change, by: str, *, accepts: bool) -> Problem:
         named = [p for p in self._parameters(rendering.configuration) if _is_about(change.what, p)]
@@ -173,10 +181,20 @@ class Preflight:
                 yield name, Problem.at(self._place, message, fix)
             else:
                 self._note(f"{name} selects a trial's pods, too: it {one.does}")
+        of_load = {**self._cluster.labels, **self._cluster.load_generator.labels}
+        for one in others.of(of_load) if of_load else ():
+            if one.harms and str(one) not in found:
+                message = f"{one} of namespace {self._api.namespace} selects the load generator's pod by its labels"
+                fix = "choose other labels under cluster: in the search space"
+                yield f"load {one}", Problem.at(self._space.file if self._space else self._place, message, fix)
         before = relabel.pods_of(rendering.rendered.objects)
         for name in dict.fromkeys(str(one) for pod in before for one in others.of(pod) if not one.harms):
             if name not in found:
                 self._note(f"{name} selects the manifest's pods and not a trial's: what it allows or forbids differs")
+        let_in = {str(one) for pod in labels for one in others.letting_in(pod)}
+        for name in dict.fromkeys(str(one) for pod in before for one in others.letting_in(pod)):
+            if name not in let_in:
+                self._note(f"{name} lets the manifest's pods reach others, and a trial's not: have it let in {_TRIALS}")
 
     def _note_labels(self, rendering: Rendering, placed: Sequence[Object]) -> None:
         """What the measured manifest differs by from the exported one."""
@@ -189,6 +207,11 @@ class Preflight:
                 f"a trial's pods have values of their own for the labels {', '.join(named)}, which their selectors "
                 "follow, so that nothing in the namespace takes them for production; the exported manifest keeps its own"
             )
+        for was, now in zip(before, after, strict=False):
+            for name in admission.by_labels(self._api, was, now):
+                self._note(
+                    f"{name} goes by labels that differ in a trial: it treats its pods otherwise than the workload's"
+                )
 
     # what the tuner makes for itself
 
@@ -220,17 +243,18 @@ class Preflight:
         """The load generator's Job, its pod and its share of the quota. Without it the load comes from here."""
         asked = self._cluster.load_generator
         image = asked.image or f"tuner-load:{tuner.__version__}"
+        pod: Object | None = None
         try:
             missing = access.missing(self._api, IN_CLUSTER)
             job = LoadJob(self._api, study="dry-run", image=image, cluster=self._cluster).wanted()
             refusals = [f"you may not {verb} {right}" for right, verb in missing]
             if not refusals:
-                template = job["spec"]["template"]
-                pod = _pod_of(template, self._api.namespace)
-                refusals += (_sent(self._api.create, JOBS, job)[1], _sent(self._api.create, PODS, pod)[1])
+                wanted = _pod_of(job["spec"]["template"], self._api.namespace)
+                pod, refusal = _sent(self._api.create, PODS, wanted)
+                refusals += (_sent(self._api.create, JOBS, job)[1], refusal)
         except EnvironmentFailure as failure:
-            refusals = [str(failure)]
-        for message in filter(None, refusals):
+            pod, refusals = None, [str(failure)]
+        for message in filter(None, dict.fromkeys(refusals)):
             self._note(
                 f"the load generator cannot run in the cluster: {message}; the load would come from this machine "
                 "(cluster: load_generator: says what its pod is)"
@@ -240,14 +264,13 @@ class Preflight:
                 f"the load generator gets {asked.cpu} of a CPU for each engine: throttled, it sends late at rates that a "
                 "whole one would send on time, and such windows do not count"
             )
-        if not any(refusals):
-            self._quota(renderings)
+        if pod is not None:
+            self._quota(renderings, share.of_load(pod))
 
-    def _quota(self, renderings: Sequence[Rendering]) -> None:
+    def _quota(self, renderings: Sequence[Rendering], load: Share) -> None:
         quotas: list[Object] = []
         with suppress(NotAllowed):
             quotas = self._api.items(QUOTAS)
-        load = share.of_load(resources_of(self._cluster.load_generator, 1))
         parts = list(share.told(quotas, load))
         if parts:
             self._note(f"the load generator in the cluster takes {', '.join(parts)}")
@@ -312,9 +335,8 @@ def _pod_of(template: Mapping[str, Any], namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(mapping(template, ("spec",)))}
 
 
-def _ranger(pod: Object) -> str:
-    found = at(pod, ("metadata", "annotations", "kubernetes.io/limit-ranger"))
-    return f" (by {found})" if found else ""
+def _ranger(pod: Object) -> tuple[str, ...]:
+    return ("a LimitRange",) if at(pod, ("metadata", "annotations", "kubernetes.io/limit-ranger")) else ()
 
 
 def _is_about(message: str, parameter: Parameter) -> bool:

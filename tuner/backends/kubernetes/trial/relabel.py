@@ -36,9 +36,11 @@ _OF_PODS = {
     "PodDisruptionBudget": ("selector",),
     "PodMonitor": ("selector",),
     "ReplicaSet": ("selector",),
+    "Service": ("selector",),
     "StatefulSet": ("selector",),
 }
-"""Where an object that is no workload of ours selects pods, below its spec; a Service does by plain labels."""
+"""Where an object that is no workload of ours selects pods, below its spec."""
+_PARTS = frozenset({"matchLabels", "matchExpressions"})
 
 
 def label_places(obj: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -63,7 +65,7 @@ def pods_of(objects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def selected_by(objects: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """The labels that the objects themselves look at to find the pods that they make."""
     pods = pods_of(objects)
-    own = (selector for obj in objects for selector in _selectors(obj))
+    own = (_whole(selector) for obj in objects for selector in _selectors(obj))
     return frozenset(key for one in own if any(selects(one, pod) for pod in pods) for key in keys(one))
 
 
@@ -80,12 +82,8 @@ def relabel(
     own = {(key, value): own_value(value, suffix) for pod in pods for key, value in pod.items() if key in wanted}
     for obj in objects:
         for selector in (*_selectors(obj), *_terms(obj)):
-            if any(selects(selector, pod) for pod in pods):
+            if any(selects(_whole(selector), pod) for pod in pods):
                 _follow(selector, own, mine)
-        if obj.get("kind") == "Service":
-            plain = mapping(obj, ("spec", "selector"))
-            if plain and any(plain.items() <= pod.items() for pod in pods):
-                obj["spec"]["selector"] = {k: own.get((k, v), v) for k, v in plain.items()} | dict(mine)
     for obj in objects:
         kind = kind_of(obj)
         for path in label_places(obj):
@@ -113,7 +111,7 @@ def give(obj: Object, labels: Mapping[str, str]) -> None:
 
 
 def _selectors(obj: Mapping[str, Any]) -> Iterator[Object]:
-    """An object's selectors of pods, of the form that has matchLabels."""
+    """An object's selectors of pods: with matchLabels, or plain labels."""
     kind = kind_of(obj)
     if kind is not None:
         paths = kind.pod_selectors(obj)
@@ -148,7 +146,15 @@ def _labelled(term: Mapping[str, Any]) -> Iterator[Object]:
         yield term["labelSelector"]
 
 
+def _whole(selector: Object) -> Mapping[str, Any]:
+    """A selector of plain labels as one with matchLabels."""
+    return selector if selector.keys() <= _PARTS else {"matchLabels": selector}
+
+
 def _follow(selector: Object, own: Own, mine: Mapping[str, str]) -> None:
+    if not selector.keys() <= _PARTS:
+        selector.update({key: own.get((key, value), value) for key, value in selector.items()} | dict(mine))
+        return
     labels = mapping(selector, ("matchLabels",))
     selector["matchLabels"] = {key: own.get((key, value), value) for key, value in labels.items()} | dict(mine)
     for _, entry in mappings(selector, ("matchExpressions",)):

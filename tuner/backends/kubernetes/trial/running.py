@@ -178,7 +178,12 @@ class KubernetesRunning:
     def admitted(self) -> Admitted:
         """Implements `tuner.backends.model.TellsAdmitted`."""
         pods = self._placed.pods
-        return Admitted(pods=admitted.as_admitted(pods, self._ready[0]) if self._ready else pods, said=(*self._added,))
+        if not self._ready:
+            return Admitted(pods=pods)
+        found = admitted.as_admitted(pods, self._ready[0])
+        beside = (one.name for one in found.added if one.name not in {known.name for known in pods.added})
+        said = (*self._added, *(f"container {name} was added" for name in beside))
+        return Admitted(pods=found, said=tuple(dict.fromkeys(said)))
 
     def check_alive(self) -> None:
         """A node that looks lost right after the API server was away is given time to be heard of again."""
@@ -350,9 +355,10 @@ class KubernetesRunning:
                     raise self._failed("ready", WorkloadFault(kind="SelectedByOthers", reason=reason))
 
     def _is_accepted(self, change: Change) -> bool:
-        """Whether what admission did may stay; it is recorded then."""
+        """Whether what admission did may stay; it is recorded then. An operator has to pass on all that was asked for."""
         knob = not change.added if self._knobs is None else admitted.changes_a_knob(change, self._knobs)
-        if knob or not self._accepts:
+        lost = self._placed.template is None and change.found in ("not set", "not there")
+        if knob or lost or not self._accepts:
             return False
         self._added.setdefault(admitted.sentence(change))
         return True

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tuner.backends.kubernetes.pods.admitted import running_containers
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import PodSet
 from tuner.units import format_bytes, quantity
@@ -22,11 +23,14 @@ _ALIAS = {"cpu": "requests.cpu", "memory": "requests.memory", "jobs.batch": "cou
 NOTHING: Share = {}
 
 
-def of_load(resources: Mapping[str, str]) -> Share:
-    """The load generator's Job and its one pod, which requests its limits."""
+def of_load(pod: Object) -> Share:
+    """The load generator's Job and its one pod, as it was admitted: with its side-cars, if it got any."""
     found = {"count/pods": Decimal(1), "count/jobs.batch": Decimal(1)}
-    for name, amount in resources.items():
-        found |= {f"{section}.{name}": quantity(amount) for section in ("requests", "limits")}
+    for container in running_containers(pod):
+        for section in ("requests", "limits"):
+            for name, amount in mapping(container, ("resources", section)).items():
+                key = f"{section}.{name}"
+                found[key] = found.get(key, Decimal(0)) + quantity(str(amount))
     return found
 
 
@@ -51,7 +55,7 @@ def less(quotas: Sequence[Object], share: Share) -> list[dict[str, Any]]:
 
 
 def told(quotas: Sequence[Object], share: Share) -> Iterator[str]:
-    """``512MiB of the 1GiB of requests.memory in quota small``, where it takes any."""
+    """``512 Mi of the 1 Gi of requests.memory in quota small``, where it takes any."""
     for quota in filter(_is_about_all, quotas):
         for key, hard in mapping(quota, ("spec", "hard")).items():
             if (part := _of(share, key)) and not key.startswith("count/") and key != "pods":
