@@ -258,7 +258,6 @@ def prepare(
     from tuner.backends.kubernetes.client.api import Api
     from tuner.backends.kubernetes.client.refusals import Refused
     from tuner.backends.kubernetes.rollout.rollout import Rollout
-    from tuner.manifests.exposed import moved
     from tuner.manifests.model import Rendered
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.workload import find
@@ -286,11 +285,8 @@ def prepare(
     except Refused as refused:
         fix = "correct it, or have the rule changed; nothing was applied"
         raise InputError.at(rollout.place, f"the cluster refuses {refused}", fix) from None
-    there = [change for change in changes if change.live is not None]
-    elsewhere = moved([change.live or {} for change in there], [change.wanted for change in there])
-    if elsewhere and not accept_ports:
-        fix = "change them too, then agree to it with --accept-ports; nothing was applied"
-        raise InputError(Problem.at(rollout.place, sentence, fix) for sentence in elsewhere)
+    if not accept_ports and (elsewhere := _elsewhere(rollout.place, changes)):
+        raise InputError(elsewhere)
     taken = [(change, conflict) for change in changes for conflict in change.conflicts]
     if taken and not force_conflicts:
         raise InputError([_taken(rollout.place, *one) for one in taken])
@@ -306,6 +302,15 @@ def prepare(
         load=place,
         force=force_conflicts,
     )
+
+
+def _elsewhere(place: str, changes: Sequence[Change]) -> list[Problem]:
+    """Where clients of what is live would not find it any more."""
+    from tuner.manifests.exposed import moved
+
+    before = [change.live for change in changes if change.live is not None]
+    fix = "change them too, then agree to it with --accept-ports; nothing was applied"
+    return [Problem.at(place, sentence, fix) for sentence in moved(before, [change.wanted for change in changes])]
 
 
 def promised(summary: Summary, load: Place) -> Promise:
