@@ -18,6 +18,7 @@ from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, ApiResource
 from tuner.errors import TrialFailure
+from tuner.manifests.kinds.model import at
 
 pytestmark = pytest.mark.cluster
 
@@ -112,7 +113,14 @@ def test_a_volume_that_binds_late_is_waited_for(backend: KubernetesBackend, api:
     binding = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
 
     def provide() -> None:
+        """The scheduler looks when a volume is new, which is before it is available, and may miss that it became so: it
+        looks again at any later change.
+        """
         api.create(VOLUMES, obj(VOLUMES, name, spec=volume))
+        end = time.monotonic() + WITHIN_S
+        while at(api.get(VOLUMES, name), ("status", "phase")) != "Bound" and time.monotonic() < end:
+            api.merge(VOLUMES, name, {"metadata": {"labels": {"looked-at": secrets.token_hex(3)}}})
+            time.sleep(1.0)
 
     try:
         with (
