@@ -107,3 +107,38 @@ def test_a_trial_holds_its_node_keeps_to_the_nodes_named_and_says_where_it_ran(a
     assert used.node == node
     assert used.others_memory_bytes is not None
     assert api.get(LEASES, lease_name(node)) is None
+
+
+def test_a_trial_waits_until_another_study_has_measured_on_its_node(api: Api, backend: KubernetesBackend) -> None:
+    """Load comes from here; the pods' nodes are all of the cluster's."""
+    nodes = [str(node["metadata"]["name"]) for node in api.items(NODES)]
+    theirs = NodeLeases(api, namespace=api.namespace, study="theirs", holder="another")
+    theirs.take(nodes, lambda _: None)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if text.startswith("wait until study theirs has measured on node"):
+            theirs.let_go()
+
+    with backend.deploy(toys.deployment([toys.manifest()])) as running:
+        running.tell_waiting(tell)
+        assert running.wait_ready(60.0) > 0.0
+    assert any(text.startswith("wait until study theirs") for text in told)
+
+
+def test_an_autoscaler_of_the_manifest_stays_out_of_the_trial(api: Api, backend: KubernetesBackend) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "toy"}
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "toy", "namespace": "production"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3},
+    }
+    objects = [toys.manifest(), scaler]
+    assert backend.check_rendered([toys.rendering("the baseline", objects)]) == ()
+    told = "\n".join(backend.foreseen)
+    assert "HorizontalPodAutoscaler toy scales Deployment toy: a trial does not create it" in told
+    assert f"the manifest is for namespace production, but trials run in {api.namespace}" in told
+    with ready(backend.deploy(toys.deployment(objects))):
+        assert api.items(api.resource("autoscaling/v2", "HorizontalPodAutoscaler")) == []
