@@ -22,6 +22,7 @@ SECONDS = {
     "test_killed.py": 110,
     "test_apply.py": 75,
     "test_bench_cluster.py": 65,
+    "test_waiting.py": 70,
     "test_gpu.py": 60,
     "test_readme_cluster.py": 50,
     "test_cluster.py": 50,
@@ -30,7 +31,9 @@ SECONDS = {
     "test_load_job.py": 45,
     "test_away.py": 45,
     "test_images.py": 30,
+    "test_nodes.py": 30,
     "test_addresses.py": 20,
+    "test_blocked.py": 10,
 }
 """How long the tests on a cluster take, roughly, by file; others are dealt out by their number of files."""
 

@@ -290,20 +290,23 @@ def without_engine(switch: str) -> str:
 
 def test_without_an_orchestrator_the_service_is_on_the_models_own_port() -> None:
     kind = known(first(SELDON))
-    for text, port in [
-        (without_engine("false"), 8000),
-        (without_engine("true"), 9000),
-        (without_engine("true").replace("image: iris:1", "ports: [{name: http, containerPort: 8080}]"), 8080),
+    for text, port, grpc in [
+        (without_engine("false"), 8000, 5001),
+        (without_engine("true"), 9000, 9500),
+        (without_engine("true").replace("image: iris:1", "ports: [{name: http, containerPort: 8080}]"), 8080, 9500),
         (
             without_engine("true").replace(
                 "              - name: c", "              - name: side\n              - name: c"
             ),
             9001,
+            9501,
         ),
     ]:
-        assert kind.service(first(text), ()) == Service(name="iris-default", port=port)
+        assert kind.service(first(text), ()) == Service(name="iris-default", port=port, grpc_port=grpc)
     long = SELDON.replace("name: iris\n", f"name: {'i' * 60}\n", 1)
-    assert kind.service(first(long), ()) == Service(name="seldon-c15f78b202ff8f4268d0d448689b2d4e", port=8000)
+    assert kind.service(first(long), ()) == Service(
+        name="seldon-c15f78b202ff8f4268d0d448689b2d4e", port=8000, grpc_port=5001
+    )
 
 
 def test_seldons_switches_are_written_where_the_operator_reads_them() -> None:

@@ -44,9 +44,11 @@ _ROWS_BESIDE_THE_TABLE = 10
 def pareto_table(summary: Summary) -> RenderableType:
     """The Pareto front, best first in the first objective; ``*`` marks the choice."""
     if not summary.front.members:
+        measured = any(trial.measurement for trial in summary.trials)
         undecided = sum(trial.state == "undecided" for trial in summary.trials)
         of_some = f" ({undecided} undecided)" if undecided else ""
-        return Text(f"The Pareto front is empty: no configuration certainly met the SLO{of_some}.")
+        why = f"no configuration certainly met the SLO{of_some}" if measured else "nothing was measured"
+        return Text(f"The Pareto front is empty: {why}.")
     by_number = {trial.number: trial for trial in summary.trials}
     metrics = _columns(
         summary.start.objectives, summary.start.slo, {m for c in summary.front.members for m in c.metrics}
@@ -368,7 +370,7 @@ def _closing(summary: Summary) -> str:
     undecided = sum(trial.state == "undecided" for trial in summary.trials)
     of_some = f", {undecided} undecided" if undecided else ""
     size = len(summary.front.members)
-    return (
-        f"study {summary.start.name} ended: {summary.ended_because}; "
-        f"{len(summary.trials)} trials, {feasible} met the SLO{of_some}, {size} on the Pareto front"
-    )
+    found = f"{feasible} met the SLO{of_some}, {size} on the Pareto front"
+    if not any(trial.measurement for trial in summary.trials):
+        found = "nothing was measured"
+    return f"study {summary.start.name} ended: {summary.ended_because}; {len(summary.trials)} trials, {found}"

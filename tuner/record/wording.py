@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
+from tuner.study.hopeless import unmeasured
 from tuner.study.model import BaselineComparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
 from tuner.units import format_metric, least
@@ -171,7 +172,7 @@ def _verdict(comparison: BaselineComparison, floor: float | None) -> str:
 def _nothing_chosen(summary: Summary) -> str:
     measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
     if not measured:
-        return f"nothing was chosen: none of the {len(summary.trials)} trials could be measured"
+        return f"nothing was chosen: {unmeasured(summary.trials) or 'no trial was run'}"
     undecided = sum(isinstance(trial.outcome, Measured) and trial.state == "undecided" for trial in summary.trials)
     of_some = f"; of {undecided} it is undecided whether they do: measure longer" if undecided else ""
     return f"nothing was chosen: none of the {measured} measured configurations certainly met the SLO{of_some}"

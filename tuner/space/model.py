@@ -164,6 +164,10 @@ class ClusterSpec:
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Of every object that the tuner makes for itself."""
     load_generator: LoadPodSpec = LoadPodSpec()
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Labels of the nodes that trials run on, beside what the manifest asks for; not exported."""
+    lease_namespace: str | None = None
+    """Where the leases on nodes are, for studies in several namespaces; None: the trials' own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

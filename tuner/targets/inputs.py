@@ -103,7 +103,7 @@ def complete(
         baseline=baseline,
         pods=as_it_stands.pods,
         backend=backend,
-        foreseen=backend.foreseen if isinstance(backend, Foresees) else (),
+        foreseen=(*_moved(space, manifest, as_it_stands), *(backend.foreseen if isinstance(backend, Foresees) else ())),
     )
 
 
@@ -203,6 +203,18 @@ def _extremes(space: SearchSpace, manifest: Manifest, baseline: Configuration) -
         values = {name: both[end] for name, both in ends.items()}
         configuration = Configuration(values=active(space.parameters, {**baseline.values, **values}))
         yield _rendering(space, manifest, f"the {what} configuration", configuration)
+
+
+def _moved(space: SearchSpace, manifest: Manifest, as_it_stands: Rendering) -> tuple[str, ...]:
+    """Where some configuration would make clients look for the server elsewhere."""
+    from tuner.manifests.exposed import moved
+
+    found = [
+        sentence
+        for other in _extremes(space, manifest, as_it_stands.configuration)
+        for sentence in moved(as_it_stands.rendered.objects, other.rendered.objects)
+    ]
+    return tuple(f"with some configurations {sentence}" for sentence in dict.fromkeys(found))
 
 
 def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration: Configuration) -> Rendering:

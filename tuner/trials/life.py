@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, Running, TellsAdmitted
+from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, NamesNodes, Running, TellsAdmitted
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.manifests.model import PodSet
@@ -228,6 +228,7 @@ class TrialRunner:
             load_from=running.endpoint.load_from,
             admitted=admitted.said,
             images=running.images() if isinstance(running, NamesImages) else (),
+            nodes=running.nodes() if isinstance(running, NamesNodes) else (),
         )
         warnings += [
             f"{metric} cannot be told well enough: whether its bound is met is undecided; measure longer"

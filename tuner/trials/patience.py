@@ -42,10 +42,12 @@ class Patience:
         """How long it was loading all together."""
 
     def ask(self, url: str, request: Request, timeout_s: float) -> Answer:
-        """An `Exchange`. Raises as one does, and TrialFailure: `NotReady` when the time is over, or as
+        """An `Exchange`. Raises as one does, and TrialFailure: `NotReady` or, where nothing was
+        reached, `NoAnswer` when the time is over, or as
         `Running.check_alive` does."""
         began, said, lost = self._clock.now(), "", 0
         while True:
+            kind = "NotReady"
             try:
                 answer = self._exchange(url, request, timeout_s)
                 waits_for = self._loading(answer)
@@ -60,12 +62,12 @@ class Patience:
                     continue
                 if not unanswered.unreachable:
                     raise
-                waits_for = str(unanswered)
+                waits_for, kind = str(unanswered), "NoAnswer"
             self._raise_if_dead()
             if self._clock.now() >= self._until:
                 what = f"{request.method} {url}{request.path}"
                 reason = f"{what} could not be asked in {format_seconds(self._timeout_s)} (ready_timeout): {waits_for}"
-                raise TrialFailure(stage="ready", kind="NotReady", reason=reason)
+                raise TrialFailure(stage="ready", kind=kind, reason=reason)
             if waits_for != said:
                 self._on_stage(f"wait while it is loading: {waits_for}")
                 said = waits_for

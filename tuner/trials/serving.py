@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, Running, TellsBlocked, TellsWaiting
 from tuner.errors import TrialFailure
 from tuner.load.model import Answer, Exchange, Generator, HoldsAnswers, Request, Target
 from tuner.trials.clock import Clock, RealClock
@@ -58,6 +58,7 @@ def deployed(
             with serving(running, traffic, generator, cpus=backend.generator_cpus(), on_stage=on_stage) as served:
                 yield served
         except TrialFailure as failure:
+            _explain(failure, running)
             failure.logs = failure.logs or running.logs(LOG_LINES)
             raise
         finally:
@@ -80,6 +81,8 @@ def serving(
     `cpus`: the generator's. Raises TrialFailure, GeneratorFailure.
     """
     clock = clock or RealClock()
+    if isinstance(running, TellsWaiting):
+        running.tell_waiting(on_stage)
     to = traffic.target(running.endpoint.urls, cpus)
     with generator(to) as sender:  # its process starts while the server does, so that its start-up costs no time
         on_stage("wait until ready")
@@ -119,6 +122,14 @@ class _Timed:
         answer = self._ask(url, request, timeout_s)
         self.longest_s = max(self.longest_s, time.monotonic() - began)
         return answer
+
+
+def _explain(failure: TrialFailure, running: Running) -> None:
+    """A server that is ready and cannot be reached is not one that does not answer."""
+    if failure.kind == "NoAnswer" and isinstance(running, TellsBlocked):
+        why = running.blocked()
+        if why is not None:
+            failure.kind, failure.reason = "Blocked", f"{why}; {failure.reason}"
 
 
 def _verify_configuration(running: Running) -> None:

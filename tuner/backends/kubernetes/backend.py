@@ -18,12 +18,13 @@ from typing import Any
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
 from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
-from tuner.backends.kubernetes.pods import addresses, admitted, capacity
+from tuner.backends.kubernetes.pods import addresses, admitted, capacity, pools
 from tuner.backends.kubernetes.trial import load_job, neighbours, objects, share, teardown
 from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
 from tuner.backends.kubernetes.trial.liveness import is_dead
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.neighbours import Neighbours
+from tuner.backends.kubernetes.trial.node_lease import NodeLeases
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.kubernetes.trial.preflight import Preflight
 from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
@@ -85,13 +86,16 @@ class KubernetesBackend:
         """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
         preflight = Preflight(self._api, self._space)
         problems = preflight.dry_run(renderings)
-        self._foreseen = preflight.foreseen
+        told = self._told_of(renderings[0].rendered.objects) if renderings else ()
+        self._foreseen = (*told, *preflight.foreseen)
         return problems
 
     @property
     def foreseen(self) -> tuple[str, ...]:
         """Implements `tuner.backends.model.Foresees`."""
-        return self._foreseen
+        labels = ", ".join(f"{key}={value}" for key, value in self._cluster.node_selector.items())
+        kept = f"trials run on nodes with {labels} alone, as cluster.node_selector says; what is exported does not"
+        return (*self._foreseen, *([kept] if labels else []))
 
     def infeasible(self, pods: PodSet) -> str | None:
         nodes, quotas, limit_ranges = self._cluster_state()
@@ -108,7 +112,11 @@ class KubernetesBackend:
         identity = Identity(study=deployment.study, trial=deployment.trial, study_name=deployment.study_name)
         original, kind = _workload(deployment)
         named = objects.of_trial(
-            deployment.rendered.objects, identity, namespace=self._api.namespace, selected=self._selected()
+            deployment.rendered.objects,
+            identity,
+            namespace=self._api.namespace,
+            selected=self._selected(),
+            node_selector=self._cluster.node_selector,
         )
         workload = _same(named, original, identity)
         anchor = Anchor(
@@ -143,6 +151,12 @@ class KubernetesBackend:
                 routable=self._routable,
                 knobs=admitted.knobs(self._space, mapping(original, ("spec", "template"))),
                 admission_is=self._cluster.admission,
+                leases=NodeLeases(
+                    self._api,
+                    namespace=self._cluster.lease_namespace or self._api.namespace,
+                    study=identity.labels[STUDY],
+                    owner=anchor.owner,
+                ),
             )
             with closing(deployed) as running:
                 yield running
@@ -192,7 +206,7 @@ class KubernetesBackend:
             facts["measured_and_exported"] = differs
         nodes = self._cluster_state()[0]
         if nodes:
-            facts["nodes"] = "; ".join(map(_described, nodes))
+            facts["nodes"] = pools.by_pool(nodes, one=_described, names=("cpu", "memory"))
         return facts
 
     # inside
@@ -204,8 +218,9 @@ class KubernetesBackend:
             identity,
             namespace=self._api.namespace,
             owner=anchor.owner,
-            namespaced=self._is_namespaced,
+            namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj) is None,
             selected=self._selected(),
+            node_selector=self._cluster.node_selector,
         )
         workload = _same(placed, _workload(deployment)[0], identity)
         service = kind.service(workload, placed)
@@ -259,6 +274,23 @@ class KubernetesBackend:
             for obj in deployment.rendered.objects
             if not self._is_namespaced(obj)
         ]
+
+    def _told_of(self, manifest: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """What of a manifest a trial does otherwise than `kubectl apply` would."""
+        for obj in manifest:
+            scaled = objects.scales(obj)
+            if scaled is not None:
+                yield (
+                    f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} scales {scaled}: a trial does not create it, so that "
+                    "the replicas that are asked for are those that are measured; the exported manifest keeps it"
+                )
+        named = {str(at(obj, ("metadata", "namespace")) or self._api.namespace) for obj in manifest}
+        if others := sorted(named - {self._api.namespace}):
+            yield (
+                f"the manifest is for namespace {' and '.join(others)}, but trials run in {self._api.namespace}: ConfigMaps, "
+                "Secrets, service accounts and claims that are not in the manifest are looked for there "
+                f"(--namespace {others[0]} runs them where the manifest belongs)"
+            )
 
     @property
     def _cluster(self) -> ClusterSpec:

@@ -27,6 +27,8 @@ class Service:
 
     name: str
     port: int
+    grpc_port: int | None = None
+    """Where it has one for gRPC besides, as an operator makes it; None: that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

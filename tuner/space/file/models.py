@@ -668,6 +668,15 @@ class ClusterKeys(Keys):
     labels: Annotated[Any, _LABELS] = key(
         "labels of every object the tuner makes for itself, beside its own", "none", "{team: scoring}"
     )
+    node_selector: Annotated[Any, _LABELS] = key(
+        "labels of the nodes trials run on, beside what the manifest asks for; not exported", "any node", "{pool: a}"
+    )
+    lease_namespace: v.Text | None = key(
+        "where a lease on each node tells studies of each other, so that two never measure on one node at once; the "
+        "same for all studies that share nodes",
+        "the trials' own namespace",
+        "tuning",
+    )
     load_generator: Annotated[LoadPodSpec, From(LoadPodKeys, _load_pod)] = key(
         "the pod of the load generator, see below", "as below", "{cpu: 500m, node_selector: {pool: load}}"
     )

@@ -135,3 +135,19 @@ def test_names_and_labels_are_always_valid(base: str, trial: int, study: str) ->
 
 def test_long_names_stay_different() -> None:
     assert WHO.name("a" * 60 + "-one") != WHO.name("a" * 60 + "-two")
+
+
+def test_trials_keep_to_the_nodes_that_are_named_beside_those_of_the_manifest() -> None:
+    manifest = toys.manifest(pod={"nodeSelector": {"disk": "fast"}})
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}
+    kept = objects.of_trial([manifest, config], WHO, namespace="n", node_selector={"pool": "a"})
+    workload = next(obj for obj in kept if obj["kind"] == "Deployment")
+    assert workload["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "fast", "pool": "a"}
+    assert manifest["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "fast"}
+
+
+def test_what_an_autoscaler_scales() -> None:
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "toy"}}
+    assert objects.scales({"kind": "HorizontalPodAutoscaler", "spec": spec}) == "StatefulSet toy"
+    assert objects.scales({"kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "toy"}}}) == "Deployment toy"
+    assert objects.scales({"kind": "Service", "spec": {}}) is None

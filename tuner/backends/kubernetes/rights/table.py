@@ -132,6 +132,12 @@ OPTIONAL = (
         cluster=True,
     ),
     _right(
+        "leases.coordination.k8s.io",
+        "get create update delete",
+        "one study measures on a node at a time",
+        lost="two studies may measure on one node at once, which is said beside each result",
+    ),
+    _right(
         "nodes/proxy",
         "get",
         "CPU and memory use from the kubelet, where pods/exec is not allowed",
@@ -144,6 +150,14 @@ OPTIONAL = (
         "get",
         "memory use from the metrics API, where pods/exec is not allowed",
         lost="nothing where pods/exec is allowed",
+        spare=True,
+    ),
+    _right(
+        "nodes.metrics.k8s.io",
+        "get",
+        "what others use of a trial's nodes, where the kubelet may not be asked",
+        lost="it is not recorded",
+        cluster=True,
         spare=True,
     ),
     _right(

@@ -9,6 +9,7 @@ What is changed, so that trials cannot mix and one deletion removes all of them;
   selects those pods (of the workload itself, Services, disruption budgets, network policies, affinity, spreading)
 - labels that anybody selects pods by: their values, there and in those selectors (`relabel` says which)
 - ``metadata.ownerReferences``: the trial's anchor
+- ``nodeSelector`` of the workload's pods, where trials are to keep to some nodes
 
 Env, args, images, resources, replicas, probes and volumes are what the manifest says. Objects without a namespace are
 not created: they are the whole cluster's.
@@ -21,10 +22,12 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tuner.backends.kubernetes.trial import relabel
 from tuner.manifests.kinds import kind_of
+from tuner.manifests.kinds.model import at
 
 Object = dict[str, Any]
 
@@ -32,6 +35,7 @@ STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes
 STUDY_NAME = "tuner.dev/study-name"
 MANAGER = "tuner"
 
+_AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 _LONGEST_NAME = 50
 """A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
 _NAMED_BY_KEY = {"serviceAccountName": "ServiceAccount", "serviceAccount": "ServiceAccount", "serviceName": "Service"}
@@ -109,9 +113,11 @@ def of_trial(
     owner: Mapping[str, Any] | None = None,
     namespaced: Callable[[Mapping[str, Any]], bool] = lambda _: True,
     selected: Collection[str] = (),
+    node_selector: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Object, ...]:
     """The objects to create, in an order in which each finds what it needs. `owner`: an owner reference; `selected`:
-    labels by which objects of the namespace select pods.
+    labels by which objects of the namespace select pods; `node_selector`: labels of the nodes that the workload's pods
+    may run on, beside their own.
     """
     objects = [copy.deepcopy(dict(obj)) for obj in manifest if namespaced(obj)]
     renamed = {(str(obj.get("kind")), _name(obj)): identity.name(_name(obj)) for obj in objects}
@@ -126,7 +132,27 @@ def of_trial(
         if owner is not None:
             metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), dict(owner)]
         obj.pop("status", None)
+        keep_to(obj, node_selector)
     return tuple(sorted(objects, key=_turn))
+
+
+def scales(obj: Mapping[str, Any]) -> str | None:
+    """``KIND NAME`` of what an autoscaler scales; None: the object is none. In a trial it would change what is measured
+    while it is measured: the replicas, or the pods' resources.
+    """
+    if obj.get("kind") not in _AUTOSCALERS:
+        return None
+    target = at(obj, ("spec", "scaleTargetRef")) or at(obj, ("spec", "targetRef")) or {}
+    return f"{target.get('kind', 'Deployment')} {target.get('name')}" if isinstance(target, Mapping) else "a workload"
+
+
+def keep_to(obj: Object, node_selector: Mapping[str, str]) -> None:
+    """Let a workload's pods run on nodes with these labels alone."""
+    kind = kind_of(obj)
+    for path in kind.pod_specs(obj) if kind is not None and node_selector else ():
+        spec = at(obj, path)
+        if isinstance(spec, dict):
+            spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **node_selector}
 
 
 def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

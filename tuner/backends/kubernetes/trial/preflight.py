@@ -110,6 +110,7 @@ class Preflight:
                 namespace=self._api.namespace,
                 namespaced=lambda obj: self._api.resource_of(obj).namespaced,
                 selected=others.keys,
+                node_selector=self._cluster.node_selector,
             )
         except Refused as refused:
             yield _rule(refused.message), self._problem(rendering, refused.message)
