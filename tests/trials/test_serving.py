@@ -155,7 +155,7 @@ def test_what_is_new_in_each_answer_is_learnt_and_said_and_the_generator_told(wo
     with world.served(traffic_of(kept)) as served:
         pass
     assert generator.asked == 3 * len(REQUESTS)
-    told = "answers to one request differ, so these parts of them are not compared: $.at.n"
+    told = "these parts of the answers are not compared, since they are new in each, or times: $.at.n"
     assert served.notes == (told,)
     assert told in world.happened
     assert generator.held is not None

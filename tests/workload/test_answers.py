@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.workload.answers import UNDER_LOAD, difference, ignored, not_finite_at, tree, varying
+from tuner.workload.answers import UNDER_LOAD, clocks, difference, ignored, not_finite_at, tree, varying
 from tuner.workload.json_path import parse_path, spelled
 
 NAN = float("nan")
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**6), 10**6)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=12,
 )
@@ -183,6 +187,13 @@ def test_a_clock_that_goes_on_is_no_difference() -> None:
     for at in (lambda s: int(s), lambda s: s * 1e3, lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(s))):
         assert difference({"t": at(now - 3600)}, {"t": at(now)}) is None
         assert difference({"t": at(now)}, {"t": at(now - 400 * 86400)}) is not None
+
+
+def test_clocks_are_found_where_they_stand() -> None:
+    now = time.time()
+    answer = {"created": int(now), "a": [{"day": time.strftime("%Y-%m-%d", time.gmtime(now)), "n": 7}], "ms": now * 1e3}
+    assert [spelled(place) for place in clocks(answer)] == ["$.created", "$.a[0].day", "$.ms"]
+    assert clocks({"score": 0.5, "year": 2020, "day": "2020-01-01", "text": "tomorrow", "big": 10**400}) == ()
 
 
 def test_under_load_numbers_may_be_rounded_as_batches_do_it() -> None:

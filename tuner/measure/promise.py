@@ -11,7 +11,7 @@ from tuner.measure.slo import judge
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
-from tuner.units import format_metric
+from tuner.units import format_metric, least
 
 LEAST_FLOOR = 1.3
 """Restarts of one configuration were seen to differ by 1.3 and more; a floor from two or three of them is too low."""
@@ -100,15 +100,19 @@ def _bound(constraint: Constraint, found: Estimate) -> Finding:
 
 def _metric(name: str, promised: Estimate, found: Estimate, floor: float | None) -> Finding:
     state = compare(name, promised, found, floor)
+    if found.is_least and state == "short":  # it may be any higher one
+        state = "undecided"
     noise = (
         "the noise floor was not measured" if floor is None else f"restarts differ by {max(floor, LEAST_FLOOR):.3g}x"
     )
-    words = {"kept": "kept", "short": "worse than promised", "undecided": "maybe worse than promised"}
+    words = {"kept": "kept", "short": "worse than promised", "undecided": "undecided, maybe worse than promised"}
     text = f"{name}: {_text(name, found)}, promised {_text(name, promised)}: {words[state]} ({noise})"
     return Finding(metric=name, state=state, text=text)
 
 
 def _text(name: str, estimate: Estimate) -> str:
+    if estimate.is_least:
+        return least(format_metric(METRICS[name].unit, estimate.value))
     value, low, high = (
         format_metric(METRICS[name].unit, part) for part in (estimate.value, _low(estimate), _high(estimate))
     )

@@ -15,7 +15,7 @@ from tuner.load.model import Exchange, Protocol, Reference, Request, Target
 from tuner.load.requests import protocol_of, target
 from tuner.load.requests import requests as read_requests
 from tuner.measure.pace import PATIENCE_S
-from tuner.workload.answers import difference, ignored, not_finite_at, tree, varying
+from tuner.workload.answers import clocks, difference, ignored, not_finite_at, tree, varying
 from tuner.workload.json_path import parse_path, spelled
 from tuner.workload.model import WorkloadSpec
 
@@ -58,9 +58,10 @@ class ExpectedAnswers:
     def record(self, answers: Sequence[Sequence[object]]) -> tuple[str, ...]:
         """Take these for right: by request, what it was answered each time it was asked, at least once.
 
-        What differs between two of them is not compared from now on; returns what that is, in words.
+        What differs between two of them, and times that are about now, are not compared from now on; returns what that
+        is, in words.
         """
-        left_out = tuple(varying(each) for each in answers)
+        left_out = tuple(tuple(dict.fromkeys((*varying(each), *clocks(each[0])))) for each in answers)
         self._reference = Reference(answers=tuple(each[0] for each in answers), left_out=left_out, ignore=self._ignore)
         if self._path is not None:
             kept = {"answers": self._reference.answers, "left_out": left_out}
@@ -106,7 +107,7 @@ def _notes(reference: Reference) -> Iterator[str]:
         names = [spelled(place) for place in places]
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         yield (
-            "answers to one request differ, so these parts of them are not compared: "
+            "these parts of the answers are not compared, since they are new in each, or times: "
             f"{', '.join(names[:_MOST_NAMES])}{more}"
         )
     for path in reference.ignore:

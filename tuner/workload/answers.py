@@ -21,6 +21,8 @@ _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _DAY_S = 86400.0
 _NOW_S = 2 * _DAY_S
 _SINCE_S = 3650 * _DAY_S
+_LARGEST = 1e20
+"""Beyond any time, in nanoseconds."""
 _SHOWN = 80
 
 LeftOut = Mapping[str | int, "LeftOut"]
@@ -124,6 +126,12 @@ def varying(answers: Sequence[object]) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def clocks(answer: object) -> tuple[Place, ...]:
+    """Where times stand that are about now: a clock that shows seconds or days is the same in answers that follow at
+    once, and not in those of an hour later."""
+    return tuple(place for place, value in _plain(answer) if _is_now(value, value))
+
+
 def tree(places: Sequence[Place]) -> LeftOut | None:
     """None: nothing is left out."""
     if () in places:
@@ -168,16 +176,20 @@ def _is_finite(value: object) -> bool:
 
 
 def _not_finite(value: object) -> Iterator[Place]:
+    return (place for place, each in _plain(value) if isinstance(each, float) and not math.isfinite(each))
+
+
+def _plain(value: object) -> Iterator[tuple[Place, object]]:
+    """All values that hold no others, and where they stand."""
     waiting: list[tuple[Place, object]] = [((), value)]
     while waiting:
         place, node = waiting.pop()
-        if isinstance(node, float):
-            if not math.isfinite(node):
-                yield place
-        elif isinstance(node, dict):
-            waiting += [((*place, key), child) for key, child in node.items()]
+        if isinstance(node, dict):
+            waiting += [((*place, key), child) for key, child in reversed(node.items())]
         elif isinstance(node, list):
-            waiting += [((*place, index), child) for index, child in enumerate(node)]
+            waiting += [((*place, index), child) for index, child in reversed(list(enumerate(node)))]
+        else:
+            yield place, node
 
 
 def _infinite(expected: object, found: object, at: Place, below: Place) -> Difference:
@@ -206,10 +218,7 @@ def _same_number(a: float, b: float, tolerance: Tolerance) -> bool:
 
 
 def _is_now(expected: object, found: object) -> bool:
-    """Both are times, in one spelling, and the one found is about now: what a clock shows at each answer.
-
-    A clock that shows seconds or days is the same in answers that follow at once, and still no part of the answer.
-    """
+    """Both are times, in one spelling, and the one found is about now: what a clock shows at each answer."""
     if type(expected) is not type(found):
         return False
     now_s = time.time()
@@ -221,8 +230,9 @@ def _is_now(expected: object, found: object) -> bool:
 
 def _times(value: object) -> Iterator[float]:
     """What it is in seconds since 1970 if it is a time; of numbers in seconds and down to nanoseconds."""
-    if _is_number(value):
-        yield from (value / scale for scale in (1.0, 1e3, 1e6, 1e9))  # type: ignore[operator]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) < _LARGEST:
+            yield from (value / scale for scale in (1.0, 1e3, 1e6, 1e9))
     elif isinstance(value, str) and 8 <= len(value) <= 40:
         for read in (datetime.fromisoformat, parsedate_to_datetime):
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from array import array
 from dataclasses import replace
 from pathlib import Path
@@ -386,6 +387,20 @@ def test_an_answer_that_is_right_but_for_its_id_is_known_without_reading_it(padd
         column = array("h", [checks.status(0, 200, wrong)])
         checks.settle(column)
         assert column[0] in (Status.UNLIKE, Status.NOT_A_NUMBER, Status.WRONG_ANSWER)
+
+
+def test_clocks_and_texts_with_escapes_are_gaps_too() -> None:
+    def body(number: int) -> bytes:
+        choice = {"index": 0, "message": {"role": "assistant", "content": f'say "{number}"\n'}}
+        created = int(time.time()) + number // 20
+        return json.dumps({"id": str(number), "created": created, "model": "m", "choices": [choice]}).encode()
+
+    checks = held(body(1), body(2), name="openai")
+    assert {checks.status(0, 200, body(number)) for number in range(100)} == {200}
+    skeleton = checks._skeletons[0]
+    assert skeleton.recognizes(body(1000))
+    assert not skeleton.recognizes(body(1000).replace(b'"m"', b'"another"'))
+    assert checks.status(0, 200, body(1).replace(b'"choices": [', b'"choices": [{},')) == Status.WRONG_ANSWER
 
 
 def test_nothing_that_is_checked_is_passed_over() -> None:

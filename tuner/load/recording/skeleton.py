@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, cast
 
-from tuner.workload.answers import LeftOut, tree, varying
+from tuner.workload.answers import LeftOut, clocks, tree, varying
 from tuner.workload.json_path import Place
 
-_VALUE = re.compile(rb'"[^"\\\x00-\x1f]*"|-?\d[\d.eE+-]*|true|false|null')
+_VALUE = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"|-?\d[\d.eE+-]*|true|false|null')
 _BLANK = re.compile(r"[ \t\r\n]*")
 _STAND_INS = ("?", -1, 0.5, None, True)
 _EXAMPLES = 3
@@ -74,7 +74,7 @@ class Skeletons:
         try:
             texts = [body.decode() for body in bodies]
             values = [json.loads(text) for text in texts]
-            new = varying(values)
+            new = tuple(dict.fromkeys((*varying(values), *clocks(values[-1]))))
             if not 0 < len(new) <= _MOST_GAPS:
                 return []
             gaps = [place for place in new if place and self._may_be_anything(values[-1], place)]
