@@ -19,6 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tuner.printable import last_bytes, printable, shortened
+
+_LONGEST_MESSAGE = 1500
+_LONGEST_LOG_BYTES = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
@@ -45,7 +50,7 @@ class Problem:
         return cls(where=Where(file=str(file), line=line), message=message, fix=fix)
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}; {self.fix}"
+        return shortened(printable(f"{self.where}: {self.message}; {self.fix}"), _LONGEST_MESSAGE)
 
 
 class Mistake(ValueError):
@@ -103,12 +108,21 @@ class TrialFailure(TunerError):
 
     `stage` is the stage of the trial's life it failed in (`deploy`, `ready`, `verify`, `warm-up`, `measure`),
     `reason` a sentence for the user, `kind` a word to count by (`OOMKilled`, `Crashed`, `NotReady`, `WrongAnswer`,
-    `ConfigurationDiffers`, `Unschedulable`, ...).
+    `ConfigurationDiffers`, `Unschedulable`, ...). Both texts may quote a server: they are made printable and bounded.
     """
 
     def __init__(self, *, stage: str, kind: str, reason: str, logs: str = "") -> None:
         self.stage = stage
         self.kind = kind
-        self.reason = reason
+        self.reason = shortened(printable(reason), _LONGEST_MESSAGE)
         self.logs = logs
-        super().__init__(reason)
+        super().__init__(self.reason)
+
+    @property
+    def logs(self) -> str:
+        """The last that the server wrote."""
+        return self._logs
+
+    @logs.setter
+    def logs(self, text: str) -> None:
+        self._logs = last_bytes(printable(text), _LONGEST_LOG_BYTES)

@@ -232,7 +232,7 @@ def test_pods() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "port"),
     [
-        ("name: http\n", "name: web\n", 6000),
+        ("name: http\n", "name: web\n", 9000),
         ("port: http}\n      # the end", "port: 7000}\n      # the end", 9000),
         ("- {name: metrics, containerPort: 6000}\n        - name: http", "- name: web", 9000),
     ],
@@ -255,7 +255,7 @@ def test_a_tcp_probe_and_its_period() -> None:
 def test_no_port_at_all() -> None:
     spec = "{template: {spec: {containers: [{name: c}]}}}"
     text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: x}}\nspec: {spec}\n"
-    with pytest.raises(InputError, match="container c names no port"):
+    with pytest.raises(InputError, match="nothing tells on which port container c answers"):
         pods(space(), rendered(text))
 
 

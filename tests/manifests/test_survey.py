@@ -85,7 +85,7 @@ def proposed(tmp_path: Path, text: str) -> tuple[SearchSpace, str]:
         (deployment("image: tensorflow/serving"), "tensorflow", "inter_op intra_op rest_threads replicas"),
         (
             deployment("image: vllm/vllm-openai:v1", "args: [--model, facebook/opt-125m, --max-num-seqs, '1000']"),
-            "http",
+            "openai",
             "sequences batched_tokens gpu_memory replicas",
         ),
         (deployment("image: x:1", "env: [{name: OMP_NUM_THREADS, value: '32'}]"), "http", "omp_num_threads replicas"),

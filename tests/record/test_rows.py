@@ -71,5 +71,17 @@ def test_tables_are_plain_json() -> None:
 
 def test_a_study_without_a_choice_has_no_chosen_run() -> None:
     summary = replace(examples.summary(), choice=None, front=replace(examples.summary().front, members=()))
-    assert {rows.verdict_tags(trial, summary)["chosen"] for trial in summary.trials} == {"false"}
+    assert {tags["chosen"] for tags in rows.verdict_tags(summary).values()} == {"false"}
     assert rows.front_table(summary)["data"] == []
+
+
+@given(st.lists(st.tuples(values, values), max_size=12), st.integers(1, 4))
+def test_the_front_so_far_grows_to_that_of_all_trials_at_once(points: list[tuple[float, float]], step: int) -> None:
+    trials = [
+        examples.trial(n, {"workers": n}, Measured(measurement=examples.measurement(rate, 0.01, cost)))
+        for n, (rate, cost) in enumerate(points)
+    ]
+    front = rows.FrontSoFar()
+    for end in range(0, len(trials) + step, step):
+        front.add(trials[:end], examples.OBJECTIVES)
+        assert front.numbers == rows.undominated(trials[:end], examples.OBJECTIVES)

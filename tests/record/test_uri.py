@@ -20,6 +20,18 @@ from tuner.uri import masked
         ("mysql://db/x?password=***&b=1", "mysql://db/x?password=hidden&b=1"),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
         ("http://host/a@b", "http://host/a@b"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
+        ("postgresql://***@db/x", "postgresql://me:a/b?c#d'e\"f@db/x"),
+        ("postgresql+psycopg2://***@db/x", "postgresql+psycopg2://me:12/34@db/x"),
+        ("https://***@db/x", "https://me:a/b@db/x"),
+        ("https://***@db/x", "https://me:12'b@db/x"),
+        ("'http://***@host:5000', 'b'", "'http://me:secret@host:5000', 'b'"),
+        ("https://x.blob/a?se=1&sig=***&b=2", "https://x.blob/a?se=1&sig=hidden%3D&b=2"),
+        ("http://x/?api_key=***", "http://x/?api_key=a'b\"c"),
+        ("http://x/?auth=*** and", "http://x/?auth=ab and"),
+        ("('http://x/?pass=***',)", "('http://x/?pass=ab',)"),
+        ("design=1 fig=2", "design=1 fig=2"),
     ],
 )
 def test_credentials_are_masked(shown: str, text: str) -> None:
@@ -29,6 +41,12 @@ def test_credentials_are_masked(shown: str, text: str) -> None:
 @given(st.from_regex(r"[A-Za-z0-9!$&()*+,;=:%_.~-]{8,20}", fullmatch=True))
 def test_no_password_survives(password: str) -> None:
     assert password not in masked(f"failed: https://user:{password}@tracker.example/api?x=1 refused")
+
+
+@given(st.from_regex(r"[!-~]{8,20}", fullmatch=True))
+def test_no_password_of_a_database_survives(password: str) -> None:
+    shown = masked(f"failed: postgresql+psycopg2://user:{password}@db.example/x refused")
+    assert shown == "failed: postgresql+psycopg2://***@db.example/x refused"
 
 
 def test_a_relative_sqlite_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,10 @@ Modules of commands import only click at the top: `tune --help` must not wait fo
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import stat
 import sys
 import traceback
 from types import FrameType
@@ -14,8 +17,14 @@ import click
 
 from tuner.cli.status import BAD_INPUT, BUG, ENVIRONMENT_FAILED, FINE, INTERRUPTED
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure, TunerError
+from tuner.printable import printable, shortened
 
 _LOG_LINES = 20
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ELOOP),
+}
+"""What the system refuses that is no mistake of ours."""
 
 
 def main() -> None:
@@ -51,24 +60,54 @@ def main() -> None:
             _say("the server said last:")
             _say("\n".join(f"  {line}" for line in error.logs.splitlines()[-_LOG_LINES:]))
         status = ENVIRONMENT_FAILED
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _say(f"{shortened(str(error.filename), 80)}: the name is too long for a file; give a shorter one")
+            status = BAD_INPUT
+        elif error.errno in _OF_THE_MACHINE:
+            _say(
+                f"tune: {f'{error.filename}: ' if error.filename else ''}{error.strerror}; put that right and try again"
+            )
+            status = ENVIRONMENT_FAILED
+        else:
+            status = _bug()
     except Exception:
-        traceback.print_exc()
-        _say("this is a bug in tuner; what was finished is in the study's journal")
-        status = BUG
+        status = _bug()
     sys.exit(status or FINE)
 
 
+def _bug() -> int:
+    traceback.print_exc()
+    _say("this is a bug in tuner; what was finished is in the study's journal")
+    return BUG
+
+
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def _interrupt_once() -> None:
-    """The first SIGINT or SIGTERM interrupts; later ones are ignored, so that taking down always gets its time."""
+    """The first SIGINT, SIGTERM or SIGHUP (a closed terminal) interrupts; later ones are ignored, so that taking down
+    always gets its time. What `nohup` ignores stays ignored."""
+    ours = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ours.append(signal.SIGHUP)
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for one in ours:
+            signal.signal(one, signal.SIG_IGN)
+        if number == signal.SIGHUP:
+            _leave_the_terminal()
         raise KeyboardInterrupt(f"{signal.Signals(number).name}; what was deployed is taken down, the state is kept")
 
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    for one in ours:
+        signal.signal(one, interrupt)
+
+
+def _leave_the_terminal() -> None:
+    """It is gone, and would answer each sentence with an error; a file or a pipe hears the rest."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # isatty denies a terminal that hung up
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

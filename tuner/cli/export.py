@@ -41,7 +41,7 @@ def export(
         sys.exit(NOTHING_FEASIBLE)
     text = export_text(folder, summary, summary.choice.candidate.trial)
     if str(output) != "-":
-        write(output, text.encode())
+        write(output, text.encode(), private=True)
         notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")
     if as_json:
         print_json(

@@ -20,7 +20,7 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
     from tuner.report.data import data
 
     if output is not None and summary.choice is not None:
-        write(output, folder.best_manifest.read_bytes())
+        write(output, folder.best_manifest.read_bytes(), private=True)
     if as_json:
         print_json(data(summary))
     else:

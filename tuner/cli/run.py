@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="MLflow's store; `none` records nothing there.",
 )
+@click.option(
+    "--mask",
+    multiple=True,
+    metavar="NAME",
+    help="A variable, flag or key of the manifest whose value is secret, besides those that look so: MLflow gets ***. "
+    "May be repeated.",
+)
 @best_manifest
 @studies
 @as_json
@@ -63,6 +70,7 @@ def run(
     pick: str,
     storage_url: str | None,
     tracking_uri: str,
+    mask: tuple[str, ...],
     output: Path | None,
     studies: Path,
     as_json: bool,
@@ -97,6 +105,7 @@ def run(
         load=load,
         load_image=load_image,
         load_cpus=load_cpus,
+        mask=mask,
     )
     inputs = read_inputs(space, backend, namespace=namespace, context=context)
     with progress(inputs.space, quiet=as_json) as (console, notice):

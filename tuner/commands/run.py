@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tuner
-from tuner.errors import InputError
-from tuner.files import write
+from tuner.errors import InputError, StoreFailure
+from tuner.files import read_input, write
 from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, space_of
@@ -26,12 +26,14 @@ from tuner.trials.model import StudyStart
 from tuner.uri import masked
 
 if TYPE_CHECKING:
-    from tuner.manifests.model import Rendered
+    from tuner.manifests.model import Manifest, Rendered
     from tuner.record.mlflow import MlflowRecorder
+    from tuner.trials.journal import Journal
     from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+_SECRETS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class StudySettings:
     """Image of the load generator in the cluster; None: this version's."""
     load_cpus: int = 1
     """Of the load generator in the cluster, an engine process each."""
+    mask: tuple[str, ...] = ()
+    """Names whose values in the manifest are secret, besides those that look so."""
 
 
 def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> tuple[StudyFolder, Summary]:
@@ -69,19 +73,23 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     from tuner.space.digest import input_digest
     from tuner.trials.load_source import load_source
 
+    _must_have_drivers(settings)
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
-    folder = _new_folder(settings.studies, settings.name, space.name)
+    folder, journal = _claim(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
-    with load_source(
-        inputs.backend,
-        study=study_id,
-        place=settings.load,
-        image=settings.load_image,
-        cpus=settings.load_cpus,
-        notice=notice,
-    ) as load:
+    with (
+        journal,
+        load_source(
+            inputs.backend,
+            study=study_id,
+            place=settings.load,
+            image=settings.load_image,
+            cpus=settings.load_cpus,
+            notice=notice,
+        ) as load,
+    ):
         start = StudyStart(
             name=folder.name,
             study_id=study_id,
@@ -104,11 +112,13 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
+            mask=settings.mask,
         )
-        folder.root.mkdir(parents=True, exist_ok=True)
-        folder.space.write_bytes(space.file.read_bytes())
+        if (told := _secrets_told(inputs.manifest, settings)) is not None:
+            notice(told)
+        write(folder.space, read_input(space.file), private=True)
         stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
-        return folder, _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+        return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> Summary:
@@ -116,25 +126,29 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console
 
     Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
     """
-    from tuner.trials.journal import read
+    from tuner.trials.journal import Journal, read
     from tuner.trials.load_source import load_source
 
+    _must_have_drivers(settings)
     start = read(folder.journal).start
     start = replace(start, budget=_budget(start.budget, settings))
     stores = _Stores(
-        _address(settings.storage_url, start.storage_url, "--storage"),
+        _address(settings.storage_url, _moved_along(start.storage_url, folder), "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
     )
     space = replace(inputs.space, budget=start.budget)
-    with load_source(
-        inputs.backend,
-        study=start.study_id,
-        place=start.load,
-        image=start.load_image,
-        cpus=start.load_cpus,
-        notice=notice,
-    ) as load:
-        return _go(folder, start, stores, load, replace(inputs, space=space), console, notice)
+    with (
+        Journal.open(folder.journal) as journal,
+        load_source(
+            inputs.backend,
+            study=start.study_id,
+            place=start.load,
+            image=start.load_image,
+            cpus=start.load_cpus,
+            notice=notice,
+        ) as load,
+    ):
+        return _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def summary_of(
@@ -158,6 +172,35 @@ def sync_study(folder: StudyFolder, tracking_uri: str | None) -> tuple[str, int]
     return uri, sync(summary.start, summary.trials, recorder, summary)
 
 
+def _must_have_drivers(settings: StudySettings) -> None:
+    """Raises InputError where a database's driver is not installed: it would be missed after the first trial."""
+    addresses = (("--storage", settings.storage_url), ("--tracking-uri", settings.tracking_uri))
+    databases = [(option, url) for option, url in addresses if url and not url.startswith(("sqlite:", "http", "file:"))]
+    if not databases:
+        return
+    from tuner.study.store import driver_problem
+
+    problems = [found for option, url in databases if (found := driver_problem(url, option)) is not None]
+    if problems:
+        raise InputError(problems)
+
+
+def _secrets_told(manifest: Manifest, settings: StudySettings) -> str | None:
+    """That the manifest has literal secrets, and what becomes of them; None: it has none."""
+    from tuner.manifests.secret_values import secret_values
+
+    found = secret_values(manifest.text, settings.mask)
+    if not found:
+        return None
+    named = ", ".join(dict.fromkeys(f"{one.name} (line {one.line})" for one in found[:_SECRETS_NAMED]))
+    more = f" and {len(found) - _SECRETS_NAMED} more" if len(found) > _SECRETS_NAMED else ""
+    where = "masked in what MLflow gets, " if settings.tracking_uri is not None else ""
+    return (
+        f"{manifest.file}: literal values that look secret: {named}{more}; {where}kept in the manifests of the "
+        "study's folder, which only you may read; a Secret and valueFrom keep them out of both"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Stores:
     """Addresses as they are used; they may hold credentials, which the journal's first line does not."""
@@ -174,6 +217,13 @@ def _address(given: str | None, recorded: str, option: str) -> str:
     return given or recorded
 
 
+def _moved_along(storage_url: str, folder: StudyFolder) -> str:
+    """The address of Optuna's store; of the one in the study's folder, where the folder is now."""
+    own = folder.storage_url.rpartition("/")[2]
+    in_folder = storage_url.startswith("sqlite:///") and storage_url.endswith(f"/{folder.name}/{own}")
+    return folder.storage_url if in_folder else storage_url
+
+
 def page_of(folder: StudyFolder, tracking_uri: str) -> str:
     """Path, below an MLflow server's address, of the page that compares a study's trials."""
     from tuner.space.file.read import read as read_space
@@ -187,6 +237,7 @@ def page_of(folder: StudyFolder, tracking_uri: str) -> str:
 
 def _go(
     folder: StudyFolder,
+    journal: Journal,
     start: StudyStart,
     stores: _Stores,
     load: LoadSource,
@@ -202,7 +253,6 @@ def _go(
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
     from tuner.trials.clock import RealClock
-    from tuner.trials.journal import Journal
     from tuner.trials.life import TrialRunner
     from tuner.trials.quiet import leave_servers_alone
     from tuner.trials.traffic import ExpectedAnswers
@@ -215,49 +265,51 @@ def _go(
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
 
-    with Journal.open(folder.journal) as journal:
-        gate = Gate()
-        recorders = [console]
-        if stores.tracking_uri is not None:
-            mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
-            recorders.append(Background(mlflow, gate, notice, study=folder.name))
-        study = Study(
-            start=start,
-            advisor=OptunaAdvisor(
-                start=replace(start, storage_url=stores.storage_url),
-                space=space,
-                baseline=inputs.baseline,
-                render=partial(render, space, inputs.manifest),
-                infeasible=infeasible,
-            ),
-            journal=journal,
-            recorders=recorders,
-            clock=RealClock(),
-            notice=notice,
-        )
-        runner = TrialRunner(
+    if journal.torn:
+        aside = f"{folder.journal.name}.torn"
+        notice(f"{folder.journal}: a crash left {journal.torn} bytes of an unfinished line, now set aside in {aside}")
+    gate = Gate()
+    recorders = [console]
+    if stores.tracking_uri is not None:
+        mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
+        recorders.append(Background(mlflow, gate, notice, study=folder.name))
+    study = Study(
+        start=start,
+        advisor=OptunaAdvisor(
+            start=replace(start, storage_url=stores.storage_url),
             space=space,
-            backend=backend,
-            generator=load.generator,
-            traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
-            folder=folder,
-            study_id=start.study_id,
-            clock=RealClock(),
-            quiet=gate,
-            on_stage=console.stage,
-            on_rate=study.fix_rate,
-            rate_rps=space.workload.rate_rps or study.rate_rps,
-        )
+            baseline=inputs.baseline,
+            render=partial(render, space, inputs.manifest),
+            infeasible=infeasible,
+        ),
+        journal=journal,
+        recorders=recorders,
+        clock=RealClock(),
+        notice=notice,
+    )
+    runner = TrialRunner(
+        space=space,
+        backend=backend,
+        generator=load.generator,
+        traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
+        folder=folder,
+        study_id=start.study_id,
+        clock=RealClock(),
+        quiet=gate,
+        on_stage=console.stage,
+        on_rate=study.fix_rate,
+        rate_rps=space.workload.rate_rps or study.rate_rps,
+    )
 
-        if space.workload.rate_rps is not None and study.rate_rps is None:
-            study.fix_rate(space.workload.rate_rps)
-        try:
-            summary = study.run(runner.run)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
+    if space.workload.rate_rps is not None and study.rate_rps is None:
+        study.fix_rate(space.workload.rate_rps)
+    try:
+        summary = study.run(runner.run)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
     write_report(folder.report, summary, space)
     if summary.choice is not None:
-        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode())
+        write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode(), private=True)
     return summary
 
 
@@ -274,26 +326,45 @@ def _budget(budget: Budget, settings: StudySettings) -> Budget:
     return replace(budget, **{name: value for name, value in said.items() if value is not None})
 
 
-def _new_folder(studies: Path, name: str | None, default: str) -> StudyFolder:
-    """A folder in which no study has begun: the name asked for, or the space's with the next free number."""
+def _claim(studies: Path, name: str | None, default: str) -> tuple[StudyFolder, Journal]:
+    """A folder in which no study has begun, and its journal, which no other process can have: of the name asked for,
+    or of the space's with the next free number. Raises InputError, StoreFailure."""
+    from tuner.trials.folder import checked_name
+
     if name is not None:
-        if _begun(studies / name):
+        folder = StudyFolder(studies / checked_name(name))
+        journal = _unbegun(folder)
+        if journal is None:
             fix = f"go on with `tune resume {name}`, or choose another name"
-            raise InputError.at(studies / name, "a study is there already", fix)
-        return StudyFolder(studies / name)
+            raise InputError.at(folder.root, "a study is there already", fix)
+        return folder, journal
     names = (default if number == 1 else f"{default}-{number}" for number in count(1))
-    return StudyFolder(next(studies / free for free in names if not _begun(studies / free)))
+    for folder in (StudyFolder(studies / free) for free in names):
+        try:
+            journal = _unbegun(folder)
+        except (InputError, StoreFailure):  # another process has just taken it; or it is damaged, and not ours to mend
+            if not folder.journal.exists():
+                raise
+            continue
+        if journal is not None:
+            return folder, journal
+    raise AssertionError  # numbers do not end
 
 
-def _begun(folder: Path) -> bool:
-    """Whether a study is there; one that was killed before its first line was written is not."""
-    from tuner.trials.journal import read
+def _unbegun(folder: StudyFolder) -> Journal | None:
+    """The journal of a folder, where none is in it or one that was killed before its first line; None: a study, or
+    something else, is there."""
+    from tuner.trials.journal import Journal
 
-    journal = StudyFolder(folder).journal
-    if not journal.exists():
-        return folder.exists() and any(folder.iterdir()) and not StudyFolder(folder).space.exists()
-    try:
-        read(journal)
-    except InputError:
-        return False
-    return True
+    if (
+        not folder.journal.exists()
+        and folder.root.exists()
+        and not folder.space.exists()
+        and any(folder.root.iterdir())
+    ):
+        return None
+    journal = Journal.open(folder.journal)
+    if journal.start is None:
+        return journal
+    journal.close()
+    return None

@@ -6,6 +6,7 @@ import os
 import re
 
 from tuner.errors import InputError, Mistake, Problem
+from tuner.files import read_input
 from tuner.workload.model import Bearer
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -40,7 +41,7 @@ def _read(bearer: Bearer) -> str:
         return value
     assert bearer.file is not None  # noqa: S101
     try:
-        return bearer.file.read_text("ascii")
+        return read_input(bearer.file).decode("ascii")
     except OSError as error:
         message = f"the bearer token's file {bearer.file} cannot be read: {error.strerror}"
         raise Mistake(message, "name a file that can be read") from None

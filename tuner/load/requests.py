@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tuner.errors import GeneratorFailure, InputError, Mistake, Problem, Where
+from tuner.files import read_input
 from tuner.load.auth import problems as token_problems
 from tuner.load.auth import token
 from tuner.load.http1.request import request_bytes
@@ -61,7 +62,7 @@ def tls(workload: WorkloadSpec) -> Tls:
     if spec is None:
         return Tls()
     try:
-        authorities = "\n".join(_PEM.findall(spec.ca.read_text("latin-1"))) if spec.ca else ""
+        authorities = "\n".join(_PEM.findall(read_input(spec.ca).decode("latin-1"))) if spec.ca else ""
         if spec.ca and not authorities:  # none at all would mean those of the system
             raise ValueError("there is no certificate in it")
         made = Tls(authorities=authorities, server_name=spec.server_name or "")
@@ -131,7 +132,7 @@ def problems(workload: WorkloadSpec, where: Where) -> tuple[Problem, ...]:
 
 
 def _request(workload: WorkloadSpec, speaker: Protocol, index: int, source: RequestSource) -> Request:
-    content = source.path.read_bytes()
+    content = read_input(source.path)
     template = parse_template(content) if source.template else None
     if template is None:
         encoded = speaker.encode(content)
@@ -200,7 +201,7 @@ def _conditions(check: CheckSpec) -> str:
 
 def _json(path: Path) -> object:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_input(path))
         if not isinstance(value, dict | bool):
             raise ValueError("a JSON schema is an object")
     except (OSError, ValueError, RecursionError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,8 +11,11 @@ from tuner.errors import InputError, Mistake, Where
 from tuner.manifests.kinds.model import Place, at, mapping, mappings
 from tuner.manifests.knobs import text
 from tuner.manifests.model import Container, PodSet, ReadinessProbe, Rendered
+from tuner.manifests.servers.answers import declared, grpc_port, http_port, targets_in
 from tuner.manifests.servers.load_port import load_port
 from tuner.manifests.servers.metrics_ports import metrics_ports
+from tuner.manifests.servers.recognition import recognise
+from tuner.manifests.services import selecting
 from tuner.manifests.workload import NoWorkload, Workload, find
 from tuner.space.model import SearchSpace
 
@@ -19,41 +23,75 @@ from tuner.space.model import SearchSpace
 def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
     """The tuned workload's pods.
 
-    The serving container is the search space's if it has a port, else the one with a port named http, with a readiness
-    probe, or the first. Its port is the one named http, else the readiness probe's, the first, or its kind's usual one.
-    Raises InputError where there is none.
+    The serving container is the search space's if it has a port, else the one that a Service sends to, that runs a
+    known server, that has a port named http, a readiness probe, or the first. Raises InputError where none has a port.
     """
     where = Where(file=str(space.manifest))
     try:
         workload = find(space, rendered.objects)
     except NoWorkload as error:
         raise InputError([error.at(where)]) from error
-    containers = tuple(_container(workload, place) for place in workload.places() if not place.injected)
-    if not containers:
+    answering = tuple(
+        _answering(workload, place, rendered.objects) for place in workload.places() if not place.injected
+    )
+    if not answering:
         message = f"{workload.kind.kind} {workload.name} has no container"
         raise InputError.at(space.manifest, message, "give it one, with an image")
-    serving = _serving(space, containers)
-    port = _port(serving) or workload.kind.default_port
-    if port is None:
-        message = f"container {serving.name} names no port"
-        fix = "give it the port that answers HTTP requests: ports: [{name: http, containerPort: ...}]"
-        raise InputError.at(space.manifest, message, fix)
+    serving = _serving(space, answering)
+    containers = tuple(one.container for one in answering)
     added = tuple(_container(workload, place) for place in workload.places() if place.injected)
     try:
-        load = load_port(space.workload, serving, has_orchestrator=bool(added))
+        load = load_port(space.workload, serving.container, grpc=serving.grpc, has_orchestrator=bool(added))
     except Mistake as error:
         raise InputError([error.at(where)]) from None
+    port = serving.http if serving.http is not None else load
+    if port is None:
+        message = f"nothing tells on which port container {serving.container.name} answers"
+        fix = "name it: ports: [{name: http, containerPort: ...}], or write workload.port: NUMBER"
+        raise InputError.at(space.manifest, message, fix)
     return PodSet(
         kind=workload.kind.kind,
         name=workload.name,
         replicas=_replicas(workload),
         containers=containers,
-        serving=serving.name,
+        serving=serving.container.name,
         port=port,
         load=load if load != port else None,
         api_version=str(workload.obj.get("apiVersion")),
         added=added,
-        metrics=metrics_ports(workload, containers, added, serving.name),
+        metrics=metrics_ports(workload, containers, added, serving.container.name),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answering:
+    """A container and where it answers, as far as the manifest and what is known of its server tell."""
+
+    container: Container
+    http: int | None
+    grpc: int | None
+    targeted: bool
+    """A Service sends to one of its ports."""
+    known: bool
+    """It runs a server that is known."""
+
+
+def _answering(workload: Workload, place: Place, objects: Sequence[Mapping[str, Any]]) -> _Answering:
+    spec = mapping(workload.obj, place.path)
+    others = [
+        mapping(workload.obj, other.path)
+        for other in workload.places()
+        if not other.injected and other.path != place.path and other.path[:-1] == place.path[:-1]
+    ]
+    targets = targets_in(spec, selecting(workload, place, objects), others)
+    found = recognise(spec)
+    own = {number for _, number in declared(spec)}
+    return _Answering(
+        container=_container(workload, place),
+        http=http_port(spec, found, targets=targets, usual=workload.kind.default_port),
+        grpc=grpc_port(spec, found, targets=targets),
+        targeted=any(number in own for _, number in targets),
+        known=found.server is not None,
     )
 
 
@@ -62,30 +100,26 @@ def _replicas(workload: Workload) -> int:
     return number if isinstance(number, int) and not isinstance(number, bool) else 1
 
 
-def _serving(space: SearchSpace, containers: tuple[Container, ...]) -> Container:
+def _serving(space: SearchSpace, answering: tuple[_Answering, ...]) -> _Answering:
     """A named container without a port is a sidecar that is tuned, and serves nothing."""
-    named = [container for container in containers if container.name == space.container and _port(container)]
-    ranked = sorted(containers, key=lambda c: ("http" not in dict(c.ports), c.probe is None, not c.ports))
+    named = [one for one in answering if one.container.name == space.container and (one.http or one.grpc)]
+    ranked = sorted(
+        answering,
+        key=lambda one: (
+            not one.targeted,
+            not one.known,
+            "http" not in dict(one.container.ports),
+            one.container.probe is None,
+            not one.container.ports,
+        ),
+    )
     return (named or ranked)[0]
-
-
-def _port(container: Container) -> int | None:
-    ports = dict(container.ports)
-    if "http" in ports:
-        return ports["http"]
-    if container.probe is not None:
-        return container.probe.port
-    return container.ports[0][1] if container.ports else None
 
 
 def _container(workload: Workload, place: Place) -> Container:
     spec = mapping(workload.obj, place.path)
     env = [entry for _, entry in mappings(spec, ("env",))]
-    ports = tuple(
-        (str(port.get("name") or ""), port["containerPort"])
-        for _, port in mappings(spec, ("ports",))
-        if isinstance(port.get("containerPort"), int) and port.get("protocol", "TCP") == "TCP"
-    )
+    ports = declared(spec)
     limits = _quantities(spec, "limits")
     return Container(
         name=place.name,

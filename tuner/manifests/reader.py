@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.errors import Problem
+from tuner.files import read_input
 from tuner.manifests.check import document
 from tuner.manifests.model import Manifest
 from tuner.yaml import tree
@@ -17,7 +18,7 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Problem, ...]]:
     kubernetes client knows of them. Custom resources are checked only for what all objects have in common.
     """
     try:
-        content = path.read_bytes()
+        content = read_input(path)
         text = content.decode("utf-8")
         documents = tree.parse(text)
     except OSError as error:

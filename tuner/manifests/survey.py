@@ -15,7 +15,11 @@ from tuner.manifests import address, knobs
 from tuner.manifests.kinds import Place
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import Manifest
-from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS, Server, ServerKnob, recognize
+from tuner.manifests.servers.answers import model_name
+from tuner.manifests.servers.hardware import hardware
+from tuner.manifests.servers.known import LIBRARIES, SAMPLE_REQUESTS
+from tuner.manifests.servers.model import Server, ServerKnob
+from tuner.manifests.servers.recognition import recognise
 from tuner.manifests.workload import Workload, workloads
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
 from tuner.units import quantity
@@ -99,7 +103,8 @@ class _Look:
         own = [place for place in self.workload.places() if not place.injected]
         ranked = sorted(own, key=lambda place: not mapping(self.workload.obj, place.path).get("ports"))
         self.place: Place | None = ranked[0] if ranked else None
-        self.server: Server | None = recognize(self._signs())
+        self.found = recognise(self._spec())
+        self.server: Server | None = self.found.server
         self.protocol: str = self._protocol()
 
     def _workload(self) -> Workload:
@@ -119,16 +124,10 @@ class _Look:
     def _spec(self) -> Any:
         return mapping(self.workload.obj, self.place.path) if self.place else {}
 
-    def _signs(self) -> str:
-        spec = self._spec()
-        words = [spec.get("image"), spec.get("runtime"), *(spec.get("command") or []), *(spec.get("args") or [])]
-        names = [entry.get("name") for entry in spec.get("env") or [] if isinstance(entry, dict)]
-        return " ".join(str(word) for word in [*words, *names] if word)
-
     def _protocol(self) -> str:
         """The server's, unless the object itself says which protocol it serves."""
         spec, kind = self._spec(), self.workload.kind.kind
-        if kind == "InferenceService" and not (self.server and self.server.protocol == "http"):
+        if kind == "InferenceService" and not (self.server and self.server.protocol in ("http", "openai")):
             by_server = self.server is not None and self.server.protocol == "v2"
             return "v2" if by_server or spec.get("protocolVersion") in ("v2", "grpc-v2") else "tensorflow"
         if kind == "SeldonDeployment":
@@ -137,11 +136,7 @@ class _Look:
         return self.server.protocol if self.server else "http"
 
     def model(self) -> str:
-        for target in self.server.model_names if self.server else ():
-            found = self._present(target)
-            if isinstance(found, str) and found:
-                return found
-        return self.workload.name
+        return model_name(self.found) or self.workload.name
 
     def _present(self, target: str) -> Any:
         try:
@@ -184,7 +179,8 @@ class _Look:
 
     def _knob(self, knob: ServerKnob, target: str) -> Line:
         present = self._present(target)
-        domain = _around(knob.domain, knobs.text(present)) if present is not None else knob.domain
+        domain = knob.over(hardware(self._spec()))
+        domain = _around(domain, knobs.text(present)) if present is not None else domain
         now = f"; now {knobs.text(present)}" if present is not None else ""
         return Line(
             name=knob.name,
@@ -229,7 +225,7 @@ class _Look:
 
     def workload_section(self) -> Iterator[str]:
         yield "workload:"
-        yield f"  protocol: {self.protocol}  # seldon, v2, tensorflow or http; a guess"
+        yield f"  protocol: {self.protocol}  # seldon, v2, tensorflow, openai or http; a guess"
         yield "  request: request.json  # the body to send; replace it by one that your model answers"
         if self.protocol in ("v2", "tensorflow"):
             yield f"  model: {_plain(self.model())}  # its name in the request's path"

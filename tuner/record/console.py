@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.record.rows import undominated
+from tuner.record.rows import FrontSoFar
 from tuner.record.wording import (
     comparison_lines,
     constraint_text,
@@ -198,6 +198,10 @@ class _Progress:
         self._began = now()
         self.trials: list[Trial] = []
         self.current: Proposal | None = None
+        self._front = FrontSoFar()
+        self._base: float | None = None
+        self._firsts: list[float] = []
+        """Of the feasible trials, the first objective's values; the baseline's beside."""
 
     def started(self, start: StudyStart) -> None:
         self._budget, self.objectives, self.slo = start.budget, start.objectives, start.slo
@@ -209,9 +213,14 @@ class _Progress:
     def finished(self, trial: Trial) -> None:
         self.trials.append(trial)
         self.current = None
+        self._front.add((trial,), self.objectives)
+        if self.objectives and trial.feasible and (value := _value(trial, self.objectives[0].metric)) is not None:
+            if trial.purpose == "baseline" and self._base is None:
+                self._base = value
+            self._firsts.append(value)
 
     def front(self) -> set[int]:
-        return undominated(self.trials, self.objectives)
+        return self._front.numbers
 
     def _searched(self) -> int:
         """Trials that count against the budget: confirmations come on top."""
@@ -253,14 +262,10 @@ class _Progress:
         if not self.objectives:
             return None
         objective = self.objectives[0]
-        baseline = next((t for t in self.trials if t.purpose == "baseline" and t.feasible), None)
-        values = {t.number: _value(t, objective.metric) for t in self.trials if t.feasible}
-        known = [value for value in values.values() if value is not None]
-        base = values.get(baseline.number) if baseline else None
-        if len(known) < 2 or not base:
+        if len(self._firsts) < 2 or not self._base:
             return None
-        best = max(known) if objective.direction == "maximize" else min(known)
-        return f"best {objective.metric} {ratio_text(best / base)} baseline"
+        best = max(self._firsts) if objective.direction == "maximize" else min(self._firsts)
+        return f"best {objective.metric} {ratio_text(best / self._base)} baseline"
 
     def result(self, trial: Trial) -> str:
         """A finished trial on one line."""

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StoreFailure
+from tuner.manifests.secret_values import masked as masked_text
+from tuner.manifests.secret_values import secret_values
 from tuner.record import rows
 from tuner.record.store_file import make_whole
 from tuner.record.uri import absolute, sqlite_file, sqlite_uri
@@ -100,6 +102,7 @@ class MlflowRecorder:
         self._start: StudyStart | None = None
         self._found: _Study | None = None
         self._seen: dict[int, Trial] = {}
+        self._front = rows.FrontSoFar()
 
     def started(self, start: StudyStart) -> None:
         self._start = start
@@ -136,10 +139,9 @@ class MlflowRecorder:
         self._start = summary.start
         self.write_missing(summary.trials)
         with self._store() as study:
-            for trial in summary.trials:
-                tags = rows.verdict_tags(trial, summary)
-                self._log(study.client, study.runs[trial.number].run_id, tags=tags)
-                study.runs[trial.number].pareto = tags["pareto"]
+            for number, tags in rows.verdict_tags(summary).items():
+                self._log(study.client, study.runs[number].run_id, tags=tags)
+                study.runs[number].pareto = tags["pareto"]
             self._write_summary(study, summary)
 
     @contextmanager
@@ -251,7 +253,8 @@ class MlflowRecorder:
         """While the study runs: which feasible trials no other one beats; `closed` has the last word."""
         if self._start is None:
             return
-        best = rows.undominated(tuple(self._seen.values()), self._start.objectives)
+        self._front.add(self._seen.values(), self._start.objectives)
+        best = self._front.numbers
         for number, run in study.runs.items():
             pareto = "true" if number in best else "false"
             if number in self._seen and run.pareto != pareto:
@@ -314,10 +317,14 @@ class MlflowRecorder:
             client.log_batch(run_id, (), *_apart(rest), synchronous=True)
 
     def _log_texts(self, client: MlflowClient, run_id: str, texts: Mapping[str, str]) -> None:
+        """Without the literal secrets of the manifest, which others than its readers may see there."""
+        names = self._start.mask if self._start is not None else ()
+        manifest = _text(self._space.manifest)
+        values = [one.value for one in secret_values(manifest, names)]
         for name, text in texts.items():
             if text:
                 self._between()
-                client.log_text(run_id, text, name)
+                client.log_text(run_id, masked_text(text, names, values), name)
 
     def _log_tail(self, trial: Trial) -> str:
         text = _text(self._folder.log(trial.number))

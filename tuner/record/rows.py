@@ -135,14 +135,18 @@ def trial_tags(trial: Trial) -> dict[str, str]:
     return tags
 
 
-def verdict_tags(trial: Trial, summary: Summary) -> dict[str, str]:
-    """``pareto`` and ``chosen``: they belong to a configuration, so every measured run of it carries them."""
-    measured = isinstance(trial.outcome, Measured)
-    members = {digest_of(summary.trials, member.trial) for member in summary.front.members}
-    chosen = digest_of(summary.trials, summary.choice.candidate.trial) if summary.choice else None
+def verdict_tags(summary: Summary) -> dict[int, dict[str, str]]:
+    """By trial, ``pareto`` and ``chosen``: they belong to a configuration, so every measured run of it carries them."""
+    digests = {trial.number: trial.manifest_digest for trial in summary.trials}
+    members = {digests.get(member.trial) for member in summary.front.members}
+    chosen = digests.get(summary.choice.candidate.trial) if summary.choice else None
     return {
-        "pareto": _flag(measured and trial.manifest_digest in members),
-        "chosen": _flag(measured and trial.manifest_digest == chosen),
+        trial.number: {
+            "pareto": _flag(measured and trial.manifest_digest in members),
+            "chosen": _flag(measured and trial.manifest_digest == chosen),
+        }
+        for trial in summary.trials
+        for measured in [isinstance(trial.outcome, Measured)]
     }
 
 
@@ -157,6 +161,26 @@ def undominated(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set
         if trial.measurement
     ]
     return {candidate.trial for candidate in pareto.undominated(candidates, objectives)}
+
+
+class FrontSoFar:
+    """`undominated` of the trials as they come: one that was beaten never comes back, so that each new one is compared
+    with the front alone."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._front: list[Trial] = []
+
+    @property
+    def numbers(self) -> set[int]:
+        return {trial.number for trial in self._front}
+
+    def add(self, trials: Iterable[Trial], objectives: Sequence[Objective]) -> None:
+        """Those that were added before are passed over."""
+        new = [trial for trial in trials if trial.number not in self._seen]
+        self._seen.update(trial.number for trial in new)
+        kept = undominated([*self._front, *new], objectives) if new else self.numbers
+        self._front = [trial for trial in (*self._front, *new) if trial.number in kept]
 
 
 def digest_of(trials: Sequence[Trial], number: int) -> str | None:

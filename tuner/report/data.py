@@ -49,7 +49,7 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
 
 def write(path: Path, summary: Summary, space: SearchSpace | None = None) -> None:
     """Write the data to `path`, whole or not at all. Raises StoreFailure."""
-    files.write(path, (json.dumps(data(summary, space), indent=1, allow_nan=False) + "\n").encode())
+    files.write(path, (json.dumps(data(summary, space), indent=1, allow_nan=False) + "\n").encode(), private=True)
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from tuner.errors import InputError
+from tuner.files import read_input
 from tuner.space.model import SearchSpace
 from tuner.workload.shapes import Trace
 
@@ -27,7 +28,7 @@ def input_digest(space: SearchSpace) -> str:
         files.append(Path(space.workload.proto))
     for path in files:
         try:
-            content = path.read_bytes()
+            content = read_input(path)
         except OSError as error:
             raise InputError.at(path, f"cannot be read: {error.strerror}", "restore the file") from error
         digest.update(len(content).to_bytes(8, "big"))

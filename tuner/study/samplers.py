@@ -19,9 +19,11 @@ from tuner.space.domain import grid
 from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.space.values import Value
-from tuner.study.optuna_trial import quiet, suggest
+from tuner.study.optuna_trial import distribution, quiet, suggest
 
 if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
@@ -190,9 +192,16 @@ def _tpe(space: SearchSpace, seed: int) -> Sampler:
     from optuna.samplers import TPESampler
 
     group = any(parameter.when is not None for parameter in space.parameters)
+    all_of_it = {one.name: distribution(one.domain) for one in sorted(space.parameters, key=lambda one: one.name)}
+
+    class WholeSpace(TPESampler):
+        """Optuna would look at every trial to find what all of them have, which is known here beforehand."""
+
+        def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+            return super().infer_relative_search_space(study, trial) if group else all_of_it
 
     def make(seed: int) -> BaseSampler:
-        return TPESampler(multivariate=True, group=group, n_startup_trials=_share(space, 5, 10), seed=seed)
+        return WholeSpace(multivariate=True, group=group, n_startup_trials=_share(space, 5, 10), seed=seed)
 
     return OptunaSampler(space, seed, make)
 

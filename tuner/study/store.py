@@ -7,13 +7,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.errors import StoreFailure
+from tuner.errors import Problem, StoreFailure
 from tuner.study.optuna_trial import quiet
 from tuner.trials.model import StudyStart
+from tuner.uri import masked
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+
+_PACKAGES = {
+    "psycopg": "psycopg[binary] (the extra `postgres` of tuner)",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient, or write mysql+pymysql:// and install pymysql",
+}
+"""Where the package is not called like the module."""
+
+
+def driver_problem(url: str, option: str) -> Problem | None:
+    """That what speaks to this database is not installed; None: it is, or the address is no database's."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        make_url(url).get_dialect().import_dbapi()
+    except ImportError as error:
+        module = (error.name or "").partition(".")[0]
+        fix = f"install the package {_PACKAGES.get(module, module or 'that its message names')}"
+        return Problem.at(option, f"the driver of {masked(url)} is not installed ({error})", fix)
+    except SQLAlchemyError:
+        return None
+    return None
 
 
 class Store:
@@ -41,7 +66,7 @@ class Store:
             study.set_metric_names([objective.metric for objective in start.objectives])
             return study
 
-        url = _shown(start.storage_url)
+        url = masked(start.storage_url)
         with _failures(url):
             try:
                 return cls(create, url)
@@ -102,7 +127,7 @@ def _failures(url: str) -> Iterator[None]:
             root = root.__cause__
         first = str(root).splitlines()[0] if str(root) else type(root).__name__
         raise StoreFailure(
-            f"Optuna's store {url}: {first}; the journal has all trials, `tune resume` goes on"
+            f"Optuna's store {url}: {masked(first)}; the journal has all trials, `tune resume` goes on"
         ) from error
 
 
@@ -119,12 +144,3 @@ def _set_aside(url: str, error: Exception) -> bool:
     path = Path(url.removeprefix("sqlite:///"))
     path.replace(path.with_name(path.name + ".damaged"))
     return True
-
-
-def _shown(url: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except Exception:  # a URL that is none is shown when the store is opened
-        return url

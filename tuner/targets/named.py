@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.errors import InputError, Mistake, Problem
+from tuner.files import read_input
 from tuner.manifests.settings import with_settings
 from tuner.space.file.read import FILE_NAME, read
 from tuner.space.model import SearchSpace
@@ -93,7 +94,7 @@ def _settings(text: str) -> tuple[Path, str]:
 def _is_manifest(path: Path) -> bool:
     """Whether a YAML file holds Kubernetes objects; what cannot be told is left to the reader of search spaces."""
     try:
-        documents = tree.parse(path.read_text())
+        documents = tree.parse(read_input(path).decode())
     except (OSError, ValueError):
         return False
     first = tree.data(documents[0].root) if documents else None

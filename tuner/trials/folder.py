@@ -13,10 +13,14 @@ studies/NAME/
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.errors import Mistake
+from tuner.errors import InputError, Mistake
+from tuner.printable import shortened
+
+_NAME = re.compile(r"\w[\w. -]{0,78}\w|\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,14 @@ class StudyFolder:
 
     def log(self, number: int) -> Path:
         return self.trial(number) / "server.log"
+
+
+def checked_name(name: str) -> str:
+    """A study's name, which names a folder of its own among the studies. Raises InputError."""
+    if not _NAME.fullmatch(name):
+        fix = "use at most 80 letters, digits, '-', '_', '.' and spaces; --studies says in which folder"
+        raise InputError.at("--name", f"{shortened(name, 80)!r} is no name of a study", fix)
+    return name
 
 
 def known(studies: Path, start: str = "") -> list[str]:

@@ -2,8 +2,8 @@
 
     {"n": 7, "kind": "trial", "data": {...}, "crc": "1f0a93c2"}
 
-`n` counts the lines from 0, `crc` is the CRC-32 of the line up to it. So a line that a crash or a full disk cut short
-is recognised and left out, and damage in the middle is not passed over.
+`n` counts the lines from 0, `crc` is the CRC-32 of the line up to it. So a last line that a crash or a full disk cut
+short is recognised and left out, and no other damage is passed over. The first line has the `format` besides.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+import tuner
 from tuner.errors import InputError, StoreFailure
 from tuner.files import sync_folder
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.model import Event, StudyStart, Trial
 
+FORMAT = 2
+"""Raised when a tuner of the version before could not read a journal that this one writes. 1: had no number yet."""
 _START, _TRIAL = "start", "trial"
 _SEAL = re.compile(rb',"crc":"([0-9a-f]{8})"}\Z')
+_SEAL_WITHIN = re.compile(rb',"crc":"[0-9a-f]{8}"}.')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ class Journal:
                 lock = _lock(path)
                 opened.callback(os.close, lock)
                 created = created or not path.exists()
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 opened.callback(os.close, file)
                 if created:
                     sync_folder(path.parent)
@@ -87,6 +91,11 @@ class Journal:
         except OSError as error:
             raise StoreFailure(f"{path}: cannot be opened for writing ({error.strerror})") from error
         return cls(path, file, lock, replay)
+
+    @property
+    def torn(self) -> int:
+        """Bytes of an unfinished last line that were set aside when it was opened."""
+        return len(self._replay.tail)
 
     @property
     def start(self) -> StudyStart | None:
@@ -199,6 +208,8 @@ class _Replay:
         kind, data = record["kind"], record["data"]
         if record["n"] != index or (kind == _START) != (index == 0):
             self._damaged(index, f"line {record['n']} ({kind}) of a journal stands here")
+        if kind == _START:
+            self._must_be_known(record.get("format", 1), data)
         try:
             if kind == _START:
                 self.start = decode(StudyStart, data)
@@ -212,20 +223,39 @@ class _Replay:
             ) from error
         self.count += 1
 
+    def _must_be_known(self, number: Any, start: Any) -> None:
+        """Raises StoreFailure for a format that came after this version."""
+        if number not in range(1, FORMAT + 1):
+            writer = start.get("tuner_version") if isinstance(start, dict) else None
+            raise StoreFailure(
+                f"{self.path}:1: a journal of format {number!r}, which tuner {writer or 'of another version'} wrote; "
+                f"this is tuner {tuner.__version__}, which reads formats 1 to {FORMAT}: use the version that wrote it"
+            )
+
     def _must_be_tail(self, lines: list[bytes], index: int) -> None:
-        """A bad line is a torn tail when no good one follows; as the first line, when it looks like one of ours."""
-        if any(_open(line) is not None for line in lines[index + 1 :]):
-            self._damaged(index, f"the line is damaged: {lines[index][:60]!r}")
+        """What a crash leaves is the last line alone, without its end or with blocks of NUL that never were written.
+
+        Anything else was whole once, and is not thrown away: an editor, a copy or the disk changed it.
+        """
+        line = lines[index]
         head = b'{"n":0,"kind":"start"'
-        if index == 0 and not (lines[0].startswith(head) or head.startswith(lines[0].rstrip(b"\0"))):
-            self._damaged(0, f"this is not a journal of a study: {lines[0][:60]!r}")
+        if index == 0 and not (line.startswith(head) or head.startswith(line.rstrip(b"\0"))):
+            self._damaged(0, f"this is not a journal of a study: {line[:60]!r}")
+        if line.endswith(b"\r\n") and _open(line[:-2] + b"\n") is not None:
+            raise StoreFailure(
+                f"{self.path}:{index + 1}: its lines end in CR LF, as an editor or a copy to another system makes "
+                f"them; bring them back, for example with `sed -i 's/\\r$//' {self.path}`"
+            )
+        if len(lines) > index + 1 or (b"\0\0" not in line and (line.endswith(b"\n") or _SEAL_WITHIN.search(line))):
+            self._damaged(index, f"the line is damaged: {line[:60]!r}")
 
     def _damaged(self, index: int, what: str) -> NoReturn:
         raise StoreFailure(f"{self.path}:{index + 1}: {what}; restore the file from a copy, or start a new study")
 
 
 def _line(number: int, kind: str, data: dict[str, Any]) -> bytes:
-    body = json.dumps({"n": number, "kind": kind, "data": data}, separators=(",", ":"), allow_nan=False).encode()[:-1]
+    record = {"n": number, "kind": kind, "data": data, **({"format": FORMAT} if kind == _START else {})}
+    body = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()[:-1]
     return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
 
 
@@ -245,7 +275,8 @@ def _cut(path: Path, file: int, replay: _Replay) -> None:
     """Keep the torn tail aside, then cut it off."""
     if not replay.tail:
         return
-    with path.with_name(path.name + ".torn").open("ab") as aside:
+    aside_file = os.open(path.with_name(path.name + ".torn"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(aside_file, "wb") as aside:
         aside.write(replay.tail)
         aside.flush()
         os.fsync(aside.fileno())

@@ -20,6 +20,7 @@ from tuner.measure.common_rate import derive
 from tuner.measure.cost import cost_per_hour, cost_per_million
 from tuner.measure.model import Measurement, Usage, Window
 from tuner.measure.slo import judge, judge_measurement, unjudged
+from tuner.printable import last_bytes, printable
 from tuner.space.model import SearchSpace
 from tuner.statistics.model import Estimate
 from tuner.trials.caveats import caveats
@@ -34,6 +35,8 @@ from tuner.trials.traffic import Traffic
 
 _OTHERS_DOING = frozenset({"NodeLost", "Removed"})
 """Kinds of failure that say nothing about the configuration."""
+_LOG_BYTES = 1024 * 1024
+"""So much of a server's output is kept, whatever its lines are."""
 
 
 class _Stopwatch:
@@ -82,7 +85,7 @@ class TrialRunner:
         begin = self.clock.now()
         watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
-        write(self.folder.manifest(number), rendered.text.encode())
+        write(self.folder.manifest(number), rendered.text.encode(), private=True)
         pods = pods_of(self.space, rendered)
         outcome = self._outcome(Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods), watch)
         duration_s = self.clock.now() - begin
@@ -126,7 +129,8 @@ class TrialRunner:
 
         def on_end(running: Running) -> None:
             watch.stop()
-            write(self.folder.log(deployment.trial), running.logs(LOG_LINES).encode())
+            log = last_bytes(printable(running.logs(LOG_LINES)), _LOG_BYTES)
+            write(self.folder.log(deployment.trial), log.encode(errors="replace"), private=True)
             watch.start()
 
         watch.start()

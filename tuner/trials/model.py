@@ -142,6 +142,8 @@ class StudyStart:
     """Image of the load generator in the cluster."""
     load_cpus: int = 1
     """Engine processes of the load generator in the cluster, each with a CPU."""
+    mask: tuple[str, ...] = ()
+    """Names whose values in the manifest are secret, besides those that look so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ class ExpectedAnswers:
     def _record(self, answers: list[object]) -> None:
         self._expected = answers
         if self._path is not None:
-            write(self._path, json.dumps(answers).encode())
+            write(self._path, json.dumps(answers).encode(), private=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

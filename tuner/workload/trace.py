@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import InputError, Mistake, Problem, Where
+from tuner.files import read_input
 from tuner.nearest import nearest
 from tuner.workload.shapes import Trace
 
@@ -57,7 +58,7 @@ def read_trace(path: Path, payloads: Sequence[str]) -> Trace:
 
 def _rows(path: Path) -> Iterator[_Row]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_input(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError.at(path, f"the trace cannot be read: {reason}", "name a file that can be read") from None

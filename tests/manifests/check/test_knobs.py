@@ -196,9 +196,13 @@ def test_a_value_shared_through_an_alias() -> None:
 
 def test_no_port() -> None:
     text = DEPLOYMENT[: DEPLOYMENT.index("        ports:")] + DEPLOYMENT[DEPLOYMENT.index("        resources:") :]
-    text = text.replace("        readinessProbe:\n          httpGet: {path: /health, port: http}\n", "")
+    text = (
+        text.replace("GUNICORN_WORKERS", "COPIES")
+        .replace("targetPort: http", "targetPort: web")
+        .replace("        readinessProbe:\n          httpGet: {path: /health, port: http}\n", "")
+    )
     (found,) = problems(text, integer("x", "replicas"))
-    assert found.startswith("deployment.yaml:15: container classifier names no port; give it the port")
+    assert found.startswith("deployment.yaml:15: nothing tells on which port container classifier answers; name it")
 
 
 def test_several_predictors() -> None:

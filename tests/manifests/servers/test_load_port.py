@@ -10,6 +10,7 @@ from tuner.manifests.model import PodSet
 from tuner.manifests.pods import pods
 from tuner.workload.model import WorkloadSpec
 
+UNKNOWN = DEPLOYMENT.replace("GUNICORN_WORKERS", "COPIES")
 WITH_GRPC = DEPLOYMENT.replace("name: metrics", "name: grpc")
 
 
@@ -52,8 +53,8 @@ def test_grpc_goes_to_its_own(text: str, protocol: str, port: str | int | None, 
 @pytest.mark.parametrize(
     ("text", "protocol", "port", "words"),
     [
-        (DEPLOYMENT, "v2-grpc", None, "no port named grpc; name it so"),
-        (DEPLOYMENT, "grpc", None, "no port named grpc; name it so"),
+        (UNKNOWN, "v2-grpc", None, "no port named grpc; name it so"),
+        (UNKNOWN, "grpc", None, "no port named grpc; name it so"),
         (DEPLOYMENT, "grpc", "rpc", r"no port named 'rpc'; it has metrics \(6000\), http \(9000\)"),
         (SELDON, "seldon-grpc", None, "an orchestrator stands before the model.*port: 5001"),
     ],

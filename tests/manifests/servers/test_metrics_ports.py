@@ -67,8 +67,12 @@ def test_seldons_operator_gives_the_ports_itself() -> None:
     assert told(SELDON) == (port(8000, "/prometheus", "seldon-container-engine"), port(6000, "/prometheus"))
 
 
+def test_a_runtime_of_kserve_is_known_by_its_name() -> None:
+    assert told(INFERENCE) == (port(8082, "/metrics", "kserve-container"),)
+
+
 def test_nothing_is_guessed_of_others() -> None:
-    assert told(INFERENCE) == ()
+    assert told(INFERENCE.replace("kserve-mlserver", "our-own")) == ()
 
 
 def test_the_shipped_search_space_says_where() -> None:

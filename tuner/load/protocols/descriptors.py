@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.errors import InputError, Problem, Where
+from tuner.files import read_input
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Request, Tls, Unanswered
 from tuner.measure.status import GRPC, word
@@ -42,7 +43,7 @@ def compiled(proto: Path) -> bytes:
     A file is compiled once a process. Raises InputError with the file and line of everything that protoc says.
     """
     try:
-        content = proto.read_bytes()
+        content = read_input(proto)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise InputError.at(proto, message, "name a .proto file or a descriptor set") from None

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from tuner.errors import InputError, Problem, Where
+from tuner.files import read_input
 from tuner.manifests import address, knobs
 from tuner.manifests.address import Address, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.check import fields
@@ -246,7 +247,7 @@ def _scales(obj: Any, kind: str, name: str) -> bool:
 def _line_of_key(space: SearchSpace, key: str) -> int:
     """The line of a top-level key of the search-space file; 0 where the file does not have it as such."""
     try:
-        lines = space.file.read_text(encoding="utf-8").splitlines()
+        lines = read_input(space.file).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return 0
     return next((number for number, line in enumerate(lines, 1) if line.startswith(f"{key}:")), 0)

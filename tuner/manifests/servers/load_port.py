@@ -6,17 +6,12 @@ from tuner.errors import Mistake
 from tuner.manifests.model import Container
 from tuner.workload.model import GRPC_PROTOCOLS, WorkloadSpec
 
-_NAMES = ("grpc", "h2c")
-"""Names by which manifests tell a gRPC port; h2c is Knative's."""
-_PORT_VARIABLES = {
-    "seldon-grpc": ("PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000),
-    "v2-grpc": ("MLSERVER_GRPC_PORT", None),
-}
-"""By protocol: the variable that tells a server its gRPC port, and the port it takes by default."""
+_SELDON_GRPC_PORT = 5000
+"""Where a seldon-core microservice takes gRPC calls unless it is told otherwise; models have images of any name."""
 
 
-def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: bool) -> int | None:
-    """None: the HTTP port. Raises Mistake."""
+def load_port(workload: WorkloadSpec, serving: Container, *, grpc: int | None, has_orchestrator: bool) -> int | None:
+    """None: the HTTP port. `grpc` is the container's gRPC port, as far as is known. Raises Mistake."""
     ports = dict(serving.ports)
     if isinstance(workload.port, int):
         return workload.port
@@ -34,12 +29,7 @@ def load_port(workload: WorkloadSpec, serving: Container, *, has_orchestrator: b
             "an orchestrator stands before the model, and workload.port does not say which of them takes the calls",
             "write port: 5001 for the orchestrator (on a cluster), or port: 5000 for the model alone",
         )
-    for name in _NAMES:
-        if name in ports:
-            return ports[name]
-    variable, usual = _PORT_VARIABLES.get(workload.protocol, ("", None))
-    number = serving.env.get(variable, "")
-    port = int(number) if number.isdigit() else usual
+    port = grpc if grpc is not None or workload.protocol != "seldon-grpc" else _SELDON_GRPC_PORT
     if port is None:
         fix = "name it so, or write workload.port: NAME or NUMBER"
         raise Mistake(f"container {serving.name} has no port named grpc", fix)

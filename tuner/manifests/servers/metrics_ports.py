@@ -8,7 +8,8 @@ from typing import Any
 from tuner.manifests.kinds.model import mapping
 from tuner.manifests.kinds.seldon_deployment import ENGINE
 from tuner.manifests.model import Container, MetricsPort
-from tuner.manifests.servers.known import recognize
+from tuner.manifests.servers.answers import told
+from tuner.manifests.servers.recognition import recognise
 from tuner.manifests.workload import Workload
 
 _USUAL_PATH = "/metrics"
@@ -40,7 +41,7 @@ def metrics_ports(
     if is_seldon:
         found += _set_by_operator(containers, added, {port.container for port in found})
     if not found:
-        found += [port for container in containers if container.name == serving for port in _usual(container)]
+        found += _usual(workload, serving)
     first: dict[int, MetricsPort] = {}
     for port in found:  # the containers of a pod share its ports
         first.setdefault(port.port, port)
@@ -83,9 +84,12 @@ def _declared(container: Container, usual_path: str) -> Iterator[MetricsPort]:
             yield MetricsPort(container=container.name, port=number, path=path)
 
 
-def _usual(container: Container) -> Iterator[MetricsPort]:
-    """Of a server that is recognized and tells its metrics on a port of its own."""
-    words = (container.image, *container.command, *container.args, *container.env)
-    server = recognize(" ".join(words))
-    if server is not None and server.metrics_port is not None:
-        yield MetricsPort(container=container.name, port=server.metrics_port, path=_USUAL_PATH)
+def _usual(workload: Workload, serving: str) -> Iterator[MetricsPort]:
+    """Of a server that is known and tells its metrics on a port of its own."""
+    for place in workload.places():
+        if place.name == serving:
+            found = recognise(mapping(workload.obj, place.path))
+            if found.server is not None and found.server.metrics_path is not None:
+                port = told(found, found.server.metrics) or found.server.metrics.usual
+                if port is not None:
+                    yield MetricsPort(container=serving, port=port, path=found.server.metrics_path)

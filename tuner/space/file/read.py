@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.errors import Mistake, Problem
+from tuner.files import read_input
 from tuner.space.document import Mapping, Sequence, parse
 from tuner.space.file.mistakes import by_key, understood
 from tuner.space.file.models import ImageKeys, SpaceKeys, given
@@ -27,7 +28,7 @@ def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
     """
     file = path / FILE_NAME if path.is_dir() else path
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_input(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"not UTF-8: byte 0x{error.object[error.start]:02x}"

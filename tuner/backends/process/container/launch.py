@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -19,11 +18,11 @@ from tuner.backends.process.container.ports import (
     substitute_args,
     substitute_env,
 )
+from tuner.manifests.expansion import expand, expand_env
 from tuner.manifests.model import Container, PodSet
 from tuner.space.model import LocalImage, LocalSpec
 
 _INHERITED = ("LD_LIBRARY_PATH", "TZ")
-_REFERENCE = re.compile(r"\$\$|\$\((?P<name>[A-Za-z_][\w.-]*)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def prepare(
         **dict.fromkeys(LOOPBACK_ENV, LOOPBACK),
         **{name: value.replace("{port}", placeholder) for name, value in image.env.items()},
     }
-    expanded = _expand_env(container.env)
+    expanded = expand_env(container.env)
     asked_env = {name: substitute_env(name, value, ports) for name, value in expanded.items()}
     env = {
         "PATH": search_path(venv),
@@ -119,7 +118,7 @@ def prepare(
         **{name: substitute_env(name, value, ports) for name, value in local.items()},
         **asked_env,
     }
-    command = tuple(_expand(part, expanded) for part in command_of(container, image))
+    command = tuple(expand(part, expanded) for part in command_of(container, image))
     program, *args = (part.replace("{port}", placeholder) for part in command)
     return Launch(
         argv=(find_program(program, folder, env["PATH"]) or program, *substitute_args(tuple(args), ports)),
@@ -145,20 +144,3 @@ def declared_ports(container: Container) -> tuple[int, ...]:
     """Port numbers of the container's ports and its probe, in that order; none twice."""
     probed = (container.probe.port,) if container.probe is not None else ()
     return tuple(dict.fromkeys((*(number for _, number in container.ports), *probed)))
-
-
-def _expand_env(env: Mapping[str, str]) -> dict[str, str]:
-    """As Kubernetes: a value may refer to variables defined before it."""
-    expanded: dict[str, str] = {}
-    for name, value in env.items():
-        expanded[name] = _expand(value, expanded)
-    return expanded
-
-
-def _expand(text: str, env: Mapping[str, str]) -> str:
-    """``$(NAME)`` becomes the variable's value, ``$$`` a dollar sign; an unknown name stays as it is."""
-
-    def value(match: re.Match[str]) -> str:
-        return "$" if match[0] == "$$" else env.get(match["name"], match[0])
-
-    return _REFERENCE.sub(value, text)
