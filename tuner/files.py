@@ -14,7 +14,12 @@ _LARGEST_INPUT = 256 * 1024 * 1024
 
 
 def read_input(path: Path) -> bytes:
-    """The content of a file that a user named. Raises OSError, also for what may never end (a pipe, a device)."""
+    """The content of a file that a user named, nothing of the null device.
+
+    Raises OSError, also for what may never end (a pipe, another device).
+    """
+    if path == Path(os.devnull):
+        return b""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         found = os.fstat(file.fileno())
         if stat.S_ISDIR(found.st_mode):
