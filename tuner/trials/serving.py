@@ -88,6 +88,7 @@ def serving(
             if failure.kind == "NoAnswer":
                 patience.raise_if_dying()
             raise
+        patience.raise_if_dead()  # something else may have answered in its place
         yield Served(running=running, generator=sender, startup_s=startup_s + patience.waited_s)
 
 
