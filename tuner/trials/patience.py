@@ -55,7 +55,7 @@ class Patience:
                     self.waited_s += self._clock.now() - began if said else 0.0
                     return answer
             except Unanswered as unanswered:
-                self._raise_if_dead()
+                self.raise_if_dead()
                 if unanswered.lost and lost < _ASKED_AGAIN:
                     lost += 1
                     self._on_stage(f"verify, asking again: {unanswered}")
@@ -63,7 +63,7 @@ class Patience:
                 if not unanswered.unreachable:
                     raise
                 waits_for, kind = str(unanswered), "NoAnswer"
-            self._raise_if_dead()
+            self.raise_if_dead()
             if self._clock.now() >= self._until:
                 what = f"{request.method} {url}{request.path}"
                 reason = f"{what} could not be asked in {format_seconds(self._timeout_s)} (ready_timeout): {waits_for}"
@@ -77,12 +77,13 @@ class Patience:
         """The server did not answer: where that is because it died, raises as `Running.check_alive` does."""
         end = self._clock.now() + _DIES_WITHIN_S
         while True:
-            self._raise_if_dead()
+            self.raise_if_dead()
             if self._clock.now() >= end:
                 return
             self._clock.sleep(_ASKED_EVERY_S)
 
-    def _raise_if_dead(self) -> None:
+    def raise_if_dead(self) -> None:
+        """Raises as `Running.check_alive` does."""
         try:
             self._running.check_alive()
         except TrialFailure as failure:

@@ -97,6 +97,7 @@ def serving(
             if failure.kind == "NoAnswer":
                 patience.raise_if_dying()
             raise
+        patience.raise_if_dead()  # something else may have answered in its place
         for note in notes:
             on_stage(note)
         if isinstance(sender, HoldsAnswers):

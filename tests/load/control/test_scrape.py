@@ -38,6 +38,8 @@ def test_every_address_is_read_and_one_that_cannot_be_says_why() -> None:
     def reply(number: int, request: bytes) -> bytes:
         if request.startswith(b"GET /metrics?model=a HTTP/1.1"):
             return metrics(executor(3))
+        if request.startswith(b"GET /long "):
+            return metrics("x 1\n" * 1_100_000)
         if request.startswith(b"GET /page "):
             return metrics("<html>" + "no metrics" * 1000 + "</html>")
         return answer(b"gone", "404 Not Found")
@@ -45,6 +47,8 @@ def test_every_address_is_read_and_one_that_cannot_be_says_why() -> None:
     with Server(reply) as server:
         urls = (f"{server.url}/metrics?model=a", f"{server.url}/page", f"{server.url}/other", NOBODY)
         good, page, missing, nobody = scrape(urls, 5.0)
+        (long,) = scrape([f"{server.url}/long"], 5.0)
+    assert long.problem == "its metrics could not be read: they are longer than 4 MiB"
     assert good.problem == ""
     assert len(good.distributions) == 4
     assert page.problem.startswith("its metrics could not be read: not Prometheus text:")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 _SHOWN = 100
+_MOST_BYTES = 1 << 22
+"""Of one server's metrics: as objects they take many times the memory."""
 _STARTED = "process_start_time_seconds"
 _HEADERS = MappingProxyType({"Accept": "text/plain;version=0.0.4, */*;q=0.1"})
 
@@ -102,6 +104,9 @@ def _scraped(url: str, timeout_s: float, ask: Exchange) -> Scrape:
         answer = ask(f"{parts.scheme}://{parts.netloc}", request, timeout_s)
         if answer.status != 200:
             return Scrape(url=shown, problem=f"its metrics could not be read: status {answer.status}")
+        if len(answer.body) > _MOST_BYTES:
+            most = _MOST_BYTES >> 20
+            return Scrape(url=shown, problem=f"its metrics could not be read: they are longer than {most} MiB")
         return parse(shown, answer.body.decode())
     except (Unanswered, ValueError) as error:
         return Scrape(url=shown, problem=f"its metrics could not be read: {error}")
