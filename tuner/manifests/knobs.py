@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
+from tuner.manifests.commands import Command
 from tuner.manifests.kinds.model import Place, at, mappings
-from tuner.manifests.shell import Command, Script, ScriptFlag, flag_of, same_flag, script_of, with_flag
+from tuner.manifests.shell import Script, ScriptFlag, flag_of, same_flag, script_of, with_flag
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
