@@ -73,12 +73,7 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     NoWorkload."""
     found = workloads(objects)
     if not found:
-        there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
-        kinds = ", ".join(kind.kind for kind in KINDS)
-        raise NoWorkload(
-            f"no workload that can be tuned, only {there}",
-            f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
-        )
+        raise none_in(objects)
     if space.tuned is not None:
         return named(found, space.tuned)
     if len(found) == 1:
@@ -93,6 +88,16 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
     raise NoWorkload(
         f"{len(found)} workloads, and nothing tells which is meant: {listed}",
         f"write object: KIND/NAME into the search space, for example object: {found[0].spelled}",
+    )
+
+
+def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
+    """That no object is a workload, and what to do."""
+    there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
+    kinds = ", ".join(kind.kind for kind in KINDS)
+    return NoWorkload(
+        f"no workload that can be tuned, only {there}",
+        f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
     )
 
 

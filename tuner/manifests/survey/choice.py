@@ -13,7 +13,7 @@ from tuner.manifests.servers.config_maps import with_config_maps
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.recognition import Recognised, recognise
 from tuner.manifests.services import selecting
-from tuner.manifests.workload import NoWorkload, Workload, components, named, workloads
+from tuner.manifests.workload import NoWorkload, Workload, components, named, none_in, workloads
 from tuner.nearest import nearest
 
 _GENERIC = frozenset({"gunicorn", "uvicorn", "hypercorn", "FastAPI"})
@@ -102,7 +102,7 @@ def choose(
         ranked = _of_name(ranked, container, workload)
     if not ranked:
         if not found:
-            raise NoWorkload("no workload that can be tuned", "add a Deployment, or another kind that is supported")
+            raise none_in(objects)
         first = found[0]
         return Choice(
             workload=first,
