@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner.manifests.commands import ASSIGNMENT, VARIABLE, Command, Word, commands
 from tuner.manifests.kinds.model import Place, at
+from tuner.manifests.servers.flags import alike
 from tuner.manifests.servers.known import SERVERS as KNOWN
 from tuner.yaml.tree import Path
 
@@ -186,22 +187,17 @@ class ScriptFlag:
     plain: bool
 
 
-def same_flag(one: str, other: str) -> bool:
-    """``--max_num_seqs`` is ``--max-num-seqs`` to all that take either."""
-    return one == other or (one.startswith("--") and one.replace("_", "-") == other.replace("_", "-"))
-
-
 def flag_of(command: Command, name: str) -> ScriptFlag | None:
     """Of several the last, as most parsers have it."""
     words = command.words
     for index in range(len(words) - 1, 0, -1):
         word = words[index]
         given, equals, value = word.text.partition("=")
-        if equals and same_flag(given, name):
+        if equals and alike(given, name):
             found = VARIABLE.fullmatch(value.strip('"'))
             variable = (found["plain"] or found["braced"], found["default"]) if found and not word.plain else None
             return ScriptFlag(word=word, value_word=None, value=value, variable=variable, plain=word.plain)
-        if same_flag(word.text, name):
+        if alike(word.text, name):
             following = words[index + 1] if index + 1 < len(words) else None
             if following is None or (following.text.startswith("-") and not _is_number(following.text)):
                 return ScriptFlag(word=word, value_word=None, value=True, variable=None, plain=True)
