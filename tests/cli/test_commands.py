@@ -197,14 +197,14 @@ def test_a_study_killed_before_its_first_line_frees_its_name(tune: Tune) -> None
 
 
 def test_nothing_that_can_run_here(tune: Tune, space: Path) -> None:
-    """All of the space asks for more than the machine has: no number, and exit status 1."""
+    """All of the space asks for more than the machine has: no number, the reason, and exit status 3."""
     manifest = (space / "deployment.yaml").read_text()
     manifest = manifest.replace("cpu: 500m", "cpu: '4000'")
     (space / "deployment.yaml").write_text(manifest)
     text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['4000', '5000']")
     (space / "space.yaml").write_text(text)
     done = tune("run", space, "--tracking-uri", "none", "--json")
-    assert done.status == 1, done.err
+    assert done.status == 3, done.err
     assert done.json["choice"] is None
     assert "Insufficient cpu" in json.dumps(done.json)
 

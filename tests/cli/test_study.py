@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -28,6 +29,21 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Tune:
     assert "baseline" in finished.out
     assert (folder / "best.yaml").exists()
     return tune
+
+
+def test_a_server_that_never_starts_ends_the_study_with_the_reason(tmp_path: Path) -> None:
+    """Nothing was measured, which is not an SLO that was not met."""
+    space = quick_space(tmp_path)
+    manifest = space / "deployment.yaml"
+    (deployment,) = yaml.safe_load_all(manifest.read_text())
+    (server,) = deployment["spec"]["template"]["spec"]["containers"]
+    server.setdefault("env", []).append({"name": "TOY_FAIL", "value": "crash"})
+    manifest.write_text(yaml.safe_dump(deployment))
+    ended = Tune(tmp_path)("run", space, "--trials", "6", "--tracking-uri", "none")
+    assert ended.status == 3, ended.err
+    assert "nothing was chosen: nothing could be measured: 2 of 2 trials failed at ready: Crashed" in ended.out
+    assert "trial 0 (the baseline) and trial 1 failed alike" in ended.out
+    assert "SLO" not in ended.out.replace("breaks the SLO", "")
 
 
 def test_the_three_books_agree(done: Tune) -> None:

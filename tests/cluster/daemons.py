@@ -19,6 +19,9 @@ from tests.cluster.places import state
 from tests.cluster.say import CannotError
 
 _MARK = "TUNER_CLUSTER_DAEMON"
+_BEGUN_WITHIN_S = 30.0
+_ENDED_AFTER_S = 1.0
+"""A program is not seen for a moment while it becomes another: the kernel gives its new environment away late."""
 
 
 def start(name: str, arguments: list[str]) -> None:
@@ -30,7 +33,11 @@ def start(name: str, arguments: list[str]) -> None:
 
 
 def again(name: str) -> None:
-    """Start a program that was stopped, as it was started before."""
+    """Start a program that was stopped, as it was started before.
+
+    It runs in a session of its own when this returns, or has ended: on a busy machine setsid may take a while to get
+    there after its first process has ended, and until then it is not told from what the program started.
+    """
     arguments = json.loads((state() / "run" / f"{name}.json").read_text())
     env = {"PATH": os.environ["PATH"], "HOME": str(state()), _MARK: f"{state()}:{name}"}
     log = str(state() / "log" / f"{name}.log")
@@ -43,11 +50,14 @@ def again(name: str) -> None:
     # no child of whoever starts it: a test run counts its own.
     forked = os.posix_spawnp("setsid", ["setsid", "--fork", *arguments], env, file_actions=streams)
     os.waitpid(forked, 0)
+    here, deadline = os.getsid(0), time.monotonic() + _BEGUN_WITHIN_S
+    while time.monotonic() < deadline and any(owner == name and _session(found) == here for found, owner in _marked()):
+        time.sleep(0.01)
 
 
 def pid(name: str) -> int | None:
     """The program's own process (not what it started), if it runs."""
-    return next((found for found, owner in _marked() if owner == name and os.getsid(found) == found), None)
+    return next((found for found, owner in _marked() if owner == name and _session(found) == found), None)
 
 
 def stop(name: str) -> None:
@@ -83,9 +93,12 @@ def end(living: Callable[[], Iterable[int]], patience_s: float = 20.0) -> None:
 def wait(what: str, ready: Callable[[], bool], patience_s: float, *needs: str) -> None:
     """Poll until `ready`; raises CannotError with a log's end when it takes too long or a needed program ended."""
     deadline = time.monotonic() + patience_s
+    seen = dict.fromkeys(needs, time.monotonic())
     while not ready():
-        ended = [name for name in needs if pid(name) is None]
-        if ended or time.monotonic() > deadline:
+        now = time.monotonic()
+        seen.update({name: now for name in needs if pid(name) is not None})
+        ended = [name for name in needs if now - seen[name] > _ENDED_AFTER_S]
+        if ended or now > deadline:
             why = f"{ended[0]} ended" if ended else f"not there within {patience_s:.0f} s"
             raise CannotError(f"{what}: {why}{_tails(ended or needs)}")
         time.sleep(0.05)
@@ -97,8 +110,16 @@ def _tails(names: Iterable[str]) -> str:
     for name in names:
         path = state() / "log" / f"{name}.log"
         lines = path.read_text(errors="replace").splitlines()[-15:] if path.exists() else []
-        told += "".join(f"\n{name}: {line}" for line in lines)
+        told += "".join(f"\n{name}: {line}" for line in lines) or f"\n{name} said nothing"
     return told
+
+
+def _session(process: int) -> int | None:
+    """None: the process has ended."""
+    try:
+        return os.getsid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _marked() -> Iterator[tuple[int, str]]:

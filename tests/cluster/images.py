@@ -235,25 +235,42 @@ def main() -> int:
         prog="scripts/images",
         description="Builds images (all, or those named) and brings them onto the test cluster where one is up.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known())}")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[load | build] NAME",
+        help=f"of {', '.join(known())}; after `load` they are brought onto the cluster, after `build` only built",
+    )
     parser.add_argument("--base", metavar="IMAGE", help=f"build on this image with Python 3.12 and pip, not on {BASE}")
     parser.add_argument("--install", action="store_true", help="install missing Debian packages first")
     options = parser.parse_args()
+    options.action, options.names = _action(options.words)
     if unknown := sorted(set(options.names) - set(known())):
         parser.error(f"no image is named {unknown[0]}; there are {', '.join(known())}")
     return exit_status(lambda: _act(options))
+
+
+def _action(words: list[str]) -> tuple[str, list[str]]:
+    """What is to be done with which images; an image is called `load` too, so what comes first is the action."""
+    if words and words[0] in ("load", "build"):
+        return words[0], words[1:]
+    return "", words
 
 
 def _act(options: argparse.Namespace) -> None:
     if options.install:
         install()
     way = ways.choose()
+    if options.action == "load" and not way.is_up():
+        raise CannotError("no cluster is up here to bring them onto; start one with `scripts/cluster up`")
+    brought = options.action != "build" and way.is_up()
     for name in options.names or known():
         path = archive(name, base_image=options.base)
         print(json.dumps({"image": known()[name].reference, "archive": str(path)}), flush=True)
-        if way.is_up():
+        if brought:
             way.load(path)
-    say("brought onto the cluster's nodes" if way.is_up() else "no cluster is up, so they were only built")
+    only = "they were only built" if options.action == "build" else "no cluster is up, so they were only built"
+    say("brought onto the cluster's nodes" if brought else only)
 
 
 if __name__ == "__main__":

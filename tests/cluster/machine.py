@@ -99,6 +99,7 @@ def is_up() -> bool:
 
 def _start(built: Path) -> None:
     network.check()
+    say("starting the network, etcd and the control plane")
     state().mkdir(parents=True, mode=0o711)
     host.note()
     host.make_folders()
@@ -111,6 +112,7 @@ def _complete(built: Path, count: int) -> None:
     """Start the nodes that are not there yet and wait until pods can run."""
     for number in range(len(nodes()), count):
         added = Node(number=number)
+        say(f"starting {added.name}")
         node.up(built, added)
         for archive in node.loaded(Node(number=0)):
             node.load_image(added, archive)

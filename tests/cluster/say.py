@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 
@@ -25,6 +26,25 @@ def exit_status(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def watched(arguments: list[str], *, cwd: str, env: dict[str, str], what: str, every_s: float = 10.0) -> None:
+    """Run a command that prints a line on standard error for each of `what` it has done; how many is said now and then.
+
+    Raises CannotError with the last lines when it fails.
+    """
+    began = said = time.monotonic()
+    lines: list[str] = []
+    with subprocess.Popen(arguments, cwd=cwd, env=env, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            lines.append(line.rstrip())
+            if time.monotonic() - said >= every_s:
+                said = time.monotonic()
+                say(f"{len(lines)} {what} done after {said - began:.0f} s, at {lines[-1][:100]}")
+    if running.returncode:
+        told = "\n".join(lines[-30:])
+        raise CannotError(f"{' '.join(arguments)[:300]}: exit status {running.returncode}\n{told}")
 
 
 def run(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, cwd: str | None = None) -> str:

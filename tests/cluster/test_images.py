@@ -58,6 +58,20 @@ def test_an_image_runs_read_only_without_rights(cluster: Cluster, images: Callab
         cluster.kubectl("delete", "pod", f"help-{name}", "--now")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ("", [])),
+        (["load"], ("load", [])),
+        (["build", "load"], ("build", ["load"])),
+        (["load", "iris"], ("load", ["iris"])),
+        (["iris", "load"], ("", ["iris", "load"])),
+    ],
+)
+def test_load_is_what_is_done_and_an_image(words: list[str], expected: tuple[str, list[str]]) -> None:
+    assert built._action(words) == expected
+
+
 def _member(tar: tarfile.TarFile, name: str) -> tarfile.ExFileObject:
     found = tar.extractfile(name)
     assert isinstance(found, tarfile.ExFileObject)

@@ -54,6 +54,9 @@ def test_every_kind_keeps_the_seams_promises(kind: Any) -> None:
     assert kind.autoscaler(obj) is None
     assert kind.pod_annotations(obj, places[0].path)[-1] == "annotations"
     assert isinstance(kind.waiting(obj), str)
+    assert all(path[-1] == "labels" for path in (*kind.pod_labels(obj), *kind.more_labels(obj)))
+    assert kind.pod_labels(obj)
+    assert all(isinstance(at(obj, path), dict) for path in (*kind.pod_selectors(obj), *kind.pod_specs(obj)))
     assert kind.service(obj, load_all(TEXTS[kind.kind])) is not None
 
 
@@ -122,7 +125,7 @@ def test_readiness_of_custom_resources() -> None:
     ("kind", "service"),
     [
         ("Deployment", Service(name="iris", port=80)),
-        ("SeldonDeployment", Service(name="iris-default", port=8000)),
+        ("SeldonDeployment", Service(name="iris-default", port=8000, grpc_port=5001)),
         ("InferenceService", Service(name="iris-predictor", port=80)),
     ],
 )
@@ -148,20 +151,23 @@ def without_engine(switch: str) -> str:
 
 def test_without_an_orchestrator_the_service_is_on_the_models_own_port() -> None:
     kind = known(first(SELDON))
-    for text, port in [
-        (without_engine("false"), 8000),
-        (without_engine("true"), 9000),
-        (without_engine("true").replace("image: iris:1", "ports: [{name: http, containerPort: 8080}]"), 8080),
+    for text, port, grpc in [
+        (without_engine("false"), 8000, 5001),
+        (without_engine("true"), 9000, 9500),
+        (without_engine("true").replace("image: iris:1", "ports: [{name: http, containerPort: 8080}]"), 8080, 9500),
         (
             without_engine("true").replace(
                 "              - name: c", "              - name: side\n              - name: c"
             ),
             9001,
+            9501,
         ),
     ]:
-        assert kind.service(first(text), ()) == Service(name="iris-default", port=port)
+        assert kind.service(first(text), ()) == Service(name="iris-default", port=port, grpc_port=grpc)
     long = SELDON.replace("name: iris\n", f"name: {'i' * 60}\n", 1)
-    assert kind.service(first(long), ()) == Service(name="seldon-c15f78b202ff8f4268d0d448689b2d4e", port=8000)
+    assert kind.service(first(long), ()) == Service(
+        name="seldon-c15f78b202ff8f4268d0d448689b2d4e", port=8000, grpc_port=5001
+    )
 
 
 def test_seldons_switches_are_written_where_the_operator_reads_them() -> None:
@@ -391,12 +397,15 @@ def test_of_several_predictors_one_is_tuned() -> None:
     assert kind.components(obj) == ("canary", "default")
     chosen = kind.of("default")
     assert chosen.obstacles(obj) == ()
-    assert chosen.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert chosen.service(obj, ()) == Service(name="iris-default", port=8000, grpc_port=5001)
     assert chosen.selector(obj) == "seldon-deployment-id=iris,seldon-app=iris-default"
     knob = integer("x", "replicas")
     tuned = space(knob, tuned="SeldonDeployment/iris/default")
     found = pods(tuned, render(tuned, manifest(TWO_PREDICTORS), Configuration(values={"x": 3})))
     assert (found.replicas, found.component, found.containers[0].image) == (3, "default", "iris:1")
+    every = [("spec", "predictors", index, "componentSpecs", 0) for index in (0, 1)]
+    assert chosen.pod_specs(obj) == tuple((*path, "spec") for path in every)
+    assert kind.pod_labels(obj) == tuple((*path, "metadata", "labels") for path in every)
     other = space(knob, tuned="SeldonDeployment/iris/canary")
     assert baseline(other, manifest(TWO_PREDICTORS)).values == {"x": 4}
 
@@ -414,9 +423,9 @@ def test_of_several_component_specs_one_is_tuned() -> None:
     assert kind.usual_component(obj) == "default/classifier"
     front, model = kind.of("default/pre"), kind.of("default/classifier")
     assert [place.name for place in front.containers(obj)] == ["pre", "seldon-container-engine"]
-    assert front.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert front.service(obj, ()) == Service(name="iris-default", port=8000, grpc_port=5001)
     assert [place.name for place in model.containers(obj)] == ["classifier"]
-    assert model.service(obj, ()) == Service(name="iris-default-classifier", port=9001)
+    assert model.service(obj, ()) == Service(name="iris-default-classifier", port=9001, grpc_port=9501)
     assert model.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
     assert model.replicas(obj) == (("spec", "predictors", 0, "componentSpecs", 1, "replicas"),)
 
@@ -426,7 +435,7 @@ def test_past_an_orchestrator_in_other_pods_the_load_goes_to_the_model() -> None
     kind, obj = known(first(text)), first(text)
     assert [place.name for place in kind.containers(obj)] == ["classifier"]
     assert kind.obstacles(obj) == ()
-    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000)
+    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000, grpc_port=9500)
     assert kind.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
     (said,) = kind.remarks(obj)
     assert said == "the load goes straight to container classifier: the orchestrator stands in other pods"

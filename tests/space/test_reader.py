@@ -14,10 +14,12 @@ from tuner.space.file.read import read
 from tuner.space.model import (
     Budget,
     Choices,
+    ClusterSpec,
     Condition,
     Constraint,
     FloatRange,
     IntRange,
+    LoadPodSpec,
     LocalImage,
     Objective,
     Prices,
@@ -91,6 +93,21 @@ local:
   images:
     - {image: "iris:1", command: python serve.py --fast, folder: model, env: {MODEL: iris, DEBUG: off}}
     - {command: [python, "a b.py"], requirements: model/requirements.txt}
+cluster:
+  admission: refuse
+  labels: {team: scoring, example.com/cost-center: "7"}
+  load_generator:
+    image: registry.example/load:1
+    image_pull_secrets: registry
+    image_pull_policy: Never
+    node_selector: {pool: load}
+    tolerations: [{key: dedicated, operator: Exists, tolerationSeconds: 30}]
+    service_account: load
+    priority_class: low
+    labels: {team: load}
+    annotations: {sidecar.istio.io/inject: "false"}
+    cpu: 500m
+    memory: 256Mi
 """
 
 
@@ -164,6 +181,25 @@ def test_every_field(folder: Path) -> None:
         ),
         LocalImage(command=("python", "a b.py"), requirements=(folder / "model/requirements.txt").resolve()),
     )
+
+
+def test_what_is_asked_of_a_cluster(folder: Path) -> None:
+    cluster = whole(folder, EVERYTHING).cluster
+    assert (cluster.admission, dict(cluster.labels)) == ("refuse", {"team": "scoring", "example.com/cost-center": "7"})
+    assert cluster.load_generator == LoadPodSpec(
+        image="registry.example/load:1",
+        image_pull_secrets=("registry",),
+        image_pull_policy="Never",
+        node_selector={"pool": "load"},
+        tolerations=({"key": "dedicated", "operator": "Exists", "tolerationSeconds": 30},),
+        service_account="load",
+        priority_class="low",
+        labels={"team": "load"},
+        annotations={"sidecar.istio.io/inject": "false"},
+        cpu="500m",
+        memory="256Mi",
+    )
+    assert whole(folder, EXAMPLE).cluster == ClusterSpec()
 
 
 def test_local_may_be_one_mapping(folder: Path) -> None:

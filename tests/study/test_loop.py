@@ -20,7 +20,7 @@ from tuner.study.model import Proposal, Recorder, Summary
 from tuner.study.summary import summarize
 from tuner.trials.clock import Clock, FakeClock
 from tuner.trials.journal import read
-from tuner.trials.model import Interrupted, Outcome, Trial
+from tuner.trials.model import Infeasible, Interrupted, Outcome, Trial
 
 
 class Ear(Remembers):
@@ -112,9 +112,52 @@ def test_a_baseline_that_is_the_choice_is_confirmed_once(folder: Path) -> None:
 
 
 def test_nothing_feasible_is_no_choice_and_no_confirmation(folder: Path) -> None:
-    summary = run(folder, space_of(budget=Budget(trials=5)), Runner(lambda proposal: crashed()))
+    slow = measured(throughput=1.0, cost=1.0, latency_p99=1.0)
+    summary = run(folder, space_of(budget=Budget(trials=5)), Runner(lambda proposal: slow))
     assert summary.choice is None
     assert len(summary.trials) == 5
+
+
+def test_a_study_whose_first_two_trials_fail_alike_ends_and_goes_on_when_that_is_put_right(folder: Path) -> None:
+    """Their times and names differ, the reason does not."""
+
+    def outcome(proposal: Proposal) -> Outcome:
+        name = f"toy-ab12cd34-{proposal.number}"
+        return crashed(f"pod {name} exited with status 1 within {proposal.number + 2} s of its start: no model")
+
+    space = space_of(budget=Budget(trials=5, confirm=0))
+    summary = run(folder, space, Runner(outcome))
+    assert [trial.number for trial in summary.trials] == [0, 1]
+    assert summary.ended_because.startswith("trial 0 (the baseline) and trial 1 failed alike at ready: Crashed, pod ")
+    assert summary.ended_because.endswith("no model; put that right, then `tune resume` goes on")
+    summary = run(folder, space, Runner())
+    assert len(summary.trials) == 5
+    assert summary.choice is not None
+
+
+@pytest.mark.parametrize(
+    ("baseline", "others"),
+    [
+        (crashed("it needed more than its limit of 64 Mi"), crashed("it needed more than its limit of 128 Mi")),
+        (measured(throughput=1.0, cost=1.0, latency_p99=1.0), crashed()),
+        (crashed("it exited with status 1"), crashed("it exited with status 2")),
+    ],
+)
+def test_trials_that_fail_otherwise_or_after_one_that_was_measured_do_not_end_it(
+    folder: Path, baseline: Outcome, others: Outcome
+) -> None:
+    space = space_of(budget=Budget(trials=4, confirm=0))
+    summary = run(folder, space, Runner(lambda p: others if p.number else baseline))
+    assert len(summary.trials) == 4
+    assert summary.ended_because == "all 4 trials were run"
+
+
+def test_what_can_never_run_here_is_not_the_next_trial(folder: Path) -> None:
+    def outcome(proposal: Proposal) -> Outcome:
+        return Infeasible(reason="too large") if proposal.number == 1 else crashed()
+
+    summary = run(folder, space_of(budget=Budget(trials=5)), Runner(outcome))
+    assert [trial.number for trial in summary.trials] == [0, 1, 2]
 
 
 def test_a_space_that_is_used_up_ends_the_search(folder: Path) -> None:

@@ -30,7 +30,7 @@ class Hosting(ProcessBackend):
         self.open: list[str] = []
 
     @contextmanager
-    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[Host]:
+    def host_load(self, *, study: str, image: str, cpus: int, study_name: str = "") -> Iterator[Host]:
         if self.failure:
             raise BackendFailure(self.failure)
         self.open.append(f"{study} {image}, CPUs: {cpus}")

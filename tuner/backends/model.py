@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tuner.errors import Problem
 from tuner.manifests.model import PodSet, Rendered
-from tuner.measure.model import Usage
+from tuner.measure.model import NodeUsed, Usage
 from tuner.space.model import Configuration
 
 
@@ -30,6 +30,8 @@ class Deployment:
     trial: int
     rendered: Rendered
     pods: PodSet
+    study_name: str = ""
+    """As people call the study; empty: it has no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class Running(Protocol):
         ...
 
     def wait_ready(self, deadline_s: float) -> float:
-        """Wait until every replica is ready; returns the seconds it took since the deployment.
+        """Wait until every replica is ready; returns the seconds that took, from when it had what it needs to start
+        (on a cluster: a node, volumes, images).
 
         Raises TrialFailure (kinds `NotReady`, `Crashed`, `OOMKilled`, `Unschedulable`, ...) as soon as it is certain.
         """
@@ -102,11 +105,57 @@ class NamesImages(Protocol):
 
 
 @runtime_checkable
+class NamesNodes(Protocol):
+    """A `Running` whose replicas run on nodes of a cluster."""
+
+    def nodes(self) -> tuple[NodeUsed, ...]:
+        """Of each replica, in order; asked for when it was measured."""
+        ...
+
+
+@runtime_checkable
 class TellsMetrics(Protocol):
     """A `Running` whose servers can be asked for their own metrics from where the load comes from."""
 
     def metrics_urls(self) -> tuple[str, ...]:
         """One a replica and container that tells them (`PodSet.metrics`); known when it is ready; empty: none."""
+        ...
+
+
+@runtime_checkable
+class TellsBlocked(Protocol):
+    """A `Running` behind rules that may keep load from it."""
+
+    def blocked(self) -> str | None:
+        """Why what is ready cannot be reached from where the load comes, in words; None: nothing stands between."""
+        ...
+
+
+@runtime_checkable
+class TellsWaiting(Protocol):
+    """A `Running` that may have to wait for what others bring, such as a node."""
+
+    def tell_waiting(self, tell: Callable[[str], None]) -> None:
+        """From now on `tell` hears what is waited for, in a few words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What really runs, where the place adds to what was asked for."""
+
+    pods: PodSet
+    """With all that was added: what is paid for."""
+    said: tuple[str, ...] = ()
+    """What was added or changed, in words, each once; empty: nothing."""
+
+
+@runtime_checkable
+class TellsAdmitted(Protocol):
+    """A `Running` in a place that may add to pods, such as a cluster whose admission injects side-cars."""
+
+    def admitted(self) -> Admitted:
+        """Known when it is ready."""
         ...
 
 
@@ -159,4 +208,15 @@ class ChecksRendered(Protocol):
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
         """What stands in the way of them; nothing is started."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A backend that tells of what it checked more than what stands in the way."""
+
+    @property
+    def foreseen(self) -> tuple[str, ...]:
+        """What a study will meet there, or does other than the exported manifest, in words; of the last
+        `check_rendered`."""
         ...

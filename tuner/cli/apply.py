@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     help="Send the load from a pod inside the cluster, or from this machine.  [default: as the study did]",
 )
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that another manager has set.")
+@click.option(
+    "--accept-ports",
+    is_flag=True,
+    help="Agree that its Service gets other ports (a SeldonDeployment's orchestrator goes).",
+)
 @studies
 @as_json
 def apply(
@@ -41,6 +46,7 @@ def apply(
     no_measure: bool,
     load: Place | None,
     force_conflicts: bool,
+    accept_ports: bool,
     studies: Path,
     as_json: bool,
 ) -> None:
@@ -73,6 +79,7 @@ def apply(
         measure=not no_measure,
         load=load,
         force_conflicts=force_conflicts,
+        accept_ports=accept_ports,
     )
     for name in promotion.left_out:
         notice(f"{name} is the whole cluster's: it is left as it is")

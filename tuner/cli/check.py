@@ -43,6 +43,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
                 "baseline_infeasible": found.baseline_infeasible,
+                "foreseen": list(inputs.foreseen),
             }
         )
         return
@@ -55,5 +56,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     click.echo(
         f"time       about {format_seconds(found.seconds)}: {trials}, {format_seconds(found.seconds_a_trial)} each"
     )
+    for sentence in inputs.foreseen:
+        click.echo(f"foreseen   {sentence}")
     if found.baseline_infeasible:
         click.echo(f"the baseline cannot run here: {found.baseline_infeasible}", err=True)

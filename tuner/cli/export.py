@@ -32,6 +32,8 @@ def export(
     from tuner.commands.run import summary_of
     from tuner.files import write
     from tuner.report.provenance import export as export_text
+    from tuner.report.provenance import ports_changed
+    from tuner.yaml.tree import load_all
 
     folder = study_folder(study, studies)
     summary = summary_of(folder, pick=pick, where=bounds(where), trial=trial)
@@ -40,6 +42,8 @@ def export(
         notice(f"nothing to export: no configuration of study {summary.start.name} meets {wanted}")
         sys.exit(NOTHING_FEASIBLE)
     text = export_text(folder, summary, summary.choice.candidate.trial)
+    for sentence in ports_changed(folder, load_all(text)):
+        notice(sentence)
     if str(output) != "-":
         write(output, text.encode(), private=True)
         notice(f"{output}: trial {summary.choice.candidate.trial}, {summary.choice.reason}")

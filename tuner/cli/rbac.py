@@ -35,7 +35,18 @@ def _name(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
     "--apply-rights", is_flag=True, help="The rights of `tune apply` instead, for the namespace that it applies to."
 )
 @click.option("--nodes", is_flag=True, help="Also a ClusterRole to read the nodes; what for is said in the output.")
-def rbac(space: Path | None, namespace: str, service_account: str, load: str, apply_rights: bool, nodes: bool) -> None:
+@click.option(
+    "--network-policy", is_flag=True, help="Also the NetworkPolicies that let load through, where they are needed."
+)
+def rbac(
+    space: Path | None,
+    namespace: str,
+    service_account: str,
+    load: str,
+    apply_rights: bool,
+    nodes: bool,
+    network_policy: bool,
+) -> None:
     """Write the least Role, RoleBinding and ServiceAccount that work, with a reason for every verb.
 
     SPACE is a search-space file or its folder: the kinds of objects in its manifest are among the rights. Without it
@@ -44,7 +55,9 @@ def rbac(space: Path | None, namespace: str, service_account: str, load: str, ap
     \b
     tune rbac search_spaces/iris --namespace tuning | kubectl apply -f -
     tune rbac search_spaces/iris --namespace serving --apply-rights | kubectl apply -f -
+    tune rbac search_spaces/iris --namespace tuning --network-policy | kubectl apply -f -
     """
+    from tuner.backends.kubernetes.rights import network
     from tuner.backends.kubernetes.rights import role as written
     from tuner.backends.kubernetes.rights.table import Load
 
@@ -56,6 +69,8 @@ def rbac(space: Path | None, namespace: str, service_account: str, load: str, ap
     click.echo(f"# All that {what} in namespace {namespace}, load sent from {_FROM[load]}.")
     role = f"{service_account}-{'apply' if apply_rights else 'trials'}"
     click.echo(written.role(account, role, rights, nodes=nodes), nl=False)
+    if network_policy:
+        click.echo(f"---\n{network.policies(namespace, service_account, sent_from)}", nl=False)
 
 
 _FROM = {"cluster": "inside the cluster", "here": "where tune runs"}

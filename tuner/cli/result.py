@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_json: bool) -> int:
     """Print the result and where everything is; returns the exit status."""
     from tuner.cli.output import print_json
-    from tuner.cli.status import FINE, NOTHING_FEASIBLE
+    from tuner.cli.status import ENVIRONMENT_FAILED, FINE, NOTHING_FEASIBLE
     from tuner.files import write
     from tuner.report.data import data
 
@@ -30,7 +30,9 @@ def finish(folder: StudyFolder, summary: Summary, *, output: Path | None, as_jso
         click.echo(f"report data: {folder.report}")
         if summary.start.tracking_uri:
             click.echo(f"compare the trials: tune ui {summary.start.name}{_ui_option(summary.start.tracking_uri)}")
-    return FINE if summary.choice is not None else NOTHING_FEASIBLE
+    if summary.choice is None:
+        return NOTHING_FEASIBLE if any(trial.measurement for trial in summary.trials) else ENVIRONMENT_FAILED
+    return FINE
 
 
 def print_summary(summary: Summary) -> None:

@@ -110,7 +110,10 @@ class Promotion:
             yield None
             return
         start = self.summary.start
-        with self.rollout.host_load(study=start.study_id, image=start.load_image or IMAGE, cpus=start.load_cpus) as job:
+        image = start.load_image or IMAGE
+        with self.rollout.host_load(
+            study=start.study_id, image=image, cpus=start.load_cpus, cluster=self.space.cluster
+        ) as job:
             yield job
 
     def _attempt(self, planned: Sequence[Change], load: LoadJob | None, on_stage: OnStage) -> Result:
@@ -244,11 +247,13 @@ def prepare(
     measure: bool,
     load: Place | None,
     force_conflicts: bool,
+    accept_ports: bool = False,
 ) -> Promotion:
     """Compare what a study chose with what is live, by a server-side dry run. `load` None: from where it was measured.
 
-    Raises InputError where nothing may be applied (no choice, refused, owned by other managers, inputs changed so that
-    it could not be measured as before), EnvironmentFailure where the cluster or a right is missing.
+    Raises InputError where nothing may be applied (no choice, refused, owned by other managers, clients would not find
+    it any more and `accept_ports` does not say that they will, inputs changed so that it could not be measured as
+    before), EnvironmentFailure where the cluster or a right is missing.
     """
     from tuner.backends.kubernetes.client.api import Api
     from tuner.backends.kubernetes.client.refusals import Refused
@@ -281,6 +286,8 @@ def prepare(
     except Refused as refused:
         fix = "correct it, or have the rule changed; nothing was applied"
         raise InputError.at(rollout.place, f"the cluster refuses {refused}", fix) from None
+    if not accept_ports and (elsewhere := _elsewhere(rollout.place, changes)):
+        raise InputError(elsewhere)
     taken = [(change, conflict) for change in changes for conflict in change.conflicts]
     if taken and not force_conflicts:
         raise InputError([_taken(rollout.place, *one) for one in taken])
@@ -296,6 +303,15 @@ def prepare(
         load=place,
         force=force_conflicts,
     )
+
+
+def _elsewhere(place: str, changes: Sequence[Change]) -> list[Problem]:
+    """Where clients of what is live would not find it any more."""
+    from tuner.manifests.exposed import moved
+
+    before = [change.live for change in changes if change.live is not None]
+    fix = "change them too, then agree to it with --accept-ports; nothing was applied"
+    return [Problem.at(place, sentence, fix) for sentence in moved(before, [change.wanted for change in changes])]
 
 
 def promised(summary: Summary, load: Place) -> Promise:

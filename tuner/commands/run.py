@@ -79,14 +79,17 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     folder, journal = _claim(settings.studies, settings.name, space.name)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
+    for sentence in inputs.foreseen:
+        notice(sentence)
     with (
         journal,
         load_source(
             inputs.backend,
             study=study_id,
             place=settings.load,
-            image=settings.load_image,
+            image=settings.load_image or inputs.space.cluster.load_generator.image,
             cpus=settings.load_cpus,
+            study_name=folder.name,
             notice=notice,
         ) as load,
     ):
@@ -145,6 +148,7 @@ def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console
             place=start.load,
             image=start.load_image,
             cpus=start.load_cpus,
+            study_name=start.name,
             notice=notice,
         ) as load,
     ):

@@ -71,6 +71,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUsed:
+    """Where one replica ran in a cluster, and what others (the load generator among them) used there meanwhile."""
+
+    node: str
+    pool: str = ""
+    """Its name; empty: the node's labels do not tell."""
+    processor: str = ""
+    """As the node's labels tell; empty: they do not."""
+    others_cores: float | None = None
+    """Mean from when the replicas were ready until they were measured; None: not known."""
+    others_memory_bytes: int | None = None
+    """At the end; None: not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """All that one trial measured.
 
@@ -98,10 +113,15 @@ class Measurement:
     not_enforced: tuple[str, ...] = ()
     """What of the configuration could not be enforced where it ran, in words."""
     warnings: tuple[str, ...] = ()
+    admitted: tuple[str, ...] = ()
+    """What the cluster's admission added to the pods, or changed besides a knob, in words."""
     load_from: str = "this machine"
     """Where the load came from, in words; in a cluster also whether the servers shared that node."""
     images: tuple[str, ...] = ()
     """``CONTAINER: IMAGE is DIGEST``, as the cluster's nodes tell what they run; empty where no image was run."""
+
+    nodes: tuple[NodeUsed, ...] = ()
+    """Of each replica, in order; empty: it ran on no cluster."""
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

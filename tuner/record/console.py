@@ -43,7 +43,9 @@ _ROWS_BESIDE_THE_TABLE = 10
 def pareto_table(summary: Summary) -> RenderableType:
     """The Pareto front, best first in the first objective; ``*`` marks the choice."""
     if not summary.front.members:
-        return Text("The Pareto front is empty: no configuration met the SLO.")
+        measured = any(trial.measurement for trial in summary.trials)
+        why = "no configuration met the SLO" if measured else "nothing was measured"
+        return Text(f"The Pareto front is empty: {why}.")
     by_number = {trial.number: trial for trial in summary.trials}
     metrics = _columns(
         summary.start.objectives, summary.start.slo, {m for c in summary.front.members for m in c.metrics}
@@ -350,7 +352,7 @@ def _headline(start: StudyStart) -> str:
 def _closing(summary: Summary) -> str:
     feasible = sum(trial.feasible for trial in summary.trials)
     size = len(summary.front.members)
-    return (
-        f"study {summary.start.name} ended: {summary.ended_because}; "
-        f"{len(summary.trials)} trials, {feasible} met the SLO, {size} on the Pareto front"
-    )
+    found = f"{feasible} met the SLO, {size} on the Pareto front"
+    if not any(trial.measurement for trial in summary.trials):
+        found = "nothing was measured"
+    return f"study {summary.start.name} ended: {summary.ended_because}; {len(summary.trials)} trials, {found}"

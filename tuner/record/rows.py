@@ -130,6 +130,7 @@ def trial_tags(trial: Trial) -> dict[str, str]:
         tags["throughput_note"] = measurement.throughput_note
         tags["warnings"] = "; ".join(measurement.warnings)
         tags["not_enforced"] = "; ".join(measurement.not_enforced)
+        tags["admitted"] = "; ".join(measurement.admitted)
         tags["images"] = "; ".join(measurement.images)
         tags["load_from"] = measurement.load_from
     return tags

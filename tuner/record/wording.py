@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
+from tuner.study.hopeless import unmeasured
 from tuner.study.model import BaselineComparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
 from tuner.units import format_metric
@@ -113,13 +114,15 @@ def caveat_lines(summary: Summary) -> list[str]:
     others = 0
     for trial in summary.trials:
         measurement = trial.measurement
-        if measurement is None or not (measurement.not_enforced or measurement.warnings):
+        if measurement is None or not (measurement.not_enforced or measurement.warnings or measurement.admitted):
             continue
         if trial.manifest_digest not in digests:
-            others += 1
+            others += bool(measurement.not_enforced or measurement.warnings)
             continue
-        for sentence in [f"not enforced: {text}" for text in measurement.not_enforced] + [
-            f"warning: {text}" for text in measurement.warnings
+        for sentence in [
+            *(f"not enforced: {text}" for text in measurement.not_enforced),
+            *(f"warning: {text}" for text in measurement.warnings),
+            *(f"admission: {text}" for text in measurement.admitted),
         ]:
             said.setdefault(sentence, []).append(trial.number)
     lines = [f"{sentence} (trial {', '.join(map(str, numbers))})" for sentence, numbers in said.items()]
@@ -162,7 +165,7 @@ def _verdict(comparison: BaselineComparison, floor: float | None) -> str:
 def _nothing_chosen(summary: Summary) -> str:
     measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
     if not measured:
-        return f"nothing was chosen: none of the {len(summary.trials)} trials could be measured"
+        return f"nothing was chosen: {unmeasured(summary.trials) or 'no trial was run'}"
     return f"nothing was chosen: none of the {measured} measured configurations met the SLO"
 
 

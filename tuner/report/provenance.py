@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from tuner.errors import StoreFailure
 from tuner.manifests.documents import load_all
 from tuner.manifests.export import annotate
+from tuner.manifests.exposed import moved
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Measurement
+from tuner.measure.model import Measurement, NodeUsed
 from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
 from tuner.study.model import BaselineComparison, Summary
@@ -34,7 +38,19 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
             f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "
             "bring it back, or run the trial again in a new study"
         )
-    return annotate(rendered, provenance(summary, trial))
+    notes = provenance(summary, trial)
+    if changed := "; ".join(ports_changed(folder, rendered.objects)):
+        notes[f"{PREFIX}service-ports"] = changed
+    return annotate(rendered, notes)
+
+
+def ports_changed(folder: StudyFolder, objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Where clients have to look for the server elsewhere than with the manifest as it stood, in words."""
+    try:
+        before = load_all(folder.manifest(0).read_bytes().decode())
+    except OSError:
+        return ()
+    return moved(before, objects)
 
 
 def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
@@ -64,6 +80,8 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         perhaps = {
             "throughput-note": measurement.throughput_note,
             "images": "; ".join(measurement.images),
+            "nodes": "; ".join(map(node_text, measurement.nodes)),
+            "admitted": "; ".join(measurement.admitted),
             "not-enforced": "; ".join(measurement.not_enforced),
             "warnings": "; ".join(measurement.warnings),
         }
@@ -74,6 +92,13 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
             "; ".join(_compared(comparison) for comparison in summary.comparisons) or "not measured"
         )
     return {PREFIX + key: value for key, value in notes.items()}
+
+
+def node_text(used: NodeUsed) -> str:
+    """``node1 (pool a, GenuineIntel family 6 model 85), others used 0.31 cores there``."""
+    about = ", ".join(text for text in (used.pool and f"pool {used.pool}", used.processor) if text)
+    others = "" if used.others_cores is None else f", others used {used.others_cores:.3g} cores there"
+    return f"{used.node}{f' ({about})' if about else ''}{others}"
 
 
 def _key(metric: str) -> str:

@@ -53,6 +53,11 @@ METRICS: dict[str, Metric] = {
             name="cpu_per_request", unit="seconds", better="minimize", meaning="CPU time of an answered request there"
         ),
         Metric(name="memory", unit="bytes", better="minimize", meaning="peak memory of all replicas together"),
-        Metric(name="startup", unit="seconds", better="minimize", meaning="time from deploying to ready"),
+        Metric(
+            name="startup",
+            unit="seconds",
+            better="minimize",
+            meaning="time from deploying (on a cluster: from when node, volumes and images are there) to ready",
+        ),
     )
 }

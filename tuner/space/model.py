@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Literal
 
 from tuner.errors import Where
 from tuner.space.metrics import Direction
@@ -131,6 +132,45 @@ class LocalSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPodSpec:
+    """The pod of the load generator inside a cluster, as Kubernetes spells it."""
+
+    image: str | None = None
+    """None: this version's."""
+    image_pull_secrets: tuple[str, ...] = ()
+    image_pull_policy: str | None = None
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    service_account: str | None = None
+    priority_class: str | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    cpu: str = "1"
+    """A quantity, for each engine process."""
+    memory: str = "512Mi"
+    """A quantity, for each engine process: samples of a million requests take 50 MB, twice while they are sent."""
+
+
+Admission = Literal["accept", "refuse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """How a study behaves in a cluster that others share."""
+
+    admission: Admission = "accept"
+    """What becomes of pods that admission changed other than in a knob: measured, and what was changed recorded, or
+    refused."""
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Of every object that the tuner makes for itself."""
+    load_generator: LoadPodSpec = LoadPodSpec()
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Labels of the nodes that trials run on, beside what the manifest asks for; not exported."""
+    lease_namespace: str | None = None
+    """Where the leases on nodes are, for studies in several namespaces; None: the trials' own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
     name: str
     file: Path
@@ -146,6 +186,7 @@ class SearchSpace:
     budget: Budget = Budget(trials=20)
     prices: Prices = Prices()
     local: LocalSpec = LocalSpec()
+    cluster: ClusterSpec = ClusterSpec()
 
     def parameter(self, name: str) -> Parameter:
         """Raises KeyError for a name that is not a parameter's."""

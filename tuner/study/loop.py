@@ -27,12 +27,13 @@ from tuner.study.events import (
     last,
     since,
 )
+from tuner.study.hopeless import failed_alike
 from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Attempt, Failed, Interrupted, Trial
+from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Trial
 from tuner.units import format_seconds
 
 RunTrial = Callable[[Proposal], Trial]
@@ -40,6 +41,8 @@ RunTrial = Callable[[Proposal], Trial]
 
 _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
+_TRIED = 2
+"""So many trials that fail alike, from the first on, end a study."""
 _CHOICES = 2
 """The choice and one runner-up are measured again; what is chosen after both fell is not."""
 
@@ -80,6 +83,7 @@ class Study:
         self._notice = notice
         self._running: int | None = None
         self._lost_in_a_row = 0
+        self._deployed = 0
         self._begun_s = clock.now() - sum(trial.duration_s for trial in journal.trials)
 
     @property
@@ -128,6 +132,8 @@ class Study:
                 break
             self._try(proposal, run_trial)
             because = self._used_up()
+            if (hopeless := self._hopeless()) is not None:
+                return hopeless  # nothing is written of a search: `tune resume` goes on with it
         self._journal.append(SEARCHED, {"because": because, "budget": budget})
         return because
 
@@ -140,6 +146,12 @@ class Study:
         if budget.time_s is not None and trials and not self._fits(budget.time_s):
             return f"the time of {format_seconds(budget.time_s)} is used up"
         return None
+
+    def _hopeless(self) -> str | None:
+        """Asked after the first two that were deployed since the study was begun or taken up: later it says less."""
+        self._deployed += not isinstance(self._journal.trials[-1].outcome, Infeasible)
+        why = failed_alike(self._journal.trials) if self._deployed <= _TRIED else None
+        return None if why is None else f"{why}; put that right, then `tune resume` goes on"
 
     def _fits(self, time_s: float) -> bool:
         """Whether a trial of the median duration ends in time, give or take half of it, and what is confirmed too."""

@@ -48,14 +48,17 @@ class Deployed:
         backend, number = self._inputs.backend, next(self._starts)
         if number == 0:
             self._prepare()
-        deployment = Deployment(study=self._id, trial=number, rendered=self._rendered, pods=self._pods)
+        deployment = Deployment(
+            study=self._id, trial=number, rendered=self._rendered, pods=self._pods, study_name=self._inputs.space.name
+        )
         with (
             load_source(
                 backend,
                 study=self._id,
                 place=self._options.load,
-                image=self._options.load_image,
+                image=self._options.load_image or self._inputs.space.cluster.load_generator.image,
                 cpus=self._options.load_cpus,
+                study_name=self._inputs.space.name,
                 notice=self._notice,
             ) as load,
             deployed(backend, deployment, self._inputs.traffic, load.generator, on_stage=on_stage) as served,
@@ -82,6 +85,8 @@ class Deployed:
         reason = backend.infeasible(self._pods)
         if reason is not None:
             raise EnvironmentFailure(f"{self.name} cannot run here: {reason}")
+        for sentence in self._inputs.foreseen:
+            self._notice(sentence)
         leave_servers_alone(backend.generator_cpus())
         for removed in backend.clean():
             self._notice(f"left by an earlier crash, now removed: {removed}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.backends.model import Backend, ChecksRendered, Rendering
+from tuner.backends.model import Backend, ChecksRendered, Foresees, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
@@ -35,6 +35,8 @@ class Inputs:
     pods: PodSet
     """The baseline's."""
     backend: Backend
+    foreseen: tuple[str, ...] = ()
+    """What the backend says of all this that stands in nobody's way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def complete(
         baseline=baseline,
         pods=as_it_stands.pods,
         backend=backend,
+        foreseen=(*_moved(space, manifest, as_it_stands), *(backend.foreseen if isinstance(backend, Foresees) else ())),
     )
 
 
@@ -199,6 +202,18 @@ def _extremes(space: SearchSpace, manifest: Manifest, baseline: Configuration) -
         values = {name: both[end] for name, both in ends.items()}
         configuration = Configuration(values=active(space.parameters, {**baseline.values, **values}))
         yield _rendering(space, manifest, f"the {what} configuration", configuration)
+
+
+def _moved(space: SearchSpace, manifest: Manifest, as_it_stands: Rendering) -> tuple[str, ...]:
+    """Where some configuration would make clients look for the server elsewhere."""
+    from tuner.manifests.exposed import moved
+
+    found = [
+        sentence
+        for other in _extremes(space, manifest, as_it_stands.configuration)
+        for sentence in moved(as_it_stands.rendered.objects, other.rendered.objects)
+    ]
+    return tuple(f"with some configurations {sentence}" for sentence in dict.fromkeys(found))
 
 
 def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration: Configuration) -> Rendering:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from tuner.backends.model import Backend, Deployment, NamesImages, Running
+from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, NamesNodes, Running, TellsAdmitted
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.manifests.model import PodSet
@@ -87,7 +87,10 @@ class TrialRunner:
         number, rendered = proposal.number, proposal.rendered
         write(self.folder.manifest(number), rendered.text.encode(), private=True)
         pods = pods_of(self.space, rendered)
-        outcome = self._outcome(Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods), watch)
+        outcome = self._outcome(
+            Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods, study_name=self.folder.name),
+            watch,
+        )
         duration_s = self.clock.now() - begin
         return Trial(
             number=number,
@@ -191,7 +194,8 @@ class TrialRunner:
         note: str,
     ) -> Measurement:
         prices, running = self.space.prices, served.running
-        asked = requested(pods)
+        admitted = running.admitted() if isinstance(running, TellsAdmitted) else Admitted(pods=pods)
+        asked = requested(admitted.pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
         warnings = [*caveats(at_rate, usage), *asked.warnings]
         measurement = Measurement(
@@ -209,7 +213,9 @@ class TrialRunner:
             cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
             not_enforced=running.not_enforced,
             load_from=running.endpoint.load_from,
+            admitted=admitted.said,
             images=running.images() if isinstance(running, NamesImages) else (),
+            nodes=running.nodes() if isinstance(running, NamesNodes) else (),
         )
         warnings += [
             f"{metric} could not be measured: whether its bound is met is unknown; measure longer"

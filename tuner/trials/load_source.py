@@ -34,7 +34,7 @@ class LoadHost(Protocol):
 class HostsLoad(Protocol):
     """A backend that has a place for load generators beside its servers. It knows nothing of load: the pipes fit."""
 
-    def host_load(self, *, study: str, image: str, cpus: int) -> AbstractContextManager[LoadHost]:
+    def host_load(self, *, study: str, image: str, cpus: int, study_name: str = "") -> AbstractContextManager[LoadHost]:
         """The place, with so many CPUs, for as long as the context lasts: trials deployed meanwhile have addresses for
         generators there.
 
@@ -68,6 +68,7 @@ def load_source(
     place: Place | None,
     image: str | None,
     cpus: int = 1,
+    study_name: str = "",
     notice: Callable[[str], None],
 ) -> Iterator[LoadSource]:
     """`place` None: in the cluster where the backend has one and the image can run there, else here, which is told;
@@ -87,7 +88,9 @@ def load_source(
         host = None
         if place != "here" and isinstance(backend, HostsLoad):
             try:
-                host = stack.enter_context(backend.host_load(study=study, image=image, cpus=cpus))
+                host = stack.enter_context(
+                    backend.host_load(study=study, image=image, cpus=cpus, study_name=study_name)
+                )
             except EnvironmentFailure as failure:
                 if place == "cluster" or cpus > 1:
                     raise

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, Running, TellsBlocked, TellsWaiting
 from tuner.errors import TrialFailure
 from tuner.load.model import Generator, Target
 from tuner.trials.traffic import Traffic
@@ -51,6 +51,7 @@ def deployed(
             with serving(running, traffic, generator, cpus=backend.generator_cpus(), on_stage=on_stage) as served:
                 yield served
         except TrialFailure as failure:
+            _explain(failure, running)
             failure.logs = failure.logs or running.logs(LOG_LINES)
             raise
         finally:
@@ -63,6 +64,8 @@ def serving(
     running: Running, traffic: Traffic, generator: StartGenerator, *, cpus: tuple[int, ...] = (), on_stage: OnStage
 ) -> Iterator[Served]:
     """What runs already, once it is ready. `cpus`: the generator's. Raises TrialFailure, GeneratorFailure."""
+    if isinstance(running, TellsWaiting):
+        running.tell_waiting(on_stage)
     to = traffic.target(running.endpoint.urls, cpus)
     with generator(to) as sender:  # its process starts while the server does, so that its start-up costs no time
         on_stage("wait until ready")
@@ -71,6 +74,14 @@ def serving(
         _verify_configuration(running)
         traffic.verify(to.urls, sender.ask)
         yield Served(running=running, generator=sender, startup_s=startup_s)
+
+
+def _explain(failure: TrialFailure, running: Running) -> None:
+    """A server that is ready and cannot be reached is not one that does not answer."""
+    if failure.kind == "NoAnswer" and isinstance(running, TellsBlocked):
+        why = running.blocked()
+        if why is not None:
+            failure.kind, failure.reason = "Blocked", f"{why}; {failure.reason}"
 
 
 def _verify_configuration(running: Running) -> None:

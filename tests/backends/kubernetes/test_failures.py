@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import http.server
 import json
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +16,8 @@ import pytest
 import yaml
 
 from tests.backends.kubernetes import toys
+from tests.backends.kubernetes.webhook import webhook
 from tests.cluster.fixture import Cluster
-from tests.cluster.places import machine_address
 from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tests.servers.pods import SERVERS
 from tuner.backends.kubernetes import KubernetesBackend
@@ -38,6 +35,7 @@ from tuner.backends.kubernetes.client.resources import (
 )
 from tuner.backends.kubernetes.rights.access import rights
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
+from tuner.space.model import ClusterSpec
 
 pytestmark = pytest.mark.cluster
 
@@ -168,11 +166,18 @@ def test_a_limit_range_is_found_beforehand_and_at_work(backend: KubernetesBacken
     assert "maximum cpu usage per Container is 280m" in found.reason
 
 
-def test_what_admission_changes_is_a_difference(backend: KubernetesBackend, api: Api) -> None:
+@pytest.fixture
+def refusing(kubeconfig: Path, namespace: str) -> KubernetesBackend:
+    """Of a study that takes nothing from admission."""
+    space = replace(toys.SPACE, cluster=ClusterSpec(admission="refuse"))
+    return KubernetesBackend(space, namespace=namespace, kubeconfig=kubeconfig)
+
+
+def test_what_admission_changes_is_a_difference_where_it_is_refused(refusing: KubernetesBackend, api: Api) -> None:
     spec = {"limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}
     with (
         made(api, LIMIT_RANGES, "defaults", spec=spec),
-        ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
+        ready(refusing.deploy(toys.deployment([toys.manifest()]))) as running,
     ):
         found = {difference.what: difference.found for difference in running.differences()}
     assert "replica 0: container toy: limits/ephemeral-storage" in found
@@ -196,7 +201,7 @@ def test_what_somebody_else_changed_is_told_with_his_name(
 
 
 def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
-    backend: KubernetesBackend, api: Api, tmp_path: Path
+    refusing: KubernetesBackend, api: Api, tmp_path: Path
 ) -> None:
     with webhook(tmp_path, [ADDED]) as (url, ca):
         injector = {
@@ -209,7 +214,7 @@ def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
         }
         with (
             made(api, WEBHOOKS, f"{api.namespace}-injector", webhooks=[injector]),
-            ready(backend.deploy(toys.deployment([toys.manifest()]))) as running,
+            ready(refusing.deploy(toys.deployment([toys.manifest()]))) as running,
         ):
             (found,) = running.differences()
     assert (found.what, found.asked) == ("replica 0: container toy: env INJECTED", "not set")
@@ -218,44 +223,6 @@ def test_what_a_webhook_changes_is_told_with_what_may_have_done_it(
 
 
 ADDED = {"op": "add", "path": "/spec/containers/0/env", "value": [{"name": "INJECTED", "value": "by a webhook"}]}
-
-
-@contextmanager
-def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """An admission webhook on this machine, where the API server reaches it: its URL, and its CA bundle in base64."""
-
-    class Answers(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            encoded = base64.b64encode(json.dumps(patch).encode()).decode()
-            response = {"uid": asked["request"]["uid"], "allowed": True, "patchType": "JSONPatch", "patch": encoded}
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps({**asked, "response": response}).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    machine = machine_address()
-    names = f"subjectAltName=IP:{machine}"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-subj", "/CN=webhook", "-addext", names, "-days", "1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    try:
-        server = http.server.ThreadingHTTPServer((machine, 0), Answers)
-    except OSError as error:
-        pytest.skip(f"the API server of this cluster does not reach this machine: {error}")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        ca = base64.b64encode(certificate.read_bytes()).decode()
-        yield f"https://{machine}:{server.server_address[1]}/", ca
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_manifest_that_the_cluster_refuses(backend: KubernetesBackend) -> None:

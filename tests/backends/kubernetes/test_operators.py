@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +18,7 @@ from tests.cluster.standin import seldon as seldon_core
 from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
-from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS
+from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS, SERVICES
 from tuner.errors import TrialFailure
 
 pytestmark = pytest.mark.cluster
@@ -64,6 +68,7 @@ def test_an_operators_pods_are_found_ready_answer_and_are_gone(
     deployment = toys.deployment([manifest])
     assert backend.check(deployment.pods) == ()
     assert backend.check_rendered([toys.rendering("the baseline", [manifest])]) == ()
+    assert "are made by its operator" in "".join(backend.foreseen)
     with ready(backend.deploy(deployment)) as running:
         assert len(set(running.endpoint.urls)) == replicas
         assert [predict(url) for url in running.endpoint.urls] == [[[13]]] * replicas
@@ -80,6 +85,49 @@ def test_a_crash_behind_an_operator_is_told_with_its_log(backend: KubernetesBack
         running.wait_ready(READY_WITHIN_S)
     assert raised.value.kind == "Crashed"
     assert "crashing at the start, as asked" in raised.value.logs
+
+
+def test_production_finds_no_pod_that_an_operator_made_for_a_trial(backend: KubernetesBackend, api: Api) -> None:
+    manifest = seldon(replicas=1)
+    manifest["spec"]["predictors"][0]["componentSpecs"][0]["metadata"] = {"labels": {"app.kubernetes.io/name": "toy"}}
+    ports = [{"port": 80, "targetPort": 9000}]
+    with (
+        service(api, "production", {"app.kubernetes.io/name": "toy"}, ports),
+        ready(backend.deploy(replace(toys.deployment([manifest]), study_name="iris-2"))) as running,
+    ):
+        assert running.differences() == ()
+        (pod,) = api.items(PODS, labels="tuner.dev/study-name=iris-2")
+        assert pod["metadata"]["labels"]["app.kubernetes.io/name"] != "toy"
+        slices = api.call("GET", SLICES.format(api.namespace), what="the slices")
+        told = [one for one in slices["items"] if one["metadata"]["name"].startswith("production-")]
+        assert pod["status"]["podIP"] not in str(told)
+
+
+def test_a_label_that_only_the_operator_gives_is_told_at_once(backend: KubernetesBackend, api: Api) -> None:
+    """What such a Service does cannot be known beforehand."""
+    with service(api, "collected", {"fluentd": "true"}, [{"port": 80}]):
+        with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([seldon(replicas=1)])) as running:
+            running.wait_ready(READY_WITHIN_S)
+        assert raised.value.kind == "SelectedByOthers"
+        assert "Service collected selects pod toy-" in raised.value.reason
+        assert api.items(PODS, labels=running._placed.holding.pods) == []
+
+
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+
+
+@contextmanager
+def service(api: Api, name: str, selector: dict[str, str], ports: list[dict[str, Any]]) -> Iterator[None]:
+    """There before the trial: creation times are told to the second."""
+    found = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}
+    made = api.create(SERVICES, {**found, "spec": {"selector": selector, "ports": ports}})
+    while api.now() < datetime.fromisoformat(made["metadata"]["creationTimestamp"]) + timedelta(seconds=1):
+        time.sleep(0.1)
+        api.get(SERVICES, name)
+    try:
+        yield
+    finally:
+        api.delete(SERVICES, name)
 
 
 def test_what_a_definition_does_not_know_is_refused_beforehand(backend: KubernetesBackend) -> None:

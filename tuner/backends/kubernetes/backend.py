@@ -18,21 +18,24 @@ from typing import Any
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
 from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
-from tuner.backends.kubernetes.pods import addresses, capacity
-from tuner.backends.kubernetes.trial import load_job, objects, teardown
+from tuner.backends.kubernetes.pods import addresses, admitted, capacity, pools
+from tuner.backends.kubernetes.trial import load_job, neighbours, objects, share, teardown
 from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
 from tuner.backends.kubernetes.trial.liveness import is_dead
 from tuner.backends.kubernetes.trial.load_job import LoadJob
+from tuner.backends.kubernetes.trial.neighbours import Neighbours
+from tuner.backends.kubernetes.trial.node_lease import NodeLeases
 from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
 from tuner.backends.kubernetes.trial.preflight import Preflight
 from tuner.backends.kubernetes.trial.running import KubernetesRunning, Placed
+from tuner.backends.kubernetes.trial.share import Share
 from tuner.backends.model import Deployment, Rendering
 from tuner.errors import BackendFailure, EnvironmentFailure, Problem, TrialFailure
 from tuner.manifests.kinds import WorkloadKind
 from tuner.manifests.kinds.model import Service, at, mapping
 from tuner.manifests.model import PodSet
 from tuner.manifests.workload import workloads
-from tuner.space.model import SearchSpace
+from tuner.space.model import ClusterSpec, SearchSpace
 from tuner.units import format_bytes, quantity
 
 _READY_TIMEOUT_S = 60.0
@@ -62,6 +65,8 @@ class KubernetesBackend:
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
         self._load: LoadJob | None = None
+        self._foreseen: tuple[str, ...] = ()
+        self._neighbours: tuple[float, Neighbours] | None = None
         self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
 
     @property
@@ -79,22 +84,49 @@ class KubernetesBackend:
 
     def check_rendered(self, renderings: Sequence[Rendering]) -> tuple[Problem, ...]:
         """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
-        return Preflight(self._api, self._space).dry_run(renderings)
+        preflight = Preflight(self._api, self._space)
+        problems = preflight.dry_run(renderings)
+        told = self._told_of(renderings[0].rendered.objects) if renderings else ()
+        self._foreseen = (*told, *preflight.foreseen)
+        return problems
+
+    @property
+    def foreseen(self) -> tuple[str, ...]:
+        """Implements `tuner.backends.model.Foresees`."""
+        labels = ", ".join(f"{key}={value}" for key, value in self._cluster.node_selector.items())
+        kept = f"trials run on nodes with {labels} alone, as cluster.node_selector says; what is exported does not"
+        return (*self._foreseen, *([kept] if labels else []))
 
     def infeasible(self, pods: PodSet) -> str | None:
         nodes, quotas, limit_ranges = self._cluster_state()
-        refused = capacity.refused(pods, quotas, limit_ranges)
+        refused = capacity.refused(pods, share.less(quotas, self._load_share), limit_ranges)
+        if refused is not None and capacity.refused(pods, quotas, limit_ranges) is None:
+            parts = ", ".join(share.told(quotas, self._load_share))
+            refused = f"{refused}, for the load generator in the cluster takes {parts}"
         if refused is not None or not nodes:
             return refused
         return capacity.no_room(pods, nodes)
 
     @contextmanager
     def deploy(self, deployment: Deployment) -> Iterator[KubernetesRunning]:
-        identity = Identity(study=deployment.study, trial=deployment.trial)
+        identity = Identity(study=deployment.study, trial=deployment.trial, study_name=deployment.study_name)
         original, kind = _workload(deployment)
-        named = objects.of_trial(deployment.rendered.objects, identity, namespace=self._api.namespace)
+        named = objects.of_trial(
+            deployment.rendered.objects,
+            identity,
+            namespace=self._api.namespace,
+            selected=self._selected(),
+            node_selector=self._cluster.node_selector,
+        )
         workload = _same(named, original, identity)
-        anchor = Anchor(self._api, identity, workload=workload, pods=kind.selector(workload) or identity.selector)
+        anchor = Anchor(
+            self._api,
+            identity,
+            workload=workload,
+            pods=kind.selector(workload) or identity.selector,
+            like=deployment.pods,
+            cluster=self._cluster,
+        )
         started_at = time.monotonic()
         with _held(self._api, anchor):
             service = self._make(deployment, identity, kind, anchor)
@@ -115,17 +147,28 @@ class KubernetesBackend:
                 ready_timeout_s=self._space.workload.ready_timeout_s if self._space else _READY_TIMEOUT_S,
                 said=self._left_out(deployment),
                 load_node=self._load.node if self._load else "",
+                load_holds=self._load_holds(),
                 routable=self._routable,
+                knobs=admitted.knobs(self._space, mapping(original, ("spec", "template"))),
+                admission_is=self._cluster.admission,
+                leases=NodeLeases(
+                    self._api,
+                    namespace=self._cluster.lease_namespace or self._api.namespace,
+                    study=identity.labels[STUDY],
+                    owner=anchor.owner,
+                ),
             )
             with closing(deployed) as running:
                 yield running
 
     @contextmanager
-    def host_load(self, *, study: str, image: str, cpus: int) -> Iterator[LoadJob]:
+    def host_load(self, *, study: str, image: str, cpus: int, study_name: str = "") -> Iterator[LoadJob]:
         """A place for load generators inside the cluster, for as long as the context lasts: trials deployed meanwhile
         have addresses for them. Raises as entering a `LoadJob` does.
         """
-        with LoadJob(self._api, study=study, image=image, cpus=cpus) as job:
+        with LoadJob(
+            self._api, study=study, image=image, cpus=cpus, cluster=self._cluster, study_name=study_name
+        ) as job:
             self._load = job
             try:
                 yield job
@@ -158,9 +201,12 @@ class KubernetesBackend:
             "trials": "each made anew and deleted; none is patched into the next",
             "memory_measured_as": "working set, at the start and the end of the window",
         }
+        differs = next((sentence for sentence in self._foreseen if sentence.startswith("a trial's pods")), None)
+        if differs:
+            facts["measured_and_exported"] = differs
         nodes = self._cluster_state()[0]
         if nodes:
-            facts["nodes"] = "; ".join(map(_described, nodes))
+            facts["nodes"] = pools.by_pool(nodes, one=_described, names=("cpu", "memory"))
         return facts
 
     # inside
@@ -172,7 +218,9 @@ class KubernetesBackend:
             identity,
             namespace=self._api.namespace,
             owner=anchor.owner,
-            namespaced=self._is_namespaced,
+            namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj) is None,
+            selected=self._selected(),
+            node_selector=self._cluster.node_selector,
         )
         workload = _same(placed, _workload(deployment)[0], identity)
         service = kind.service(workload, placed)
@@ -184,6 +232,7 @@ class KubernetesBackend:
                 namespace=self._api.namespace,
                 port=deployment.pods.load_port,
                 owner=anchor.owner,
+                labels=self._cluster.labels,
             )
             self._apply(ours)
         for obj in placed:
@@ -200,9 +249,9 @@ class KubernetesBackend:
                 self._settle(obj, refused)
             elif refused.status in (400, 403, 404, 422, 500):
                 over = "exceeded quota" in refused.message
-                raise TrialFailure(
-                    stage="deploy", kind="QuotaExceeded" if over else "AdmissionRefused", reason=str(refused)
-                ) from None
+                kind, ours = ("QuotaExceeded", self._load_holds()) if over else ("AdmissionRefused", "")
+                reason = f"{refused}; {ours}" if ours else str(refused)
+                raise TrialFailure(stage="deploy", kind=kind, reason=reason) from None
             else:
                 raise
 
@@ -225,6 +274,47 @@ class KubernetesBackend:
             for obj in deployment.rendered.objects
             if not self._is_namespaced(obj)
         ]
+
+    def _told_of(self, manifest: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """What of a manifest a trial does otherwise than `kubectl apply` would."""
+        for obj in manifest:
+            scaled = objects.scales(obj)
+            if scaled is not None:
+                yield (
+                    f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} scales {scaled}: a trial does not create it, so that "
+                    "the replicas that are asked for are those that are measured; the exported manifest keeps it"
+                )
+        named = {str(at(obj, ("metadata", "namespace")) or self._api.namespace) for obj in manifest}
+        if others := sorted(named - {self._api.namespace}):
+            yield (
+                f"the manifest is for namespace {' and '.join(others)}, but trials run in {self._api.namespace}: ConfigMaps, "
+                "Secrets, service accounts and claims that are not in the manifest are looked for there "
+                f"(--namespace {others[0]} runs them where the manifest belongs)"
+            )
+
+    @property
+    def _cluster(self) -> ClusterSpec:
+        return self._space.cluster if self._space else ClusterSpec()
+
+    @property
+    def _load_share(self) -> Share:
+        return self._load.takes if self._load else share.NOTHING
+
+    def _selected(self) -> frozenset[str]:
+        """Labels by which something in the namespace selects pods."""
+        now = time.monotonic()
+        if self._neighbours is None or now - self._neighbours[0] > _REMEMBERED_S:
+            self._neighbours = (now, neighbours.read(self._api))
+        return self._neighbours[1].keys
+
+    def _load_holds(self) -> str:
+        """What the load generator takes of the quotas, in words; empty: nothing."""
+        parts = list(share.told(self._cluster_state()[1], self._load_share)) if self._load_share else []
+        return (
+            f"the load generator in the cluster takes {', '.join(parts)} (--load here sends from this machine)"
+            if parts
+            else ""
+        )
 
     def _cluster_state(self) -> tuple[list[Object], list[Object], list[Object]]:
         """Nodes, quotas and limit ranges; empty where the rights to read them are missing."""

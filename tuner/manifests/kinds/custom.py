@@ -69,6 +69,14 @@ class CustomResource(WorkloadKind):
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         return self._annotation(obj, _PODS)
 
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Where it has one; an operator that needs none would refuse the field."""
+        return (("spec", "selector"),) if mapping(obj, ("spec", "selector", "matchLabels")) else ()
+
+    def pod_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Where it has some: a definition may not know the field, and its pods are found by `selector` anyway."""
+        return tuple(path for path in super().pod_labels(obj) if mapping(obj, path))
+
     def _obstacles(self, obj: Mapping[str, Any]) -> Iterator[Obstacle]:
         notes = mapping(obj, _NOTES)
         if not _SERVICE.fullmatch(self._annotation(obj, SERVICE)):

@@ -27,6 +27,8 @@ class Service:
 
     name: str
     port: int
+    grpc_port: int | None = None
+    """Where it has one for gRPC besides, as an operator makes it; None: that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,26 @@ class WorkloadKind(Protocol):
     def selector(self, obj: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """The label selector of the pods that an operator makes; None: they carry a pod template's labels."""
         return None
+
+    # what a trial's pods are told from others by: these four are right where there is a pod template around `containers`
+
+    def pod_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Where its pods can be given labels; they may be absent there."""
+        beside = (self.pod_annotations(obj, place.path) for place in self.containers(obj) if not place.injected)
+        return tuple(dict.fromkeys((*path[:-1], "labels") for path in beside))
+
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        """Where its pods get labels from besides, if there are any: nothing may be added there."""
+        return ()
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        """Its own selectors of its pods, with matchLabels or plain labels, which must select what `pod_labels` says."""
+        return (("spec", "selector"),)
+
+    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Where affinity and topologySpreadConstraints of its pods are."""
+        paths = (place.path for place in self.containers(obj) if not place.injected)
+        return tuple(dict.fromkeys(path[: -2 if isinstance(path[-1], int) else -1] for path in paths))
 
 
 def at(value: Any, path: Path) -> Any:

@@ -37,7 +37,7 @@ ENGINE = "seldon-container-engine"
 
 _NO_ENGINE, _SERVICE_NAME = "seldon.io/no-engine", "seldon.io/svc-name"
 _SEPARATE_ENGINE = "seldon.io/engine-separate-pod"
-_ENGINE_PORT = 8000
+_ENGINE_PORT, _ENGINE_GRPC_PORT = 8000, 5001
 _FIRST_HTTP_PORT, _FIRST_GRPC_PORT = 9000, 9500
 _LONGEST_NAME = 63
 _ROLES: Mapping[str, Role] = {
@@ -215,13 +215,17 @@ class SeldonDeploymentKind(WorkloadKind):
         return str(status.get("description") or "it says no more") if status.get("state") == "Failed" else None
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
-        """The predictor's: on 8000 in front of the orchestrator or, without one, on the model's own HTTP port; that of
-        the chosen container where the orchestrator is in other pods."""
+        """The predictor's: on 8000 and 5001 in front of the orchestrator or, without one, on the model's own ports; that
+        of the chosen container where the orchestrator is in other pods."""
         served = self._served(obj)
         if self._is_direct(obj) and served is not None:
-            return Service(name=self._own_service(obj, served), port=self._ports(obj, served)[0])
-        port = _ENGINE_PORT if self._has_engine(obj) else self._model_port(obj)
-        return Service(name=self._predictor_service(obj), port=port)
+            http, grpc = self._ports(obj, served)
+            return Service(name=self._own_service(obj, served), port=http, grpc_port=grpc)
+        if self._has_engine(obj):
+            http, grpc = _ENGINE_PORT, _ENGINE_GRPC_PORT
+        else:
+            http, grpc = self._ports(obj, str(at(obj, (*self._predictor(obj), "graph", "name"))))
+        return Service(name=self._predictor_service(obj), port=http, grpc_port=grpc)
 
     def selector(self, obj: Mapping[str, Any]) -> str | None:
         """Of all its pods or, where they are not all of one Deployment, of those behind the Service."""
@@ -233,6 +237,25 @@ class SeldonDeploymentKind(WorkloadKind):
         if self._component is not None or explained:
             return f"{whole},seldon-app={self._predictor_service(obj)}"
         return whole
+
+    def pod_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Of every componentSpec, whichever is tuned. Pods that the operator makes without one are found by theirs."""
+        return tuple((*spec, "metadata", "labels") for spec in self._all_specs(obj))
+
+    def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """The model is told the predictor's labels in a variable, and without any those of the operator."""
+        return tuple(("spec", "predictors", index, "labels") for index, _ in mappings(obj, ("spec", "predictors")))
+
+    def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
+        return ()
+
+    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        return tuple((*spec, "spec") for spec in self._all_specs(obj))
+
+    def _all_specs(self, obj: Mapping[str, Any]) -> Iterator[Path]:
+        for index, predictor in mappings(obj, ("spec", "predictors")):
+            for spec, _ in mappings(predictor, ("componentSpecs",)):
+                yield ("spec", "predictors", index, "componentSpecs", spec)
 
     # the component
 
@@ -328,10 +351,6 @@ class SeldonDeploymentKind(WorkloadKind):
                     order.setdefault(str(node.get("name")), len(order))
         place = order.get(name, 0)
         return declared.get("http", _FIRST_HTTP_PORT + place), declared.get("grpc", _FIRST_GRPC_PORT + place)
-
-    def _model_port(self, obj: Mapping[str, Any]) -> int:
-        root = str(at(obj, (*self._predictor(obj), "graph", "name")))
-        return self._ports(obj, root)[0]
 
     def _predictor_service(self, obj: Mapping[str, Any]) -> str:
         return _named(f"{at(obj, ('metadata', 'name'))}-{at(obj, (*self._predictor(obj), 'name'))}")

@@ -12,7 +12,8 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import (
     AfterValidator,
@@ -34,8 +35,19 @@ from tuner.space.document import Mapping, Node, Scalar, Sequence
 from tuner.space.file import values as v
 from tuner.space.file.shape import SHAPE_SCHEMA, read_shape
 from tuner.space.metrics import METRICS
-from tuner.space.model import Budget, Constraint, LocalImage, LocalSpec, Objective, Prices
+from tuner.space.model import (
+    Admission,
+    Budget,
+    ClusterSpec,
+    Constraint,
+    LoadPodSpec,
+    LocalImage,
+    LocalSpec,
+    Objective,
+    Prices,
+)
 from tuner.space.values import Value
+from tuner.units import quantity
 from tuner.workload.json_path import parse_path
 from tuner.workload.length import Length
 from tuner.workload.model import GRPC_PROTOCOLS, CheckSpec, PathCheck, ProtocolName, RequestSource, TlsSpec
@@ -559,6 +571,109 @@ def _local(keys: LocalKeys) -> LocalSpec:
     return LocalSpec(images=tuple(images), overcommit=bool(keys.overcommit))
 
 
+_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_LABEL = "labels are letters, digits, -, _ and . (at most 63), a domain and / before the key: team: scoring"
+_PULL = Literal["Always", "IfNotPresent", "Never"]
+
+
+def _labels(node: Node) -> MappingProxyType[str, str] | None:
+    if not isinstance(node, Mapping):
+        return None
+    found = {}
+    for name, one in node.items():
+        value = v.text(one) if not isinstance(one, Scalar) or one.value != "" else ""
+        if not _LABEL_KEY.fullmatch(name) or not _LABEL_VALUE.fullmatch(value):
+            raise v.Whole(f"{name}: {value} is no label", _LABEL)
+        found[name] = value
+    return MappingProxyType(found)
+
+
+_STRINGS = {"type": "object", "additionalProperties": v.SCALAR}
+_LABELS = v.Leaf(_labels, "a mapping", "write for example {key}: {example}", _STRINGS)
+
+
+def _amount(node: Node) -> str | None:
+    found = v.written(node)
+    if found is not None and quantity(found) <= 0:
+        raise v.Wrong("{key} is {found}, not above 0")
+    return found
+
+
+_QUANTITY = v.Leaf(_amount, "a quantity", "write for example {key}: {example}")
+
+
+def _toleration(node: Node) -> dict[str, Any] | None:
+    found = _plain(node)
+    known = ("key", "operator", "value", "effect", "tolerationSeconds")
+    if not isinstance(found, dict) or not found.keys() <= set(known):
+        return None
+    return {name: part if name == "tolerationSeconds" else str(part) for name, part in found.items()}
+
+
+_TOLERATION = v.Leaf(
+    _toleration,
+    "a toleration",
+    "write for example tolerations: [{key: dedicated, operator: Exists}]",
+    {"type": "object"},
+)
+
+
+class LoadPodKeys(Keys):
+    """The pod of the load generator inside the cluster."""
+
+    image: v.Text = key(
+        "its image; `--load-image` goes before", "`tuner-load:VERSION`", "registry.example/tuner-load:1"
+    )
+    image_pull_secrets: Annotated[list[v.Text], v.Several()] = key("Secrets to pull it with", "none", "[registry]")
+    image_pull_policy: Annotated[str, v.one_of(_PULL)] = key("`Always`, `IfNotPresent` or `Never`", "the cluster's")
+    node_selector: Annotated[Any, _LABELS] = key("labels of the nodes it may run on", "any node", "{pool: load}")
+    tolerations: Annotated[list[Annotated[Any, _TOLERATION]], v.Several()] = key(
+        "as Kubernetes has them, beside that of `tuner.dev/load`", "none", "[{key: dedicated, operator: Exists}]"
+    )
+    service_account: v.Text = key("its service account, no token of which is mounted", "`default`", "load")
+    priority_class: v.Text = key("its priority class", "the cluster's", "low")
+    labels: Annotated[Any, _LABELS] = key("more labels of its Job and pod", "none", "{team: scoring}")
+    annotations: v.Texts = key("annotations of its pod", "none", '{sidecar.istio.io/inject: "false"}')
+    cpu: Annotated[str, _QUANTITY] = key(
+        "CPU of each engine process; below 1 it is throttled, and late sends void the windows of higher rates",
+        "1",
+        "500m",
+    )
+    memory: Annotated[str, _QUANTITY] = key("memory of each engine process", "512Mi", "256Mi")
+
+
+def _load_pod(keys: LoadPodKeys) -> LoadPodSpec:
+    lists = ("image_pull_secrets", "tolerations")
+    fields: dict[str, Any] = {name: tuple(x) if name in lists else x for name, x in given(keys).items()}
+    return LoadPodSpec(**fields)
+
+
+class ClusterKeys(Keys):
+    """How a study behaves in a cluster that others share."""
+
+    admission: Annotated[Admission, v.one_of(Admission)] = key(
+        "pods that admission changed other than in a knob: `accept` measures them and records what was changed, "
+        "`refuse` does not run them",
+        "`accept`",
+    )
+    labels: Annotated[Any, _LABELS] = key(
+        "labels of every object the tuner makes for itself, beside its own", "none", "{team: scoring}"
+    )
+    node_selector: Annotated[Any, _LABELS] = key(
+        "labels of the nodes trials run on, beside what the manifest asks for; not exported", "any node", "{pool: a}"
+    )
+    lease_namespace: v.Text | None = key(
+        "where a lease on each node tells studies of each other, so that two never measure on one node at once; the "
+        "same for all studies that share nodes",
+        "the trials' own namespace",
+        "tuning",
+    )
+    load_generator: Annotated[LoadPodSpec, From(LoadPodKeys, _load_pod)] = key(
+        "the pod of the load generator, see below", "as below", "{cpu: 500m, node_selector: {pool: load}}"
+    )
+
+
 _NAMED = "use at most 40 lower-case letters, digits and -, as Kubernetes names do"
 _RULE = v.Leaf(
     lambda node: node if v.value(node) is not None else None,
@@ -604,4 +719,7 @@ class SpaceKeys(Keys):
     )
     local: Annotated[LocalSpec, From(LocalKeys, _local)] = key(
         "how this machine runs what the image holds", "the manifest's command", "{command: [python, serve.py]}"
+    )
+    cluster: Annotated[ClusterSpec, From(ClusterKeys)] = key(
+        "how a study behaves in a cluster that others share", "see below", "{admission: refuse}"
     )

@@ -10,7 +10,17 @@ from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
 from tuner.space.file.mistakes import by_key, extra_of
-from tuner.space.file.models import BudgetKeys, Keys, LocalKeys, ParameterKeys, PricesKeys, SpaceKeys, WorkloadKeys
+from tuner.space.file.models import (
+    BudgetKeys,
+    ClusterKeys,
+    Keys,
+    LoadPodKeys,
+    LocalKeys,
+    ParameterKeys,
+    PricesKeys,
+    SpaceKeys,
+    WorkloadKeys,
+)
 
 TABLES: dict[str, type[Keys]] = {
     "top level": SpaceKeys,
@@ -19,6 +29,8 @@ TABLES: dict[str, type[Keys]] = {
     "budget": BudgetKeys,
     "prices": PricesKeys,
     "local": LocalKeys,
+    "cluster": ClusterKeys,
+    "load generator": LoadPodKeys,
 }
 """By the name in their marker, ``<!-- keys: local -->``."""
 

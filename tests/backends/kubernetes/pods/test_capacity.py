@@ -22,10 +22,18 @@ def test_pods_must_fit_node_by_node_not_in_sum() -> None:
     assert "each requests 1.5 cpu, the largest node has 2" in told
 
 
-def test_a_cordoned_node_holds_nothing() -> None:
-    cordoned = node("a")
+def test_what_may_still_come_is_not_refused_beforehand() -> None:
+    large = pods_of(toy_container(cpu="16"))
+    cordoned = node("a", cpu="32")
     cordoned["spec"]["unschedulable"] = True
-    assert "no node" in str(capacity.no_room(pods_of(toy_container()), [cordoned]))
+    assert capacity.no_room(large, [cordoned]) is None, "it may come back"
+    of_a_pool, of_a_provider = node("b"), node("c")
+    of_a_pool["metadata"]["labels"] = {"cloud.google.com/gke-nodepool": "small"}
+    of_a_provider["spec"]["providerID"] = "aws:///eu-central-1a/i-0123"
+    assert capacity.no_room(large, [of_a_pool]) is None, "a larger pool may be at zero"
+    assert capacity.no_room(large, [of_a_provider]) is None
+    assert "Insufficient cpu" in str(capacity.no_room(large, [node("d")]))
+    assert "none" in str(capacity.no_room(large, []))
 
 
 def test_quotas_and_limit_ranges_that_can_never_be_met() -> None:

@@ -154,3 +154,30 @@ def test_nodes_that_are_away_are_told_by_their_taints() -> None:
         {"metadata": {"name": name}, "spec": {"taints": [{"key": key}]}} for name, key in taints.items()
     ]
     assert diagnosis.nodes_away([*nodes, {"metadata": {"name": "well"}, "spec": {}}]) == ["lost", "slow"]
+
+
+def test_a_volume_of_what_is_not_there_is_told_as_long_as_nothing_began() -> None:
+    told = [event("FailedMount", 'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found')]
+    waits = pod(container=waiting("ContainerCreating"))
+    found = diagnosis.fault([waits], told, None)
+    assert found is not None
+    assert (found.kind, found.may_pass) == ("MissingObject", True)
+    assert found.reason.startswith('replica 0 cannot start: configmap "settings" not found')
+    begun = pod(container={"state": {"running": {}}})
+    assert diagnosis.fault([begun], told, None) is None
+    slow = [event("FailedMount", "MountVolume.SetUp failed: failed to sync configmap cache: timed out")]
+    assert diagnosis.fault([waits], slow, None) is None
+
+
+def test_a_failing_init_container_is_named_and_its_log_is_the_one_to_read() -> None:
+    failing = pod(container=waiting("PodInitializing"))
+    failing["spec"]["initContainers"] = [{"name": "fetch"}]
+    failing["status"]["initContainerStatuses"] = [{"name": "fetch", "image": "fetch:1", **ended(3, restarts=1)}]
+    found = diagnosis.fault([failing], [], None)
+    assert found is not None
+    assert found.reason.startswith("replica 0, init container fetch exited with status 3")
+    assert (found.kind, found.container, found.previous) == ("Crashed", "fetch", True)
+    failing["status"]["initContainerStatuses"] = [{"name": "fetch", **ended(0)}]
+    assert diagnosis.fault([failing], [], None) is None
+    failing["status"]["initContainerStatuses"] = [{"name": "fetch", "state": {"running": {"startedAt": "now"}}}]
+    assert diagnosis.last_words([failing], [], 1) == "init container fetch of toy-0 still runs"

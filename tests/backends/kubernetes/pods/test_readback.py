@@ -36,7 +36,7 @@ def test_defaults_of_the_api_server_are_no_difference() -> None:
     [
         (lambda spec, c: c["env"].append({"name": "B", "value": "2"}), "container toy: env B"),
         (lambda spec, c: c["env"][0].update(value="2"), "container toy: env A"),
-        (lambda spec, c: c.update(args=["--port", "1"]), "container toy: args/1"),
+        (lambda spec, c: c.update(args=["--port", "1"]), "container toy: args"),
         (lambda spec, c: c["resources"]["limits"].update(cpu="1"), "container toy: limits/cpu"),
         (lambda spec, c: c["resources"]["limits"].update(gpu="1"), "container toy: limits/gpu"),
         (lambda spec, c: c.update(image="other"), "container toy: image"),

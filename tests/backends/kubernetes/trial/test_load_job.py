@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tuner.load.arrivals import schedule
 from tuner.load.model import Generator, LoadWindow, Target
 from tuner.load.process.piped import PipedGenerator
 from tuner.measure.window import hidden_spread, summarize
+from tuner.space.model import ClusterSpec, LoadPodSpec
 from tuner.trials.load_source import hosted
 
 pytestmark = pytest.mark.cluster
@@ -45,18 +47,14 @@ def image(images: Callable[[str], str]) -> str:
     return images("load")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small() -> Iterator[None]:
-    """Several at once, beside other tests' pods, on a small cluster; nothing here measures."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load_job, "_CPU_MILLI", 300)
-        yield
+SMALL = ClusterSpec(load_generator=LoadPodSpec(cpu="300m"))
+"""Several at once, beside other tests' pods, on a small cluster; nothing here measures."""
 
 
 @pytest.fixture(scope="module")
 def placed(kubeconfig: Path, namespace: str, image: str) -> Iterator[tuple[LoadJob, KubernetesRunning]]:
     """A Job for the load, and two toy servers deployed while it runs."""
-    backend = KubernetesBackend(toys.SPACE, namespace=namespace, kubeconfig=kubeconfig)
+    backend = KubernetesBackend(replace(toys.SPACE, cluster=SMALL), namespace=namespace, kubeconfig=kubeconfig)
     server = toys.manifest(env={"TOY_SERVICE_MS": "0"}, replicas=2)
     with (
         backend.host_load(study="load", image=image, cpus=1) as job,
@@ -162,7 +160,7 @@ def _away(cluster: Cluster) -> None:
 
 
 def test_a_job_is_restricted_and_leaves_nothing(api: Api, image: str) -> None:
-    with LoadJob(api, study="alone", image=image, cpus=2):
+    with LoadJob(api, study="alone", image=image, cpus=2, cluster=SMALL):
         (pod,) = api.items(PODS, labels=f"{LOAD}=true,tuner.dev/study=alone")
         context = pod["spec"]["containers"][0]["securityContext"]
         assert context["readOnlyRootFilesystem"] is True
@@ -175,7 +173,7 @@ def test_a_job_is_restricted_and_leaves_nothing(api: Api, image: str) -> None:
 
 
 def test_what_a_dead_tuner_left_is_cleaned(api: Api, image: str) -> None:
-    job = LoadJob(api, study="dead", image=image)
+    job = LoadJob(api, study="dead", image=image, cluster=SMALL)
     with job:
         # as if its process had been another one, of the same machine, that is gone
         there = api.items(JOBS, labels="tuner.dev/study=dead")[0]["metadata"]
@@ -194,14 +192,17 @@ def test_what_a_dead_tuner_left_is_cleaned(api: Api, image: str) -> None:
 def test_an_image_that_is_not_there_is_told_at_once(api: Api) -> None:
     with (
         pytest.raises(BackendFailure, match=r"load generator does not start: its pod.*No-Such-Load.*InvalidImageName"),
-        LoadJob(api, study="lost", image="No-Such-Load:1"),
+        LoadJob(api, study="lost", image="No-Such-Load:1", cluster=SMALL),
     ):
         pass
     assert api.items(JOBS, labels="tuner.dev/study=lost") == []
 
 
 def test_an_image_without_a_load_generator_is_told(api: Api, kubeconfig: Path) -> None:
-    with pytest.raises(BackendFailure, match=r"example/toy:1"), LoadJob(api, study="toy", image=toys.IMAGE):
+    with (
+        pytest.raises(BackendFailure, match=r"example/toy:1"),
+        LoadJob(api, study="toy", image=toys.IMAGE, cluster=SMALL),
+    ):
         pass
     assert api.items(JOBS, labels="tuner.dev/study=toy") == []
 

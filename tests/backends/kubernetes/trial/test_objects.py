@@ -40,6 +40,13 @@ def test_everything_is_named_labelled_owned_and_in_the_chosen_namespace() -> Non
     assert list(found) == ["ConfigMap", "Deployment"]  # what it needs comes first
 
 
+def test_the_studys_name_is_a_label() -> None:
+    named = Identity(study="ab12cd34", trial=7, study_name="iris 2")
+    (found,) = objects.of_trial([toys.manifest()], named, namespace="lab")
+    for labels in (found["metadata"]["labels"], found["spec"]["template"]["metadata"]["labels"]):
+        assert labels["tuner.dev/study-name"] == "iris-2"
+
+
 def test_nothing_that_is_measured_changes() -> None:
     manifest = toys.manifest(env={"A": "1", "B": "toy"}, replicas=3)
     before = copy.deepcopy(manifest)
@@ -53,10 +60,10 @@ def test_pods_and_every_selector_of_them_carry_the_trial() -> None:
     service = obj("Service", "s", spec={"selector": {"app": "toy"}})
     other = obj("PodDisruptionBudget", "p", spec={"selector": {"matchLabels": {"app": "x"}}})
     found = placed(toys.manifest(), service, other)
-    trial = {"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
-    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == {"app": "toy", **trial}
-    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"] == {"app": "toy", **MINE}
-    assert found["Service"]["spec"]["selector"] == {"app": "toy", **trial}
+    trial = {"app": "toy-ab12cd34-7", "tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == trial
+    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"] == {**MINE, **trial}
+    assert found["Service"]["spec"]["selector"] == trial
     assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == {"app": "x"}
 
 
@@ -128,3 +135,19 @@ def test_names_and_labels_are_always_valid(base: str, trial: int, study: str) ->
 
 def test_long_names_stay_different() -> None:
     assert WHO.name("a" * 60 + "-one") != WHO.name("a" * 60 + "-two")
+
+
+def test_trials_keep_to_the_nodes_that_are_named_beside_those_of_the_manifest() -> None:
+    manifest = toys.manifest(pod={"nodeSelector": {"disk": "fast"}})
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}
+    kept = objects.of_trial([manifest, config], WHO, namespace="n", node_selector={"pool": "a"})
+    workload = next(obj for obj in kept if obj["kind"] == "Deployment")
+    assert workload["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "fast", "pool": "a"}
+    assert manifest["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "fast"}
+
+
+def test_what_an_autoscaler_scales() -> None:
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "toy"}}
+    assert objects.scales({"kind": "HorizontalPodAutoscaler", "spec": spec}) == "StatefulSet toy"
+    assert objects.scales({"kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "toy"}}}) == "Deployment toy"
+    assert objects.scales({"kind": "Service", "spec": {}}) is None

@@ -41,4 +41,8 @@ NAMESPACES = ApiResource(api_version="v1", kind="Namespace", plural="namespaces"
 DEPLOYMENTS = ApiResource(api_version="apps/v1", kind="Deployment", plural="deployments", namespaced=True)
 STATEFUL_SETS = ApiResource(api_version="apps/v1", kind="StatefulSet", plural="statefulsets", namespaced=True)
 REPLICA_SETS = ApiResource(api_version="apps/v1", kind="ReplicaSet", plural="replicasets", namespaced=True)
+POLICIES = ApiResource(
+    api_version="networking.k8s.io/v1", kind="NetworkPolicy", plural="networkpolicies", namespaced=True
+)
+LEASES = ApiResource(api_version="coordination.k8s.io/v1", kind="Lease", plural="leases", namespaced=True)
 JOBS = ApiResource(api_version="batch/v1", kind="Job", plural="jobs", namespaced=True)

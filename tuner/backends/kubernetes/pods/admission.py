@@ -10,8 +10,9 @@ from typing import Any
 
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.resources import Object
+from tuner.backends.kubernetes.client.selector import selects
 from tuner.errors import EnvironmentFailure
-from tuner.manifests.kinds.model import at, mappings
+from tuner.manifests.kinds.model import at, mapping, mappings
 
 _ROOT = "/apis/admissionregistration.k8s.io"
 _VERSIONS = ("v1", "v1beta1", "v1alpha1")
@@ -31,6 +32,18 @@ def of_pods(api: Api) -> tuple[str, ...]:
         if any(_is_about_pods(rule) for _, rule in mappings(found, ("spec", "matchConstraints", "resourceRules")))
     ]
     return (*webhooks, *policies)
+
+
+def by_labels(api: Api, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Mutating webhooks that would look at a pod with labels as they were `before`, and not as they are `now`."""
+    return tuple(
+        f"webhook {webhook.get('name')} of MutatingWebhookConfiguration {at(found, ('metadata', 'name'))}"
+        for found in _listed(api, "mutatingwebhookconfigurations")
+        for _, webhook in mappings(found, ("webhooks",))
+        if any(_is_about_pods(rule) for _, rule in mappings(webhook, ("rules",)))
+        and (wanted := mapping(webhook, ("objectSelector",)))
+        and selects(wanted, before) != selects(wanted, now)
+    )
 
 
 def _listed(api: Api, plural: str) -> Iterator[Object]:

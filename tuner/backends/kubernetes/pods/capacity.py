@@ -1,7 +1,8 @@
 """Can these pods ever run in this namespace? By the nodes' allocatable resources, the quota and the limit ranges.
 
 Pure: takes objects as the API gives them. What is free at the moment is the scheduler's matter: here only what can
-never fit is refused. Taints are not looked at, since the pods may tolerate them.
+never fit is refused. Taints are not looked at, since the pods may tolerate them; a cordoned node counts, since it may
+come back; and where nodes come from an autoscaler, those that there are say nothing of those to come.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tuner.backends.kubernetes.pods import pools
 from tuner.manifests.kinds.model import at, mapping, mappings
 from tuner.manifests.model import Container, PodSet
-from tuner.units import format_bytes, quantity
+from tuner.units import quantity
 
 Object = Mapping[str, Any]
 
+_GROWING_POOLS = frozenset(pools.POOL_LABELS) - {"node.kubernetes.io/instance-type"}
+_FIXED = frozenset({"kind", "k3s", "minikube"})
+"""Providers of clusters on one machine."""
 _QUOTA_KEYS = {"cpu": "requests.cpu", "memory": "requests.memory"}
 
 
@@ -31,24 +36,23 @@ def requests_of(pods: PodSet) -> Mapping[str, Decimal]:
 def no_room(pods: PodSet, nodes: Sequence[Object]) -> str | None:
     """Why the nodes can never hold these pods, in a sentence that begins as the scheduler's does; None: they can."""
     wanted = requests_of(pods)
-    usable = [node for node in nodes if not at(node, ("spec", "unschedulable"))]
-    if not usable:
-        return "Insufficient nodes: the cluster has no node that pods may be scheduled on"
-    room = _room(wanted, usable)
-    if room >= pods.replicas:
+    if not nodes:
+        return "Insufficient nodes: the cluster has none"
+    room = room_for(wanted, nodes)
+    if room >= pods.replicas or grows(nodes):
         return None
-    alone = [name for name, amount in wanted.items() if _room({name: amount}, usable) < pods.replicas]
+    alone = [name for name, amount in wanted.items() if room_for({name: amount}, nodes) < pods.replicas]
     short = sorted(alone or wanted)
-    details = "; ".join(_shortage(name, wanted[name], usable) for name in short)
+    details = "; ".join(_shortage(name, wanted[name], nodes) for name in short)
     which = ", ".join(f"Insufficient {name}" for name in short)
-    return f"{which}: {room} of {pods.replicas} pods fit on {len(usable)} node(s) ({details})"
+    return f"{which}: {room} of {pods.replicas} pods fit on {len(nodes)} node(s) ({details})"
 
 
-def allocatable(nodes: Sequence[Object], names: Sequence[str]) -> str:
-    """What the nodes have of some resources, in words."""
-    return "; ".join(
-        f"{at(node, ('metadata', 'name'))} has "
-        + ", ".join(f"{_amount(name, _allocatable(node).get(name, Decimal(0)))} {name}" for name in names)
+def grows(nodes: Sequence[Object]) -> bool:
+    """Whether others like these, or of other pools, may be added: they belong to pools of a provider."""
+    return any(
+        any(key in mapping(node, ("metadata", "labels")) for key in _GROWING_POOLS)
+        or str(at(node, ("spec", "providerID")) or "kind:").partition(":")[0] not in _FIXED
         for node in nodes
     )
 
@@ -67,7 +71,7 @@ def _refusals(pods: PodSet, quotas: Sequence[Object], limit_ranges: Sequence[Obj
             if asked > quantity(str(hard)):
                 name = at(quota, ("metadata", "name"))
                 yield (
-                    f"exceeds quota {name}: {pods.replicas} pods ask for {_amount(key, asked)} of {key}, "
+                    f"exceeds quota {name}: {pods.replicas} pods ask for {pools.amount(key, asked)} of {key}, "
                     f"at most {hard} is allowed"
                 )
     for limit_range in limit_ranges:
@@ -105,26 +109,16 @@ def _asked(pods: PodSet, key: str) -> Decimal:
 
 def _fitting(wanted: Mapping[str, Decimal], node: Object) -> int:
     """How many such pods one empty node holds."""
-    there = _allocatable(node)
+    there = pools.allocatable(node)
     counts = [int(there.get(name, Decimal(0)) // amount) for name, amount in wanted.items() if amount > 0]
     return min([*counts, int(there.get("pods", Decimal(110)))])
 
 
-def _room(wanted: Mapping[str, Decimal], nodes: Sequence[Object]) -> int:
+def room_for(wanted: Mapping[str, Decimal], nodes: Sequence[Object]) -> int:
     """How many such pods fit on these nodes when they are empty."""
     return sum(_fitting(wanted, node) for node in nodes)
 
 
-def _allocatable(node: Object) -> dict[str, Decimal]:
-    return {name: quantity(str(amount)) for name, amount in mapping(node, ("status", "allocatable")).items()}
-
-
 def _shortage(name: str, amount: Decimal, nodes: Sequence[Object]) -> str:
-    largest = max(_allocatable(node).get(name, Decimal(0)) for node in nodes)
-    return f"each requests {_amount(name, amount)} {name}, the largest node has {_amount(name, largest)}"
-
-
-def _amount(name: str, amount: Decimal) -> str:
-    if "memory" in name or "storage" in name:
-        return format_bytes(float(amount))
-    return f"{amount.normalize():f}"
+    largest = max(pools.allocatable(node).get(name, Decimal(0)) for node in nodes)
+    return f"each requests {pools.amount(name, amount)} {name}, the largest node has {pools.amount(name, largest)}"

@@ -41,6 +41,8 @@ class Counters:
     throttled: int | None = None
     """Scheduler periods, and those in which the quota ran out."""
     oom_kills: int | None = None
+    of_the_past: bool = False
+    """They are of a moment before they were read, by the clock of whoever told them."""
 
 
 def read(api: Api, pod: str, container: str) -> Counters:

@@ -5,6 +5,7 @@ Pure: takes objects as the API gives them. The cluster's own words are kept in t
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tuner.backends.kubernetes.client.resources import name_of
+from tuner.backends.kubernetes.pods.pools import shortened
 from tuner.manifests.kinds import kind_of
 from tuner.manifests.kinds.model import at, mapping, mappings
 from tuner.units import format_bytes, format_seconds, quantity
@@ -20,12 +22,17 @@ Object = Mapping[str, Any]
 
 _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "ImageInspectError"})
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
+_MISSING = re.compile(r'(?:configmap|secret) "[^"]+" not found|references non-existent (?:config|secret) key: \S+')
+"""A volume of the pod is made of what is not there."""
+_NOT_BEGUN = frozenset({"ContainerCreating", "PodInitializing"})
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 _DISRUPTIONS = {"DeletionByTaintManager": "NodeLost", "TerminationByKubelet": "Evicted"}
 """A kubelet ends a pod for what that took of its node; others (drains, preemption) for reasons of their own."""
-_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed"})
-"""What the last trial's pods may still cause in the moment in which they go; an operator may try again."""
+_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed", "MissingObject"})
+"""What the last trial's pods may still cause in the moment in which they go; an operator may try again, and a node may
+not have heard yet of what was made a moment before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,20 @@ def restarts(pod: Object) -> int:
 
 def fault(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> WorkloadFault | None:
     """The first thing that is certain to keep these pods from serving, or None."""
-    return next(_faults(pods, events, workload), None)
+    return next(faults(pods, events, workload), None)
+
+
+def faults(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> Iterator[WorkloadFault]:
+    """All that keeps these pods from serving."""
+    for index, pod in enumerate(in_order(pods)):
+        yield from _of_pod(f"replica {index}", pod, events)
+    yield from _refused(events, workload)
+    for _, condition in mappings(workload, ("status", "conditions")):
+        if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+            yield WorkloadFault(kind="RolloutStuck", reason=f"the rollout is stuck: {condition.get('message')}")
+    kind = kind_of(workload) if workload is not None else None
+    if workload is not None and kind is not None and (why := kind.failed(workload)) is not None:
+        yield WorkloadFault(kind="OperatorFailed", reason=f"the operator of {kind.kind} gave up: {why}")
 
 
 def last_words(pods: Sequence[Object], events: Sequence[Object], wanted: int) -> str:
@@ -76,17 +96,31 @@ def last_words(pods: Sequence[Object], events: Sequence[Object], wanted: int) ->
     told = [event for event in events if at(event, ("involvedObject", "name")) in names]
     probes = [event for event in told if event.get("reason") == "Unhealthy"]
     for event in sorted(probes or told, key=_when, reverse=True):
-        return f"{event.get('reason')}: {event.get('message')}" if not probes else str(event.get("message"))
+        said = shortened(str(event.get("message")))
+        return said if probes else f"{event.get('reason')}: {said}"
+    for _, status in mappings(waiting[0], ("status", "initContainerStatuses")):
+        if mapping(status, ("state", "running")):
+            return f"init container {status.get('name')} of {name_of(waiting[0])} still runs"
     phase = at(waiting[0], ("status", "phase")) or "not seen by a node yet"
     return f"the pod is {phase}, and the cluster says nothing more"
 
 
+def claims(pod: Object) -> list[str]:
+    """Names of the volume claims a pod mounts."""
+    return [
+        str(name)
+        for _, volume in mappings(pod, ("spec", "volumes"))
+        if (name := at(volume, ("persistentVolumeClaim", "claimName")))
+    ]
+
+
 def about[E: Object](events: Sequence[E], pods: Sequence[Object], *, name: str, since: str = "") -> list[E]:
-    """Those of a workload's objects, known by their names, and of its pods, which an operator may name otherwise.
+    """Those of a workload's objects, known by their names, and of its pods, which an operator may name otherwise, and
+    their volume claims.
 
     None from before `since`: a name may have been used before, by the same trial when it was interrupted.
     """
-    names = set(map(name_of, pods))
+    names = {*map(name_of, pods), *(claim for pod in pods for claim in claims(pod))}
     return [
         event
         for event in events
@@ -111,28 +145,35 @@ def child_out_of_memory(label: str, pod: Object, container: str) -> WorkloadFaul
     return WorkloadFault(kind="OOMKilled", reason=reason, pod=name_of(pod), container=container)
 
 
-def _faults(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> Iterator[WorkloadFault]:
-    for index, pod in enumerate(in_order(pods)):
-        yield from _of_pod(f"replica {index}", pod, events)
-    yield from _refused(events, workload)
-    for _, condition in mappings(workload, ("status", "conditions")):
-        if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            yield WorkloadFault(kind="RolloutStuck", reason=f"the rollout is stuck: {condition.get('message')}")
-    kind = kind_of(workload) if workload is not None else None
-    if workload is not None and kind is not None and (why := kind.failed(workload)) is not None:
-        yield WorkloadFault(kind="OperatorFailed", reason=f"the operator of {kind.kind} gave up: {why}")
-
-
 def _of_pod(label: str, pod: Object, events: Sequence[Object]) -> Iterator[WorkloadFault]:
     name, status = name_of(pod), mapping(pod, ("status",))
     yield from _lost(label, name, pod, events)
     for _, condition in mappings(status, ("conditions",)):
         scheduled = condition.get("type"), condition.get("status"), condition.get("reason")
         if scheduled == ("PodScheduled", "False", "Unschedulable"):
-            yield WorkloadFault(kind="Unschedulable", reason=f"{label} cannot be scheduled: {condition.get('message')}")
+            said = shortened(str(condition.get("message")))
+            yield WorkloadFault(kind="Unschedulable", reason=f"{label} cannot be scheduled: {said}")
+    yield from _unmounted(label, name, pod, events)
     for section in ("initContainerStatuses", "containerStatuses"):
         for _, container in mappings(status, (section,)):
             yield from _of_container(label, name, pod, container, events)
+
+
+def _unmounted(label: str, name: str, pod: Object, events: Sequence[Object]) -> Iterator[WorkloadFault]:
+    """A volume cannot be made since the ConfigMap or Secret it is of is not there: nothing of the pod starts."""
+    statuses = [
+        *(status for _, status in mappings(pod, ("status", "initContainerStatuses"))),
+        *(status for _, status in mappings(pod, ("status", "containerStatuses"))),
+    ]
+    if not statuses or any(at(status, ("state", "waiting", "reason")) not in _NOT_BEGUN for status in statuses):
+        return
+    for event in events:
+        if at(event, ("involvedObject", "name")) == name and event.get("reason") == "FailedMount":
+            found = _MISSING.search(str(event.get("message")))
+            if found is not None:
+                reason = f"{label} cannot start: {found[0]} (needed for a volume; {event.get('message')})"
+                yield WorkloadFault(kind="MissingObject", reason=reason)
+                return
 
 
 def _lost(label: str, name: str, pod: Object, events: Sequence[Object]) -> Iterator[WorkloadFault]:
@@ -161,6 +202,8 @@ def _of_container(
 ) -> Iterator[WorkloadFault]:
     name = str(status.get("name"))
     who = label if len(mappings(pod, ("spec", "containers"))) == 1 else f"{label}, container {name}"
+    if _is_init(pod, name):
+        who = f"{label}, init container {name}"
     waiting = mapping(status, ("state", "waiting"))
     reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
     final = reason == "ErrImagePull" and any(words in message for words in _FINAL_PULL_ERRORS)
@@ -173,7 +216,7 @@ def _of_container(
         yield WorkloadFault(kind=reason, reason=f"{who} cannot be started ({reason}): {message}")
     last = mapping(status, ("lastState", "terminated"))
     ended = mapping(status, ("state", "terminated")) or last
-    if not ended or (ended is not last and ended.get("exitCode") == 0 and _may_end(pod, name)):
+    if not ended or (ended is not last and ended.get("exitCode") == 0 and _is_init(pod, name)):
         return
     again = int(status.get("restartCount") or 0) > 0 and ended is last
     yield _ended(who, pod, name, pod_name, ended, previous=again)
@@ -223,13 +266,13 @@ def _pull_error(pod_name: str, events: Sequence[Object]) -> str:
     return str(max(told, key=_when)["message"]) if told else ""
 
 
-def _may_end(pod: Object, container: str) -> bool:
+def _is_init(pod: Object, container: str) -> bool:
     """Init containers end when they are done; those of a server do not."""
     return any(c.get("name") == container for _, c in mappings(pod, ("spec", "initContainers")))
 
 
 def _allowed_memory(pod: Object, container: str) -> str:
-    for _, spec in mappings(pod, ("spec", "containers")):
+    for _, spec in (*mappings(pod, ("spec", "containers")), *mappings(pod, ("spec", "initContainers"))):
         limit = at(spec, ("resources", "limits", "memory"))
         if spec.get("name") == container and limit is not None:
             return f"its limit of {format_bytes(float(quantity(limit)))}"

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tuner.backends.kubernetes.client.api import Api
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
 from tuner.backends.kubernetes.pods import counters
 from tuner.backends.kubernetes.pods.counters import Counters
 from tuner.backends.kubernetes.pods.gpu import GpuMeter, Gpus
@@ -46,11 +47,12 @@ class Gauge:
         self._nodes = nodes
         self._ways: list[Callable[[], Mapping[Key, Counters]]] = [self._inside, self._kubelet, self._metrics]
         self._inside_works = True
+        self._closed: set[Key] = set()
         self.notes: dict[str, str] = {}
 
     @property
     def exact(self) -> bool:
-        """Counters are of the moment they are read."""
+        """Counters are of the moment they are read, but those of containers that nothing can be run in."""
         return self._inside_works
 
     def read(self) -> Snapshot:
@@ -63,9 +65,36 @@ class Gauge:
         return Snapshot(counters={}, at_s=time.monotonic())
 
     def _inside(self) -> Mapping[Key, Counters]:
-        with ThreadPoolExecutor(max_workers=min(8, len(self._containers))) as pool:
-            found = pool.map(lambda key: counters.read(self._api, *key), self._containers)
-            return dict(zip(self._containers, found, strict=True))
+        """A side-car may hold its program and nothing else: what it uses the others tell."""
+        open_ones = [key for key in self._containers if key not in self._closed]
+        with ThreadPoolExecutor(max_workers=min(8, len(open_ones))) as pool:
+            read = dict(zip(open_ones, pool.map(self._one, open_ones), strict=True))
+        found = {key: one for key, one in read.items() if isinstance(one, Counters)}
+        if not found:
+            raise next(one for one in read.values() if isinstance(one, Refused))
+        self._closed.update(read.keys() - found.keys())
+        return {**found, **self._outside()} if self._closed else found
+
+    def _one(self, key: Key) -> Counters | Refused:
+        try:
+            return counters.read(self._api, *key)
+        except NotAllowed:
+            raise
+        except Refused as refused:
+            return refused
+
+    def _outside(self) -> Mapping[Key, Counters]:
+        """Of the containers that nothing can be run in; where nobody tells, there is no sum."""
+        for way in (self._kubelet, self._metrics):
+            try:
+                told = way()
+            except EnvironmentFailure as failure:
+                why = str(failure)
+            else:
+                return {key: told.get(key, Counters(at_s=time.monotonic())) for key in self._closed}
+        names = ", ".join(sorted({container for _, container in self._closed}))
+        self.notes.setdefault("inside", f"nothing can be run in container {names}, and nobody else tells: {why}")
+        return {key: Counters(at_s=time.monotonic()) for key in self._closed}
 
     def _kubelet(self) -> Mapping[Key, Counters]:
         found: dict[Key, Counters] = {}
@@ -119,7 +148,7 @@ def usage(before: Snapshot, after: Snapshot, *, exact: bool, restarts: int) -> U
     pairs = [(before.counters[key], now) for key, now in after.counters.items() if key in before.counters]
     peaks = [_largest(then.memory_bytes, now.memory_bytes) for then, now in pairs]
     window_s = after.at_s - before.at_s
-    cores = [_cores(then, now, None if exact else window_s) for then, now in pairs]
+    cores = [_cores(then, now, window_s if now.of_the_past or not exact else None) for then, now in pairs]
     pods = [pod for pod, container in after.counters if (pod, container) in before.counters]
     return Usage(
         cpu_cores=_sum(cores),
@@ -168,6 +197,7 @@ def _from_kubelet(container: Mapping[str, Any]) -> Counters:
     return Counters(
         at_s=datetime.fromisoformat(when).timestamp() if when else 0.0,
         cpu_s=used / 1e9 if used is not None else None,
+        of_the_past=True,
         memory_bytes=int(working_set) if working_set is not None else None,
     )
 

@@ -110,12 +110,32 @@ OPTIONAL = (
         "knowing what a LimitRange can never allow",
         lost="such a configuration is deployed and fails, instead of being left out",
     ),
+    *(
+        _right(
+            resource,
+            "list",
+            "which labels pods are selected by here, so that nothing takes a trial's pods for production",
+            lost="only the usual labels get values of a trial's own, and what else selects its pods is not told",
+        )
+        for resource in (
+            "services",
+            "poddisruptionbudgets.policy",
+            "horizontalpodautoscalers.autoscaling",
+            "networkpolicies.networking.k8s.io",
+        )
+    ),
     _right(
         "nodes",
         "get list",
         "knowing what no node can ever hold, and on which nodes it was measured",
         lost="such a configuration is deployed and fails as unschedulable, and the result does not describe the nodes",
         cluster=True,
+    ),
+    _right(
+        "leases.coordination.k8s.io",
+        "get create update delete",
+        "one study measures on a node at a time",
+        lost="two studies may measure on one node at once, which is said beside each result",
     ),
     _right(
         "nodes/proxy",
@@ -130,6 +150,14 @@ OPTIONAL = (
         "get",
         "memory use from the metrics API, where pods/exec is not allowed",
         lost="nothing where pods/exec is allowed",
+        spare=True,
+    ),
+    _right(
+        "nodes.metrics.k8s.io",
+        "get",
+        "what others use of a trial's nodes, where the kubelet may not be asked",
+        lost="it is not recorded",
+        cluster=True,
         spare=True,
     ),
     _right(
@@ -153,7 +181,7 @@ OPTIONAL = (
             f"{resource}.admissionregistration.k8s.io",
             "list",
             "naming what may have changed a pod that is not what was asked for",
-            lost="such a trial fails all the same, and says less",
+            lost="what was changed is told all the same, without a name",
             cluster=True,
             spare=True,
         )

@@ -32,6 +32,7 @@ from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.manifests.kinds import kind_of
 from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping
 from tuner.manifests.model import PodSet
+from tuner.space.model import ClusterSpec
 from tuner.units import format_seconds
 
 _AWAY_S = 0.5
@@ -100,9 +101,9 @@ class Rollout:
             for right, verb in access.missing(self._api, tuple(rights.distinct(needed)))
         )
 
-    def host_load(self, *, study: str, image: str, cpus: int) -> LoadJob:
+    def host_load(self, *, study: str, image: str, cpus: int, cluster: ClusterSpec) -> LoadJob:
         """A place for load generators beside the pods, to be entered, which raises EnvironmentFailure."""
-        return LoadJob(self._api, study=study, image=image, cpus=cpus)
+        return LoadJob(self._api, study=study, image=image, cpus=cpus, cluster=cluster)
 
     def plan(self) -> tuple[Change, ...]:
         """A server-side dry run of every object. Raises Refused for one that the cluster would not take."""

@@ -43,10 +43,10 @@ class HeldJob:
         self.job: Object = {}
         """As the API server has it; empty until it is made."""
 
-    def make(self, name: str, *, labels: Mapping[str, str], annotations: Mapping[str, str], spec: Object) -> None:
-        """Raises BackendFailure when another tuner holds a Job of this name."""
+    def wanted(self, name: str, *, labels: Mapping[str, str], annotations: Mapping[str, str], spec: Object) -> Object:
+        """The Job as it is to be made."""
         signed = {**annotations, _TUNER: json.dumps({**_this_process(), "token": self._token})}
-        wanted: Object = {
+        return {
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {
@@ -57,6 +57,10 @@ class HeldJob:
             },
             "spec": {**spec, self._lives_by: _LIFE_S},
         }
+
+    def make(self, wanted: Object) -> None:
+        """Raises BackendFailure when another tuner holds a Job of this name."""
+        name = wanted["metadata"]["name"]
         try:
             self.job = self._api.create(JOBS, wanted)
         except Refused as refused:

@@ -5,14 +5,17 @@ exec stream. It keeps off the nodes of the servers as far as the scheduler can: 
 ``tuner.dev/load=true``, tolerates a taint of that name, and repels the trials' pods and is repelled by them (a
 preference holds in both directions, so that the measured manifest stays as it is).
 
-Its pod is Guaranteed with whole CPUs: where the kubelet's CPU manager is static, those are its own.
+Its pod is Guaranteed with whole CPUs: where the kubelet's CPU manager is static, those are its own. What else its pod
+is, the search space says (`LoadPodSpec`).
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Self
 
 import tuner
@@ -24,18 +27,19 @@ from tuner.backends.kubernetes.pods import diagnosis
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.watch import Watch
+from tuner.backends.kubernetes.trial import restricted, share
 from tuner.backends.kubernetes.trial.liveness import HeldJob, is_dead
-from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, label, slug
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, STUDY_NAME, TRIAL, label, slug
+from tuner.backends.kubernetes.trial.share import Share
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.manifests.kinds.model import at
+from tuner.space.model import ClusterSpec, LoadPodSpec
 from tuner.units import format_seconds
 
 LOAD = "tuner.dev/load"
 """Label of the Jobs and their pods; of nodes kept for them, as a label and as a taint."""
 
 _CONTAINER = "load"
-_CPU_MILLI, _MEMORY_MIB = 1000, 512
-"""For each engine, which is one thread; samples of a million requests take 50 MB, twice while they are sent."""
 _SLEEP = ["python", "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"]
 _SERVE = ["python", "-P", "-m", "tuner.load", "--serve"]
 _VERSION = ["python", "-P", "-c", "import tuner; print(tuner.__version__)"]
@@ -49,8 +53,19 @@ _PAUSE_S = 0.5
 class LoadJob:
     """Made and ready by entering the context; leaving it removes it."""
 
-    def __init__(self, api: Api, *, study: str, image: str, cpus: int = 1) -> None:
-        """`cpus`: of its pod, one for each engine that will run in it."""
+    def __init__(
+        self,
+        api: Api,
+        *,
+        study: str,
+        image: str,
+        cpus: int = 1,
+        cluster: ClusterSpec | None = None,
+        study_name: str = "",
+    ) -> None:
+        """`cpus`: how many engines will run in it, each with what `cluster` gives one of them."""
+        self._cluster = cluster or ClusterSpec()
+        self._study_name = study_name
         self._api = api
         self._cpus = cpus
         self._image = image
@@ -58,6 +73,8 @@ class LoadJob:
         self._held: HeldJob | None = None
         self._name = ""
         self._pod = self._node = ""
+        self.takes: Share = share.NOTHING
+        """Of the namespace's quotas."""
 
     def __enter__(self) -> Self:
         """Raises BackendFailure when the pod does not start, NotAllowed, Refused."""
@@ -95,14 +112,23 @@ class LoadJob:
                     raise GeneratorFailure(f"the load generator could not be started: {refused}") from None
                 time.sleep(_PAUSE_S)
 
+    def wanted(self) -> Object:
+        """The Job as it would be made."""
+        self._name = self._name or f"tuner-load-{slug(self._study)}"
+        return self._wanted(HeldJob(self._api, lives_by="activeDeadlineSeconds"))
+
     # inside
+
+    def _wanted(self, held: HeldJob) -> Object:
+        return held.wanted(self._name, labels=self._labels, annotations={}, spec=self._spec())
 
     def _make(self) -> None:
         self._name = f"tuner-load-{slug(self._study)}-{secrets.token_hex(3)}"
         self._held = HeldJob(self._api, lives_by="activeDeadlineSeconds")
-        self._held.make(self._name, labels=self._labels, annotations={}, spec=self._spec())
+        self._held.make(self._wanted(self._held))
         pod = self._ready_pod()
         self._pod, self._node = name_of(pod), str(at(pod, ("spec", "nodeName")))
+        self.takes = share.of_load(pod)
         self._check_version()
 
     def _unmake(self) -> None:
@@ -156,38 +182,42 @@ class LoadJob:
 
     @property
     def _labels(self) -> dict[str, str]:
-        return {STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true"}
+        named = {STUDY_NAME: found} if (found := label(self._study_name)) else {}
+        own = {**self._cluster.labels, **self._cluster.load_generator.labels}
+        return {**own, STUDY: label(self._study), MANAGED_BY: MANAGER, LOAD: "true", **named}
 
     def _spec(self) -> Object:
-        resources = {"cpu": f"{_CPU_MILLI * self._cpus}m", "memory": f"{_MEMORY_MIB * self._cpus}Mi"}
+        asked = self._cluster.load_generator
+        resources = resources_of(asked, self._cpus)
+        optional: Object = {
+            "nodeSelector": dict(asked.node_selector),
+            "serviceAccountName": asked.service_account,
+            "priorityClassName": asked.priority_class,
+            "imagePullSecrets": [{"name": name} for name in asked.image_pull_secrets],
+        }
+        policy = {"imagePullPolicy": asked.image_pull_policy} if asked.image_pull_policy else {}
+        metadata = {"labels": self._labels, "annotations": dict(asked.annotations)}
         return {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": 0,
             "template": {
-                "metadata": {"labels": self._labels},
+                "metadata": metadata,
                 "spec": {
+                    **{name: value for name, value in optional.items() if value},
                     "restartPolicy": "Never",
                     "terminationGracePeriodSeconds": 1,
                     "automountServiceAccountToken": False,
                     "affinity": _AFFINITY,
-                    "tolerations": [{"key": LOAD, "operator": "Exists"}],
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": 65532,
-                        "runAsGroup": 65532,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
+                    "tolerations": [{"key": LOAD, "operator": "Exists"}, *map(dict, asked.tolerations)],
+                    "securityContext": dict(restricted.POD),
                     "containers": [
                         {
                             "name": _CONTAINER,
                             "image": self._image,
+                            **policy,
                             "command": _SLEEP,
                             "resources": {"requests": resources, "limits": resources},
-                            "securityContext": {
-                                "allowPrivilegeEscalation": False,
-                                "readOnlyRootFilesystem": True,
-                                "capabilities": {"drop": ["ALL"]},
-                            },
+                            "securityContext": dict(restricted.CONTAINER),
                             "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                         }
                     ],
@@ -195,6 +225,17 @@ class LoadJob:
                 },
             },
         }
+
+
+def resources_of(asked: LoadPodSpec, cpus: int) -> dict[str, str]:
+    """What a pod of so many engines requests, and is limited to."""
+    return {"cpu": _times(asked.cpu, cpus), "memory": _times(asked.memory, cpus)}
+
+
+def _times(amount: str, count: int) -> str:
+    """In the amount's own unit."""
+    number, suffix = re.match(r"([0-9.]+)(.*)", amount.strip("+")).groups()  # type: ignore[union-attr]  # it was read
+    return f"{(Decimal(number) * count).normalize():f}{suffix}"
 
 
 _AFFINITY: dict[str, Any] = {

@@ -6,8 +6,10 @@ What is changed, so that trials cannot mix and one deletion removes all of them;
   claims, service accounts, Services of a StatefulSet or an Ingress, scale targets, roles)
 - ``metadata.namespace``: the one chosen
 - ``metadata.labels``: study, trial and managed-by, also on pod templates; and the trial's in every selector that
-  selects those pods (of the workload itself, Services, disruption budgets, network policies)
+  selects those pods (of the workload itself, Services, disruption budgets, network policies, affinity, spreading)
+- labels that anybody selects pods by: their values, there and in those selectors (`relabel` says which)
 - ``metadata.ownerReferences``: the trial's anchor
+- ``nodeSelector`` of the workload's pods, where trials are to keep to some nodes
 
 Env, args, images, resources, replicas, probes and volumes are what the manifest says. Objects without a namespace are
 not created: they are the whole cluster's.
@@ -18,17 +20,22 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from tuner.backends.kubernetes.trial import relabel
 from tuner.manifests.kinds import kind_of
+from tuner.manifests.kinds.model import at
 
 Object = dict[str, Any]
 
 STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes.io/managed-by"
+STUDY_NAME = "tuner.dev/study-name"
 MANAGER = "tuner"
 
+_AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 _LONGEST_NAME = 50
 """A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
 _NAMED_BY_KEY = {"serviceAccountName": "ServiceAccount", "serviceAccount": "ServiceAccount", "serviceName": "Service"}
@@ -54,10 +61,23 @@ class Identity:
 
     study: str
     trial: int
+    study_name: str = ""
+    """As people call the study; empty: it has no name."""
 
     @property
     def labels(self) -> dict[str, str]:
-        return {STUDY: label(self.study), TRIAL: str(self.trial), MANAGED_BY: MANAGER}
+        named = {STUDY_NAME: found} if (found := label(self.study_name)) else {}
+        return {**self.pod_selector, MANAGED_BY: MANAGER, **named}
+
+    @property
+    def pod_selector(self) -> dict[str, str]:
+        """What selects the trial's pods, and no others."""
+        return {STUDY: label(self.study), TRIAL: str(self.trial)}
+
+    @property
+    def suffix(self) -> str:
+        """What labels of its pods get appended that others select by."""
+        return f"{slug(self.study)}-{self.trial}".lstrip("-")
 
     @property
     def selector(self) -> str:
@@ -92,13 +112,18 @@ def of_trial(
     namespace: str,
     owner: Mapping[str, Any] | None = None,
     namespaced: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    selected: Collection[str] = (),
+    node_selector: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Object, ...]:
-    """The objects to create, in an order in which each finds what it needs. `owner`: an owner reference."""
+    """The objects to create, in an order in which each finds what it needs. `owner`: an owner reference; `selected`:
+    labels by which objects of the namespace select pods; `node_selector`: labels of the nodes that the workload's pods
+    may run on, beside their own.
+    """
     objects = [copy.deepcopy(dict(obj)) for obj in manifest if namespaced(obj)]
     renamed = {(str(obj.get("kind")), _name(obj)): identity.name(_name(obj)) for obj in objects}
-    templates = [labels for obj in objects if (labels := _template_labels(obj)) is not None]
-    before = [dict(labels) for labels in templates]
+    relabel.relabel(objects, selected=selected, suffix=identity.suffix, mine=identity.pod_selector)
     for obj in objects:
+        relabel.give(obj, identity.labels)
         _rewrite(obj, renamed)
         metadata = obj.setdefault("metadata", {})
         metadata["name"] = renamed[str(obj.get("kind")), _name(obj)]
@@ -107,12 +132,27 @@ def of_trial(
         if owner is not None:
             metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), dict(owner)]
         obj.pop("status", None)
-    for obj in objects:
-        for selector in _selectors(obj, before):
-            selector.update({STUDY: identity.labels[STUDY], TRIAL: identity.labels[TRIAL]})
-    for labels in templates:
-        labels.update(identity.labels)
+        keep_to(obj, node_selector)
     return tuple(sorted(objects, key=_turn))
+
+
+def scales(obj: Mapping[str, Any]) -> str | None:
+    """``KIND NAME`` of what an autoscaler scales; None: the object is none. In a trial it would change what is measured
+    while it is measured: the replicas, or the pods' resources.
+    """
+    if obj.get("kind") not in _AUTOSCALERS:
+        return None
+    target = at(obj, ("spec", "scaleTargetRef")) or at(obj, ("spec", "targetRef")) or {}
+    return f"{target.get('kind', 'Deployment')} {target.get('name')}" if isinstance(target, Mapping) else "a workload"
+
+
+def keep_to(obj: Object, node_selector: Mapping[str, str]) -> None:
+    """Let a workload's pods run on nodes with these labels alone."""
+    kind = kind_of(obj)
+    for path in kind.pod_specs(obj) if kind is not None and node_selector else ():
+        spec = at(obj, path)
+        if isinstance(spec, dict):
+            spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **node_selector}
 
 
 def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -127,10 +167,16 @@ def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, s
 
 
 def service_for(
-    name: str, identity: Identity, *, namespace: str, port: int, owner: Mapping[str, Any] | None = None
+    name: str,
+    identity: Identity,
+    *,
+    namespace: str,
+    port: int,
+    owner: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Object:
-    """The Service of a trial whose manifest has none: in front of the pods that carry its labels."""
-    labels = identity.labels
+    """The Service of a trial whose manifest has none: in front of the pods that carry its labels. `labels`: more."""
+    labels = {**(labels or {}), **identity.labels}
     metadata: Object = {"name": identity.name(name), "namespace": namespace, "labels": labels}
     if owner is not None:
         metadata["ownerReferences"] = [dict(owner)]
@@ -139,7 +185,7 @@ def service_for(
         "kind": "Service",
         "metadata": metadata,
         "spec": {
-            "selector": {STUDY: labels[STUDY], TRIAL: labels[TRIAL]},
+            "selector": identity.pod_selector,
             "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
         },
     }
@@ -154,39 +200,6 @@ def _turn(obj: Mapping[str, Any]) -> int:
 
 def _name(obj: Mapping[str, Any]) -> str:
     return str((obj.get("metadata") or {}).get("name") or "")
-
-
-def _template_labels(obj: Object) -> Object | None:
-    """The labels of the pod template of a Deployment, StatefulSet or the like; made where there are none."""
-    spec = obj.get("spec")
-    template = spec.get("template") if isinstance(spec, dict) else None
-    if not isinstance(template, dict) or not str(obj.get("apiVersion", "")).startswith(("apps/", "batch/")):
-        return None
-    metadata = template.get("metadata")
-    if not isinstance(metadata, dict):
-        metadata = template["metadata"] = {}
-    if not isinstance(metadata.get("labels"), dict):
-        metadata["labels"] = {}
-    labels: Object = metadata["labels"]
-    return labels
-
-
-def _selectors(obj: Object, templates: Sequence[Mapping[str, Any]]) -> Iterator[Object]:
-    """Selectors of pods that one of the templates makes."""
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        return
-    kind = obj.get("kind")
-    if kind in ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"):
-        yield spec.setdefault("selector", {}).setdefault("matchLabels", {})
-        return
-    selector = {
-        "Service": spec.get("selector"),
-        "PodDisruptionBudget": (spec.get("selector") or {}).get("matchLabels"),
-        "NetworkPolicy": (spec.get("podSelector") or {}).get("matchLabels"),
-    }.get(str(kind))
-    if isinstance(selector, dict) and selector and any(selector.items() <= labels.items() for labels in templates):
-        yield selector
 
 
 def _rewrite(value: Any, renamed: Mapping[tuple[str, str], str], key: str = "") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,27 +10,37 @@ from typing import Any
 
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
-from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, SERVICES, Object, name_of
-from tuner.backends.kubernetes.pods import addresses, admission, diagnosis, gpu, logs, readback
+from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, POLICIES, SERVICES, Object, name_of
+from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, policies, readback
 from tuner.backends.kubernetes.pods.addresses import Addresses
-from tuner.backends.kubernetes.pods.capacity import allocatable, requests_of
+from tuner.backends.kubernetes.pods.admitted import Knob
+from tuner.backends.kubernetes.pods.beside import Nodes
+from tuner.backends.kubernetes.pods.capacity import requests_of
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.gpu import Gpus
+from tuner.backends.kubernetes.pods.pools import resources
+from tuner.backends.kubernetes.pods.readback import Change
+from tuner.backends.kubernetes.pods.startup import Startup
 from tuner.backends.kubernetes.pods.usage import Gauge, PodMeter
 from tuner.backends.kubernetes.pods.watch import Watch
+from tuner.backends.kubernetes.trial import neighbours
 from tuner.backends.kubernetes.trial.anchor import Holding
-from tuner.backends.kubernetes.trial.load_job import inside
-from tuner.backends.kubernetes.trial.objects import TRIAL, Identity
-from tuner.backends.model import Difference, Endpoint
+from tuner.backends.kubernetes.trial.load_job import LOAD, inside
+from tuner.backends.kubernetes.trial.node_lease import NodeLeases
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, TRIAL, Identity
+from tuner.backends.model import Admitted, Difference, Endpoint
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
-from tuner.manifests.kinds.model import Service, WorkloadKind, at, mappings
+from tuner.manifests.kinds.model import Service, WorkloadKind, at, mapping, mappings
 from tuner.manifests.model import PodSet
+from tuner.measure.model import NodeUsed
+from tuner.space.model import Admission
 from tuner.units import format_seconds
 
 _ASKED_AGAIN_AFTER_S = 0.5
 _COUNTED_EVERY_S = 1.0
 _AWAY_S = 5.0
-_NODES_SEEN_EVERY_S = 1.0
+_WORTH_TELLING_S = 1.0
+"""A wait for the cluster that is told beside the result."""
 _UNHURRIED_KINDS = ("Deployment", "StatefulSet")
 
 
@@ -65,14 +74,27 @@ class KubernetesRunning:
         ready_timeout_s: float,
         said: Sequence[str] = (),
         load_node: str = "",
+        load_holds: str = "",
+        knobs: Sequence[Knob] | None = None,
+        admission_is: Admission = "accept",
+        leases: NodeLeases | None = None,
         routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
         """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
-        `routable`: whether packets from here get to an address and port.
+        `load_holds`: what that takes of the namespace's quotas, in words. `knobs`: those that stand in a pod; None: not
+        known, so that nothing that was asked for may differ. `admission_is`: what becomes of all else that differs.
+        `leases`: of the nodes it is measured on; None: they are not held. `routable`: whether packets from here get to
+        an address and port.
         """
+        self._leases = leases
+        self._nodes_used: Nodes | None = None
         self._routable = routable
         self._api = api
         self._load_node = load_node
+        self._load_holds = load_holds
+        self._knobs = knobs
+        self._accepts = admission_is == "accept"
+        self._added: dict[str, None] = {}
         self._placed = placed
         self._ready_timeout_s = ready_timeout_s
         self._said = list(said)
@@ -83,7 +105,10 @@ class KubernetesRunning:
         self._gpus: Gpus | None = None
         self._oom_kills: dict[tuple[str, str], int] = {}
         self._counted_at = 0.0
-        self._nodes_seen: tuple[float, list[str]] = (-math.inf, [])
+        self._startup = Startup(placed.started_at)
+        self._waits_since: float | None = None
+        self._waited_for: dict[str, str] = {}
+        self._tell_waiting: Callable[[str], None] = lambda _: None
         self._watch = Watch(
             api,
             pods=placed.holding.pods,
@@ -110,10 +135,11 @@ class KubernetesRunning:
         return Endpoint(urls=self._addresses.urls, load_from=self._addresses.load_from)
 
     def wait_ready(self, deadline_s: float) -> float:
-        end = time.monotonic() + deadline_s
+        end = self._end(deadline_s)
         self._wait(lambda: self._all_ready() or None, end, deadline_s)
-        startup_s = time.monotonic() - self._placed.started_at
         self._ready = self._watch.pods()
+        startup_s = self._startup.took_s(self._ready, time.monotonic())
+        self._say_waited()
         urls = self.endpoint.urls
         if self._at_own_addresses() and urls != self._pod_urls(self._ready):
             raise self._failed(
@@ -121,12 +147,19 @@ class KubernetesRunning:
             )
         self._watch.close()
         self._others_are_gone(end)
+        self._hold_nodes()
+        self._nodes_used = Nodes(self._api, self._ready, self._nodes())
+        self._are_only_ours()
         self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
         self._gpus = Gpus(self._api, self._ready) if gpu.asked(self._ready) else None
         if (found := self._child_out_of_memory()) is not None:
             raise self._failed("ready", found)
         return startup_s
+
+    def tell_waiting(self, tell: Callable[[str], None]) -> None:
+        """Implements `tuner.backends.model.TellsWaiting`."""
+        self._tell_waiting = tell
 
     def metrics_urls(self) -> tuple[str, ...]:
         """Of the pods' own addresses alone: through a Service or a port-forward another pod, or none, would answer."""
@@ -137,7 +170,20 @@ class KubernetesRunning:
         workload = self._placed.workload
         there = self._api.get(self._api.resource_of(workload), workload["metadata"]["name"])
         suspects = functools.cache(lambda: admission.of_pods(self._api))
-        return tuple(readback.differences(self._placed.pods, self._placed.template, self._live(), there, suspects))
+        placed = self._placed
+        return tuple(
+            readback.differences(placed.pods, placed.template, self._live(), there, suspects, self._is_accepted)
+        )
+
+    def admitted(self) -> Admitted:
+        """Implements `tuner.backends.model.TellsAdmitted`."""
+        pods = self._placed.pods
+        if not self._ready:
+            return Admitted(pods=pods)
+        found = admitted.as_admitted(pods, self._ready[0])
+        beside = (one.name for one in found.added if one.name not in {known.name for known in pods.added})
+        said = (*self._added, *(f"container {name} was added" for name in beside))
+        return Admitted(pods=found, said=tuple(dict.fromkeys(said)))
 
     def check_alive(self) -> None:
         """A node that looks lost right after the API server was away is given time to be heard of again."""
@@ -163,8 +209,40 @@ class KubernetesRunning:
         """Implements `tuner.backends.model.NamesImages`."""
         return readback.images(self._ready)
 
+    def blocked(self) -> str | None:
+        """Implements `tuner.backends.model.TellsBlocked`."""
+        study = self._placed.identity.labels[STUDY]
+        source = {LOAD: "true", MANAGED_BY: MANAGER, STUDY: study}
+        try:
+            there = self._api.items(POLICIES)
+            generators = self._api.items(PODS, labels=f"{LOAD}=true,{STUDY}={study}") if self._load_node else []
+            source.update(*(mapping(pod, ("metadata", "labels")) for pod in generators[:1]))
+        except EnvironmentFailure:
+            return None
+        port = self._port(self._ready)
+        for pod in self._ready:
+            names = policies.closed(
+                there,
+                namespace=self._api.namespace,
+                pod=pod,
+                source=source if self._load_node else None,
+                port=port,
+            )
+            if names:
+                return (
+                    f"the pods are ready, but NetworkPolicy {', '.join(names)} lets no load through to port {port} of them: "
+                    "`tune rbac --network-policy` writes the rule that load needs"
+                )
+        return None
+
+    def nodes(self) -> tuple[NodeUsed, ...]:
+        """Implements `tuner.backends.model.NamesNodes`."""
+        return self._nodes_used.used() if self._nodes_used is not None else ()
+
     def close(self) -> None:
         self._watch.close()
+        if self._leases is not None:
+            self._leases.let_go()
         for forward in self._forwards:
             forward.close()
 
@@ -172,8 +250,13 @@ class KubernetesRunning:
 
     def _wait[T](self, look: Callable[[], T | None], end: float, deadline_s: float) -> T:
         """What `look` finds. Raises TrialFailure as soon as a fault is certain, or when it is not found in time."""
+
+        def observed() -> T | None:
+            self._observe()
+            return look()
+
         while True:
-            found = self._watch.wait(look, end)
+            found = self._watch.wait(observed, end)
             if found is not None or not self._cluster_is_behind():
                 break
             end = time.monotonic() + deadline_s  # the servers have not had it yet
@@ -182,6 +265,26 @@ class KubernetesRunning:
         if found is None:
             raise self._too_late(deadline_s)
         return found
+
+    def _end(self, deadline_s: float) -> float:
+        """Of all waiting, for addresses and for readiness together."""
+        if self._waits_since is None:
+            self._waits_since = time.monotonic()
+        return self._waits_since + deadline_s
+
+    def _observe(self) -> None:
+        pods, events = self._watch.pods(), self._watch.events()
+        self._startup.saw(pods, events, time.monotonic())
+        found = self._watch.awaited()
+        if found is not None and self._waited_for.get(found.what) != found.text:
+            self._waited_for[found.what] = found.text
+            self._tell_waiting(f"wait for {found.text}")
+
+    def _say_waited(self) -> None:
+        waited_s = self._startup.waited_s(self._ready)
+        if waited_s > _WORTH_TELLING_S:
+            what = "; ".join(self._waited_for.values()) or "the cluster"
+            self._said.append(f"waited {format_seconds(waited_s)}, which is not counted as start-up, for {what}")
 
     def _cluster_is_behind(self) -> bool:
         """Its controllers have not made all pods, or nodes have not begun with them: they may still not have found the
@@ -194,9 +297,7 @@ class KubernetesRunning:
         """Those for which the pods may be waiting, which is not their fault."""
         if not fault.may_be_the_nodes:
             return []
-        if time.monotonic() - self._nodes_seen[0] > _NODES_SEEN_EVERY_S:
-            self._nodes_seen = (time.monotonic(), diagnosis.nodes_away(self._nodes()))
-        return self._nodes_seen[1]
+        return diagnosis.nodes_away(self._watch.nodes())
 
     def _all_ready(self) -> bool:
         pods = self._watch.pods()
@@ -212,6 +313,9 @@ class KubernetesRunning:
         if fault is not None and (away := self._nodes_away(fault)):
             return BackendFailure(f"away for {format_seconds(deadline_s)}: {', '.join(away)}; {fault.reason}")
         said = self._watch.last_words(self._placed.pods.replicas)
+        awaited = self._watch.awaited()
+        if awaited is not None:
+            said = f"it still waits for {awaited.text}"
         if workload is not None and (why := self._placed.kind.waiting(workload)) is not None:
             said = f"{said} ({self._placed.kind.kind}: {why})"
         if not self._has_service():
@@ -223,7 +327,8 @@ class KubernetesRunning:
         )
         if self._api.was_away(deadline_s + BEHIND_S):
             return BackendFailure(f"{reason}; the API server was away meanwhile")
-        return TrialFailure(stage="ready", kind="NotReady", reason=reason, logs=self.logs(logs.FAILED_LINES))
+        kind = "Unschedulable" if awaited is not None and awaited.what == "node" else "NotReady"
+        return TrialFailure(stage="ready", kind=kind, reason=reason, logs=self.logs(logs.FAILED_LINES))
 
     def _others_are_gone(self, end: float) -> None:
         """No measurement starts beside the pods of another trial of this study."""
@@ -235,11 +340,42 @@ class KubernetesRunning:
                 raise BackendFailure(f"pods of another trial of this study are still there: {names}")
             time.sleep(0.1)
 
+    def _are_only_ours(self) -> None:
+        """Nothing that was there before takes them for production: their operator or admission may have labelled them.
+
+        Raises TrialFailure.
+        """
+        if not self._placed.holding.anchor:
+            return  # they are to stay, and are production
+        others = neighbours.read(self._api).before(self._placed.made_at)
+        for pod in self._ready:
+            for one in others.of(mapping(pod, ("metadata", "labels"))):
+                if one.harms:
+                    reason = f"{one} selects pod {name_of(pod)}, and {one.does}; it is taken down"
+                    raise self._failed("ready", WorkloadFault(kind="SelectedByOthers", reason=reason))
+
+    def _is_accepted(self, change: Change) -> bool:
+        """Whether what admission did may stay; it is recorded then. An operator has to pass on all that was asked for."""
+        knob = not change.added if self._knobs is None else admitted.changes_a_knob(change, self._knobs)
+        lost = self._placed.template is None and change.found in ("not set", "not there")
+        if knob or lost or not self._accepts:
+            return False
+        self._added.setdefault(admitted.sentence(change))
+        return True
+
+    def _hold_nodes(self) -> None:
+        """No measurement starts on a node that another study measures on."""
+        if self._leases is None:
+            return
+        nodes = [str(at(pod, _NODE)) for pod in self._ready]
+        self._leases.take([*nodes, *([self._load_node] if self._load_node else [])], self._tell_waiting)
+        if self._leases.note:
+            self._said.append(self._leases.note)
+
     # addresses
 
     def _find_addresses(self) -> Addresses:
-        end = time.monotonic() + self._ready_timeout_s
-        urls = self._wait(self._urls_of_all, end, self._ready_timeout_s)
+        urls = self._wait(self._urls_of_all, self._end(self._ready_timeout_s), self._ready_timeout_s)
         pods = self._watch.pods()
         if self._load_node:
             return inside(urls, self._load_node, [str(at(pod, _NODE)) for pod in pods])
@@ -329,7 +465,7 @@ class KubernetesRunning:
         return None
 
     def _containers(self) -> list[tuple[str, str]]:
-        return [(name_of(pod), str(c["name"])) for pod in self._ready for _, c in mappings(pod, ("spec", "containers"))]
+        return [(name_of(pod), str(c["name"])) for pod in self._ready for c in admitted.running_containers(pod)]
 
     # failures
 
@@ -337,8 +473,10 @@ class KubernetesRunning:
         reason = fault.reason
         if fault.kind == "Unschedulable":
             names = [name for name in requests_of(self._placed.pods) if f"Insufficient {name}" in reason]
-            told = allocatable(self._nodes(), names) if names else ""
+            told = resources(self._nodes(), names) if names else ""
             reason = f"{reason} ({told})" if told else reason
+        if fault.kind == "QuotaExceeded" and self._load_holds:
+            reason = f"{reason}; {self._load_holds}"
         return TrialFailure(stage=stage, kind=fault.kind, reason=reason, logs=logs.of_fault(self._api, fault))
 
 
