@@ -264,7 +264,7 @@ def test_readiness_of_custom_resources() -> None:
     ("kind", "service"),
     [
         ("Deployment", Service(name="iris", port=80)),
-        ("SeldonDeployment", Service(name="iris-default", port=8000)),
+        ("SeldonDeployment", Service(name="iris-default", port=8000, grpc_port=5001)),
         ("InferenceService", Service(name="iris-predictor", port=80)),
     ],
 )
@@ -536,12 +536,15 @@ def test_of_several_predictors_one_is_tuned() -> None:
     assert kind.components(obj) == ("canary", "default")
     chosen = kind.of("default")
     assert chosen.obstacles(obj) == ()
-    assert chosen.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert chosen.service(obj, ()) == Service(name="iris-default", port=8000, grpc_port=5001)
     assert chosen.selector(obj) == "seldon-deployment-id=iris,seldon-app=iris-default"
     knob = integer("x", "replicas")
     tuned = space(knob, tuned="SeldonDeployment/iris/default")
     found = pods(tuned, render(tuned, manifest(TWO_PREDICTORS), Configuration(values={"x": 3})))
     assert (found.replicas, found.component, found.containers[0].image) == (3, "default", "iris:1")
+    every = [("spec", "predictors", index, "componentSpecs", 0) for index in (0, 1)]
+    assert chosen.pod_specs(obj) == tuple((*path, "spec") for path in every)
+    assert kind.pod_labels(obj) == tuple((*path, "metadata", "labels") for path in every)
     other = space(knob, tuned="SeldonDeployment/iris/canary")
     assert baseline(other, manifest(TWO_PREDICTORS)).values == {"x": 4}
 
@@ -559,9 +562,9 @@ def test_of_several_component_specs_one_is_tuned() -> None:
     assert kind.usual_component(obj) == "default/classifier"
     front, model = kind.of("default/pre"), kind.of("default/classifier")
     assert [place.name for place in front.containers(obj)] == ["pre", "seldon-container-engine"]
-    assert front.service(obj, ()) == Service(name="iris-default", port=8000)
+    assert front.service(obj, ()) == Service(name="iris-default", port=8000, grpc_port=5001)
     assert [place.name for place in model.containers(obj)] == ["classifier"]
-    assert model.service(obj, ()) == Service(name="iris-default-classifier", port=9001)
+    assert model.service(obj, ()) == Service(name="iris-default-classifier", port=9001, grpc_port=9501)
     assert model.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
     assert model.replicas(obj) == (("spec", "predictors", 0, "componentSpecs", 1, "replicas"),)
 
@@ -571,7 +574,7 @@ def test_past_an_orchestrator_in_other_pods_the_load_goes_to_the_model() -> None
     kind, obj = known(first(text)), first(text)
     assert [place.name for place in kind.containers(obj)] == ["classifier"]
     assert kind.obstacles(obj) == ()
-    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000)
+    assert kind.service(obj, ()) == Service(name="iris-default-classifier", port=9000, grpc_port=9500)
     assert kind.selector(obj) == "seldon-deployment-id=iris,seldon-app-svc-classifier=iris-default-classifier"
     (said,) = kind.remarks(obj)
     assert said == "the load goes straight to container classifier: the orchestrator stands in other pods"

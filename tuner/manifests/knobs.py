@@ -8,8 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
+from tuner.manifests.commands import Command
 from tuner.manifests.kinds.model import Place, at, mappings
-from tuner.manifests.shell import Command, Script, ScriptFlag, flag_of, same_flag, script_of, with_flag
+from tuner.manifests.servers.flags import alike
+from tuner.manifests.shell import Script, ScriptFlag, flag_of, script_of, with_flag
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
@@ -230,9 +232,9 @@ def _flag(obj: Any, place: Place, name: str) -> _Found | None:
         for index in range(len(items) - 1, first - 1, -1):
             item = items[index]
             given, equals, rest = item.partition("=") if isinstance(item, str) else ("", "", "")
-            if equals and same_flag(given, name):
+            if equals and alike(given, name):
                 return _Found(items, index, rest, apart=False)
-            if same_flag(given, name):
+            if alike(given, name):
                 value = items[index + 1] if index + 1 < len(items) else None
                 if value is None or (isinstance(value, str) and value.startswith("-") and not _NUMBER.fullmatch(value)):
                     return _Found(items, index, True, apart=False)

@@ -1,39 +1,28 @@
 """A container's command inside a shell's script: where the server's words stand, which variables it reads and sets.
 
-Only what is plain is understood: simple commands with their words, in order. Nothing is run or expanded. What a
-container starts is told by `servers.launch`; here each word knows its place, so that it can be changed there.
+What a container starts is told by `servers.launch`; here a flag's value can be changed where it stands.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
+from tuner.manifests.commands import ASSIGNMENT, VARIABLE, Command, Word, commands
 from tuner.manifests.kinds.model import Place, at
+from tuner.manifests.servers.flags import alike
+from tuner.manifests.servers.known import SERVERS as KNOWN
 from tuner.yaml.tree import Path
 
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
-SERVERS = frozenset(
-    {
-        "gunicorn",
-        "uvicorn",
-        "hypercorn",
-        "daphne",
-        "waitress-serve",
-        "vllm",
-        "sglang",
-        "mlserver",
-        "tritonserver",
-        "torchserve",
-    }
-    | {"tensorflow_model_server", "bentoml", "litserve", "ray", "serve", "seldon-core-microservice", "llama-server"}
-    | {"text-generation-launcher", "text-embeddings-router", "trtllm-serve", "onnxruntime_server", "lmdeploy", "mii"}
-)
-"""Programs that serve: of several commands theirs is meant."""
-MODULES = re.compile(r"(vllm|sglang|uvicorn|gunicorn|hypercorn|mlserver|llama_cpp|tritonserver|kserve|\w*server)\b")
-"""What serves after ``python -m``."""
+_ALSO = frozenset({"daphne", "waitress-serve", "lmdeploy", "mii", "ray"})
+"""Programs that serve, of whose knobs nothing is known."""
+_MODULE = re.compile(r"mii\b|\w*server\b")
+"""The like after ``python -m``."""
+_KNOWN = tuple(program.split()[0] for server in KNOWN for program in server.programs)
 _PREPARING = frozenset(
     {
         "echo",
@@ -115,47 +104,9 @@ _PREPARING = frozenset(
         "whoami",
     }
 )
-_WORDS_BEFORE = frozenset(
-    {"then", "do", "else", "elif", "if", "while", "until", "!", "{", "exec", "nohup", "time", "command"}
-)
 _ENDS = frozenset({"fi", "done", "}", "esac"})
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=")
 _SETTERS = frozenset({"export", "readonly", "declare", "local", "typeset"})
-_VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^${}]*))?\})")
-_OPERATORS = re.compile(r"&&|\|\||;;|[;&|\n()]")
-_REDIRECTION = re.compile(r"\d*(?:>>|>&|<<<|<&|>\||[<>])")
 _NEEDS_QUOTES = re.compile(r"[^A-Za-z0-9_@%+=:,./-]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """`start` and `end` are offsets into the script."""
-
-    start: int
-    end: int
-    text: str
-    """Without quotes and with nothing expanded."""
-    plain: bool
-    """Nothing in it is expanded by the shell: no variable, command or pattern."""
-    variable: tuple[str, str | None] | None = None
-    """Where it is one variable and nothing else: its name, and the default in ``${NAME:-default}``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A simple command: its words without assignments, ``exec`` and redirections."""
-
-    words: tuple[Word, ...]
-    assigned: tuple[str, ...] = ()
-    """Variables that stand before it, and are set for it alone or, without words, from then on."""
-    replaces: bool = False
-    """``exec``: it takes the shell's place."""
-    piped: bool = False
-    """It reads what the one before it writes."""
-
-    @property
-    def program(self) -> str:
-        return self.words[0].text.rpartition("/")[2] if self.words else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +135,9 @@ class Script:
     def sets(self, name: str) -> bool:
         """Whether the script gives a variable a value of its own, so that the container's is never seen."""
         for command in self.commands:
-            own = command.assigned
+            own = tuple(name for name, _ in command.assigned)
             if command.program in _SETTERS:
-                own += tuple(found[1] for word in command.words[1:] if (found := _ASSIGNMENT.match(word.text)))
+                own += tuple(found[1] for word in command.words[1:] if (found := ASSIGNMENT.match(word.text)))
             if name in own and not self._is_default(name):
                 return True
         return False
@@ -196,11 +147,11 @@ class Script:
         return re.search(rf"\b{name}=[\"']?\$\{{{name}:?-", self.text) is not None
 
     def reads(self, name: str) -> bool:
-        return any(name in (found["plain"], found["braced"]) for found in _VARIABLE.finditer(self.text))
+        return any(name in (found["plain"], found["braced"]) for found in VARIABLE.finditer(self.text))
 
     def default(self, name: str) -> str | None:
         """What the script takes where the container gives the variable no value."""
-        found = (f for f in _VARIABLE.finditer(self.text) if f["braced"] == name and f["default"])
+        found = (f for f in VARIABLE.finditer(self.text) if f["braced"] == name and f["default"])
         return next((match["default"] for match in found), None)
 
 
@@ -219,7 +170,7 @@ def script_of(obj: Mapping[str, Any], place: Place) -> Script | None:
         if (is_shell or words[0][0] == "args") and re.fullmatch(r"-[a-z]*c", str(word)) and number <= 4:
             if number + 1 < len(words) and (is_shell or number == 0) and isinstance(words[number + 1][2], str):
                 section, index, text = words[number + 1]
-                return Script(path=(*place.path, section), index=index, text=text, commands=tuple(_commands(text)))
+                return Script(path=(*place.path, section), index=index, text=text, commands=tuple(commands(text)))
             return None
     return None
 
@@ -236,22 +187,17 @@ class ScriptFlag:
     plain: bool
 
 
-def same_flag(one: str, other: str) -> bool:
-    """``--max_num_seqs`` is ``--max-num-seqs`` to all that take either."""
-    return one == other or (one.startswith("--") and one.replace("_", "-") == other.replace("_", "-"))
-
-
 def flag_of(command: Command, name: str) -> ScriptFlag | None:
     """Of several the last, as most parsers have it."""
     words = command.words
     for index in range(len(words) - 1, 0, -1):
         word = words[index]
         given, equals, value = word.text.partition("=")
-        if equals and same_flag(given, name):
-            found = _VARIABLE.fullmatch(value.strip('"'))
+        if equals and alike(given, name):
+            found = VARIABLE.fullmatch(value.strip('"'))
             variable = (found["plain"] or found["braced"], found["default"]) if found and not word.plain else None
             return ScriptFlag(word=word, value_word=None, value=value, variable=variable, plain=word.plain)
-        if same_flag(word.text, name):
+        if alike(word.text, name):
             following = words[index + 1] if index + 1 < len(words) else None
             if following is None or (following.text.startswith("-") and not _is_number(following.text)):
                 return ScriptFlag(word=word, value_word=None, value=True, variable=None, plain=True)
@@ -290,116 +236,10 @@ def quoted(text: str) -> str:
 
 
 def _serves(command: Command) -> bool:
-    if command.program in SERVERS:
-        return True
+    """Of several commands, one of a program that serves is meant."""
     words = [word.text for word in command.words]
-    is_python = re.fullmatch(r"python[0-9.]*", command.program) is not None
-    if is_python and "-m" in words[:-1]:
-        return MODULES.match(words[words.index("-m") + 1]) is not None
-    return False
-
-
-def _commands(text: str) -> Iterator[Command]:
-    words: list[Word] = []
-    piped = False
-    for part in _parts(text):
-        if isinstance(part, Word):
-            words.append(part)
-            continue
-        if words:
-            yield _command(words, piped=piped)
-        words, piped = [], part == "|" or (piped and part == "\n" and not words)
-    if words:
-        yield _command(words, piped=piped)
-
-
-def _command(words: list[Word], *, piped: bool) -> Command:
-    assigned: list[str] = []
-    replaces = False
-    rest = list(words)
-    while rest:
-        if found := _ASSIGNMENT.match(rest[0].text):
-            assigned.append(found[1])
-        elif rest[0].text in _WORDS_BEFORE:
-            replaces = replaces or rest[0].text == "exec"
-        elif rest[0].text.rpartition("/")[2] == "env" and len(rest) > 1 and _ASSIGNMENT.match(rest[1].text):
-            pass
-        else:
-            break
-        rest.pop(0)
-    return Command(words=tuple(rest), assigned=tuple(assigned), replaces=replaces, piped=piped)
-
-
-def _parts(text: str) -> Iterator[Word | str]:
-    """Words, and the operators between commands. Redirections and comments are left out."""
-    position, length, skip_word = 0, len(text), False
-    while position < length:
-        if text.startswith(("\\\n", "\\\r\n"), position):
-            position += 2 if text[position + 1] == "\n" else 3
-        elif text[position] in " \t\r":
-            position += 1
-        elif text[position] == "#":
-            end = text.find("\n", position)
-            position = length if end < 0 else end
-        elif found := _REDIRECTION.match(text, position):
-            position, skip_word = found.end(), True
-        elif found := _OPERATORS.match(text, position):
-            yield found[0]
-            position = found.end()
-        else:
-            word = _word(text, position)
-            position = word.end
-            if not skip_word:
-                yield word
-            skip_word = False
-
-
-def _word(text: str, start: int) -> Word:
-    position, plain, parts = start, True, []
-    while position < len(text):
-        mark = text[position]
-        if mark == "'":
-            end = text.find("'", position + 1)
-            end = len(text) if end < 0 else end
-            parts.append(text[position + 1 : end])
-            position = end + 1
-        elif mark == '"':
-            end, inside = _double_quoted(text, position + 1)
-            plain = plain and not re.search(r"[$`]", inside)
-            parts.append(re.sub(r'\\(["\\$`\n])', r"\1", inside))
-            position = end
-        elif mark == "\\":
-            parts.append(text[position + 1 : position + 2].replace("\n", ""))
-            position += 2
-        elif mark in " \t\r" or _OPERATORS.match(text, position) or mark in "<>":
-            break
-        elif mark == "$" and text.startswith(("$(", "${"), position):
-            plain, end = False, _closing(text, position + 1)
-            parts.append(text[position:end])
-            position = end
-        else:
-            plain = plain and mark not in "$`*?["
-            parts.append(mark)
-            position += 1
-    end = max(min(position, len(text)), start + 1)
-    found = _VARIABLE.fullmatch(text[start:end].strip('"'))
-    variable = (found["plain"] or found["braced"], found["default"]) if found else None
-    return Word(start=start, end=end, text="".join(parts), plain=plain, variable=variable)
-
-
-def _double_quoted(text: str, position: int) -> tuple[int, str]:
-    start = position
-    while position < len(text) and text[position] != '"':
-        position += 2 if text[position] == "\\" else 1
-    return position + 1, text[start:position]
-
-
-def _closing(text: str, position: int) -> int:
-    """Past the bracket that closes the one here."""
-    opened, closed = text[position], {"(": ")", "{": "}"}[text[position]]
-    depth = 0
-    for index in range(position, len(text)):
-        depth += (text[index] == opened) - (text[index] == closed)
-        if depth == 0:
-            return index + 1
-    return len(text)
+    program, also = command.program, command.program in _ALSO
+    if re.fullmatch(r"python[0-9.]*", program) and "-m" in words[:-1]:
+        program = words[words.index("-m") + 1]
+        also = _MODULE.match(program) is not None
+    return also or any(fnmatchcase(program, known) for known in _KNOWN)

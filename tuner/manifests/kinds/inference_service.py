@@ -157,15 +157,23 @@ class InferenceServiceKind(WorkloadKind):
         alone = not any(mapping(obj, ("spec", part)) for part in ("transformer", "explainer"))
         return whole if alone else f"{whole},component={self._part}"
 
+    def pod_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        return tuple((*part, "labels") for part in self._parts(obj))
+
     def more_labels(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
         return (("metadata", "labels"),)
 
     def pod_selectors(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
         return ()
 
-    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:  # noqa: ARG002
-        """The predictor is a pod's specification and more."""
-        return (self._path,)
+    def pod_specs(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Each part is a pod's specification and more."""
+        return self._parts(obj)
+
+    def _parts(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
+        """All that have pods, whichever is tuned."""
+        parts = ("predictor", "transformer", "explainer")
+        return tuple(("spec", part) for part in parts if mapping(obj, ("spec", part)))
 
     @property
     def _path(self) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from tuner.manifests.commands import VARIABLE, commands
 from tuner.manifests.expansion import expand, expand_env
 from tuner.manifests.kinds.model import at, mappings
 
@@ -19,14 +19,12 @@ _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 _WRAPPERS = frozenset(
     (
-        *("exec", "env", "nohup", "time", "timeout", "nice", "numactl", "taskset", "stdbuf", "tini", "dumb-init"),
-        *("poetry", "pipenv", "pdm", "uv", "pixi", "conda", "micromamba", "mpirun", "gosu", "su-exec", "if", "then"),
-        *("opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "nsys", "torchrun", "accelerate", "else"),
+        *("env", "nohup", "time", "timeout", "nice", "numactl", "taskset", "stdbuf", "tini", "dumb-init"),
+        *("poetry", "pipenv", "pdm", "uv", "pixi", "conda", "micromamba", "mpirun", "gosu", "su-exec"),
+        *("opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "nsys", "torchrun", "accelerate"),
     )
 )
-"""Programs (and words of a shell) that start what stands further on in their own command line."""
-_ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?::?-(?P<default>[^{}]*))?\})")
+"""Programs that start what stands further on in their own command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,47 +113,28 @@ def _of_script(script: str, env: Mapping[str, str]) -> Iterator[Line]:
     """Its simple commands, with variables whose values are known replaced; at least one line."""
     known = dict(env)
     none = True
-    for command in _commands(script):
-        words = list(command)
-        while words and (found := _ASSIGNMENT.fullmatch(words[0] if words[0] != "export" else " ".join(words[:2]))):
-            known[found["name"]] = _expanded(found["value"], known)
-            del words[: 2 if words[0] == "export" else 1]
-        if words[:1] == ["eval"]:
+    for command in commands(script):
+        words = [_expanded(word.text, known) for word in command.words]
+        known.update((name, _expanded(value, known)) for name, value in command.assigned)
+        if words[:1] == ["export"]:
+            known.update((name, value) for name, equals, value in (word.partition("=") for word in words[1:]) if equals)
+        elif words[:1] == ["eval"]:
             words = " ".join(words[1:]).split()
         if words:
             none = False
-            yield tuple(_expanded(word, known) for word in words)
+            yield tuple(words)
     if none:
         yield ("",)
-
-
-def _commands(script: str) -> Iterator[Iterable[str]]:
-    """Split as a shell does; a script that no shell would take is split at its blanks."""
-    text = re.sub(r"(?m)^\s*#.*$", "", re.sub(r"\\\r?\n", " ", script))
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()\n")
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
-    try:
-        tokens = list(lexer)
-    except ValueError:
-        tokens = text.split()
-    words: list[str] = []
-    for token in tokens:
-        if token and not token.strip(";&|()\n"):
-            yield words
-            words = []
-        else:
-            words.append(token)
-    yield words
 
 
 def _expanded(word: str, known: Mapping[str, str]) -> str:
     """As a shell expands ``$NAME``, ``${NAME}`` and ``${NAME:-default}``; what is not known stays as it is."""
 
     def value(match: re.Match[str]) -> str:
-        name, default = match["bare"] or match["name"], match["default"]
+        name, default = match["plain"] or match["braced"], match["default"]
         return known.get(name) or (match[0] if default is None else default)
 
-    return _VARIABLE.sub(value, word)
+    return VARIABLE.sub(value, word)
 
 
 def _words(spec: Mapping[str, Any], section: str) -> list[str]:
