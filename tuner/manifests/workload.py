@@ -93,7 +93,12 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
 
 def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
     """That no object is a workload, and what to do."""
-    there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
+    known = {kind.kind for kind in KINDS}
+    found = {
+        f"{obj.get('kind')} of {obj.get('apiVersion')}" if obj.get("kind") in known else str(obj.get("kind"))
+        for obj in objects
+    }
+    there = ", ".join(sorted(found)) or "nothing"
     kinds = ", ".join(kind.kind for kind in KINDS)
     return NoWorkload(
         f"no workload that can be tuned, only {there}",
