@@ -103,7 +103,12 @@ def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
             error = NoWorkload(f"{obj['kind']} {name} is not tuned: {why.why}", why.instead)
             error.index = index
             return error
-    there = ", ".join(sorted({str(obj.get("kind")) for obj in objects})) or "nothing"
+    known = {kind.kind for kind in KINDS} - {"Service"}
+    found = {
+        f"{obj.get('kind')} of {obj.get('apiVersion')}" if obj.get("kind") in known else str(obj.get("kind"))
+        for obj in objects
+    }
+    there = ", ".join(sorted(found)) or "nothing"
     kinds = ", ".join(kind.kind if kind.kind != "Service" else "Service (Knative's)" for kind in KINDS)
     return NoWorkload(
         f"no workload that can be tuned, only {shortened(there, 300)}",

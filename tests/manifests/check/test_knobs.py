@@ -128,6 +128,11 @@ def test_no_workload() -> None:
     )
 
 
+def test_a_kind_of_another_group_is_named_with_it() -> None:
+    (found,) = problems(INFERENCE.replace("serving.kserve.io", "serving.kubeflow.org"), integer("x", "replicas"))
+    assert "no workload that can be tuned, only InferenceService of serving.kubeflow.org/v1beta1; " in found
+
+
 def test_several_workloads() -> None:
     other = TWO.replace("name: iris ", "name: other ").replace("- name: classifier", "- name: ranker")
     (found,) = problems(DEPLOYMENT + "---\n" + other, integer("x", "env/A"))
