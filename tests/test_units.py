@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -155,3 +156,9 @@ def test_bytes_are_refused_in_units_kubernetes_does_not_have() -> None:
         units.metric_value("bytes", "1GB")
     with pytest.raises(ValueError, match="is negative"):
         units.metric_value("cores", "-1")
+
+
+@pytest.mark.parametrize("read", [units.seconds, units.rate, units.ratio, units.quantity])
+def test_a_number_of_thousands_of_digits_is_refused_at_once(read: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        read("9" * 5000)

@@ -34,13 +34,17 @@ _UNDERSCORED = re.compile(r"(?=.*_)(?=.*[0-9])[-+.0-9_eE:]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
+_LONGEST_INT = 400
+"""Characters; more than the largest float has, and fewer than Python reads as a whole number."""
+
+
 def resolve(text: str) -> Any:
     """The value of a plain (unquoted) scalar in the core schema of YAML 1.2: None, bool, int, float or str."""
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
         return text.lower() == "true"
-    if _INT.fullmatch(text):
+    if len(text) <= _LONGEST_INT and _INT.fullmatch(text):
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
@@ -55,8 +59,6 @@ _GO_INT = re.compile(
 )
 _GO_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
-_LONGEST_INT = 400
-"""Characters; more than the largest float has."""
 _INT64, _UINT64 = 1 << 63, 1 << 64
 _LARGEST_WHOLE = 1e21
 """From here on Go's JSON has an exponent."""

@@ -72,6 +72,9 @@ def parse(text: str) -> tuple[Document, ...]:
 
 
 def _yaml(text: str) -> tuple[Document, ...]:
+    if (odd := _NO_SEPARATOR.search(text)) is not None:
+        where = text.count("\n", 0, odd.start()) + 1
+        raise Malformed(where, "a line that begins with --- and goes on, which kubectl refuses", "write --- alone")
     if (odd := _ODD_BREAK.search(text)) is not None:
         where = text.count("\n", 0, odd.start()) + 1
         raise Malformed(
@@ -114,7 +117,7 @@ _LEADING_TAB = re.compile(r"^ *\t", re.MULTILINE)
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 _HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
-_BESIDE_START = re.compile(r"---[ \t]+[^\s#]")
+_NO_SEPARATOR = re.compile(r"^---(?![ \t]*(?:#|\r?$))", re.MULTILINE)
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
 _TO_ITEM = re.compile(r"(?:\s|#[^\r\n]*)*-")
 
@@ -139,20 +142,17 @@ def _with_tabs(text: str) -> tuple[Document, ...]:
 def _documents(text: str, stream: Iterator[Any]) -> Iterator[Document]:
     for event in stream:
         if isinstance(event, events.DocumentStartEvent):
-            _check_start(text, event)
+            _check_version(event)
             builder = _Builder(text, stream)
             root = builder.node(next(stream))
             yield Document(root=root, aliased=frozenset(builder.aliased))
 
 
-def _check_start(text: str, event: Any) -> None:
-    """What kubectl refuses of a document's first line."""
-    at, where = event.start_mark.index, event.start_mark.line + 1
+def _check_version(event: Any) -> None:
+    where = event.start_mark.line + 1
     if event.version is not None and tuple(event.version) != (1, 1):
         version = ".".join(map(str, event.version))
         raise Malformed(where, f"a directive for YAML {version}, while kubectl reads 1.1", "remove the line with %YAML")
-    if event.explicit and _BESIDE_START.match(text, at):
-        raise Malformed(where, "something beside '---', which kubectl refuses", "write it on a line of its own")
 
 
 def _check_tabs(text: str, documents: tuple[Document, ...]) -> None:

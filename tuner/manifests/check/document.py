@@ -47,6 +47,23 @@ class _Checked:
             yield self._problem(("metadata",), f"{obj['kind']} without metadata.name", "give it a name")
         if not missing:
             yield from self._refusals(obj)
+        yield from self._metadata(metadata)
+
+    def _metadata(self, metadata: Any) -> Iterator[Problem]:
+        """The name, the labels and the annotations, which are texts in every kind."""
+        entries: list[tuple[tuple[str, ...], Any]] = []
+        if isinstance(metadata, Mapping):
+            entries.append((("metadata", "name"), metadata.get("name")))
+            for section in ("labels", "annotations"):
+                found = metadata.get(section)
+                entries += (
+                    [(("metadata", section, k), v) for k, v in found.items()] if isinstance(found, Mapping) else []
+                )
+        for path, value in entries:
+            if isinstance(value, bool | int | float) and path not in self.reported:
+                text = scalars.flow(value)
+                fix = f"put it in quotes: {scalars.quoted(text)}"
+                yield self._problem(path, f"{'.'.join(path)}: {text} is not text", fix)
 
     def _problem(self, path: Path, message: str, fix: str) -> Problem:
         self.reported.add(path)
