@@ -85,6 +85,17 @@ def test_a_server_that_answers_one_at_a_time_is_not_kept_busy_with_hundreds() ->
     assert loads.closed_connections == 8
 
 
+def test_a_time_out_that_the_user_gave_does_not_pass_for_a_full_server() -> None:
+    """In a closed loop of 32 each answer takes as long as the time-out; one of 8 does not fill the server."""
+    workload = replace(USUAL, timeout_s=4.9, said=frozenset({"timeout_s"}))
+    loads, generator, _ = windows(constant(2.5), 16, 2.5, (Constraint(metric="latency_p99", bound=4.0),), workload)
+    loads.warm_up(None)
+    found, note = loads.capacity(None)
+    assert found is not None, note
+    assert 4.5 < found.value < 7.5
+    assert {stage.timeout_s for stage in generator.stages[1:]} <= {4.9, 60.0}
+
+
 def test_more_connections_than_usual_where_a_server_has_room_for_them() -> None:
     loads, _, _ = windows(constant(1.0), 200, 1.0)
     assert loads.closed_loop() == pytest.approx(200.0, rel=0.02)

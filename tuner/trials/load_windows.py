@@ -176,7 +176,9 @@ class LoadWindows:
             samples = self.send(self._closed_window(length_s, connections, self.next_seed()))
             window = summarize(samples, Trust(short=pace.slow))
             if best is not None and window.achieved_rps <= _MORE * best.achieved_rps:
-                self._full = True
+                self._full = (
+                    not window.errors
+                )  # requests given up say that they waited, not that nothing more gets through
                 return best
             best, self._closed = window, (connections, window.achieved_rps)
             self._full = pace.fills(connections, window.achieved_rps)
@@ -209,7 +211,10 @@ class LoadWindows:
             if achieved_rps <= 0.0 or length_s <= self._pace.step_s(None):
                 return probed
             stage = self._closed_window(length_s, connections, self.next_seed())
-            return summarize(self.send(stage), Trust(short=True))
+            window = summarize(self.send(stage), Trust(short=True))
+            if window.generator_limited:
+                raise Untrusted(f"a closed loop of {connections} connections: {'; '.join(window.untrusted)}")
+            return window
         loops = LoadWindows(
             running=self._running,
             generator=self._generator,
