@@ -34,7 +34,10 @@ pytestmark = pytest.mark.cluster
 PROCESSES = """
 import os, sys
 for pid in filter(str.isdigit, os.listdir("/proc")):
-    line = open(f"/proc/{pid}/cmdline").read().split("\\0")
+    try:
+        line = open(f"/proc/{pid}/cmdline").read().split("\\0")
+    except OSError:  # it has ended meanwhile
+        continue
     if "--serve" in line:
         print(pid)
         if sys.argv[1:]:

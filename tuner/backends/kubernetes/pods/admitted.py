@@ -52,10 +52,12 @@ def changes_a_knob(change: Change, knobs: Iterable[Knob]) -> bool:
 
 
 def sentence(change: Change) -> str:
-    """What was done, for the record, without values of variables that somebody put in: they may be secret."""
+    """What was done, for the record, without values of variables: they may be secret."""
     if change.added:
         value = "" if change.section in ("", "env") else f" of {change.found}"
         return f"{change.what}{value} was added"
+    if change.section == "env":
+        return f"{change.what} was changed"
     return f"{change.what} is {change.found}, asked for {change.asked}"
 
 

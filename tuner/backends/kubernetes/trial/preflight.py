@@ -142,27 +142,30 @@ class Preflight:
 
     def _admission(self, rendering: Rendering, obj: Object, pod: Object) -> Iterator[tuple[str, Problem]]:
         """What the pod of a workload became as it was admitted."""
-        if obj["kind"] != rendering.pods.kind:
+        pods = rendering.pods
+        if (obj["kind"], obj["metadata"]["name"]) != (pods.kind, _IDENTITY.name(pods.name)):
             return
         template = mapping(obj, ("spec", "template"))
         knobs = admitted.knobs(self._space, template)
-        changes = list(readback.changes(rendering.pods, template, pod))
+        changes = list(readback.changes(pods, template, pod))
         accepts = self._cluster.admission == "accept"
         suspects = [*admission.of_pods(self._api), *_ranger(pod)] if changes else []
         by = f" (by {', '.join(suspects)})" if suspects else ""
         done = []
         for change in changes:
-            refused = not accepts or admitted.changes_a_knob(change, knobs)
-            if refused:
-                yield f"admission {change.what}", self._changed(rendering, change, by, accepts=accepts)
+            is_knob = admitted.changes_a_knob(change, knobs)
+            if is_knob or not accepts:
+                told = f"{change.what} is {change.found}, asked for {change.asked}"
+                message = f"{told if is_knob else admitted.sentence(change)}{by}"
+                yield f"admission {change.what}", self._changed(rendering, change, message, accepts=accepts)
             else:
                 done.append(admitted.sentence(change))
         if done:
             self._note(f"admission: {'; '.join(done)}{by}; so runs every trial, and all of it counts and is paid for")
 
-    def _changed(self, rendering: Rendering, change: Change, by: str, *, accepts: bool) -> Problem:
+    def _changed(self, rendering: Rendering, change: Change, told: str, *, accepts: bool) -> Problem:
         named = [p for p in self._parameters(rendering.configuration) if _is_about(change.what, p)]
-        message = f"admission changes {rendering.what}: {admitted.sentence(change)}{by}"
+        message = f"admission changes {rendering.what}: {told}"
         fix = "take the parameter out of the search space, or have the rule changed"
         if not accepts:
             fix = "write cluster: {admission: accept} to measure with it, or have the rule changed"
