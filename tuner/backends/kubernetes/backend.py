@@ -86,7 +86,7 @@ class KubernetesBackend:
         """A server-side dry run of each: what admission, quotas and limit ranges refuse, by which parameters."""
         preflight = Preflight(self._api, self._space)
         problems = preflight.dry_run(renderings)
-        told = self._told_of(renderings[0].rendered.objects) if renderings else ()
+        told = self._told_of(renderings[0].rendered.objects, renderings[0].pods.replicas) if renderings else ()
         self._foreseen = (*told, *preflight.foreseen)
         return problems
 
@@ -218,7 +218,7 @@ class KubernetesBackend:
             identity,
             namespace=self._api.namespace,
             owner=anchor.owner,
-            namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj) is None,
+            namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj, deployment.pods.replicas) is None,
             selected=self._selected(),
             node_selector=self._cluster.node_selector,
         )
@@ -275,10 +275,10 @@ class KubernetesBackend:
             if not self._is_namespaced(obj)
         ]
 
-    def _told_of(self, manifest: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    def _told_of(self, manifest: Sequence[Mapping[str, Any]], replicas: int) -> Iterator[str]:
         """What of a manifest a trial does otherwise than `kubectl apply` would."""
         for obj in manifest:
-            scaled = objects.scales(obj)
+            scaled = objects.scales(obj, replicas)
             if scaled is not None:
                 yield (
                     f"{obj.get('kind')} {at(obj, ('metadata', 'name'))} scales {scaled}: a trial does not create it, so that "

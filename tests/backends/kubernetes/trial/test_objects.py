@@ -146,8 +146,13 @@ def test_trials_keep_to_the_nodes_that_are_named_beside_those_of_the_manifest() 
     assert manifest["spec"]["template"]["spec"]["nodeSelector"] == {"disk": "fast"}
 
 
-def test_what_an_autoscaler_scales() -> None:
-    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "toy"}}
-    assert objects.scales({"kind": "HorizontalPodAutoscaler", "spec": spec}) == "StatefulSet toy"
-    assert objects.scales({"kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "toy"}}}) == "Deployment toy"
-    assert objects.scales({"kind": "Service", "spec": {}}) is None
+def test_what_an_autoscaler_would_scale() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "toy"}
+    scaler = {"kind": "HorizontalPodAutoscaler", "spec": {"scaleTargetRef": target, "maxReplicas": 2}}
+    assert objects.scales(scaler, 1) == "StatefulSet toy"
+    scaler["spec"]["minReplicas"] = 2
+    assert objects.scales(scaler, 1) == "StatefulSet toy"
+    assert objects.scales(scaler, 2) is None, "it has nothing to do"
+    keda = {"kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "toy"}}}
+    assert objects.scales(keda, 1) == "Deployment toy"
+    assert objects.scales({"kind": "Service", "spec": {}}, 1) is None

@@ -136,11 +136,16 @@ def of_trial(
     return tuple(sorted(objects, key=_turn))
 
 
-def scales(obj: Mapping[str, Any]) -> str | None:
-    """``KIND NAME`` of what an autoscaler scales; None: the object is none. In a trial it would change what is measured
-    while it is measured: the replicas, or the pods' resources.
+def scales(obj: Mapping[str, Any], replicas: int) -> str | None:
+    """``KIND NAME`` of what an autoscaler would scale in a trial, and so change what is measured while it is measured: the
+    replicas, or the pods' resources. None: the object is none, or holds just so many replicas as there are.
     """
     if obj.get("kind") not in _AUTOSCALERS:
+        return None
+    spec = at(obj, ("spec",)) or {}
+    if obj.get("kind") == "HorizontalPodAutoscaler" and {spec.get("minReplicas") or 1, spec.get("maxReplicas")} == {
+        replicas
+    }:
         return None
     target = at(obj, ("spec", "scaleTargetRef")) or at(obj, ("spec", "targetRef")) or {}
     return f"{target.get('kind', 'Deployment')} {target.get('name')}" if isinstance(target, Mapping) else "a workload"
