@@ -152,7 +152,7 @@ def test_nothing_to_tune(tmp_path: Path, text: str) -> None:
 
 SIDE_CAR = """\
         - name: istio-proxy
-          image: docker.io/istio/proxyv2:1.22.0
+          image: example/istio/proxyv2:1.22.0
           ports: [{name: http-envoy-prom, containerPort: 15090}]
           readinessProbe: {httpGet: {path: /healthz/ready, port: 15021}}
 """

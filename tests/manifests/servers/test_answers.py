@@ -126,7 +126,7 @@ def test_the_kinds_usual_port_goes_before_the_servers() -> None:
         ({"image": TF, "env": env(MODEL_NAME="rank")}, "rank"),
         ({"image": TF}, "model"),
         ({"image": "torchserve", "args": ["torchserve", "--models", "rank=rank.mar"]}, "rank"),
-        ({"image": "ghcr.io/huggingface/text-generation-inference:3"}, "tgi"),
+        ({"image": "registry.example/huggingface/text-generation-inference:3"}, "tgi"),
         ({"image": "x:1", "args": ["--model", "m"]}, None),
     ],
 )

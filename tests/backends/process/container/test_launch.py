@@ -59,7 +59,7 @@ def test_a_container_beside_the_server_keeps_its_own_command() -> None:
 
 
 def test_a_known_side_car_is_left_out_here() -> None:
-    proxy = replace(toy_container(), name="istio-proxy", image="docker.io/istio/proxyv2:1.22.0", command=())
+    proxy = replace(toy_container(), name="istio-proxy", image="example/istio/proxyv2:1.22.0", command=())
     assert not runs_here(proxy, LocalSpec(), serving="server")
     assert runs_here(proxy, LocalSpec(), serving="istio-proxy")
     assert runs_here(replace(proxy, command=("envoy",)), LocalSpec(), serving="server")
