@@ -201,7 +201,7 @@ def test_nothing_that_can_run_here(tune: Tune, space: Path) -> None:
     manifest = (space / "deployment.yaml").read_text()
     manifest = manifest.replace("cpu: 500m", "cpu: '4000'")
     (space / "deployment.yaml").write_text(manifest)
-    text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['4000', '5000']")
+    text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['3000', '4000']")
     (space / "space.yaml").write_text(text)
     done = tune("run", space, "--tracking-uri", "none", "--json")
     assert done.status == 3, done.err

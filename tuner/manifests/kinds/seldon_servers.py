@@ -15,7 +15,7 @@ IMPLEMENTATIONS: Mapping[str, Mapping[str, str]] = {
     "XGBOOST_SERVER": {"seldon": "seldonio/xgboostserver", "v2": "seldonio/mlserver"},
     "MLFLOW_SERVER": {"seldon": "seldonio/mlflowserver", "v2": "seldonio/mlserver"},
     "TENSORFLOW_SERVER": {"seldon": "seldonio/tfserving-proxy", "tensorflow": "tensorflow/serving"},
-    "TRITON_SERVER": {"v2": "nvcr.io/nvidia/tritonserver"},
+    "TRITON_SERVER": {"v2": "nvidia/tritonserver"},
     "HUGGINGFACE_SERVER": {"v2": "seldonio/mlserver"},
     "TEMPO_SERVER": {"v2": "seldonio/mlserver"},
 }
