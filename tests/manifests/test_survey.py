@@ -80,7 +80,7 @@ def proposed(tmp_path: Path, text: str, **chosen: str) -> tuple[SearchSpace, str
             "v2",
             "http_threads buffer_threads replicas",
         ),
-        (deployment("image: nvcr.io/nvidia/tritonserver:25.01-py3"), "v2", "replicas"),
+        (deployment("image: registry.example.com/nvidia/tritonserver:25.01-py3"), "v2", "replicas"),
         (deployment("image: pytorch/torchserve:latest"), "http", "replicas"),
         (
             deployment("image: t:1", "args: [tritonserver]").replace("name: http", "name: h2c"),

@@ -47,7 +47,7 @@ def test_a_rate_that_a_window_is_too_short_for_is_foreseen_with_its_line(toy: Pa
     assert "latency_p99 takes 100, that is a duration of 3.33 s or a rate of 50/s" in sentence
     done = Tune(toy.parent)("check", str(toy))
     assert done.status == 0
-    assert sentence in done.err
+    assert sentence in done.out
 
 
 def test_a_duration_that_nobody_gave_grows_with_what_the_bound_takes(toy: Path) -> None:

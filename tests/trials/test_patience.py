@@ -88,11 +88,11 @@ def test_it_is_asked_again_while_it_loads(loading: Answer | Unanswered) -> None:
     assert asking.stages[0].isprintable()
 
 
-@pytest.mark.parametrize("loading", [BUSY, REFUSED])
-def test_as_long_as_servers_have_to_get_ready(loading: Answer | Unanswered) -> None:
+@pytest.mark.parametrize(("loading", "kind"), [(BUSY, "NotReady"), (REFUSED, "NoAnswer")])
+def test_as_long_as_servers_have_to_get_ready(loading: Answer | Unanswered, kind: str) -> None:
     asking = Asking(for_ever(loading))
     told = asking.failure()
-    assert (told.stage, told.kind) == ("ready", "NotReady")
+    assert (told.stage, told.kind) == ("ready", kind)
     assert "10 s" in told.reason
     assert asking.clock.now() == pytest.approx(10, abs=0.5)
 

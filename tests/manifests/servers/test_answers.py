@@ -12,7 +12,7 @@ from tuner.manifests.servers import flags
 from tuner.manifests.servers.answers import grpc_port, health_path, http_port, is_grpc_alone, model_name, targets_in
 from tuner.manifests.servers.recognition import recognise
 
-TF, TRITON, VLLM = "tensorflow/serving:2", "nvcr.io/nvidia/tritonserver:25.01-py3", "vllm/vllm-openai:v1"
+TF, TRITON, VLLM = "tensorflow/serving:2", "registry.example.com/nvidia/tritonserver:25.01-py3", "vllm/vllm-openai:v1"
 
 
 def ports(spec: dict[str, Any], *services: dict[str, Any], usual: int | None = None) -> tuple[int | None, int | None]:

@@ -92,7 +92,7 @@ def useful(image: str, *args: str, gpus: int | None = None, **variables: str) ->
 
 
 def test_knobs_under_their_conditions() -> None:
-    vllm, triton = "vllm/vllm-openai:1", "nvcr.io/nvidia/tritonserver:1"
+    vllm, triton = "vllm/vllm-openai:1", "registry.example.com/nvidia/tritonserver:1"
     assert {"gpu_memory", "sequences"} <= useful(vllm, gpus=1)
     assert "tensor_parallel" in useful(vllm, gpus=4)
     assert "tensor_parallel" not in useful(vllm, "--tensor-parallel-size=1", gpus=1)

@@ -54,7 +54,7 @@ def test_seldons_microservice_is_told_by_its_environment() -> None:
 def test_mlserver_and_triton_have_a_port_for_them() -> None:
     plain = DEPLOYMENT.replace("name: metrics", "name: other")
     assert told(plain.replace("image: iris:1", "image: seldonio/mlserver:1.7.1")) == (port(8082, "/metrics"),)
-    assert told(plain.replace("image: iris:1", "image: nvcr.io/nvidia/tritonserver:25.01-py3")) == (
+    assert told(plain.replace("image: iris:1", "image: registry.example.com/nvidia/tritonserver:25.01-py3")) == (
         port(8002, "/metrics"),
     )
     moved = plain.replace(

@@ -22,16 +22,16 @@ def named(**spec: Any) -> str | None:
     [
         ("vllm/vllm-openai:v0.11.0", "vLLM"),
         ("registry.example.com:5000/mirror/vllm-openai-cpu@sha256:0123", "vLLM"),
-        ("us-docker.pkg.dev/vertex/dockers/pytorch-vllm-serve:20250312", "vLLM"),
+        ("registry.example.com/vertex/dockers/pytorch-vllm-serve:20250312", "vLLM"),
         ("lmsysorg/sglang:v0.5.3", "SGLang"),
         ("registry.example.com/huggingface/text-generation-inference:3.0.1", "Text Generation Inference"),
-        ("us-docker.pkg.dev/x/huggingface-text-generation-inference-cu124.2-3:1", "Text Generation Inference"),
+        ("registry.example.com/x/huggingface-text-generation-inference-cu124.2-3:1", "Text Generation Inference"),
         ("registry.example.com/huggingface/text-embeddings-inference:cpu-1.7", "Text Embeddings Inference"),
-        ("nvcr.io/nvidia/tensorrt-llm/release:1.0.0", "TensorRT-LLM"),
-        ("nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8", "NVIDIA NIM"),
+        ("registry.example.com/nvidia/tensorrt-llm/release:1.0.0", "TensorRT-LLM"),
+        ("registry.example.com/nim/meta/llama-3.1-8b-instruct:1.8", "NVIDIA NIM"),
         ("registry.example.com/ggml-org/llama.cpp:server-cuda", "llama.cpp"),
         ("ollama/ollama", "Ollama"),
-        ("nvcr.io/nvidia/tritonserver:25.01-py3", "Triton Inference Server"),
+        ("registry.example.com/nvidia/tritonserver:25.01-py3", "Triton Inference Server"),
         ("seldonio/mlserver:1.7.1-sklearn", "MLServer"),
         ("pytorch/torchserve-kfs:0.12.0", "TorchServe"),
         ("tensorflow/serving:2.19.0-gpu", "TensorFlow Serving"),
@@ -111,7 +111,7 @@ def test_an_image_that_only_sleeps_or_asks_is_no_server() -> None:
 
 
 def test_the_program_goes_before_the_image() -> None:
-    assert named(image="nvcr.io/nvidia/tritonserver:25.01-py3", command=["gunicorn", "a:a"]) == "gunicorn"
+    assert named(image="registry.example.com/nvidia/tritonserver:25.01-py3", command=["gunicorn", "a:a"]) == "gunicorn"
 
 
 def test_variables_that_kubernetes_expands() -> None:
