@@ -18,6 +18,9 @@ from tuner.manifests.survey.parameters import parameters
 from tuner.manifests.survey.traffic import Traffic
 from tuner.manifests.workload import NoWorkload
 
+_WIDEST = 100
+"""Columns up to which comments are put one below the other."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
@@ -57,7 +60,7 @@ def propose(
 
 def _text(choice: Choice, lines: tuple[Line, ...], traffic: Traffic, path: str) -> Iterator[str]:
     workload, server = choice.workload, choice.found.server
-    width = max(len(str(line)) for line in lines) + 2
+    width = min(max(len(str(line)) for line in lines), _WIDEST) + 2
     recognised = server.name if server else "no server whose knobs are known"
     where = f" in container {choice.place.name}" if choice.place and len(choice.containers) > 1 else ""
     yield f"# A first search space for {workload.kind.kind} {workload.name}, by a look at its manifest."
@@ -75,7 +78,7 @@ def _text(choice: Choice, lines: tuple[Line, ...], traffic: Traffic, path: str) 
     yield ""
     yield "parameters:  # what may vary, and where it is written in the manifest"
     for line in lines:
-        yield f"{str(line).ljust(width)}# {line.comment}"
+        yield f"{str(line).ljust(width - 2)}  # {line.comment}"
     yield ""
     yield from traffic.section()
     yield ""
