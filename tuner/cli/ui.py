@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -22,12 +21,14 @@ from tuner.cli.options import StudyName, studies, study_folder
 def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path) -> None:
     """Serve MLflow's page to compare trials: the same as `mlflow ui` in this folder.
 
-    With STUDY (its name, or its folder) the address printed is that of the page which compares its trials.
+    The address is printed when it answers: with STUDY (its name, or its folder) that of the page which compares the
+    study's trials.
 
     \b
     tune ui
     tune ui iris --port 5001
     """
+    from tuner.cli.output import notice
     from tuner.errors import InputError
     from tuner.record.uri import absolute, sqlite_file
 
@@ -41,10 +42,6 @@ def ui(study: str | None, tracking_uri: str, port: int, host: str, studies: Path
         from tuner.commands.run import page_of
 
         page = page_of(study_folder(study, studies), uri)
-    click.echo(f"http://{host}:{port}{page}   (Ctrl-C ends it)", err=True)
-    sys.stderr.flush()
-    arguments = ["ui", "--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"]
-    # a page for one person: without the runners of background jobs it starts sooner and is one process, not ten
-    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    # the page takes this process's place, so that Ctrl-C reaches it directly
-    os.execve(sys.executable, [sys.executable, "-m", "mlflow", *arguments], environment)  # noqa: S606
+    from tuner.commands.ui import serve
+
+    sys.exit(serve(uri, host, port, page, notice))
