@@ -74,8 +74,9 @@ def test_users_go_on_thinking_when_the_server_closes_or_refuses() -> None:
     stage = LoadWindow(arrival="closed", duration_s=0.5, connections=5, think_s=0.02)
     with Server(close=True) as server:
         (samples,) = run(target(server.url), stage)
-    assert set(statuses(samples)) == {200}
-    assert len(samples) > 20
+    # a request that was on its way when the server closed, without having said so, is lost and not sent again
+    assert set(statuses(samples)) <= {200, Status.CONNECTION_LOST}
+    assert np.count_nonzero(samples.good) > 20
     (refused,) = run(target(server.url), stage)
     assert 20 < len(refused) < 300
 
