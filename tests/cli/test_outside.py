@@ -96,12 +96,12 @@ def test_two_at_once_without_a_name_take_two(tune: Tune) -> None:
 def test_a_study_goes_on_from_another_folder_and_after_it_was_moved(tune: Tune) -> None:
     space = quick_space(tune.folder)
     arguments = ("--trials", "1", "--confirm", "0", "--tracking-uri", "none")
-    assert tune("run", space, *arguments, "--studies", "a").status in (0, 1)
+    assert tune("run", space, *arguments, "--studies", "a").status in (0, 1, 3)
     (tune.folder / "a").rename(tune.folder / "b")
     elsewhere = Tune(tune.folder / "elsewhere")
     elsewhere.folder.mkdir()
     resumed = elsewhere("resume", tune.folder / "b" / "toy", "--trials", "2")
-    assert resumed.status in (0, 1), resumed.err
+    assert resumed.status in (0, 1, 3), resumed.err
     assert not (tune.folder / "a").exists()
     assert list(elsewhere.folder.iterdir()) == [elsewhere.folder / "state"]
     assert len(journal(tune.folder.parent, str(tune.folder / "b" / "toy")).trials) == 2
@@ -145,7 +145,7 @@ def test_secrets_of_the_manifest_stay_out_of_mlflow_and_its_copies_private(tune:
     manifest.write_text(manifest.read_text().replace("- name: TOY_WORKERS", f"{secrets}- name: TOY_WORKERS"))
     assert "hunter22" in manifest.read_text()
     done = tune("run", space, "--trials", "1", "--confirm", "0", "--mask", "PLAIN")
-    assert done.status in (0, 1), done.err
+    assert done.status in (0, 1, 3), done.err
     assert f"{manifest}: literal values that look secret: DB_PASSWORD (line " in done.err
     assert "PLAIN (line " in done.err
     recorded = [path for path in (tune.folder / "mlartifacts").rglob("*") if path.is_file()]

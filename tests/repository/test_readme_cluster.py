@@ -18,6 +18,22 @@ from tests.repository.test_readme import README, blocks, run_shell
 _SHORTER = {"tune run": " --trials 1 --confirm 0", "tune apply": " --yes"}
 
 
+_LATE = "the load generator was late"
+_TRIES = 3
+
+
+def _run(command: str, folder: Path, env: dict[str, str]) -> None:
+    """Again where other tests took the CPU that the load needed, which the command rightly refuses to overlook."""
+    for left in reversed(range(_TRIES)):
+        try:
+            run_shell(command, folder, env)
+        except AssertionError as failed:
+            if not left or _LATE not in str(failed):
+                raise
+        else:
+            return
+
+
 @pytest.mark.timeout(900)
 def test_the_block_for_a_cluster_runs(tmp_path: Path, cluster: Cluster, images: Callable[[str], str]) -> None:
     images("iris")
@@ -34,7 +50,7 @@ def test_the_block_for_a_cluster_runs(tmp_path: Path, cluster: Cluster, images: 
         for line in block.text.splitlines():
             command = line.split("  #")[0].rstrip()
             command += next((extra for begin, extra in _SHORTER.items() if command.startswith(begin)), "")
-            run_shell(command, tmp_path, env)
+            _run(command, tmp_path, env)
         answer = cluster.kubectl("get", "deployment", "--namespace", "tuning", "-o", "name")
         assert answer.split(), "what was applied is there"
     finally:

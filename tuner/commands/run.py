@@ -78,14 +78,12 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
-    notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
-    for sentence in foretold.foreseen:
-        notice(sentence)
     folder, journal = _claim(settings.studies, settings.name, space.name)
+    notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
+    for sentence in (*foretold.foreseen, *inputs.foreseen):
+        notice(sentence)
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
-    for sentence in inputs.foreseen:
-        notice(sentence)
     with (
         journal,
         load_source(

@@ -88,7 +88,8 @@ def _of_unscheduled(
     taken = any(words in said for words in _TAKEN)
     passing = any(words in said for words in _PASSING_WORDS)
     if here and (taken or passing) and capacity.room_for(_requests(pod), here) >= max(len(pods), len(waiting)):
-        return Awaited(what="node", text=f"room on {len(here)} node(s) that could hold it: {shortened(said)}")
+        able = sum(capacity.room_for(_requests(pod), [node]) > 0 for node in here)
+        return Awaited(what="node", text=f"room on {able} node(s) that could hold it: {shortened(said)}")
     return None
 
 
