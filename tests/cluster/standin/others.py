@@ -129,7 +129,7 @@ def _told(found: Object, deployments: Sequence[Object], name: str) -> Object:
     why = "AllPodsReady" if ready else "PodsNotReady"
     return {
         "observedGeneration": found["metadata"]["generation"],
-        "conditions": [condition(name, ready, why, before)],
+        "conditions": [{"message": why, **condition(name, ready, why, before)}],
     }
 
 
