@@ -201,7 +201,11 @@ def test_what_cannot_honestly_be_run_is_refused_with_its_line_and_what_to_do(tex
             ("  replicas: 1\n", "  replicas: 1\n  workloadRef: {name: x}\n"),
             "workloadRef takes the pod template",
         ),
-        (POD, ("spec:\n", "spec:\n  restartPolicy: Never\n"), "is no server that could be measured"),
+        (
+            POD.replace("ports: [{name: http, containerPort: 9000}]", "tty: false"),
+            ("spec:\n", "spec:\n  restartPolicy: Never\n"),
+            "and is no server",
+        ),
         (RAY, ("    headGroupSpec", "    enableInTreeAutoscaling: true\n    headGroupSpec"), "Ray's autoscaler"),
         (KNATIVE, ("    metadata:\n", "    metadata:\n      name: iris-7\n"), "the revision has a name"),
     ],

@@ -114,6 +114,7 @@ _MAX_DEPTH = 100
 _TABS = re.compile(r"\t+")
 _MOST_TABS = 500
 _LEADING_TAB = re.compile(r"^ *\t", re.MULTILINE)
+_CLOSES = re.compile(r"[ \t]*[\]}]")
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 _HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
@@ -124,17 +125,19 @@ _TO_ITEM = re.compile(r"(?:\s|#[^\r\n]*)*-")
 
 def _with_tabs(text: str) -> tuple[Document, ...]:
     """ruamel.yaml takes no tab between values where kubectl does: each that it stops at is a space to it."""
-    spaced = text
+    spaced, leading = text, 0
     for _ in range(_MOST_TABS):
         try:
             return tuple(_documents(text, iter(YAML(typ="safe", pure=True).parse(spaced))))
         except error.MarkedYAMLError as problem:
             mark = problem.problem_mark
             found = _TABS.match(spaced, mark.index) if mark is not None else None
+            if found is None and leading:
+                raise Malformed(leading, "a tab that indents", "indent with spaces") from None
             if found is None:
                 raise
-            if not spaced[spaced.rfind("\n", 0, found.start()) + 1 : found.start()].strip():
-                raise Malformed(mark.line + 1, "a tab that indents", "indent with spaces") from None
+            if not leading and not spaced[spaced.rfind("\n", 0, found.start()) + 1 : found.start()].strip():
+                leading = mark.line + 1  # right within brackets, which `_check_tabs` sees when all of it is read
             spaced = spaced[: found.start()] + " " * len(found[0]) + spaced[found.end() :]
     raise Malformed(0, f"more than {_MOST_TABS} tabs between values", "use spaces")
 
@@ -156,22 +159,32 @@ def _check_version(event: Any) -> None:
 
 
 def _check_tabs(text: str, documents: tuple[Document, ...]) -> None:
-    """Tabs may stand between values, but not before the first one of a line."""
+    """Tabs may stand between values, but before the first one of a line only within brackets. Where those do not hold
+    the whole document, kubectl takes none at the very beginning of the line that closes them."""
     places = [match.end() - 1 for match in _LEADING_TAB.finditer(text)]
     if not places:
         return
-    scalars_ = [span for document in documents for span in _scalar_spans(document.root)]
+    roots = [document.root for document in documents]
+    spans = [(*span, root) for root in roots for span in _spans_without_indentation(root)]
     for place in places:
-        if not any(start < place < end for start, end in scalars_):
+        closes = bool(_CLOSES.match(text, place)) and text[place - 1 : place] == "\n"
+        if not any(
+            start < place < end and (scalar or not closes or _in_brackets(root)) for start, end, scalar, root in spans
+        ):
             raise Malformed(text.count("\n", 0, place) + 1, "a tab that indents", "indent with spaces")
 
 
-def _scalar_spans(root: Node) -> Iterator[tuple[int, int]]:
+def _spans_without_indentation(root: Node) -> Iterator[tuple[int, int, bool]]:
+    """Start, end, and whether it is a scalar rather than brackets."""
     for _, node in walk(root):
-        if isinstance(node, ScalarNode):
-            yield node.start, node.end
+        if isinstance(node, ScalarNode) or _in_brackets(node):
+            yield node.start, node.end, isinstance(node, ScalarNode)
         for key, _ in node.entries if isinstance(node, MappingNode) else ():
-            yield key.start, key.end
+            yield key.start, key.end, True
+
+
+def _in_brackets(node: Node) -> bool:
+    return isinstance(node, MappingNode | SequenceNode) and node.flow
 
 
 class _Builder:

@@ -28,8 +28,9 @@ class PodKind(WorkloadKind):
         return ()
 
     def obstacles(self, obj: Mapping[str, Any]) -> tuple[Obstacle, ...]:
-        if mapping(obj, ("spec",)).get("restartPolicy") in ("Never", "OnFailure"):
-            message = "a pod that is not restarted does a task, and is no server that could be measured"
+        named = any(mapping(obj, place.path).get("ports") for place in self.containers(obj))
+        if not named and mapping(obj, ("spec",)).get("restartPolicy") in ("Never", "OnFailure"):
+            message = "a pod that is not restarted and names no port does a task, and is no server"
             fix = "leave restartPolicy out, or name the workload that serves"
             return (Obstacle(path=("spec", "restartPolicy"), message=message, fix=fix),)
         return ()
