@@ -105,7 +105,7 @@ def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
             return error
     known = {kind.kind for kind in KINDS} - {"Service"}
     found = {
-        f"{obj.get('kind')} of {obj.get('apiVersion')}" if obj.get("kind") in known else str(obj.get("kind"))
+        f"{obj.get('kind')} of {obj.get('apiVersion')}" if str(obj.get("kind")) in known else str(obj.get("kind"))
         for obj in objects
     }
     there = ", ".join(sorted(found)) or "nothing"
