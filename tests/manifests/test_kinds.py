@@ -626,5 +626,7 @@ def test_a_predictor_over_several_nodes_is_told() -> None:
 
 @pytest.mark.parametrize("kind", ["[Deployment]", "{a: 1}", "1", ""])
 def test_a_kind_that_is_no_text_is_no_workload(kind: str) -> None:
-    found = check(space(integer("workers", "env/A")), manifest(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n"))
+    found = check(
+        space(integer("workers", "env/A")), manifest(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n")
+    )
     assert "no workload that can be tuned" in found[0].message

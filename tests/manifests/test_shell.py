@@ -204,3 +204,10 @@ def test_a_value_that_a_shell_would_take_apart_is_quoted() -> None:
     knob = parameter("m", Choices(values=("a b", "c;d")), "args/--mode")
     out = render(space(knob), manifest("gunicorn --mode x a"), Configuration(values={"m": "c;d"}))
     assert "gunicorn --mode 'c;d' a" in load_all(out.text)[0]["spec"]["template"]["spec"]["containers"][0]["command"]
+
+
+@pytest.mark.parametrize("section", ["command", "args"])
+def test_words_that_are_no_list_are_no_script(section: str) -> None:
+    obj = {"spec": {"containers": [{"command": ["sh", "-c", "serve --workers 2"], "args": [], section: "sh -c serve"}]}}
+    found = script_of(obj, Place(name="x", path=("spec", "containers", 0)))
+    assert found is None or found.path[-1] != section

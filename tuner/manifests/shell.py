@@ -160,7 +160,8 @@ def script_of(obj: Mapping[str, Any], place: Place) -> Script | None:
     words = [
         (section, index, word)
         for section in ("command", "args")
-        for index, word in enumerate(at(obj, (*place.path, section)) or [])
+        for listed in [at(obj, (*place.path, section))]
+        for index, word in enumerate(listed if isinstance(listed, list) else ())
     ]
     while words and str(words[0][2]).rpartition("/")[2] in ("env", "tini", "dumb-init", "--", "-s", "-g"):
         words = words[1:]
