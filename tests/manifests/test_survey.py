@@ -451,3 +451,18 @@ def test_what_the_orchestrator_does_itself_is_no_server(tmp_path: Path) -> None:
     space, written = proposed(tmp_path, seldon(graph, f"componentSpecs: [{{spec: {{containers: {containers}}}}}]"))
     assert space.container == "a"
     assert "all" not in written.partition("parameters:")[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exec gunicorn --workers $(nproc) app:app", "# not here: the container's script works --workers out"),
+        ("N=4; exec gunicorn --workers $N app:app", "# not here: --workers is $N, which the script sets itself"),
+        ("export WEB_CONCURRENCY=3; exec gunicorn app:app", "# not here: the container's script sets WEB_CONCURRENCY"),
+        ("exec gunicorn -w $N app:app", "  workers: {int: [1, 4], set: env/N}"),
+        ("export WEB_CONCURRENCY=3; exec gunicorn -w $N app:app", "  workers: {int: [1, 4], set: env/N}"),
+    ],
+)
+def test_what_a_script_decides_is_said_and_what_it_takes_is_a_knob(script: str, expected: str, tmp_path: Path) -> None:
+    _, written = proposed(tmp_path, deployment("image: example/app:1", f"command: [sh, -c, '{script}']"))
+    assert expected in next(line for line in written.splitlines() if "workers:" in line)

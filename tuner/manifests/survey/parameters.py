@@ -89,8 +89,14 @@ class _Container:
 
     def knobs(self) -> Iterator[Line]:
         for knob in self.found.server.knobs if self.found.server else ():
-            if of_use(knob, self.found, self.hardware) and (target := self._target(knob)) is not None:
+            if not of_use(knob, self.found, self.hardware):
+                continue
+            why = self._decided(knob)
+            target = self._target(knob) if why is None else None
+            if target is not None:
                 yield self._line(knob, target)
+            elif why is not None and knob.proposed:
+                yield replace(self._line(knob, knob.targets[0]), comment=f"not here: {why}", proposed=False)
         for knob in LIBRARIES:
             if self.present(knob.targets[0]) is not None:
                 yield self._line(knob, knob.targets[0])
@@ -114,11 +120,22 @@ class _Container:
             name = f"{self.place.name.replace('-', '_')}_{line.name}"
             yield replace(line, name=name, container=self.place.name)
 
+    def _decided(self, knob: ServerKnob) -> str | None:
+        """Why the container's script leaves nothing to choose, in words: by whichever address it sets this itself."""
+        if self._from_variables(knob):
+            return None
+        whys = (knobs.hindrance(self.workload.obj, self.place, address.parse(target)) for target in knob.targets)
+        return next((why for why in whys if why is not None), None)
+
     def _target(self, knob: ServerKnob) -> str | None:
         """The address that the manifest uses already, else the first that can be used; None: it can not be set here."""
         reached = [target for one in knob.targets if (target := self._reached(one)) is not None]
-        there = [target for target in reached if self.present(target) is not None]
+        there = [*self._from_variables(knob), *(target for target in reached if self.present(target) is not None)]
         return next(iter([*there, *(target for target in reached if self._usable(target))]), None)
+
+    def _from_variables(self, knob: ServerKnob) -> list[str]:
+        """The variables that the container's script takes its flags from."""
+        return [found for one in knob.targets if (found := self._reached(one)) is not None and found != one]
 
     def _reached(self, target: str) -> str | None:
         """The variable in place of a flag that a script takes from one; None: the script decides it."""
