@@ -126,7 +126,8 @@ def test_a_call_that_times_out_is_cancelled_and_its_connection_used_again() -> N
         requests = [replace(method("Slow"), weight=0.2), REQUEST]
         (samples,) = run(target(server.url, requests=requests), constant(rate=100, duration=1.0, timeout=0.2))
     found = kinds(samples)
-    assert set(found) == {"http 200", "timed out"}
+    # a machine that is busy with other tests may keep one from being sent in its time
+    assert {"http 200", "timed out"} <= set(found) <= {"http 200", "timed out", "not sent"}
     assert samples.connects <= 4 + found["timed out"]
     timed_out = samples.status == Status.TIMED_OUT
     assert np.isnan(samples.finished_s[timed_out]).all()
