@@ -71,6 +71,7 @@ TAINTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTa
         (pod(conditions=[DISRUPTED]), [], "Removed", "EvictionByEvictionAPI"),
         (pod(conditions=[TAINTED]), [], "NodeLost", "not tolerated"),
         (pod(), [event("NodeNotReady", "Node is not ready")], "NodeLost", "node n is lost"),
+        (pod(), [event("TaintManagerEviction", "Marking for deletion Pod n/p")], "NodeLost", "node n is lost"),
     ],
 )
 def test_a_pods_fault(found: dict[str, Any], events: list[dict[str, Any]], kind: str, words: str) -> None:
@@ -79,6 +80,10 @@ def test_a_pods_fault(found: dict[str, Any], events: list[dict[str, Any]], kind:
     assert fault.kind == kind
     assert words in fault.reason
     assert fault.reason.startswith("replica 0")
+
+
+def test_a_node_that_is_well_again_is_not_lost() -> None:
+    assert diagnosis.fault([pod()], [event("TaintManagerEviction", "Cancelling deletion of Pod n/p")], None) is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ Object = Mapping[str, Any]
 
 _NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "ImageInspectError"})
 _FINAL_PULL_ERRORS = ("not found", "unauthorized", "denied", "manifest unknown", "no basic auth", "invalid reference")
+_STAYS = "Cancelling deletion"
 _MISSING = re.compile(r'(?:configmap|secret) "[^"]+" not found|references non-existent (?:config|secret) key: \S+')
 """A volume of the pod is made of what is not there."""
 _NOT_BEGUN = frozenset({"ContainerCreating", "PodInitializing"})
@@ -179,10 +180,12 @@ def _unmounted(label: str, name: str, pod: Object, events: Sequence[Object]) -> 
 def _lost(label: str, name: str, pod: Object, events: Sequence[Object]) -> Iterator[WorkloadFault]:
     status, node = mapping(pod, ("status",)), at(pod, ("spec", "nodeName"))
     for event in events:
-        if at(event, ("involvedObject", "name")) == name and event.get("reason") in (
-            "NodeNotReady",
-            "TaintManagerEviction",
-        ):
+        message = str(event.get("message"))
+        lost = event.get("reason") == "NodeNotReady" or (
+            # also said when a node is well again, and of pods that tolerate what it is not
+            event.get("reason") == "TaintManagerEviction" and not message.startswith(_STAYS)
+        )
+        if lost and at(event, ("involvedObject", "name")) == name:
             yield WorkloadFault(kind="NodeLost", reason=f"{label}: its node {node} is lost: {event.get('message')}")
     if status.get("reason") in ("NodeLost", "Terminated", "NodeShutdown"):
         yield WorkloadFault(kind="NodeLost", reason=f"{label}: its node {node} is lost: {status.get('message')}")
