@@ -35,7 +35,8 @@ def read_input(path: Path) -> bytes:
 def write(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file, its folder too where there is none: afterwards it is on the disk, or it is as it was before.
 
-    `private`: only its owner may read it. Raises StoreFailure naming the file, how much was to be written, and why it could not be.
+    `private`: only its owner may read it. Raises StoreFailure naming the file, how much was to be written, and why it
+    could not be.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:

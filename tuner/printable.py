@@ -27,6 +27,11 @@ def last_bytes(text: str, most: int) -> str:
     return f"[{len(encoded) - most} bytes before this were cut off] {kept}"
 
 
+def cut(text: str, most: int) -> str:
+    """`text`, its end left out where it is longer than `most` characters."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def shortened(text: str, most: int) -> str:
     """`text`, its middle left out where it is longer than `most` characters."""
     if len(text) <= most:

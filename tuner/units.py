@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.errors import Mistake
+from tuner.printable import cut
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
@@ -171,8 +172,7 @@ def _digits(value: float) -> str:
 
 def _written(text: str | int | float) -> str:
     """As it is written, cut where it is far too long: matching takes time by the cube of it."""
-    written = str(text).strip()
-    return written if len(written) <= _LONGEST else f"{written[:_LONGEST]}…"
+    return cut(str(text).strip(), _LONGEST)
 
 
 def _finite(value: float, text: Any) -> float:

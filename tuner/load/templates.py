@@ -18,6 +18,7 @@ from random import Random
 from uuid import UUID
 
 from tuner.errors import Mistake
+from tuner.printable import cut
 
 BODIES = 8192
 """Most bodies that are drawn of one template for one load window."""
@@ -74,8 +75,7 @@ def parse_template(content: bytes) -> Template:
             draws.append(_draw(match[1]))
         except Mistake as mistake:
             line = content.count(b"\n", 0, match.start()) + 1
-            shown = match[0].decode(errors="replace")
-            shown = shown if len(shown) <= 80 else shown[:80] + "…"
+            shown = cut(match[0].decode(errors="replace"), 80)
             raise TemplateError(line, f"{shown}: {mistake.message}", mistake.fix) from None
     return Template((*texts, content[end:]), tuple(draws))
 

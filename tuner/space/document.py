@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from tuner.errors import Problem, Where
+from tuner.printable import cut
 
 MAX_DEPTH = 20
 LONGEST_SHOWN = 80
@@ -82,7 +83,7 @@ def parse(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
 
 def quoted(text: str) -> str:
     """The text as a message shows it: on one line, and cut where it is long."""
-    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…")
+    return repr(cut(text, LONGEST_SHOWN))
 
 
 class _Tree:

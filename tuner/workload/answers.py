@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import combinations
 
+from tuner.printable import cut
 from tuner.workload.json_path import JsonPath, Place, spelled
 
 RELATIVE_TOLERANCE = 1e-6
@@ -244,5 +245,4 @@ def _times(value: object) -> Iterator[float]:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return cut(json.dumps(value), _SHOWN)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.load.model import Protocol, Request
 from tuner.load.protocols.json_body import shown
+from tuner.printable import cut
 from tuner.workload.answers import same_answer
 from tuner.workload.json_path import JsonPath, parse_path
 
@@ -92,7 +93,7 @@ def schema_condition(schema: object) -> Callable[[object], str | None]:
     try:
         kind.check_schema(schema)
     except SchemaError as error:
-        raise ValueError(f"not a JSON schema: {error.json_path}: {_cut(error.message)}") from None
+        raise ValueError(f"not a JSON schema: {error.json_path}: {cut(error.message, _LONGEST)}") from None
     validator = kind(schema, registry=Registry())
 
     def problem(value: object) -> str | None:
@@ -104,10 +105,6 @@ def schema_condition(schema: object) -> Callable[[object], str | None]:
             return f"the schema refers to {missing.ref!r}, which is not in it"
         except RecursionError:
             return "the body is nested too deeply to be held against the schema"
-        return f"the body breaks the schema at {error.json_path}: {_cut(error.message)}"
+        return f"the body breaks the schema at {error.json_path}: {cut(error.message, _LONGEST)}"
 
     return problem
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

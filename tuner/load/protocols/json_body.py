@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tuner.printable import cut
+
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -29,8 +31,7 @@ def parse_answer(body: bytes) -> dict[str, Any]:
 
 def shown(value: object, limit: int = 200) -> str:
     """A value of a JSON body, short enough for a message."""
-    text = json.dumps(value)
-    return text if len(text) <= limit else f"{text[:limit]}…"
+    return cut(json.dumps(value), limit)
 
 
 def _kind(value: object) -> str:
