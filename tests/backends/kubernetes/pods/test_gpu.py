@@ -193,10 +193,12 @@ def test_a_study_pays_for_gpus_and_exports_them_and_the_images_that_ran(
     where = ("--backend", "kubernetes", "--namespace", namespace, "--load", "here")
     done = run("run", space, *where, "--trials", "3", "--confirm", "0", "-o", "best.yaml")
     assert done.status in (0, 1), done.err
-    (one,) = journal(tmp_path).trials
+    tried = journal(tmp_path).trials
     assert "every configuration that can run here was tried" in done.err, "two GPUs are more than there are"
+    assert {trial.configuration.values["gpus"] for trial in tried} == {1}
+    # what a busy machine's late generator lost is tried once more
+    (one,) = (trial for trial in tried if isinstance(trial.outcome, Measured))
     assert isinstance(one.outcome, Measured)
-    assert one.configuration.values == {"gpus": 1}
     measured = one.outcome.measurement
     assert measured.requested_gpus == 1.0
     assert 3.0 < measured.cost_per_hour < 3.1
