@@ -69,6 +69,14 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A configuration the user knows, tried before any other. What it leaves open is as in the manifest."""
+
+    values: Mapping[str, Value]
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     metric: str
     direction: Direction
@@ -182,6 +190,7 @@ class SearchSpace:
     """``KIND/NAME`` of the manifest's workload, with ``/COMPONENT`` where it has several; None: the only one."""
     container: str | None = None
     rules: tuple[Rule, ...] = ()
+    known: tuple[Known, ...] = ()
     slo: tuple[Constraint, ...] = ()
     budget: Budget = Budget(trials=20)
     prices: Prices = Prices()
