@@ -125,6 +125,10 @@ class Measurement:
     nodes: tuple[NodeUsed, ...] = ()
     """Of each replica, in order; empty: it ran on no cluster."""
 
+    not_recorded: tuple[str, ...] = field(default=(), metadata={"sparse": True})
+    """Metrics that every server tells, but not the table that this one was replayed from: what stands for them here was
+    never measured."""
+
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""
         return {name: estimate.value for name, estimate in self.estimates().items()}
@@ -138,4 +142,5 @@ class Measurement:
             known["throughput"] = self.throughput_rps
         if self.usage.cpu_cores is not None and self.at_rate.achieved_rps > 0.0:
             known["cpu_per_request"] = Estimate(value=self.usage.cpu_cores / self.at_rate.achieved_rps)
-        return MappingProxyType(known | self.usage.estimates())
+        known |= self.usage.estimates()
+        return MappingProxyType({name: value for name, value in known.items() if name not in self.not_recorded})
