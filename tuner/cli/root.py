@@ -51,7 +51,7 @@ def tune() -> None:
     """
 
 
-OF_STUDIES = (init, check, schema, run, resume, show, export, apply, record)
+OF_STUDIES = (init, check, schema, run, resume, show, export, record, apply)
 OF_SERVERS = (bench, stress, compare, ui, sync, doctor, rbac, clean)
 
 for command in (*OF_STUDIES, *OF_SERVERS):
