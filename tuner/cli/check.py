@@ -27,6 +27,7 @@ def check(
     from tuner.cli.output import print_json
     from tuner.manifests.check.warnings import warnings
     from tuner.measure.pace import SLOW_S
+    from tuner.space.known import known
     from tuner.study.model import display
     from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
@@ -35,6 +36,7 @@ def check(
     for warning in warnings(inputs.space, inputs.manifest):
         click.echo(f"warning: {warning}", err=True)
     found = estimate(inputs)
+    to_try = known(inputs.space, inputs.baseline)
     if as_json:
         print_json(
             {
@@ -45,6 +47,7 @@ def check(
                 "trials": found.trials,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
+                "known": [dict(one.values) for one in to_try],
                 "baseline_infeasible": found.baseline_infeasible,
                 "foreseen": [*found.foreseen, *inputs.foreseen],
             }
@@ -56,6 +59,8 @@ def check(
     click.echo(f"{inputs.space.file}: nothing is wrong")
     click.echo(f"space      {size}, from {len(inputs.space.parameters)} parameters")
     click.echo(f"baseline   {display(inputs.baseline) or 'sets none of the parameters'}")
+    for one in to_try:
+        click.echo(f"known      {display(one)}")
     click.echo(
         f"time       about {format_seconds(found.seconds)}: {trials}, {format_seconds(found.seconds_a_trial)} each"
     )
