@@ -225,6 +225,8 @@ class Recorded:
     """Why it was measured at the common rate alone: it broke the SLO there beyond doubt. Empty: it was not."""
     rate_rps: float | None = None
     """The common rate of that time; None: not recorded."""
+    speed: float | None = None
+    """The machine's meanwhile, 1.0 that of a quiet one; None: nobody looked."""
     warnings: tuple[str, ...] = ()
 
 

@@ -118,4 +118,5 @@ def _measured(start: Start, measurement: Measurement) -> Start:
         metrics=measurement.estimates(),
         beyond_s=at_rate.beyond_s,
         rate_rps=at_rate.offered_rps or None,
+        speed=measurement.speed,
     )

@@ -131,10 +131,17 @@ class Measurement:
     """The same of the windows of the capacity search together."""
     put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Windows that were disturbed and measured again, in words."""
+    recorded_speed: float | None = field(default=None, metadata={"sparse": True})
+    """The machine's speed as the table has it that this one was replayed from."""
+    not_recorded: tuple[str, ...] = field(default=(), metadata={"sparse": True})
+    """Metrics that every server tells, but not the table that this one was replayed from: what stands for them here was
+    never measured."""
 
     @property
     def speed(self) -> float | None:
         """The machine's over all windows, 1.0 that of a quiet one; None: nobody looked, or could tell."""
+        if self.recorded_speed is not None:
+            return self.recorded_speed
         known = [one for one in (self.conditions, self.search_conditions) if one is not None]
         return together(known).speed if known else None
 
@@ -143,10 +150,6 @@ class Measurement:
         """What disturbed it beyond what is accepted, in words; empty: nothing that was observed."""
         known = [one.disturbance for one in (self.conditions, self.search_conditions) if one is not None]
         return "; ".join(dict.fromkeys(filter(None, known)))
-
-    not_recorded: tuple[str, ...] = field(default=(), metadata={"sparse": True})
-    """Metrics that every server tells, but not the table that this one was replayed from: what stands for them here was
-    never measured."""
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

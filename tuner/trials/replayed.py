@@ -57,6 +57,7 @@ def replayed(recorded: Recorded, pods: PodSet, prices: Prices) -> Measurement:
         cost_per_million=cost_per_million(cost, capacity.value) if capacity is not None else None,
         warnings=recorded.warnings,
         load_from="a record",
+        recorded_speed=recorded.speed,
         not_recorded=_absent(recorded),
     )
 

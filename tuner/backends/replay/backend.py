@@ -58,6 +58,7 @@ class ReplayBackend:
             beyond_s=start.beyond_s,
             cut_short=(start.reason or "it broke the SLO") if start.ending == "stopped" else "",
             rate_rps=start.rate_rps,
+            speed=start.speed,
             warnings=_warnings(start),
         )
 
