@@ -66,8 +66,7 @@ def test_a_baseline_that_does_not_bear_the_common_rate_is_no_reference() -> None
 def test_a_baseline_that_the_environment_lost_is_measured_again_at_once_and_not_for_ever() -> None:
     trials = [first(lost())]
     assert due(trials, AIMS) == Due(number=0, purpose="again")
-    for number in range(1, 1 + AGAIN):
-        trials.append(trial_of(number, lost(), purpose="again"))
+    trials += [trial_of(number, lost(), purpose="again") for number in range(1, 1 + AGAIN)]
     assert due(trials, AIMS) is None
 
 
@@ -91,8 +90,7 @@ def test_the_most_promising_comes_first() -> None:
 
 def test_what_stays_disturbed_is_given_up() -> None:
     trials = [first(), tried(1, noisy=True)]
-    for number in range(2, 2 + AGAIN):
-        trials.append(replace(tried(1, noisy=True, purpose="again"), number=number))
+    trials += [replace(tried(1, noisy=True, purpose="again"), number=number) for number in range(2, 2 + AGAIN)]
     trials.append(tried(8))
     assert due(trials, AIMS) is None
 
