@@ -53,6 +53,26 @@ def test_check_of_a_right_space(tune: Tune) -> None:
     assert found["baseline"] == {"cpu": "500m", "memory": "64Mi", "replicas": 1, "service": "4", "workers": 1}
 
 
+def test_check_tells_known_configurations_as_they_will_be_tried(tune: Tune, space: Path) -> None:
+    text = (space / "space.yaml").read_text()
+    (space / "space.yaml").write_text(f"{text}known: [{{workers: 3}}, {{cpu: 250m, replicas: 2}}]\n")
+    done = tune("check", space)
+    assert done.status == 0, done.err
+    assert "known      cpu=500m memory=64Mi replicas=1 service=4 workers=3\n" in done.out
+    assert tune("check", space, "--json").json["known"][1]["replicas"] == 2
+
+
+def test_a_known_configuration_is_held_against_the_rules_with_the_values_of_the_manifest(
+    tune: Tune, space: Path
+) -> None:
+    text = (space / "space.yaml").read_text().replace("workers * replicas <= 6", "workers * replicas <= 1")
+    (space / "space.yaml").write_text(f"{text}known: [{{replicas: 2}}]\n")
+    done = tune("check", space)
+    assert done.status == 2
+    assert "replicas=2, workers=1 breaks the rule workers * replicas <= 1" in done.err
+    assert f"space.yaml:{len(text.splitlines()) + 1}: known:" in done.err
+
+
 def test_mistakes_in_all_files_are_told_at_once(tune: Tune, space: Path) -> None:
     text = (space / "space.yaml").read_text()
     (space / "space.yaml").write_text(text.replace("int: [1, 4]", "int: [4, 1]").replace("rate: 100/s", "rte: 100/s"))

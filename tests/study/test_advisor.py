@@ -316,3 +316,54 @@ def test_nothing_is_printed(folder: Path, capfd: pytest.CaptureFixture[str]) -> 
     space = space_of([WORKERS, CPU, pool])
     go_on(advisor_of(start_of(space, folder), space), 14, by_serving)
     assert capfd.readouterr() == ("", "")
+
+
+KNOWN = (
+    Configuration(values={"workers": 7, "cpu": "2"}),
+    Configuration(values={"workers": 5, "cpu": "1"}),
+    BASELINE,
+)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_known_configurations_are_tried_first_whatever_the_sampler(tmp_path: Path, sampler: str) -> None:
+    space = space_of()
+    advisor = OptunaAdvisor(
+        start=start_of(space, tmp_path, sampler=sampler),
+        space=space,
+        baseline=BASELINE,
+        render=render,
+        infeasible=lambda _: None,
+        known=KNOWN,
+    )
+    proposals = go_on(advisor, 4, by_serving)
+    assert [one.purpose for one in proposals] == ["baseline", "search", "search", "search"]
+    assert [one.configuration for one in proposals[1:3]] == list(KNOWN[:2])
+    assert proposals[3].configuration not in KNOWN
+
+
+def test_a_study_taken_up_does_not_repeat_what_is_known(tmp_path: Path) -> None:
+    space = space_of()
+    start = start_of(space, tmp_path)
+    done = [trial_of(0, serve(BASELINE.values)), trial_of(1, serve(KNOWN[0].values), KNOWN[0])]
+    advisor = OptunaAdvisor(
+        start=start, space=space, baseline=BASELINE, render=render, infeasible=lambda _: None, known=KNOWN
+    )
+    advisor.restore(done)
+    proposals = go_on(advisor, 2, by_serving)
+    assert proposals[0].configuration == KNOWN[1]
+    assert proposals[1].configuration not in KNOWN
+
+
+def test_a_known_configuration_that_can_never_run_here_is_passed_over(tmp_path: Path) -> None:
+    space = space_of()
+    never = digest(KNOWN[0])
+    advisor = OptunaAdvisor(
+        start=start_of(space, tmp_path),
+        space=space,
+        baseline=BASELINE,
+        render=render,
+        infeasible=lambda rendered: "too large" if rendered.digest == never else None,
+        known=KNOWN,
+    )
+    assert [one.configuration for one in go_on(advisor, 2, by_serving)] == [BASELINE, KNOWN[1]]

@@ -25,6 +25,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     from tuner.cli.output import print_json
     from tuner.manifests.check.warnings import warnings
     from tuner.measure.pace import SLOW_S
+    from tuner.space.known import known
     from tuner.study.model import display
     from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
@@ -33,6 +34,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     for warning in warnings(inputs.space, inputs.manifest):
         click.echo(f"warning: {warning}", err=True)
     found = estimate(inputs)
+    to_try = known(inputs.space, inputs.baseline)
     if as_json:
         print_json(
             {
@@ -43,6 +45,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
                 "trials": found.trials,
                 "estimated_s": found.seconds,
                 "baseline": dict(inputs.baseline.values),
+                "known": [dict(one.values) for one in to_try],
                 "baseline_infeasible": found.baseline_infeasible,
                 "foreseen": [*found.foreseen, *inputs.foreseen],
             }
@@ -54,6 +57,8 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     click.echo(f"{inputs.space.file}: nothing is wrong")
     click.echo(f"space      {size}, from {len(inputs.space.parameters)} parameters")
     click.echo(f"baseline   {display(inputs.baseline) or 'sets none of the parameters'}")
+    for one in to_try:
+        click.echo(f"known      {display(one)}")
     click.echo(
         f"time       about {format_seconds(found.seconds)}: {trials}, {format_seconds(found.seconds_a_trial)} each"
     )

@@ -257,6 +257,7 @@ def _go(
     from tuner.record.background import Background, Gate
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
+    from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
     from tuner.trials.clock import RealClock
@@ -288,6 +289,7 @@ def _go(
             baseline=inputs.baseline,
             render=partial(render, space, inputs.manifest),
             infeasible=infeasible,
+            known=known(space, inputs.baseline),
         ),
         journal=journal,
         recorders=recorders,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tuner.space.model import Choices, Domain, FloatRange, IntRange
-from tuner.space.values import Value, operand
+from tuner.space.values import Value, operand, same
 
 
 def contains(domain: Domain, value: Value) -> bool:
@@ -24,6 +24,18 @@ def contains(domain: Domain, value: Value) -> bool:
         return True
     steps = (value - domain.low) / domain.step
     return math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
+
+
+def own(domain: Domain, value: Value) -> Value | None:
+    """The domain's value that is the same as `value` (``1`` and ``1000m`` are), in the domain's type and spelling;
+    None: it has none."""
+    if isinstance(domain, Choices):
+        return next((choice for choice in domain.values if same(choice, value)), None)
+    number = operand(value)
+    if isinstance(number, bool | str):
+        return None
+    found = int(number) if isinstance(domain, IntRange) and number.denominator == 1 else float(number)
+    return found if contains(domain, found) else None
 
 
 def count(domain: Domain) -> int | None:

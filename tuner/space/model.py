@@ -69,6 +69,14 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A configuration the user knows, tried before any other. What it leaves open is as in the manifest."""
+
+    values: Mapping[str, Value]
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     metric: str
     direction: Direction
@@ -170,6 +178,10 @@ class ClusterSpec:
     """Where the leases on nodes are, for studies in several namespaces; None: the trials' own."""
 
 
+Disturbed = Literal["remeasure", "accept"]
+"""``accept``: nobody looks whether the machine is quiet, no window is measured again, and no reference is measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
     name: str
@@ -182,11 +194,14 @@ class SearchSpace:
     """``KIND/NAME`` of the manifest's workload, with ``/COMPONENT`` where it has several; None: the only one."""
     container: str | None = None
     rules: tuple[Rule, ...] = ()
+    known: tuple[Known, ...] = ()
     slo: tuple[Constraint, ...] = ()
     budget: Budget = Budget(trials=20)
     prices: Prices = Prices()
     local: LocalSpec = LocalSpec()
     cluster: ClusterSpec = ClusterSpec()
+    disturbed: Disturbed = "remeasure"
+    """What becomes of windows that were measured while the machine was not quiet."""
 
     def parameter(self, name: str) -> Parameter:
         """Raises KeyError for a name that is not a parameter's."""

@@ -35,8 +35,10 @@ class OptunaAdvisor:
         baseline: Configuration,
         render: Callable[[Configuration], Rendered],
         infeasible: Callable[[Rendered], str | None],
+        known: Sequence[Configuration] = (),
     ) -> None:
-        """`infeasible` says why what was rendered could never run here; None: it can.
+        """`infeasible` says why what was rendered could never run here; None: it can. `known` are tried before the
+        sampler is asked, whichever it is.
 
         Raises InputError for a sampler that cannot be used, StoreFailure when Optuna's store cannot be opened.
         """
@@ -44,6 +46,7 @@ class OptunaAdvisor:
         self._baseline = baseline
         self._render = render
         self._infeasible = infeasible
+        self._known = known
         self._sampler = sampler(start.sampler, space, start.seed)
         self._random = sampler("random", space, start.seed)
         self._store = Store.open(start)
@@ -109,7 +112,9 @@ class OptunaAdvisor:
             self._tried.add(digest)
 
     def _drafts(self, number: int) -> Generator[Configuration]:
-        """From the study's sampler; where that only finds what was tried, at random; at last, all that there is."""
+        """Those known; then from the study's sampler; where that only finds what was tried, at random; at last, all
+        that there is."""
+        yield from self._known
         for source in (self._sampler, self._random):
             with closing(source.draw(number)) as drafts:
                 yield from drafts

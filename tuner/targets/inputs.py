@@ -120,11 +120,20 @@ def checked(space: SearchSpace | None, found: Sequence[Problem]) -> tuple[Manife
         manifest, unreadable = read_manifest(space.manifest)
         problems.extend(unreadable)
         if manifest is not None:
-            problems.extend(check(space, manifest))
+            problems.extend(check(space, manifest) or _of_known(space, manifest))
     if space is not None and all(_is_file(source.path) for source in space.workload.requests):
         found = request_problems(space.workload, Where(file=str(space.file)))
         problems.extend(found or _untimed(space, read_requests(space.workload)))
     return manifest, problems
+
+
+def _of_known(space: SearchSpace, manifest: Manifest) -> Iterator[Problem]:
+    """What is wrong with known configurations, of a manifest in which every knob can be set."""
+    from tuner.manifests.baseline import baseline as baseline_of
+    from tuner.space.known import problems
+
+    if space.known:
+        yield from problems(space, baseline_of(space, manifest))
 
 
 def lacking_here(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:

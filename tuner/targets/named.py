@@ -117,7 +117,7 @@ def _manifest_space(manifest: Path, options: TargetOptions) -> tuple[SearchSpace
     space, problems = read(file)
     if space is None or problems:
         return None, problems
-    return replace(space, manifest=manifest, parameters=(), rules=()), ()
+    return replace(space, manifest=manifest, parameters=(), rules=(), known=()), ()
 
 
 def _beside(manifest: Path) -> Path | None:

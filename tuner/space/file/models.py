@@ -40,6 +40,7 @@ from tuner.space.model import (
     Budget,
     ClusterSpec,
     Constraint,
+    Disturbed,
     LoadPodSpec,
     LocalImage,
     LocalSpec,
@@ -70,6 +71,7 @@ _ADD_PROTOCOL = f"add protocol: one of {', '.join(get_args(ProtocolName))}"
 _ADD_PARAMETERS = f"add what may vary, for example {PARAMETER}"
 _PARAMETERS = f"write one a line, for example {PARAMETER}"
 _RULES = "write each rule on a line of its own after '- '"
+_KNOWN = "write each on a line of its own after '- ', for example - {workers: 4}"
 _IMAGES = "write each image in a mapping of its own after '- '"
 _CHECK = "{status: 200, json: [{path: $.model, equals: iris}], schema: answer.json}"
 _PROTOCOLS = (
@@ -689,6 +691,12 @@ _RULE = v.Leaf(
     "write a condition such as workers * threads <= 16",
     {"type": "string"},
 )
+_POINT = v.Leaf(
+    lambda node: node if isinstance(node, Mapping) and node else None,
+    "a known configuration is {found}, not values of parameters",
+    "write for example {workers: 4}",
+    {"type": "object", "minProperties": 1, "additionalProperties": v.SCALAR},
+)
 _PARAMETER = _mapping("{key} is {found}, not a mapping", f"write for example {PARAMETER}")
 
 
@@ -712,6 +720,11 @@ class SpaceKeys(Keys):
     rules: list[Annotated[Any, _RULE]] = key(
         "combinations that are allowed; others are never deployed", "all", fix=_RULES
     )
+    known: list[Annotated[Any, _POINT]] = key(
+        "configurations you know, tried first after the baseline; parameters that one leaves out are as in the manifest",
+        "none",
+        fix=_KNOWN,
+    )
     workload: WorkloadKeys = key("how the server is put under load", required=_WORKLOAD, fix=_WORKLOAD)
     slo: Annotated[list[Constraint], v.Leaf(_bounds, "a mapping", schema=_SLO_SCHEMA)] = key(
         "bounds a configuration has to meet at the common rate", "none", "{latency_p99: 100ms, error_ratio: 0.1%}"
@@ -730,4 +743,10 @@ class SpaceKeys(Keys):
     )
     cluster: Annotated[ClusterSpec, From(ClusterKeys)] = key(
         "how a study behaves in a cluster that others share", "see below", "{admission: refuse}"
+    )
+    disturbed: Annotated[Disturbed, v.one_of(Disturbed)] = key(
+        "windows measured while others used the servers' CPUs: `remeasure` them when it is quiet, within bounds, and the "
+        "baseline now and then; or `accept` them as they come",
+        "`remeasure`",
+        "accept",
     )

@@ -12,9 +12,8 @@ from tuner.errors import Mistake, Problem, Where
 from tuner.nearest import nearest
 from tuner.space.active import in_order
 from tuner.space.document import Mapping, Scalar, quoted
-from tuner.space.domain import contains, count, in_words, number_text
+from tuner.space.domain import count, in_words, number_text, own
 from tuner.space.file.models import PARAMETER, ParameterKeys
-from tuner.space.file.values import finite
 from tuner.space.model import Choices, Condition, Domain, FloatRange, IntRange, Parameter
 from tuner.space.rules import KEYWORDS, Rule, parse_rule
 from tuner.space.size import assignments, groups
@@ -161,14 +160,7 @@ class Parameters:
         return when.keys_at[other] if isinstance(when, Mapping) else self._where(name)
 
     def _own_spelling(self, name: str, other: str, domain: Domain, value: Scalar) -> Value | None:
-        found: Value | None
-        if isinstance(domain, Choices):
-            found = next((own for own in domain.values if value.value is not None and same(own, value.value)), None)
-        else:
-            number = finite(value)
-            is_whole = number is not None and isinstance(domain, IntRange) and number.is_integer()
-            found = int(number) if number is not None and is_whole else number
-            found = found if found is not None and contains(domain, found) else None
+        found = None if value.value is None else own(domain, value.value)
         if found is None:
             self._report(value.where, f"when of {name}: {value} is not a value of {other}", f"use {in_words(domain)}")
         return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from tuner.errors import Mistake, Problem
 from tuner.files import read_input
 from tuner.space.document import Mapping, Sequence, parse
+from tuner.space.file.known import KnownPoints
 from tuner.space.file.mistakes import by_key, understood
 from tuner.space.file.models import ImageKeys, SpaceKeys, given
 from tuner.space.file.parameters import Parameters, Rules
@@ -64,6 +65,12 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
     ruled = parameters is not None and parameters.names and keys.rules
     rules = Rules(keys.rules, root["rules"].where, parameters) if parameters and ruled else None
     problems += rules.problems if rules else ()
+    points = (
+        KnownPoints(keys.known, parameters.names, parameters.sound, rules.sound if rules else ())
+        if parameters and keys.known
+        else None
+    )
+    problems += points.problems if points else ()
     spec = workload(keys.workload, load, problems)
     problems += [*_budget(root), *_local(root)]
     if "manifest" not in root or not written(root["manifest"]):
@@ -72,6 +79,7 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
     fields |= {
         "parameters": tuple(parameters.sound) if parameters else (),
         "rules": tuple(rules.sound) if rules else (),
+        "known": tuple(points.sound) if points else (),
         "workload": spec,
         "slo": tuple(keys.slo or ()),
         "objectives": tuple(keys.objectives),
