@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import cast
 
-from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, NamesNodes, Running, TellsAdmitted
+from tuner.backends.model import (
+    Admitted,
+    Backend,
+    Deployment,
+    HoldsMeasurements,
+    NamesImages,
+    NamesNodes,
+    Running,
+    TellsAdmitted,
+)
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.manifests.model import PodSet
@@ -30,6 +38,7 @@ from tuner.trials.folder import StudyFolder
 from tuner.trials.load_windows import LoadWindows, Untrusted
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Stopped, Trial
 from tuner.trials.quiet import Quiet
+from tuner.trials.replayed import replayed
 from tuner.trials.resources import requested
 from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
 from tuner.trials.traffic import Traffic
@@ -83,7 +92,7 @@ class TrialRunner:
 
     def run(self, proposal: Proposal) -> Trial:
         """Run one trial to its outcome."""
-        started_at = datetime.now(UTC)
+        started_at = self.clock.date()
         begin = self.clock.now()
         watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
@@ -110,6 +119,8 @@ class TrialRunner:
         if reason is not None:
             return Infeasible(reason=reason)
         try:
+            if isinstance(self.backend, HoldsMeasurements):
+                return self._replayed(self.backend, deployment)
             return self._served(deployment, watch)
         except TrialFailure as failure:
             return Failed(
@@ -127,6 +138,15 @@ class TrialRunner:
             return Failed(stage="deploy", kind="BackendFailed", reason=str(failure), blame="environment")
         finally:
             watch.stop()
+
+    def _replayed(self, backend: HoldsMeasurements, deployment: Deployment) -> Outcome:
+        """Judged as if it had been measured now."""
+        recorded = backend.recorded(deployment)
+        measurement, slo = replayed(recorded, deployment.pods, self.space.prices), self.space.slo
+        broken = judge_measurement(measurement, slo)
+        if recorded.cut_short and broken:
+            return Stopped(measurement=measurement, broken=broken, reason=recorded.cut_short)
+        return Measured(measurement=measurement, broken=broken, undecided=unjudged(measurement, slo))
 
     def _served(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
         def on_stage(stage: str) -> None:

@@ -162,6 +162,8 @@ class StudyStart:
     """Image of the load generator in the cluster."""
     load_cpus: int = 1
     """Engine processes of the load generator in the cluster, each with a CPU."""
+    table: str | None = field(default=None, metadata={"sparse": True})
+    """What is replayed; None: it is measured."""
     mask: tuple[str, ...] = ()
     """Names whose values in the manifest are secret, besides those that look so."""
 
