@@ -24,6 +24,8 @@ from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations
 from tuner.trials.model import Failed, Infeasible, Trial
 
+_OTHERS_CORES = 0.1
+"""What other programs may use of the servers' CPUs, where nothing else was looked at."""
 _BUSY = 0.5
 """Load average above which a machine is told to do something else."""
 
@@ -84,12 +86,20 @@ def is_sound(trial: Trial) -> bool:
     if isinstance(trial.outcome, Infeasible):
         return True
     measured = trial.measurement
-    return measured is not None and not measured.disturbance
+    if measured is None or measured.disturbance:
+        return False
+    looked_at = measured.conditions is not None
+    return looked_at or (measured.usage.others_cores or 0.0) <= _OTHERS_CORES
+
+
+def candidates(trials: Iterable[Trial]) -> list[Trial]:
+    """Without the references, which measure the baseline at the common rate alone."""
+    return [trial for trial in trials if trial.purpose != "reference"]
 
 
 def wanting(grid: Sequence[Configuration], trials: Iterable[Trial], restarts: int) -> list[Configuration]:
     """Configurations of which there are fewer than `restarts` sound trials, those that could never run left out."""
-    found = list(trials)
+    found = candidates(trials)
     sound = Counter(trial.configuration.digest for trial in found if is_sound(trial))
     tried = {trial.configuration.digest for trial in found if not isinstance(trial.outcome, Infeasible)}
     return [one for one in grid if one.digest in tried and sound[one.digest] < restarts]
@@ -97,7 +107,10 @@ def wanting(grid: Sequence[Configuration], trials: Iterable[Trial], restarts: in
 
 def with_known(text: str, known: Iterable[Configuration]) -> str:
     """The text of a search space that has these tried first."""
-    lines = ["  - {" + ", ".join(f"{name}: {json.dumps(value)}" for name, value in one.values.items()) + "}\n" for one in known]
+    lines = [
+        "  - {" + ", ".join(f"{name}: {json.dumps(value)}" for name, value in one.values.items()) + "}\n"
+        for one in known
+    ]
     return f"{text.rstrip()}\n\nknown:\n{''.join(lines)}"
 
 
@@ -158,7 +171,7 @@ def disturbed(studies: Mapping[str, Sequence[Trial]], restarts: int) -> set[tupl
     return {
         (name, trial.number)
         for name, found in studies.items()
-        for trial in found
+        for trial in candidates(found)
         if not is_sound(trial) and sound[trial.configuration.digest] >= restarts
     }
 
@@ -173,13 +186,14 @@ def scatter(trials: Iterable[Trial], metric: str) -> list[float]:
 
 
 def best(trials: Iterable[Trial], space: SearchSpace) -> list[tuple[Configuration, dict[str, float], int]]:
-    """Configurations whose medians meet the SLO, the best in the first objective first: medians, and how many starts."""
+    """Configurations whose medians meet the SLO, the best in the first objective first: medians of the
+    sound starts (of all where there is none), and how many they are."""
     groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        if is_sound(trial):
-            groups.setdefault(trial.configuration.digest, []).append(trial)
+    for trial in candidates(trials):
+        groups.setdefault(trial.configuration.digest, []).append(trial)
     found = []
-    for group in groups.values():
+    for every in groups.values():
+        group = [trial for trial in every if is_sound(trial)] or every
         known = [trial.measurement.metrics() for trial in group if trial.measurement is not None]
         if len(known) < len(group):
             continue
@@ -228,13 +242,21 @@ def readme(grid: Grid, studies: Mapping[str, Sequence[Trial]], left_out: Collect
         f"Failed: {', '.join(f'{count} {kind}' for kind, count in failed.items()) or 'none'}.",
         "",
     ]
-    for metric in dict.fromkeys([*(one.metric for one in grid.space.objectives), *(one.metric for one in grid.space.slo)]):
+    for metric in dict.fromkeys(
+        [*(one.metric for one in grid.space.objectives), *(one.metric for one in grid.space.slo)]
+    ):
         if len(ratios := scatter(trials, metric)) > 1 and ratios[-1] > 1.0:
             nine = quantiles(ratios, n=10)[8]
-            lines.append(f"- restarts differ in {metric} by {median(ratios):.3f}x in the median, {nine:.3f}x in one of ten")
+            lines.append(
+                f"- restarts differ in {metric} by {median(ratios):.3f}x in the median, {nine:.3f}x in one of ten"
+            )
     metrics = [one.metric for one in grid.space.objectives] + [one.metric for one in grid.space.slo]
     rows = [
-        (" ".join(f"{name}={value}" for name, value in one.values.items()), *(f"{found.get(name, math.nan):.4g}" for name in metrics), str(starts))
+        (
+            " ".join(f"{name}={value}" for name, value in one.values.items()),
+            *(f"{found.get(name, math.nan):.4g}" for name in metrics),
+            str(starts),
+        )
         for one, found, starts in best(trials, grid.space)[:10]
     ]
     table = markdown(["the best that meet the SLO", *metrics, "starts"], rows) if rows else "Nothing met the SLO."
@@ -253,7 +275,9 @@ def main() -> int:
     space = inputs(given.space.resolve(), folder)
     grid = Grid(folder, space, given.restarts, given.seed, given.again)
     if os.getloadavg()[0] > _BUSY:
-        print(f"this machine is busy (load average {os.getloadavg()[0]:.1f}): what is measured now may have to be again")
+        print(
+            f"this machine is busy (load average {os.getloadavg()[0]:.1f}): what is measured now may have to be again"
+        )
     print(f"{len(grid.all)} configurations, {grid.restarts} restarts each, in {folder}", flush=True)
     try:
         with interruptible():

@@ -4,6 +4,8 @@ The weights are drawn from a fixed seed. What it tells of a picture means nothin
 one picture needs all the weights from memory, as many pictures do together.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
@@ -18,7 +20,7 @@ class Perceptron(MLModel):
         sizes = (PIXELS, NEURONS, NEURONS, DIGITS)
         self._layers = [
             generator.standard_normal((before, after), dtype=np.float32) * np.float32(np.sqrt(2.0 / before))
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in pairwise(sizes)
         ]
         return True
 
