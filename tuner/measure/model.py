@@ -131,6 +131,8 @@ class Measurement:
     """The same of the windows of the capacity search together."""
     put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Windows that were disturbed and measured again, in words."""
+    put_back_s: float = field(default=0.0, metadata={"sparse": True})
+    """What that took, and the waiting for a quiet machine."""
     recorded_speed: float | None = field(default=None, metadata={"sparse": True})
     """The machine's speed as the table has it that this one was replayed from."""
     not_recorded: tuple[str, ...] = field(default=(), metadata={"sparse": True})
