@@ -21,7 +21,7 @@ from tuner.measure.model import Usage
 from tuner.space.model import Configuration
 from tuner.trials.model import Failed, Measured, Trial
 
-sys.path.insert(0, str(ROOT / "scripts" / "benchmark"))
+sys.path.insert(0, str(ROOT / "scripts" / "benchmark"))  # its modules know each other by their bare names
 
 import record
 from studies import Pace, done_of
@@ -102,7 +102,15 @@ def test_a_grid_is_recorded_whole_though_it_is_interrupted(tmp_path: Path) -> No
     for file in ("deployment.yaml", "request.json", "../toy.py"):
         shutil.copy(TOY / file, space)
     (space / "space.yaml").write_text(SPACE)
-    command = [ROOT / "scripts" / "benchmark" / "record", space, tmp_path / "recorded", "--restarts", "1", "--again", "0"]
+    command = [
+        ROOT / "scripts" / "benchmark" / "record",
+        space,
+        tmp_path / "recorded",
+        "--restarts",
+        "1",
+        "--again",
+        "0",
+    ]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert running.stdout is not None
