@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import random
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
 
@@ -23,12 +24,23 @@ from tuner.space.size import configurations
 from tuner.study.summary import summarize
 from tuner.trials.model import Trial
 
-WAYS = {"remeasured": "remeasure", "accepted": "accept"}
-"""What becomes of disturbed windows (`disturbed` in the search space), by the name of the way."""
 NEAR = 0.95
 """Of the best throughput, what counts as near."""
 _LONGEST_S = 1800.0
 """The disturber ends after that, whatever happens."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How studies are run that are held against others."""
+
+    disturbed: str = "remeasure"
+    """What becomes of disturbed windows, as the search space says it."""
+    options: tuple[str, ...] = ()
+    """Of `tune run`."""
+
+
+WAYS: Mapping[str, Way] = {"remeasured": Way(), "accepted": Way("accept")}
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,11 @@ class Experiment:
     trials: int
     seed: int
     starts: int
-    options: tuple[str, ...]
-    """Of `tune run`, for all studies alike."""
+    ways: Mapping[str, Way] = field(default_factory=lambda: WAYS)
+    place: tuple[str, ...] = ()
+    """Options of `tune run` that say where trials run."""
+    calm: bool = False
+    """Nothing disturbs."""
 
     @property
     def kept(self) -> Studies:
@@ -48,10 +63,10 @@ class Experiment:
 
     @property
     def names(self) -> dict[str, tuple[str, int]]:
-        """By the study's name, its way and its seed; both ways of one seed behind each other, so that a machine that
-        changes over the hours strikes both alike."""
+        """By the study's name, its way and its seed; the ways of one seed behind each other, so that a machine that
+        changes over the hours strikes all alike."""
         seeds = range(self.seed, self.seed + self.studies)
-        return {f"{way}-{seed}": (way, seed) for seed in seeds for way in WAYS}
+        return {f"{way}-{seed}": (way, seed) for seed in seeds for way in self.ways}
 
     @property
     def quiet(self) -> tuple[str, ...]:
@@ -75,18 +90,11 @@ def run(experiment: Experiment) -> None:
             continue
         file = experiment.space.file.with_name(f"{way}.yaml")
         if not file.exists():
-            file.write_text(for_throughput(experiment.space.file.read_text(), WAYS[way]))
+            file.write_text(for_throughput(experiment.space.file.read_text(), experiment.ways[way].disturbed))
         begun_s = sum(trial.duration_s for trial in experiment.kept.trials([name]))
-        options = [
-            "--trials",
-            str(experiment.trials),
-            "--seed",
-            str(seed),
-            "--tracking-uri",
-            "none",
-            *experiment.options,
-        ]
-        with disturbed(seed, begun_s):
+        options = ["--trials", str(experiment.trials), "--seed", str(seed), "--tracking-uri", "none"]
+        options += [*experiment.place, *experiment.ways[way].options]
+        with nullcontext() if experiment.calm else disturbed(seed, begun_s):
             experiment.kept.run(name, file, *options)
         print(f"{name}: chose {_shown(chosen(experiment.kept, name))}; studies: {pace.line(left)}", flush=True)
 
@@ -141,14 +149,15 @@ def _median(rows: Sequence[Mapping[str, str]], metric: str) -> float:
 
 
 def measure_quietly(experiment: Experiment, wanted: Sequence[Configuration]) -> None:
-    """Every configuration so many times, each time in a study of its own."""
+    """Every configuration so many times, each time in a study and an order of its own."""
     pace = Pace()
     for number, name in enumerate(experiment.quiet):
-        file = experiment.space.file.with_name("quiet.yaml")
+        file = experiment.space.file.with_name(f"{name}.yaml")
         if not file.exists():
-            file.write_text(with_known(for_throughput(experiment.space.file.read_text(), WAYS["remeasured"]), wanted))
+            order = random.Random(number).sample(wanted, len(wanted))
+            file.write_text(with_known(for_throughput(experiment.space.file.read_text(), Way().disturbed), order))
         options = ["--sampler", "grid", "--trials", str(len(wanted) + 1), "--confirm", "0", "--tracking-uri", "none"]
-        experiment.kept.run(name, file, *options)
+        experiment.kept.run(name, file, *options, *experiment.place)
         print(f"{name}: {len(wanted)} configurations; passes: {pace.line(experiment.starts - number - 1)}", flush=True)
 
 
@@ -177,7 +186,7 @@ def report(experiment: Experiment) -> str:
     if most <= 0.0:
         return "nothing met the SLO on the quiet machine"
     rows, whole = [], []
-    for way in WAYS:
+    for way in experiment.ways:
         shares, met, minutes = [], 0, []
         for name in (name for name, (of, _) in experiment.names.items() if of == way):
             configuration = chosen(experiment.kept, name)
@@ -200,7 +209,7 @@ def report(experiment: Experiment) -> str:
                 f"{mean(minutes):.1f}",
             )
         )
-    head = ["disturbed windows are", "within 5 % of the best", "median", "worst", "meet the SLO", "minutes a study"]
+    head = ["way", "within 5 % of the best", "median", "worst", "meet the SLO", "minutes a study"]
     return "\n\n".join(
         [
             markdown(head, rows),
@@ -229,12 +238,17 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--sampler", help="[default: that of tune run]")
+    parser.add_argument("--samplers", nargs="+", default=[], help="the ways, in place of remeasured and accepted")
+    parser.add_argument("--calm", action="store_true", help="disturb nothing")
+    parser.add_argument("--backend", default="process")
+    parser.add_argument("--namespace")
     given = parser.parse_args()
     folder = given.folder.resolve()
-    options = () if given.sampler is None else ("--sampler", given.sampler)
+    place = ("--backend", given.backend, *(("--namespace", given.namespace) if given.namespace else ()))
+    ways = {name: Way(options=("--sampler", name)) for name in given.samplers} or WAYS
     space = inputs(given.space.resolve(), folder)
-    experiment = Experiment(folder, space, given.studies, given.trials, given.seed, given.starts, options)
+    sizes = (given.studies, given.trials, given.seed, given.starts)
+    experiment = Experiment(folder, space, *sizes, ways=ways, place=place, calm=given.calm)
     top: list[Configuration] = []
     if given.grid is not None:
         with given.grid.open(newline="") as lines:

@@ -99,7 +99,7 @@ def test_medians_on_the_quiet_machine_count_a_failure_as_nothing() -> None:
     assert medians[configured(4).digest] == (450.0, False)
 
 
-def test_both_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
-    experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3, options=())
+def test_the_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
+    experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3)
     assert list(experiment.names) == ["remeasured-5", "accepted-5", "remeasured-6", "accepted-6"]
     assert experiment.quiet == ("quiet-1", "quiet-2", "quiet-3")
