@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from studies import Pace, Studies, interruptible
+from studies import Pace, Studies, Unfinished, interruptible
 from table import machine, markdown
 
 from tuner.space.file.read import read as read_space
@@ -285,6 +285,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on with what is missing", file=sys.stderr)
         return 130
+    except Unfinished as failure:
+        sys.exit(f"{failure}\nput that right; the same command goes on with what is missing")
     tables(grid)
     return 0
 

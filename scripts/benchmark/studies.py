@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tuner.errors import InputError  # noqa: E402
-from tuner.study.events import ENDED, last  # noqa: E402
+from tuner.study.events import ENDED, SEARCHED, last  # noqa: E402
 from tuner.trials.folder import StudyFolder  # noqa: E402
 from tuner.trials.journal import JournalContents, read  # noqa: E402
 from tuner.trials.model import Trial  # noqa: E402
@@ -27,6 +27,10 @@ from tuner.trials.model import Trial  # noqa: E402
 TUNE = (sys.executable, "-c", "from tuner.cli import main; main()")
 _LOOK_S = 1.0
 """How often the end of a study's log is looked at: seldom enough to disturb nothing."""
+
+
+class Unfinished(Exception):
+    """A study could not be run to its end; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ class Studies:
             return None
 
     def ended(self, name: str) -> bool:
+        """It was searched as its budget says; not one that ended because all failed alike."""
         contents = self.contents(name)
-        return contents is not None and last(contents.events, ENDED) is not None
+        return contents is not None and all(last(contents.events, kind) is not None for kind in (SEARCHED, ENDED))
 
     def trials(self, names: Sequence[str]) -> tuple[Trial, ...]:
         found = [contents for name in names if (contents := self.contents(name)) is not None]
@@ -53,8 +58,8 @@ class Studies:
     def run(self, name: str, space: Path, *options: str, finished: Callable[[int], None] | None = None) -> None:
         """To its end: from its beginning, or from where it was interrupted; one that ended is left alone.
 
-        `finished` is told how many trials of it there are, after each. Raises SystemExit where it cannot go on, and
-        KeyboardInterrupt once it has come to rest.
+        `finished` is told how many trials of it there are, after each. Raises Unfinished, and KeyboardInterrupt once it
+        has come to rest.
         """
         if self.ended(name):
             return
@@ -67,8 +72,8 @@ class Studies:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"{name}.log"
         status = _tune(command, log, finished)
-        if status not in (0, 1) or not self.ended(name):  # 1: nothing met the SLO, which is a result like another
-            sys.exit(f"study {name} did not end (status {status}):\n{log.read_text()[-2000:]}")
+        if status not in (0, 1):  # 1: nothing met the SLO, which is a result like another
+            raise Unfinished(f"study {name} ended with status {status}:\n{log.read_text()[-2000:]}")
 
     def _at(self, name: str) -> StudyFolder:
         return StudyFolder(self.folder / name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from record import inputs, with_known
-from studies import ROOT, Pace, Studies, interruptible
+from studies import ROOT, Pace, Studies, Unfinished, interruptible
 from table import machine, markdown
 
 from tuner.backends.process.machine import look
@@ -26,6 +26,7 @@ from tuner.trials.model import Trial
 
 NEAR = 0.95
 """Of the best throughput, what counts as near."""
+_ATTEMPTS = 3
 _LONGEST_S = 1800.0
 """The disturber ends after that, whatever happens."""
 
@@ -95,8 +96,19 @@ def run(experiment: Experiment) -> None:
         options = ["--trials", str(experiment.trials), "--seed", str(seed), "--tracking-uri", "none"]
         options += [*experiment.place, *experiment.ways[way].options]
         with nullcontext() if experiment.calm else disturbed(seed, begun_s):
-            experiment.kept.run(name, file, *options)
+            _attempted(experiment.kept, name, file, options)
         print(f"{name}: chose {_shown(chosen(experiment.kept, name))}; studies: {pace.line(left)}", flush=True)
+
+
+def _attempted(studies: Studies, name: str, file: Path, options: Sequence[str]) -> None:
+    """A machine may be so disturbed that a study gives up: what it found until then is what it found."""
+    for _ in range(_ATTEMPTS):
+        try:
+            studies.run(name, file, *options)
+        except Unfinished as failure:
+            print(failure, file=sys.stderr, flush=True)
+        else:
+            return
 
 
 @contextmanager
@@ -263,6 +275,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on with what is missing", file=sys.stderr)
         return 130
+    except Unfinished as failure:
+        sys.exit(f"{failure}\nput that right; the same command goes on with what is missing")
     text = report(experiment)
     (folder / "README.md").write_text(text + "\n")
     print(text)
