@@ -51,7 +51,7 @@ class StudySettings:
     sampler: str = "tpe"
     pick: str = "knee"
     storage_url: str | None = None
-    """Optuna's storage; None: SQLite in the study's folder."""
+    """Optuna's storage; None: SQLite in the study's folder, of a replay none on disk."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
     table: Path | None = None
@@ -71,9 +71,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
     """
-    from tuner.backends.model import InCluster
+    from tuner.backends.model import HoldsMeasurements, InCluster
     from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
+    from tuner.study.store import IN_MEMORY
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
@@ -84,6 +85,8 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
     for sentence in (*foretold.foreseen, *inputs.foreseen):
         notice(sentence)
+    kept = IN_MEMORY if isinstance(inputs.backend, HoldsMeasurements) else folder.storage_url
+    storage_url = settings.storage_url or kept
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
     with (
@@ -110,7 +113,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             sampler=settings.sampler,
             seed=settings.seed,
             pick=settings.pick,
-            storage_url=masked(settings.storage_url or folder.storage_url),
+            storage_url=masked(storage_url),
             tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
             tuner_version=tuner.__version__,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -127,7 +130,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
         write(folder.space, read_input(space.file), private=True)
-        stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+        stores = _Stores(storage_url, settings.tracking_uri)
         return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
