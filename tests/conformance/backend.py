@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, Running, TellsConditions
 from tuner.errors import TrialFailure
 
 READY_WITHIN_S = 90.0
@@ -124,6 +124,21 @@ class BackendConformance(PlaceConformance):
         assert 0 < usage.cpu_cores < 2
         assert usage.memory_peak_bytes is not None
         assert usage.memory_peak_bytes > 16 * 2**20
+
+    def test_what_can_be_told_of_the_machine_is_told(self, backend: Backend) -> None:
+        with ready(backend.deploy(self.deployment())) as running:
+            if not isinstance(running, TellsConditions):
+                pytest.skip("this backend does not watch the machine")
+            before = running.probe()
+            meter = running.watch_conditions()
+            for _ in range(5):
+                predict(running.endpoint.urls[0])
+            told = meter.stop()
+        assert told.window_s > 0
+        assert 0 < told.allowed_cores <= told.cpus
+        assert before is None or before.cpu_s > 0
+        assert told.taken_cores is None or told.taken_cores >= 0
+        assert told.taken_cores is not None or told.not_told, "what cannot be observed is said in words"
 
     def test_logs_are_the_last_lines_of_the_servers(self, backend: Backend) -> None:
         with ready(backend.deploy(self.deployment(replicas=2))) as running:
