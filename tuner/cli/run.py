@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--confirm",
     type=click.IntRange(min=0),
-    help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
+    help="Fresh starts of what is chosen, in the race of the leaders at the end; 0: no race.  "
+    "[default: budget.confirm, or 3]",
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @backend

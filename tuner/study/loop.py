@@ -1,4 +1,4 @@
-"""The study: search within the budget, choose, measure the choice and the baseline again, and say what was found.
+"""The study: search within the budget, let the leaders race, choose, and say what was found.
 
 It knows neither where trials run nor how they are hit. What it does next depends on the journal and the clock only, so
 that going on after an interruption is the same as having gone on.
@@ -11,10 +11,12 @@ from dataclasses import replace
 from statistics import median
 
 from tuner.errors import EnvironmentFailure
-from tuner.front.choose import choose
+from tuner.front.choose import by_race, choose
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
-from tuner.study.candidates import baseline, candidates
+from tuner.search.race import Step, step
+from tuner.search.standings import Aim
+from tuner.study.candidates import baseline, candidates, contenders
 from tuner.study.events import (
     BUDGET,
     CHOSEN,
@@ -33,7 +35,7 @@ from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Trial
+from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Measured, Trial
 from tuner.units import format_seconds
 
 RunTrial = Callable[[Proposal], Trial]
@@ -43,8 +45,6 @@ _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
 _TRIED = 2
 """So many trials that fail alike, from the first on, end a study."""
-_CHOICES = 2
-"""The choice and one runner-up are measured again; what is chosen after both fell is not."""
 
 
 def pending(journal: Journal) -> Attempt | None:
@@ -107,7 +107,7 @@ class Study:
             if interrupted is not None:
                 self._try(interrupted, run_trial)
             because = self._search(run_trial)
-            self._confirm(run_trial)
+            self._race(run_trial)
         except KeyboardInterrupt:
             self._journal.append(INTERRUPTED, {"number": self._running})
             raise
@@ -163,58 +163,70 @@ class Study:
         reserve_s = 2 * self._start.budget.confirm * usual_s
         return self._clock.now() - self._begun_s + usual_s / 2 + reserve_s <= time_s
 
-    # confirmation
+    # the race
 
-    def _confirm(self, run_trial: RunTrial) -> None:
-        """Measure the choice and the baseline again; should the choice fall, choose again."""
-        chosen = next(reversed(self._choices()), None) or self._choose(None)
-        while chosen is not None and len(self._choices()) <= _CHOICES:
-            self._measure_again(chosen, run_trial)
-            if any(member.trial == chosen for member in self._front().members):
-                return
-            chosen = self._choose(chosen)
+    def _race(self, run_trial: RunTrial) -> None:
+        """Start the leaders and the baseline again, in turn, until it is certain which to choose; and choose."""
+        if any(event.kind == CHOSEN for event in since(self._journal.events, SEARCHED)):
+            return
+        if self._start.budget.confirm == 0:
+            self._choose_as_seen()
+            return
+        fallen: set[int] = set()
+        while True:
+            came = self._step()
+            for trial in came.fallen:
+                if trial not in fallen and self._raced(trial):
+                    self._notice(f"trial {trial} is out of the race: {self._why_fallen(trial)}")
+            fallen |= {*came.fallen}
+            if came.start is None:
+                break
+            self._try(self._advisor.repeat(came.start), run_trial)
+        if came.chosen is not None:
+            candidate = next(one for one in self._candidates() if one.trial == came.chosen)
+            reason = by_race(candidate, self._start.objectives, came.why)
+            self._write_choice(Choice(candidate=candidate, pick=self._start.pick, reason=reason, equals=came.equals))
 
-    def _choices(self) -> list[int]:
-        """What was chosen since the search ended, one after the other."""
-        return [event.data["trial"] for event in since(self._journal.events, SEARCHED) if event.kind == CHOSEN]
+    def _step(self) -> Step:
+        start, trials = self._start, self._journal.trials
+        base = baseline(trials, self._candidates())
+        return step(
+            contenders(trials),
+            Aim(objectives=start.objectives, slo=start.slo, pick=start.pick),
+            baseline=None if base is None else base.trial,
+            wanted=start.budget.confirm,
+            used=len(self._restarts()),
+            spent=self._spent(),
+        )
 
-    def _choose(self, fallen: int | None) -> int | None:
-        """Write down a choice; after one or two have fallen, what was measured again is preferred."""
-        front, pick = self._front(), self._start.pick
-        choice: Choice | None = None
-        note = ""
-        if len(self._choices()) >= _CHOICES:
-            confirmed = tuple(member for member in front.members if self._confirmations(member.trial))
-            choice = choose(replace(front, members=confirmed), pick)
-            note = "" if choice is not None else "; it was not measured again"
-        choice = choice or choose(front, pick)
-        if fallen is not None:
-            why = f"trial {fallen} was chosen first, but {self._why_fallen(fallen)} when it was measured again"
-            self._notice(why if choice is None else f"{why}; now trial {choice.candidate.trial} is chosen")
-            note = f"; {why}{note}"
-        if choice is None:
-            return None
-        trial = choice.candidate.trial
-        self._journal.append(CHOSEN, {"trial": trial, "pick": choice.pick, "reason": choice.reason, "note": note})
-        return trial
+    def _restarts(self) -> set[int]:
+        """Numbers of the finished trials of this race."""
+        begun = [event.data for event in since(self._journal.events, SEARCHED) if event.kind == PROPOSED]
+        numbers = {data["number"] for data in begun if data["purpose"] == "confirm"}
+        return {number for number in numbers if number < len(self._journal.trials)}
+
+    def _raced(self, trial: int) -> bool:
+        digest = self._journal.trials[trial].manifest_digest
+        return any(self._journal.trials[number].manifest_digest == digest for number in self._restarts())
 
     def _why_fallen(self, trial: int) -> str:
-        feasible = any(candidate.trial == trial and candidate.feasible for candidate in self._candidates())
-        return "fell off the Pareto front" if feasible else "did not meet the SLO"
-
-    def _measure_again(self, chosen: int, run_trial: RunTrial) -> None:
-        """The baseline and the choice in turn, so that a drift of the machine strikes both alike."""
-        base = baseline(self._journal.trials, self._candidates())
-        numbers = dict.fromkeys([chosen] if base is None else [base.trial, chosen])
-        for times in range(self._start.budget.confirm):
-            for number in numbers:
-                if self._confirmations(number) <= times:
-                    self._try(self._advisor.repeat(number), run_trial)
-
-    def _confirmations(self, number: int) -> int:
+        """Of one that was started again."""
         trials = self._journal.trials
-        digest = trials[number].manifest_digest
-        return sum(trial.purpose == "confirm" and trial.manifest_digest == digest for trial in trials)
+        again = [one for one in trials if one.purpose == "confirm"]
+        last_one = [one for one in again if one.manifest_digest == trials[trial].manifest_digest][-1]
+        if isinstance(last_one.outcome, Measured):
+            return "measured again, it does not meet the SLO surely enough"
+        return f"when it was started again, it {last_one.outcome.reason}"
+
+    def _choose_as_seen(self) -> None:
+        choice = choose(self._front(), self._start.pick)
+        if choice is not None:
+            self._write_choice(choice, "; it was not measured again")
+
+    def _write_choice(self, choice: Choice, note: str = "") -> None:
+        trial = choice.candidate.trial
+        data = {"trial": trial, "pick": choice.pick, "reason": choice.reason, "note": note, "equals": [*choice.equals]}
+        self._journal.append(CHOSEN, data)
 
     def _candidates(self) -> tuple[Candidate, ...]:
         return candidates(self._journal.trials, self._start.slo)

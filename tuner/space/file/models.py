@@ -521,7 +521,12 @@ class BudgetKeys(Keys):
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["trials"]}, {"required": ["time"]}]})
     trials: v.Positive = key("how many configurations are tried", "", "20")
     time_s: v.Duration = key("how long the search may take", "", "10m", alias="time")
-    confirm: v.Natural = key("restarts of the baseline and of the chosen configuration, measured at the end", "1", "1")
+    confirm: v.Natural = key(
+        "fresh starts of what is chosen, and of the baseline beside it, after the search; the leaders race for it with up "
+        "to four times as many in all; 0: none",
+        "3",
+        "3",
+    )
 
 
 _CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, for example currency: EUR")
