@@ -118,6 +118,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
+            disturbed=inputs.space.disturbed,
             mask=settings.mask,
         )
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
@@ -262,6 +263,7 @@ def _go(
     from tuner.study.loop import Study
     from tuner.trials.clock import RealClock
     from tuner.trials.life import TrialRunner
+    from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
     from tuner.trials.traffic import ExpectedAnswers
 
@@ -308,6 +310,7 @@ def _go(
         on_stage=console.stage,
         on_rate=study.fix_rate,
         rate_rps=space.workload.rate_rps or study.rate_rps,
+        allowance=Allowance.of(journal.trials) if space.disturbed == "remeasure" else None,
     )
 
     if space.workload.rate_rps is not None and study.rate_rps is None:

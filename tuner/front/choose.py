@@ -53,11 +53,11 @@ def by_trial(candidates: Iterable[Candidate], number: int) -> Choice | None:
     return None
 
 
-def by_race(candidate: Candidate, objectives: Sequence[Objective], why: str) -> str:
-    """The reason for a choice that was measured again: what its fresh starts came to, and why it is first."""
+def by_race(candidate: Candidate, objectives: Sequence[Objective]) -> str:
+    """The reason for a choice that was measured again: what its starts came to."""
     values = ", ".join(_value(candidate, objective.metric) for objective in objectives)
     starts = len(candidate.measured_by)
-    return f"by {starts} fresh start{'s' if starts > 1 else ''}: {values}; {why}"
+    return f"by {starts} start{'s' if starts > 1 else ''}: {values}"
 
 
 def satisfying(candidates: Iterable[Candidate], where: Sequence[Constraint]) -> tuple[Candidate, ...]:

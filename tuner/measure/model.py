@@ -131,6 +131,8 @@ class Measurement:
     """The same of the windows of the capacity search together."""
     put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Windows that were disturbed and measured again, in words."""
+    put_back_s: float = field(default=0.0, metadata={"sparse": True})
+    """What that took, and the waiting for a quiet machine."""
 
     @property
     def speed(self) -> float | None:

@@ -92,24 +92,28 @@ class _Race:
     def next(self, baseline: int | None, left: int) -> int | None:
         """Whose turn it is, the baseline before them; None: further starts would tell no more.
 
-        Whoever promises the most for each start that is still to be paid before it may be chosen.
+        Whoever promises the most for each start that is still to be paid before it may be chosen. The baseline, which
+        is started beside the others, has a turn of its own where nobody else is before it.
         """
         first = self.first()
-        promises = {
-            one.trial: (one.meets * max(0.0, 1.0 - one.loss) if first is None else one.gain(first)) / missing
-            for one in self.table
-            if one is not first and (missing := self._missing(one, baseline)) <= (left if first else missing)
-        }
+        promises: dict[int, float] = {}
+        for one in self.table:
+            missing = max(1, self.wanted - self.by_number[one.trial].starts)
+            if one is first or (first is not None and missing + self._due(baseline) > left):
+                continue
+            if one.trial == baseline and one is not self.table[0] and first is None:
+                continue
+            promise = one.meets * max(0.0, 1.0 - one.loss) if first is None else one.gain(first)
+            promises[one.trial] = promise / missing
         turn = max(promises, key=lambda trial: promises[trial], default=None)
         if turn is None or promises[turn] <= 0.0:
             return None
         enough = min(self.by_number[turn].starts + 1, self.wanted)
         return baseline if baseline is not None and self.by_number[baseline].starts < enough else turn
 
-    def _missing(self, one: Standing, baseline: int | None) -> int:
-        """Starts until it may be chosen, the baseline's beside it; at least 1."""
-        numbers = {one.trial} if baseline is None else {one.trial, baseline}
-        return max(1, sum(max(0, self.wanted - self.by_number[number].starts) for number in numbers))
+    def _due(self, baseline: int | None) -> int:
+        """The starts that the baseline still has."""
+        return 0 if baseline is None else max(0, self.wanted - self.by_number[baseline].starts)
 
     def first(self) -> Standing | None:
         """The most probable choice of those that may be chosen; None: there is none yet."""

@@ -61,7 +61,7 @@ def sureness(bound: Constraint, values: Sequence[float], scatter: Noise) -> floa
         raise ValueError("no value to judge by")
     if is_exact(bound.metric) or bound.bound <= 0.0 or min(values) <= 0.0:
         return 1.0 if bound.excess(median(values)) <= 0.0 else 0.0
-    from scipy.special import stdtr
+    from scipy.special import stdtr  # type: ignore[import-untyped]
 
     gap = math.log(bound.bound) - fmean(math.log(value) for value in values)
     gap = -gap if bound.at_least else gap

@@ -125,7 +125,11 @@ def standings(contenders: Sequence[Contender], aim: Aim, scatter: Mapping[str, N
 def _metrics(contenders: Sequence[Contender], aim: Aim) -> list[str]:
     """Those that are aimed at, bounded or picked by."""
     picked = _picked(contenders, aim)
-    named = [*(one.metric for one in aim.objectives), *(bound.metric for bound in aim.slo), *([picked] if picked else [])]
+    named = [
+        *(one.metric for one in aim.objectives),
+        *(bound.metric for bound in aim.slo),
+        *([picked] if picked else []),
+    ]
     return list(dict.fromkeys(named))
 
 
@@ -172,10 +176,7 @@ def _losses(drawn: Mapping[str, FloatArray], feasible: BoolArray, aim: Aim, pick
     """(draws, contenders): by how much the one to choose is better; 0 for that one, infinite without the SLO."""
     behind = _behind(drawn, feasible, aim.objectives)
     on_front = feasible & (behind <= 0.0)
-    if picked is None:
-        score = _distances(drawn, on_front, aim.objectives)
-    else:
-        score = _logarithms(drawn, picked)
+    score = _distances(drawn, on_front, aim.objectives) if picked is None else _logarithms(drawn, picked)
     least = np.where(on_front, score, np.inf).min(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinite less infinite, where no contender meets the SLO
         losses = np.maximum(np.maximum(score - least, 0.0), behind)

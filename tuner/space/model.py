@@ -105,6 +105,10 @@ class Budget:
     confirm: int = 3
     """Fresh starts of what is chosen, and of the baseline beside it, after the search; the race for the first place has
     up to four times as many in all. 0: there is none."""
+    cost: float | None = field(default=None, metadata={"sparse": True})
+    """In the currency of the prices: what the trials request, times how long they take, those of the race among them."""
+    gain: float | None = field(default=None, metadata={"sparse": True})
+    """The search ends where ten more trials would bring less than this share of the best, even with luck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from tuner.manifests.model import Rendered
+from tuner.search.model import Outlook
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.study.model import Proposal
@@ -66,9 +67,13 @@ class OptunaAdvisor:
             found = next(((draft, rendered) for draft in drafts if (rendered := self._worth_trying(draft))), None)
         return None if found is None else self._propose("search", *found)
 
-    def repeat(self, number: int) -> Proposal:
+    def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
         """Trial `number` once more, as a trial of its own. Raises IndexError for one that was not told."""
-        return self._propose("confirm", self._told[number], self._render(self._told[number]))
+        return self._propose(purpose, self._told[number], self._render(self._told[number]))
+
+    def outlook(self, trials: int) -> Outlook | None:  # noqa: ARG002
+        """None: Optuna's samplers cannot tell what more trials would bring."""
+        return None
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""

@@ -24,10 +24,17 @@ def replicates(trials: Iterable[Trial]) -> Mapping[str, tuple[Trial, ...]]:
     return {digest: tuple(group) for digest, group in groups.items()}
 
 
+def standing(group: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The restarts that count: those that the machine did not disturb, where there are any that were measured; else
+    all."""
+    quiet = [trial for trial in group if trial.measurement is None or not trial.measurement.disturbance]
+    return tuple(quiet if any(trial.measurement is not None for trial in quiet) else group)
+
+
 def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
-    """By metric, its value at each restart where it was measured."""
+    """By metric, its value at each restart that counts where it was measured."""
     measured: dict[str, list[float]] = {}
-    for trial in group:
+    for trial in standing(group):
         if trial.measurement is not None:
             for metric, value in trial.measurement.metrics().items():
                 measured.setdefault(metric, []).append(value)
@@ -35,14 +42,15 @@ def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
 
 
 def reported(group: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The trials whose medians are reported of a deployment: its fresh starts that were measured, or else all that
-    were."""
-    measured = tuple(trial for trial in group if trial.measurement is not None)
+    """The trials whose medians are reported of a deployment: of those that count its fresh starts, or else all."""
+    measured = tuple(trial for trial in standing(group) if trial.measurement is not None)
     return tuple(trial for trial in measured if trial.purpose == "confirm") or measured
 
 
 def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Candidate, ...]:
     """One candidate for each deployment that was measured, by the number of the first trial that measured it.
+
+    A restart that the machine disturbed does not count where another was not disturbed.
 
     Feasible: every metric of the SLO was measured, the medians meet it, and no restart was cut short or failed by the
     configuration's own fault. Where there are several fresh starts, they have to meet it with the probability that the
@@ -70,21 +78,23 @@ def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate |
 
 
 def _contender(group: Sequence[Trial]) -> Contender:
-    told = [trial for trial in reported(group) if isinstance(trial.outcome, Measured)]
+    counted = standing(group)
+    fresh = tuple(trial for trial in counted if trial.purpose == "confirm")
     return Contender(
         trial=next((trial.number for trial in group if trial.measurement is not None), group[0].number),
-        searched=values([trial for trial in group if trial.purpose != "confirm"]),
-        fresh=values([trial for trial in group if trial.purpose == "confirm"]),
+        searched=values([trial for trial in counted if trial.purpose != "confirm"]),
+        fresh=values(fresh),
         starts=sum(trial.purpose == "confirm" for trial in group),
-        sound=not any(map(_own_fault, group)) and not any(_open(told)),
+        sound=not any(map(_own_fault, counted)) and not _open(reported(group)),
     )
 
 
 def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mapping[str, Noise]) -> Candidate | None:
-    measured = [trial for trial in group if trial.measurement is not None]
-    if not measured:
+    first = next((trial.number for trial in group if trial.measurement is not None), None)
+    if first is None:
         return None
-    shown = reported(group)
+    shown, group = reported(group), standing(group)
+    measured = [trial for trial in group if trial.measurement is not None]
     found = values(shown)
     medians = {metric: median(ones) for metric, ones in found.items()}
     undecided = _undecided(shown, medians, slo)
@@ -95,7 +105,7 @@ def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mappi
         unsure = [bound.metric for bound in told if sureness(bound, found[bound.metric], scatter[bound.metric]) < SURE]
         undecided = tuple(dict.fromkeys([*undecided, *unsure]))
     return Candidate(
-        trial=measured[0].number,
+        trial=first,
         metrics=medians,
         feasible=met and not undecided,
         replicates=len(measured),

@@ -12,7 +12,7 @@ PROPOSED = "proposed"
 RATE = "rate"
 """The common rate was fixed; data: ``rate_rps``."""
 SEARCHED = "searched"
-"""The search ended; data: ``because``, and the ``budget`` it had."""
+"""The search ended; data: ``because``, the ``budget`` it had, and an `Outlook` or null as ``outlook``."""
 CHOSEN = "chosen"
 """A configuration was chosen; data: ``trial``, ``pick``, ``reason``, ``note``, and since there is a race ``equals``, the
 trials that could not be told from it. The last one counts."""

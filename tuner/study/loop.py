@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import median
 
 from tuner.errors import EnvironmentFailure
 from tuner.front.choose import by_race, choose
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
+from tuner.search.model import Outlook
 from tuner.search.race import Step, step
 from tuner.search.standings import Aim
 from tuner.study.candidates import baseline, candidates, contenders
+from tuner.study.due import due
 from tuner.study.events import (
     BUDGET,
     CHOSEN,
@@ -31,12 +32,12 @@ from tuner.study.events import (
 )
 from tuner.study.hopeless import failed_alike
 from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
+from tuner.study.stop import AHEAD, Price, Spent, race_over, search_over, spent
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Measured, Trial
-from tuner.units import format_seconds
+from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Stopped, Trial
 
 RunTrial = Callable[[Proposal], Trial]
 """Runs one trial to its outcome; raises only what ends the study (an interrupt, EnvironmentFailure)."""
@@ -66,8 +67,11 @@ class Study:
         recorders: Sequence[Recorder],
         clock: Clock,
         notice: Callable[[str], None],
+        price: Price | None = None,
+        currency: str = "USD",
     ) -> None:
         """`start` is written to a new journal; of a study taken up, its budget counts and the rest is the journal's.
+        `price` is in `currency`; None: it is not known, and nothing is spent.
 
         Raises StoreFailure.
         """
@@ -81,9 +85,12 @@ class Study:
         self._recorders = list(recorders)
         self._clock = clock
         self._notice = notice
+        self._price = price
+        self._currency = currency
         self._running: int | None = None
         self._lost_in_a_row = 0
         self._deployed = 0
+        self._outlook: Outlook | None = None
         self._begun_s = clock.now() - sum(trial.duration_s for trial in journal.trials)
 
     @property
@@ -124,44 +131,41 @@ class Study:
         searched = last(self._journal.events, SEARCHED)
         if searched is not None and searched["budget"] == budget:
             return str(searched["because"])
-        because = self._used_up()
+        because = self._search_over()
         while because is None:
             proposal = self._due() or self._advisor.ask()
             if proposal is None:
                 because = "every configuration that can run here was tried"
                 break
             self._try(proposal, run_trial)
-            because = self._used_up()
+            because = self._search_over()
             if (hopeless := self._hopeless()) is not None:
                 return hopeless  # nothing is written of a search: `tune resume` goes on with it
-        self._journal.append(SEARCHED, {"because": because, "budget": budget})
+        foreseen = None if self._outlook is None else encode(self._outlook)
+        self._journal.append(SEARCHED, {"because": because, "budget": budget, "outlook": foreseen})
         return because
 
     def _due(self) -> Proposal | None:
         """What has to be measured now besides the search, and does not count against its trials. None: nothing."""
-        return None
+        if self._start.disturbed == "accept":
+            return None
+        found = due(self._journal.trials, self._start.objectives)
+        return None if found is None else self._advisor.repeat(found.number, found.purpose)
 
-    def _used_up(self) -> str | None:
+    def _search_over(self) -> str | None:
         """Why no further trial is begun, or None."""
-        trials = [trial for trial in self._journal.trials if trial.searched]
-        budget = self._start.budget
-        if budget.trials is not None and len(trials) >= budget.trials:
-            return f"all {budget.trials} trials were run"
-        if budget.time_s is not None and trials and not self._fits(budget.time_s):
-            return f"the time of {format_seconds(budget.time_s)} is used up"
-        return None
+        so_far, self._outlook = self._spent(), self._advisor.outlook(AHEAD)
+        self._tell(lambda recorder: recorder.foreseen(so_far, self._outlook))
+        return search_over(self._start.budget, so_far, self._outlook)
+
+    def _spent(self) -> Spent:
+        return spent(self._journal.trials, self._clock.now() - self._begun_s, self._price, self._currency)
 
     def _hopeless(self) -> str | None:
         """Asked after the first two that were deployed since the study was begun or taken up: later it says less."""
         self._deployed += not isinstance(self._journal.trials[-1].outcome, Infeasible)
         why = failed_alike(self._journal.trials) if self._deployed <= _TRIED else None
         return None if why is None else f"{why}; put that right, then `tune resume` goes on"
-
-    def _fits(self, time_s: float) -> bool:
-        """Whether a trial of the median duration ends in time, give or take half of it, and what is confirmed too."""
-        usual_s = median(trial.duration_s for trial in self._journal.trials)
-        reserve_s = 2 * self._start.budget.confirm * usual_s
-        return self._clock.now() - self._begun_s + usual_s / 2 + reserve_s <= time_s
 
     # the race
 
@@ -184,8 +188,9 @@ class Study:
             self._try(self._advisor.repeat(came.start), run_trial)
         if came.chosen is not None:
             candidate = next(one for one in self._candidates() if one.trial == came.chosen)
-            reason = by_race(candidate, self._start.objectives, came.why)
-            self._write_choice(Choice(candidate=candidate, pick=self._start.pick, reason=reason, equals=came.equals))
+            reason = by_race(candidate, self._start.objectives)
+            choice = Choice(candidate=candidate, pick=self._start.pick, reason=reason, equals=came.equals)
+            self._write_choice(choice, f"; {came.why}")
 
     def _step(self) -> Step:
         start, trials = self._start, self._journal.trials
@@ -196,7 +201,7 @@ class Study:
             baseline=None if base is None else base.trial,
             wanted=start.budget.confirm,
             used=len(self._restarts()),
-            spent=self._spent(),
+            spent=race_over(start.budget, self._spent()),
         )
 
     def _restarts(self) -> set[int]:
@@ -213,10 +218,10 @@ class Study:
         """Of one that was started again."""
         trials = self._journal.trials
         again = [one for one in trials if one.purpose == "confirm"]
-        last_one = [one for one in again if one.manifest_digest == trials[trial].manifest_digest][-1]
-        if isinstance(last_one.outcome, Measured):
-            return "measured again, it does not meet the SLO surely enough"
-        return f"when it was started again, it {last_one.outcome.reason}"
+        outcome = [one.outcome for one in again if one.manifest_digest == trials[trial].manifest_digest][-1]
+        if isinstance(outcome, Stopped | Infeasible | Failed):
+            return f"started again, it did not hold ({outcome.reason})"
+        return "measured again, it does not surely meet the SLO"
 
     def _choose_as_seen(self) -> None:
         choice = choose(self._front(), self._start.pick)

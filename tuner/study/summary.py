@@ -10,10 +10,11 @@ from tuner.front.choose import by_trial, choose, satisfying
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
 from tuner.measure.noise import compare, noise_floors
+from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
 from tuner.study.candidates import baseline, candidates, replicates, reported, values
-from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, last
+from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, SEARCHED, last
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.codec import decode
 from tuner.trials.journal import JournalContents
@@ -54,6 +55,8 @@ def summarize(
         noise_floor=floor,
         rate_rps=rate(contents),
         ended_because=_ended(contents),
+        candidates=found,
+        outlook=_outlook(contents),
     )
 
 
@@ -133,6 +136,12 @@ def _comparisons(
             )
         )
     return tuple(found)
+
+
+def _outlook(contents: JournalContents) -> Outlook | None:
+    searched = last(contents.events, SEARCHED)
+    told = None if searched is None else searched.get("outlook")
+    return None if told is None else decode(Outlook, told)
 
 
 def _ended(contents: JournalContents) -> str:
