@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import cast
 
-from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, NamesNodes, Running, TellsAdmitted
+from tuner.backends.model import (
+    Admitted,
+    Backend,
+    Deployment,
+    HoldsMeasurements,
+    NamesImages,
+    NamesNodes,
+    Running,
+    TellsAdmitted,
+)
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.manifests.model import PodSet
@@ -27,10 +35,11 @@ from tuner.statistics.model import Estimate
 from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
-from tuner.trials.load_windows import LoadWindows, Untrusted
-from tuner.trials.lookout import Allowance, lookout
+from tuner.trials.load_windows import LoadWindows
+from tuner.trials.lookout import Allowance, Untrusted, lookout
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Purpose, Referenced, Stopped, Trial
 from tuner.trials.quiet import Quiet
+from tuner.trials.replayed import replayed
 from tuner.trials.resources import requested
 from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
 from tuner.trials.traffic import Traffic
@@ -86,7 +95,7 @@ class TrialRunner:
 
     def run(self, proposal: Proposal) -> Trial:
         """Run one trial to its outcome."""
-        started_at = datetime.now(UTC)
+        started_at = self.clock.date()
         begin = self.clock.now()
         watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
@@ -114,6 +123,8 @@ class TrialRunner:
         if reason is not None:
             return Infeasible(reason=reason)
         try:
+            if isinstance(self.backend, HoldsMeasurements):
+                return self._replayed(self.backend, deployment, purpose)
             return self._served(deployment, purpose, watch)
         except TrialFailure as failure:
             return Failed(
@@ -131,6 +142,17 @@ class TrialRunner:
             return Failed(stage="deploy", kind="BackendFailed", reason=str(failure), blame="environment")
         finally:
             watch.stop()
+
+    def _replayed(self, backend: HoldsMeasurements, deployment: Deployment, purpose: Purpose) -> Outcome:
+        """Judged as if it had been measured now."""
+        recorded = backend.recorded(deployment)
+        measurement, slo = replayed(recorded, deployment.pods, self.space.prices), self.space.slo
+        if purpose == "reference":
+            return Referenced(measurement=measurement)
+        broken = judge_measurement(measurement, slo)
+        if recorded.cut_short and broken:
+            return Stopped(measurement=measurement, broken=broken, reason=recorded.cut_short)
+        return Measured(measurement=measurement, broken=broken, undecided=unjudged(measurement, slo))
 
     def _served(self, deployment: Deployment, purpose: Purpose, watch: _Stopwatch) -> Outcome:
         def on_stage(stage: str) -> None:

@@ -179,6 +179,8 @@ class StudyStart:
     """Engine processes of the load generator in the cluster, each with a CPU."""
     disturbed: Disturbed = field(default="accept", metadata={"sparse": True})
     """What becomes of windows that were measured while the machine was not quiet; journals of before do not say."""
+    table: str | None = field(default=None, metadata={"sparse": True})
+    """What is replayed; None: it is measured."""
     mask: tuple[str, ...] = ()
     """Names whose values in the manifest are secret, besides those that look so."""
 
