@@ -174,7 +174,9 @@ def test_a_space_that_is_used_up_ends_the_search(folder: Path) -> None:
 def test_time_ends_the_search_and_is_kept_for_confirmation(time_s: float, searched: int, folder: Path) -> None:
     """Trials take 10 s each; two are needed in the end; one that would end less than half late is begun."""
     clock = FakeClock()
-    summary = run(folder, space_of(budget=Budget(time_s=time_s, confirm=1)), Runner(clock=clock, duration_s=10.0), clock=clock)
+    summary = run(
+        folder, space_of(budget=Budget(time_s=time_s, confirm=1)), Runner(clock=clock, duration_s=10.0), clock=clock
+    )
     assert sum(purpose != "confirm" for purpose in purposes(summary)) == searched
     assert summary.ended_because.startswith("the time of ")
 

@@ -267,8 +267,8 @@ class _Progress:
         estimates = []
         if self._budget.time_s:
             estimates.append(self._budget.time_s - (self._now() - self._began))
-        usual_s = self._so_far.usual_s if self._so_far is not None else None
-        if self.trials and usual_s is not None:
+        if self.trials:
+            usual_s = sum(trial.duration_s for trial in self.trials) / len(self.trials)
             searched = self._searched()
             left: list[float] = [self._budget.trials - searched] if self._budget.trials else []
             if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:

@@ -73,9 +73,7 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
     if measurement is not None:
         starts = reported([one for one in summary.trials if one.manifest_digest == trial.manifest_digest])
         notes["measured-in"] = f"trial{'s' if len(starts) > 1 else ''} {', '.join(str(one.number) for one in starts)}"
-        notes |= {
-            f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()
-        }
+        notes |= {f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()}
         at_rate = measurement.at_rate
         notes["load"] = (
             f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
@@ -101,7 +99,8 @@ def _pooled(starts: Sequence[Trial]) -> dict[str, Estimate]:
     """By metric, over all starts that are reported; of several the median with the range."""
     known = [trial.measurement.estimates() for trial in starts if trial.measurement is not None]
     return {
-        name: pool([one[name] for one in known if name in one]) for name in dict.fromkeys(n for one in known for n in one)
+        name: pool([one[name] for one in known if name in one])
+        for name in dict.fromkeys(n for one in known for n in one)
     }
 
 
