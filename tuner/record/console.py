@@ -35,7 +35,7 @@ from tuner.search.model import Outlook
 from tuner.space.model import Constraint, Objective, SearchSpace
 from tuner.statistics.model import Estimate
 from tuner.study.model import Proposal, StudyStart, Summary, display
-from tuner.study.stop import EXPECTED_ROUNDS, Spent
+from tuner.study.stop import Spent
 from tuner.trials.model import Measured, Stopped, Trial
 from tuner.units import format_money, format_seconds
 
@@ -275,7 +275,7 @@ class _Progress:
                 usual_cost = self._so_far.usual_cost or 0.0
                 left += [(self._budget.cost - self._so_far.cost) / usual_cost] if usual_cost else []
             raced = sum(trial.purpose == "confirm" for trial in self.trials)
-            race = max(0.0, EXPECTED_ROUNDS * self._budget.confirm - raced)
+            race = max(0, self._budget.usual_restarts - raced)
             estimates += [(max(0.0, trials) + race) * usual_s for trials in left]
         return max(0.0, min(estimates)) if estimates else None
 

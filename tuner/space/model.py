@@ -98,7 +98,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When the search ends: whichever comes first. At least one is set."""
+    """When the search ends: whichever comes first. At least one of trials, time and cost is set."""
 
     trials: int | None = None
     time_s: float | None = None
@@ -109,6 +109,11 @@ class Budget:
     """In the currency of the prices: what the trials request, times how long they take, those of the race among them."""
     gain: float | None = field(default=None, metadata={"sparse": True})
     """The search ends where ten more trials would bring less than this share of the best, even with luck."""
+
+    @property
+    def usual_restarts(self) -> int:
+        """How many starts the race after the search usually has, those of the baseline among them."""
+        return 3 * self.confirm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

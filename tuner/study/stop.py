@@ -16,8 +16,6 @@ Price = Callable[[Configuration], float]
 
 AHEAD = 10
 """So many trials one looks ahead."""
-EXPECTED_ROUNDS = 3
-"""Starts that a race usually has for each that is wanted of what is chosen, those of the baseline among them."""
 _MOST_RESERVED = 1 / 3
 """Of the time and of the money at most this share is kept for the race."""
 
