@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import tuner
 from tuner.errors import InputError, StoreFailure
 from tuner.files import read_input, write
-from tuner.space.model import Budget, Constraint, SearchSpace
+from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
@@ -46,6 +46,9 @@ class StudySettings:
     studies: Path = Path("studies")
     trials: int | None = None
     time_s: float | None = None
+    cost: tuple[float, str | None] | None = None
+    """A sum and its currency; None: the prices' own."""
+    gain: float | None = None
     confirm: int | None = None
     seed: int = 0
     sampler: str = "tpe"
@@ -78,7 +81,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
-    budget = _budget(inputs.space.budget, settings)
+    budget = _budget(inputs.space.budget, settings, inputs)
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
     folder, journal = _claim(settings.studies, settings.name, space.name)
@@ -137,14 +140,14 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> Summary:
     """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does.
 
-    Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
+    Of `settings` only `trials`, `time_s`, `cost`, `gain`, `confirm` and the addresses of the stores count.
     """
     from tuner.trials.journal import Journal, read
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
     start = read(folder.journal).start
-    start = replace(start, budget=_budget(start.budget, settings))
+    start = replace(start, budget=_budget(start.budget, settings, inputs))
     stores = _Stores(
         _address(settings.storage_url, _moved_along(start.storage_url, folder), "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
@@ -310,6 +313,8 @@ def _go(
         recorders=recorders,
         clock=clock,
         notice=notice,
+        price=price(inputs),
+        currency=space.prices.currency,
     )
     runner = TrialRunner(
         space=space,
@@ -346,9 +351,41 @@ def _mlflow(
     return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
-def _budget(budget: Budget, settings: StudySettings) -> Budget:
-    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
-    return replace(budget, **{name: value for name, value in said.items() if value is not None})
+def _budget(budget: Budget, settings: StudySettings, inputs: Inputs) -> Budget:
+    """Raises InputError where a bound on the money could not hold."""
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "gain", "confirm")}
+    if settings.cost is not None:
+        said["cost"], currency = settings.cost
+        own = inputs.space.prices.currency
+        if currency not in (None, own):
+            fix = f"write it in {own}, or set prices.currency in the search space"
+            raise InputError.at("--cost", f"{currency} is not the currency of the prices ({own})", fix)
+    budget = replace(budget, **{name: value for name, value in said.items() if value is not None})
+    if budget.cost is not None and price(inputs)(inputs.baseline) == 0.0:
+        fix = "set the containers' resources.requests, and prices above 0; or bound the trials or the time"
+        raise InputError.at(inputs.space.file, "budget: cost bounds nothing, for the manifest requests nothing", fix)
+    return budget
+
+
+def price(inputs: Inputs) -> Callable[[Configuration], float]:
+    """What an hour of what a configuration requests is charged, in the currency of the space's prices."""
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+    from tuner.measure.cost import cost_per_hour
+    from tuner.trials.resources import requested
+
+    known: dict[str, float] = {}
+
+    def of(configuration: Configuration) -> float:
+        if configuration.digest not in known:
+            rendered = render(inputs.space, inputs.manifest, configuration)
+            asked = requested(pods_of(inputs.space, rendered))
+            known[configuration.digest] = cost_per_hour(
+                asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices
+            )
+        return known[configuration.digest]
+
+    return of
 
 
 def _claim(studies: Path, name: str | None, default: str) -> tuple[StudyFolder, Journal]:
