@@ -38,7 +38,25 @@ def ready[R: Running](deployed: AbstractContextManager[R]) -> Iterator[R]:
         yield running
 
 
-class BackendConformance:
+class PlaceConformance:
+    """What holds of every backend, also of one in which nothing is ever started."""
+
+    def deployment(self) -> Deployment:
+        """One that can run there."""
+        raise NotImplementedError
+
+    def test_what_can_run_has_no_problems(self, backend: Backend) -> None:
+        pods = self.deployment().pods
+        assert backend.check(pods) == ()
+        assert backend.infeasible(pods) is None
+
+    def test_the_place_describes_itself_and_has_nothing_to_clean(self, backend: Backend) -> None:
+        assert backend.clean() == ()
+        assert all(isinstance(text, str) and text for pair in backend.describe().items() for text in pair)
+        assert all(isinstance(cpu, int) for cpu in backend.generator_cpus())
+
+
+class BackendConformance(PlaceConformance):
     """Deploys the toy server (`tests/servers/toy.py`) in all its moods, on the fixture `backend`."""
 
     enforces_memory: ClassVar[bool] = True
@@ -72,11 +90,6 @@ class BackendConformance:
                 running.check_alive()
                 with suppress(OSError):
                     predict(running.endpoint.urls[0])
-
-    def test_what_can_run_has_no_problems(self, backend: Backend) -> None:
-        pods = self.deployment().pods
-        assert backend.check(pods) == ()
-        assert backend.infeasible(pods) is None
 
     def test_a_deployment_is_ready_answers_and_is_gone_afterwards(self, backend: Backend) -> None:
         with backend.deploy(self.deployment()) as running:
@@ -170,8 +183,3 @@ class BackendConformance:
         memory = backend.infeasible(self.deployment(memory="5000Ti").pods)
         assert memory is not None
         assert "Insufficient memory" in memory
-
-    def test_the_place_describes_itself_and_has_nothing_to_clean(self, backend: Backend) -> None:
-        assert backend.clean() == ()
-        assert all(isinstance(text, str) and text for pair in backend.describe().items() for text in pair)
-        assert all(isinstance(cpu, int) for cpu in backend.generator_cpus())

@@ -48,6 +48,7 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
         "noise_floor": dict(summary.noise_floor),
         "machine": _wandering(machine),
         "ended_because": summary.ended_because,
+        "outlook": plain(summary.outlook),
     }
 
 
