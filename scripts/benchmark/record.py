@@ -19,9 +19,11 @@ from statistics import median, quantiles
 from studies import Pace, Studies, Unfinished, interruptible
 from table import machine, markdown
 
+from tuner.errors import InputError
 from tuner.space.file.read import read as read_space
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations
+from tuner.targets.inputs import estimate, read_inputs
 from tuner.trials.model import Failed, Infeasible, Trial
 
 _OTHERS_CORES = 0.1
@@ -112,6 +114,11 @@ def with_known(text: str, known: Iterable[Configuration]) -> str:
         for one in known
     ]
     return f"{text.rstrip()}\n\nknown:\n{''.join(lines)}"
+
+
+def foretold_s(grid: Grid) -> float:
+    """How long all passes will take, by usual figures. Raises InputError for what cannot run here."""
+    return grid.restarts * (len(grid.all) + 1) * estimate(read_inputs(grid.file, "process")).seconds_a_trial
 
 
 def record(grid: Grid) -> None:
@@ -237,7 +244,7 @@ def readme(grid: Grid, studies: Mapping[str, Sequence[Trial]], left_out: Collect
         f"# {grid.space.name}",
         "",
         f"{len(grid.all)} configurations, {len(trials)} starts: {', '.join(f'{name} {len(found)}' for name, found in studies.items())}.",
-        f"{len(left_out)} starts were disturbed by others and measured again (left out of `table.csv`, in `all.csv`); "
+        f"{len(left_out)} starts were disturbed by others, measured again and left out of `table.csv` (not of `all.csv`); "
         f"of {len(open_ones)} configurations there are fewer than {grid.restarts} undisturbed ones.",
         f"Failed: {', '.join(f'{count} {kind}' for kind, count in failed.items()) or 'none'}.",
         "",
@@ -274,11 +281,16 @@ def main() -> int:
     folder = given.folder.resolve()
     space = inputs(given.space.resolve(), folder)
     grid = Grid(folder, space, given.restarts, given.seed, given.again)
+    try:
+        minutes = foretold_s(grid) / 60.0
+    except InputError as error:
+        sys.exit(str(error))
     if os.getloadavg()[0] > _BUSY:
         print(
             f"this machine is busy (load average {os.getloadavg()[0]:.1f}): what is measured now may have to be again"
         )
-    print(f"{len(grid.all)} configurations, {grid.restarts} restarts each, in {folder}", flush=True)
+    print(f"{len(grid.all)} configurations, {grid.restarts} restarts each, in {folder}: about {minutes:.0f} min")
+    sys.stdout.flush()
     try:
         with interruptible():
             record(grid)
