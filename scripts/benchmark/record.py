@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -213,17 +214,32 @@ def best(trials: Iterable[Trial], space: SearchSpace) -> list[tuple[Configuratio
 
 
 def tables(grid: Grid) -> None:
-    """`table.csv`, `all.csv` where something was left out of it, and README.md."""
+    """`table.csv`, with all that a replay of it reads, and README.md; `all.csv` where something was left out."""
     names = [name for name in grid.names if grid.studies.contents(name) is not None]
     whole = grid.folder / "all.csv"
     _record(grid, names, whole)
     studies = {name: grid.studies.trials([name]) for name in names}
     left_out = disturbed(studies, grid.restarts)
-    (grid.folder / "table.csv").write_text(without(whole.read_text(), left_out))
+    kept = grid.folder / "kept"
+    kept.mkdir(exist_ok=True)
+    (kept / "table.csv").write_text(rounded(without(whole.read_text(), left_out)))
     if not left_out:
         whole.unlink()
-    (grid.folder / "README.md").write_text(readme(grid, studies, left_out))
-    print((grid.folder / "README.md").read_text())
+    (kept / "space.yaml").write_text(without_local(grid.file.read_text()))
+    for file in (grid.space.manifest, *(source.path for source in grid.space.workload.requests)):
+        shutil.copy(file, kept)
+    (kept / "README.md").write_text(readme(grid, studies, left_out))
+    print((kept / "README.md").read_text())
+
+
+def without_local(text: str) -> str:
+    """A search space for replays alone: less what only this machine has."""
+    return re.sub(r"^local:.*\n(?:[ \t]+.*\n|\n)*", "", f"{text.rstrip()}\n", flags=re.MULTILINE).rstrip() + "\n"
+
+
+def rounded(table: str) -> str:
+    """With six digits of each number, which no measurement has more of; the journals keep what was measured."""
+    return re.sub(r"(?<=[,=\n])\d+\.\d{6,}(?=[,\n])", lambda found: f"{float(found[0]):.6g}", table)
 
 
 def _record(grid: Grid, names: Sequence[str], output: Path) -> None:
