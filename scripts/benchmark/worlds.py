@@ -167,8 +167,10 @@ def lives(group: Sequence[Start]) -> bool:
 
 
 def typical(group: Sequence[Start]) -> dict[str, float]:
-    """The geometric mean over restarts."""
+    """The geometric mean over restarts; of one, what it measured."""
     measured = [start.metrics for start in group if start.ending == "measured"]
+    if len(measured) == 1:
+        return {name: estimate.value for name, estimate in measured[0].items()}
     names = {name for metrics in measured for name in metrics}
     return {
         name: math.exp(mean(math.log(max(metrics[name].value, 1e-12)) for metrics in measured if name in metrics))
