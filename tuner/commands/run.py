@@ -54,6 +54,8 @@ class StudySettings:
     """Optuna's storage; None: SQLite in the study's folder."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
+    table: Path | None = None
+    """What is replayed; None: it is measured."""
     load: Place | None = None
     """Where the load comes from; None: from inside the cluster where there is one and its image runs there."""
     load_image: str | None = None
@@ -118,7 +120,9 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
+            disturbed=inputs.space.disturbed,
             mask=settings.mask,
+            table=None if settings.table is None else str(settings.table.resolve()),
         )
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
@@ -252,6 +256,7 @@ def _go(
     console: Recorder,
     notice: Notice,
 ) -> Summary:
+    from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.render import render
     from tuner.record.background import Background, Gate
@@ -260,8 +265,9 @@ def _go(
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
-    from tuner.trials.clock import RealClock
+    from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
+    from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
     from tuner.trials.traffic import ExpectedAnswers
 
@@ -269,6 +275,12 @@ def _go(
     leave_servers_alone(backend.generator_cpus())
     for removed in backend.clean():
         notice(f"left by an earlier crash, now removed: {removed}")
+
+    clock = RealClock()
+    if isinstance(backend, HoldsMeasurements):
+        held = backend
+        clock = ReplayedClock(lambda: held.passed_s)
+        backend.take_up([trial.configuration for trial in journal.trials])
 
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
@@ -293,7 +305,7 @@ def _go(
         ),
         journal=journal,
         recorders=recorders,
-        clock=RealClock(),
+        clock=clock,
         notice=notice,
     )
     runner = TrialRunner(
@@ -303,11 +315,12 @@ def _go(
         traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
         folder=folder,
         study_id=start.study_id,
-        clock=RealClock(),
+        clock=clock,
         quiet=gate,
         on_stage=console.stage,
         on_rate=study.fix_rate,
         rate_rps=space.workload.rate_rps or study.rate_rps,
+        allowance=Allowance.of(journal.trials) if space.disturbed == "remeasure" else None,
     )
 
     if space.workload.rate_rps is not None and study.rate_rps is None:

@@ -30,7 +30,7 @@ def render(space: SearchSpace, manifest: Manifest, configuration: Configuration)
         text = respelled(splice(manifest.text, list(zip(documents, objects, strict=True))))
     except Unwritable as error:
         raise InputError([error.at(Where(file=str(manifest.file), line=error.line))]) from error
-    return Rendered(text=text, objects=tuple(objects))
+    return Rendered(text=text, objects=tuple(objects), configuration=configuration)
 
 
 def demanding(space: SearchSpace, manifest: Manifest) -> Callable[[Configuration], Rendered]:
