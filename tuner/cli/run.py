@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, best_manifest, duration, load_from, pick, space_argument, studies, study_backend
+from tuner.cli.options import (
+    as_json,
+    best_manifest,
+    duration,
+    load_from,
+    money,
+    pick,
+    share,
+    space_argument,
+    studies,
+    study_backend,
+)
 
 if TYPE_CHECKING:
     from tuner.trials.load_source import Place
@@ -23,9 +34,22 @@ if TYPE_CHECKING:
     "--time", "time_s", metavar="DURATION", callback=duration, help="Time at most, such as 10m.  [default: budget.time]"
 )
 @click.option(
+    "--cost",
+    metavar="MONEY",
+    callback=money,
+    help="Money at most, such as '5 USD': what trials request, by the space's prices.  [default: budget.cost]",
+)
+@click.option(
+    "--gain",
+    metavar="SHARE",
+    callback=share,
+    help="End the search where ten more trials would bring less, such as 1%.  [default: budget.gain]",
+)
+@click.option(
     "--confirm",
     type=click.IntRange(min=0),
-    help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
+    help="Fresh starts of what is chosen, in the race of the leaders at the end; 0: no race.  "
+    "[default: budget.confirm, or 3]",
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @study_backend
@@ -62,6 +86,8 @@ def run(
     space: Path,
     trials: int | None,
     time_s: float | None,
+    cost: tuple[float, str | None] | None,
+    gain: float | None,
     confirm: int | None,
     name: str | None,
     backend: str,
@@ -103,6 +129,8 @@ def run(
         studies=studies,
         trials=trials,
         time_s=time_s,
+        cost=cost,
+        gain=gain,
         confirm=confirm,
         seed=seed,
         sampler=sampler,
