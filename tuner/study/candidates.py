@@ -13,7 +13,7 @@ from tuner.search.race import ENOUGH, SURE
 from tuner.search.restarts import Noise, sureness
 from tuner.search.standings import Aim, Contender, noises
 from tuner.space.model import Constraint
-from tuner.trials.model import Failed, Infeasible, Measured, Trial
+from tuner.trials.model import Failed, Infeasible, Measured, Stopped, Trial
 
 
 def replicates(trials: Iterable[Trial]) -> Mapping[str, tuple[Trial, ...]]:
@@ -85,7 +85,7 @@ def _contender(group: Sequence[Trial]) -> Contender:
         searched=values([trial for trial in counted if trial.purpose != "confirm"]),
         fresh=values(fresh),
         starts=sum(trial.purpose == "confirm" for trial in group),
-        sound=not any(map(_own_fault, counted)) and not _open(reported(group)),
+        sound=not any(map(_condemns, counted)) and not _open(reported(group)),
     )
 
 
@@ -98,7 +98,7 @@ def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mappi
     found = values(shown)
     medians = {metric: median(ones) for metric, ones in found.items()}
     undecided = _undecided(shown, medians, slo)
-    is_sound = not any(_own_fault(trial) for trial in group)
+    is_sound = not any(map(_condemns, group))
     told = [bound for bound in slo if bound.metric not in undecided]
     met = is_sound and all(bound.excess(medians[bound.metric]) <= 0 for bound in told)
     if met and sum(trial.purpose == "confirm" for trial in shown) >= ENOUGH:
@@ -134,8 +134,12 @@ def _least(measured: Sequence[Trial]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for one in known for name, estimate in one.items() if estimate.is_least))
 
 
-def _own_fault(trial: Trial) -> bool:
+def _condemns(trial: Trial) -> bool:
+    """Whether this start alone shows that the configuration will not do: it failed by its own fault, or was cut short.
+    Cut short on a disturbed machine it does not: then its values are judged, beside those of other starts."""
     outcome = trial.outcome
     if isinstance(outcome, Failed):
         return outcome.blame == "configuration"
-    return isinstance(outcome, Infeasible) or (trial.measurement is not None and not isinstance(outcome, Measured))
+    if isinstance(outcome, Stopped):
+        return not outcome.measurement.disturbance
+    return isinstance(outcome, Infeasible)
