@@ -49,8 +49,8 @@ class PlainOptuna:
         self._asked[number] = trial
         return self._proposal(number, "search" if number else "baseline", Configuration(values=values))
 
-    def repeat(self, number: int) -> Proposal:
-        return self._proposal(len(self._told), "confirm", self._told[number])
+    def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
+        return self._proposal(len(self._told), purpose, self._told[number])
 
     def tell(self, number: int, outcome: Outcome) -> None:
         self._told.append(self._pending.configuration)
@@ -66,6 +66,9 @@ class PlainOptuna:
             self._study.tell(trial, values)
         else:
             self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    def outlook(self, trials: int) -> None:
+        """Optuna does not tell."""
 
     def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
         assert not trials

@@ -51,10 +51,10 @@ class StudySettings:
     gain: float | None = None
     confirm: int | None = None
     seed: int = 0
-    sampler: str = "tpe"
+    sampler: str = "auto"
     pick: str = "knee"
     storage_url: str | None = None
-    """Optuna's storage; None: SQLite in the study's folder."""
+    """Optuna's storage; None: SQLite in the study's folder, of a replay none on disk."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
     table: Path | None = None
@@ -74,9 +74,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
     """
-    from tuner.backends.model import InCluster
+    from tuner.backends.model import HoldsMeasurements, InCluster
     from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
+    from tuner.study.store import IN_MEMORY
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
@@ -87,6 +88,8 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
     for sentence in (*foretold.foreseen, *inputs.foreseen):
         notice(sentence)
+    kept = IN_MEMORY if isinstance(inputs.backend, HoldsMeasurements) else folder.storage_url
+    storage_url = settings.storage_url or kept
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
     with (
@@ -113,7 +116,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             sampler=settings.sampler,
             seed=settings.seed,
             pick=settings.pick,
-            storage_url=masked(settings.storage_url or folder.storage_url),
+            storage_url=masked(storage_url),
             tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
             tuner_version=tuner.__version__,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,7 +133,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
         write(folder.space, read_input(space.file), private=True)
-        stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+        stores = _Stores(storage_url, settings.tracking_uri)
         return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
@@ -261,17 +264,21 @@ def _go(
 ) -> Summary:
     from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
+    from tuner.manifests.render import demanding, render
+    from tuner.measure.cost import cost_per_hour
     from tuner.record.background import Background, Gate
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
+    from tuner.search.costs import Demand
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
+    from tuner.study.observed import observations
     from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
     from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
+    from tuner.trials.resources import requested
     from tuner.trials.traffic import ExpectedAnswers
 
     space, backend = inputs.space, inputs.backend
@@ -287,6 +294,21 @@ def _go(
 
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
+
+    seen = demanding(space, inputs.manifest)
+
+    def demand(configuration: Configuration) -> Demand:
+        pods = pods_of(space, seen(configuration))
+        asked = requested(pods)
+        return Demand(
+            cost_per_hour=cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, space.prices),
+            cores=asked.cores,
+            memory_bytes=asked.memory_bytes,
+            impossible=None if isinstance(backend, HoldsMeasurements) else backend.infeasible(pods),
+        )
+
+    def unrecorded(configuration: Configuration) -> str | None:
+        return backend.infeasible(replace(inputs.pods, configuration=configuration))
 
     if journal.torn:
         aside = f"{folder.journal.name}.torn"
@@ -305,6 +327,9 @@ def _go(
             render=partial(render, space, inputs.manifest),
             infeasible=infeasible,
             known=known(space, inputs.baseline),
+            observed=lambda: observations(journal.trials, start),
+            demand=demand,
+            impossible=unrecorded if isinstance(backend, HoldsMeasurements) else None,
         ),
         journal=journal,
         recorders=recorders,

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.front.model import Candidate
+from tuner.record.machine import corrected_text, is_disturbed, speed_text
 from tuner.record.rows import FrontSoFar
 from tuner.record.wording import (
     comparison_lines,
@@ -343,12 +344,18 @@ def _trials(
     measured = {metric for trial in trials if trial.measurement for metric in trial.measurement.metrics()}
     metrics = _columns(objectives, slo, measured)
     table = _table("Trials", metrics, one_line=one_line)
+    wanders = any(map(is_disturbed, trials))
+    if wanders:
+        table.add_column("machine", no_wrap=True, justify="right")
     table.add_column("result", no_wrap=True)
     for trial in trials:
         marks = ("*" if trial.number in chosen else "+" if trial.number in front else "") + (
             "b" if trial.purpose == "baseline" else ""
         )
         cells = [_short(trial, metric) if one_line else metric_text(trial, metric) for metric in metrics]
+        if wanders:
+            cells = [cell + corrected_text(trial, metric) for cell, metric in zip(cells, metrics, strict=True)]
+            cells.append(speed_text(trial))
         style = "green" if trial.number in front else "" if trial.feasible else "dim"
         table.add_row(
             Text(f"{marks}{trial.number}"),
