@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tuner.measure.conditions import Conditions, together
 from tuner.statistics.model import Estimate
 
 
@@ -124,6 +125,24 @@ class Measurement:
 
     nodes: tuple[NodeUsed, ...] = ()
     """Of each replica, in order; empty: it ran on no cluster."""
+    conditions: Conditions | None = field(default=None, metadata={"sparse": True})
+    """How quiet the machine was during the window at the common rate; None: nobody looked."""
+    search_conditions: Conditions | None = field(default=None, metadata={"sparse": True})
+    """The same of the windows of the capacity search together."""
+    put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
+    """Windows that were disturbed and measured again, in words."""
+
+    @property
+    def speed(self) -> float | None:
+        """The machine's over all windows, 1.0 that of a quiet one; None: nobody looked, or could tell."""
+        known = [one for one in (self.conditions, self.search_conditions) if one is not None]
+        return together(known).speed if known else None
+
+    @property
+    def disturbance(self) -> str:
+        """What disturbed it beyond what is accepted, in words; empty: nothing that was observed."""
+        known = [one.disturbance for one in (self.conditions, self.search_conditions) if one is not None]
+        return "; ".join(dict.fromkeys(filter(None, known)))
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

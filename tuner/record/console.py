@@ -232,7 +232,7 @@ class _Progress:
 
     def _searched(self) -> int:
         """Trials that count against the budget: confirmations come on top."""
-        return sum(trial.purpose != "confirm" for trial in self.trials)
+        return sum(trial.searched for trial in self.trials)
 
     def share(self) -> float:
         """How much of the budget is spent, 0 to 1."""

@@ -178,6 +178,10 @@ class ClusterSpec:
     """Where the leases on nodes are, for studies in several namespaces; None: the trials' own."""
 
 
+Disturbed = Literal["remeasure", "accept"]
+"""``accept``: nobody looks whether the machine is quiet, no window is measured again, and no reference is measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
     name: str
@@ -196,6 +200,8 @@ class SearchSpace:
     prices: Prices = Prices()
     local: LocalSpec = LocalSpec()
     cluster: ClusterSpec = ClusterSpec()
+    disturbed: Disturbed = "remeasure"
+    """What becomes of windows that were measured while the machine was not quiet."""
 
     def parameter(self, name: str) -> Parameter:
         """Raises KeyError for a name that is not a parameter's."""

@@ -126,7 +126,7 @@ class Study:
             return str(searched["because"])
         because = self._used_up()
         while because is None:
-            proposal = self._advisor.ask()
+            proposal = self._due() or self._advisor.ask()
             if proposal is None:
                 because = "every configuration that can run here was tried"
                 break
@@ -137,9 +137,13 @@ class Study:
         self._journal.append(SEARCHED, {"because": because, "budget": budget})
         return because
 
+    def _due(self) -> Proposal | None:
+        """What has to be measured now besides the search, and does not count against its trials. None: nothing."""
+        return None
+
     def _used_up(self) -> str | None:
         """Why no further trial is begun, or None."""
-        trials = [trial for trial in self._journal.trials if trial.purpose != "confirm"]
+        trials = [trial for trial in self._journal.trials if trial.searched]
         budget = self._start.budget
         if budget.trials is not None and len(trials) >= budget.trials:
             return f"all {budget.trials} trials were run"

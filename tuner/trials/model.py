@@ -108,6 +108,11 @@ class Trial:
         return self.outcome.measurement if isinstance(self.outcome, Measured | Stopped) else None
 
     @property
+    def searched(self) -> bool:
+        """It counts against the trials of the budget; the others come on top."""
+        return self.purpose in ("baseline", "search")
+
+    @property
     def feasible(self) -> bool:
         """Measured to the end, and every SLO met."""
         return self.state == "met"

@@ -12,12 +12,15 @@ import psutil
 
 from tuner.backends.model import Difference, Endpoint
 from tuner.backends.process.container import readback
+from tuner.backends.process.container.conditions import ConditionsMeter
+from tuner.backends.process.container.conditions import probe as probe_of
 from tuner.backends.process.container.contained import Contained
 from tuner.backends.process.container.ports import LOOPBACK
 from tuner.backends.process.container.probe import probe
 from tuner.backends.process.container.usage import SandboxMeter
 from tuner.errors import TrialFailure
 from tuner.manifests.model import PodSet
+from tuner.measure.conditions import Probe
 from tuner.units import format_bytes, format_seconds
 
 _PROBED_EVERY_S = 0.05
@@ -78,6 +81,12 @@ class ProcessRunning:
 
     def meter(self) -> SandboxMeter:
         return SandboxMeter(self._containers, self._cpus)
+
+    def watch_conditions(self) -> ConditionsMeter:
+        return ConditionsMeter(self._containers, self._cpus)
+
+    def probe(self) -> Probe | None:
+        return probe_of(self._cpus)
 
     def logs(self, tail: int) -> str:
         """Lines are prefixed by the replica (and container) where there are several."""

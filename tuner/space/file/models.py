@@ -40,6 +40,7 @@ from tuner.space.model import (
     Budget,
     ClusterSpec,
     Constraint,
+    Disturbed,
     LoadPodSpec,
     LocalImage,
     LocalSpec,
@@ -742,4 +743,10 @@ class SpaceKeys(Keys):
     )
     cluster: Annotated[ClusterSpec, From(ClusterKeys)] = key(
         "how a study behaves in a cluster that others share", "see below", "{admission: refuse}"
+    )
+    disturbed: Annotated[Disturbed, v.one_of(Disturbed)] = key(
+        "windows measured while others used the servers' CPUs: `remeasure` them when it is quiet, within bounds, and the "
+        "baseline now and then; or `accept` them as they come",
+        "`remeasure`",
+        "accept",
     )

@@ -46,15 +46,15 @@ class SandboxMeter:
         last = self._readings()
         self._stopped.set()
         self._thread.join()
-        cpu_s = _growth([reading.cpu_s for reading in self._first], [reading.cpu_s for reading in last])
+        used_s = _growth([reading.cpu_s for reading in self._first], [reading.cpu_s for reading in last])
         limited = [i for i, one in enumerate(self._containers) if one.sandbox.enforced().cpu_cores is not None]
         periods = _growth([self._first[i].periods for i in limited], [last[i].periods for i in limited])
         throttled = _growth([self._first[i].throttled for i in limited], [last[i].throttled for i in limited])
         return Usage(
-            cpu_cores=cpu_s / elapsed_s if cpu_s is not None and elapsed_s > 0 else None,
+            cpu_cores=used_s / elapsed_s if used_s is not None and elapsed_s > 0 else None,
             memory_peak_bytes=self._peak,
             throttled_ratio=throttled / periods if throttled is not None and periods else None,
-            others_cores=max(0.0, grown_s - cpu_s) / elapsed_s if cpu_s is not None and elapsed_s > 0 else None,
+            others_cores=max(0.0, grown_s - used_s) / elapsed_s if used_s is not None and elapsed_s > 0 else None,
         )
 
     def _readings(self) -> list[Reading]:
@@ -78,6 +78,18 @@ def busy_s(cpus: Sequence[int]) -> float:
     )
 
 
+def cpu_s(containers: Sequence[Contained]) -> float | None:
+    """CPU time that these containers used so far; None: it is not known of one, or there is none."""
+    used = [_cpu_s(one) for one in containers]
+    known = [one for one in used if one is not None]
+    return sum(known) if known and len(known) == len(used) else None
+
+
+def _cpu_s(one: Contained) -> float | None:
+    told = one.sandbox.read().cpu_s
+    return told if told is not None else _of_processes(one.members(), memory=False)[0]
+
+
 def _guests(times: Any) -> float:
     """Time of a guest, which the kernel counts in user time as well."""
     return float(getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0))
@@ -96,23 +108,22 @@ def _read(one: Contained) -> Reading:
     reading = one.sandbox.read()
     if reading.cpu_s is not None and reading.memory_bytes is not None:
         return reading
-    cpu_s, memory_bytes = _of_processes(one.members())
+    used_s, memory_bytes = _of_processes(one.members())
     return replace(
         reading,
-        cpu_s=reading.cpu_s if reading.cpu_s is not None else cpu_s,
+        cpu_s=reading.cpu_s if reading.cpu_s is not None else used_s,
         memory_bytes=reading.memory_bytes if reading.memory_bytes is not None else memory_bytes,
     )
 
 
-def _of_processes(pids: Sequence[int]) -> tuple[float, int]:
-    cpu_s, memory_bytes = 0.0, 0
+def _of_processes(pids: Sequence[int], *, memory: bool = True) -> tuple[float, int]:
+    used_s, memory_bytes = 0.0, 0
     for pid in pids:
         try:
             process = psutil.Process(pid)
             times = process.cpu_times()
-            memory = process.memory_full_info()
+            memory_bytes += int(process.memory_full_info().pss) if memory else 0
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        cpu_s += times.user + times.system + times.children_user + times.children_system
-        memory_bytes += int(memory.pss)
-    return cpu_s, memory_bytes
+        used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s, memory_bytes
