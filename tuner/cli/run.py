@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import as_json, backend, best_manifest, duration, load_from, pick, space_argument, studies
+from tuner.cli.options import (
+    StudyName,
+    as_json,
+    backend,
+    best_manifest,
+    duration,
+    load_from,
+    pick,
+    space_argument,
+    studies,
+    study_folder,
+)
 
 if TYPE_CHECKING:
     from tuner.trials.load_source import Place
@@ -32,6 +43,14 @@ if TYPE_CHECKING:
 @load_from
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
+@click.option(
+    "--warm-start",
+    multiple=True,
+    metavar="STUDY",
+    type=StudyName(),
+    help="An earlier study of the same or an overlapping search space to learn from, by its name or folder. May be "
+    "repeated.",
+)
 @pick
 @click.option(
     "--storage", "storage_url", metavar="URL", help="Optuna's storage.  [default: SQLite in the study's folder]"
@@ -67,6 +86,7 @@ def run(
     load_cpus: int,
     sampler: str,
     seed: int,
+    warm_start: tuple[str, ...],
     pick: str,
     storage_url: str | None,
     tracking_uri: str,
@@ -83,6 +103,7 @@ def run(
     \b
     tune run search_spaces/iris
     tune run search_spaces/iris --trials 40 --time 15m --pick cost
+    tune run search_spaces/iris --warm-start iris
     """
     from tuner.cli.output import progress
     from tuner.cli.result import finish
@@ -99,6 +120,7 @@ def run(
         confirm=confirm,
         seed=seed,
         sampler=sampler,
+        warm_start=tuple(study_folder(study, studies) for study in warm_start),
         pick=pick,
         storage_url=storage_url,
         tracking_uri=None if tracking_uri == "none" else tracking_uri,

@@ -22,7 +22,7 @@ from tuner.space.model import Budget, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
-from tuner.trials.model import StudyStart
+from tuner.trials.model import EarlierStudy, StudyStart
 from tuner.units import format_seconds
 from tuner.uri import masked
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
+MODEL = "auto"
+"""The sampler that has a model of its own."""
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _SECRETS_NAMED = 5
 
@@ -49,6 +51,8 @@ class StudySettings:
     confirm: int | None = None
     seed: int = 0
     sampler: str = "tpe"
+    warm_start: tuple[StudyFolder, ...] = ()
+    """Earlier studies that the search learns from."""
     pick: str = "knee"
     storage_url: str | None = None
     """Optuna's storage; None: SQLite in the study's folder."""
@@ -75,6 +79,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
+    learned_from = _earlier(inputs, settings)
     budget = _budget(inputs.space.budget, settings)
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
@@ -82,6 +87,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
     for sentence in (*foretold.foreseen, *inputs.foreseen):
         notice(sentence)
+    for study in learned_from:
+        notice(f"learns from {len(study.trials)} trials of study {study.name}")
+        for sentence in study.told:
+            notice(f"  {study.name}: {sentence}")
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
     with (
@@ -119,6 +128,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load_image=load.image,
             load_cpus=load.cpus,
             mask=settings.mask,
+            warm_start=learned_from,
         )
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
@@ -190,6 +200,18 @@ def _must_have_drivers(settings: StudySettings) -> None:
     problems = [found for option, url in databases if (found := driver_problem(url, option)) is not None]
     if problems:
         raise InputError(problems)
+
+
+def _earlier(inputs: Inputs, settings: StudySettings) -> tuple[EarlierStudy, ...]:
+    """The earlier studies in today's terms. Raises InputError for a sampler that cannot learn from them."""
+    if not settings.warm_start:
+        return ()
+    from tuner.targets.earlier import earlier
+
+    if settings.sampler != MODEL:
+        message = f"the sampler {settings.sampler} does not learn from earlier studies"
+        raise InputError.at("--warm-start", message, f"use --sampler {MODEL}, or name what they found in known:")
+    return tuple(earlier(folder, inputs, settings.backend) for folder in dict.fromkeys(settings.warm_start))
 
 
 def _secrets_told(manifest: Manifest, settings: StudySettings) -> str | None:

@@ -155,7 +155,10 @@ def _of_metric(
 
 def _draws(mean: FloatArray, covariance: FloatArray, seed: int) -> FloatArray:
     """(draws, rows): functions that are as probable as what is believed says; the same for the same seed."""
-    values, vectors = np.linalg.eigh(covariance)
-    factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    try:
+        factor = np.linalg.cholesky(covariance + 1e-8 * covariance.diagonal().max() * np.eye(len(mean)))
+    except np.linalg.LinAlgError:  # not quite positive, by rounding
+        values, vectors = np.linalg.eigh(covariance)
+        factor = vectors * np.sqrt(np.maximum(values, 0.0))
     normal = np.random.default_rng(seed).standard_normal((_DRAWS, len(mean)))
     return np.asarray(mean + normal @ factor.T)
