@@ -18,8 +18,8 @@ from tuner.manifests.check.knobs import check
 from tuner.manifests.export import annotate
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
-from tuner.manifests.render import render
-from tuner.space.model import Condition, FloatRange, Parameter
+from tuner.manifests.render import demanding, render
+from tuner.space.model import Condition, Configuration, FloatRange, Parameter
 from tuner.space.values import Value
 from tuner.yaml.tree import load_all
 
@@ -91,6 +91,14 @@ def test_what_is_rendered_reads_back(values: dict[str, Value]) -> None:
     found = baseline(space(*EVERY_TARGET), manifest(out.text)).values
     for name, value in values.items():
         assert found[name] == value or (name == "ratio" and Decimal(str(found[name])) == Decimal(str(value)))
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional=VALUES), max_size=3))
+def test_what_many_ask_for_is_seen_without_their_text(several: list[dict[str, Value]]) -> None:
+    seen = demanding(space(*EVERY_TARGET), manifest(DEPLOYMENT))
+    for values in several:
+        found = seen(Configuration(values=values))
+        assert found.objects == rendered(DEPLOYMENT, *EVERY_TARGET, **values).objects
 
 
 @given(st.fixed_dictionaries({}, optional=VALUES))

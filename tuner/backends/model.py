@@ -12,6 +12,7 @@ from tuner.manifests.model import PodSet, Rendered
 from tuner.measure.conditions import Conditions, Probe
 from tuner.measure.model import NodeUsed, Usage
 from tuner.space.model import Configuration
+from tuner.statistics.model import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,46 @@ class Backend(Protocol):
 
     def describe(self) -> Mapping[str, str]:
         """The machine or cluster, for the record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was measured of one start of a configuration before, elsewhere or in a simulation."""
+
+    metrics: Mapping[str, Estimate]
+    """By metric name, in SI units; what was not recorded is absent."""
+    beyond_s: Mapping[str, float]
+    """Latency quantiles that fell on requests never answered in time: at least this much."""
+    cut_short: str = ""
+    """Why it was measured at the common rate alone: it broke the SLO there beyond doubt. Empty: it was not."""
+    rate_rps: float | None = None
+    """The common rate of that time; None: not recorded."""
+    speed: float | None = None
+    """The machine's meanwhile, 1.0 that of a quiet one; None: nobody looked."""
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HoldsMeasurements(Protocol):
+    """A backend in which nothing is started: it tells what was measured before, and no load is sent."""
+
+    def recorded(self, deployment: Deployment) -> Recorded:
+        """Of the next start of this configuration. Raises TrialFailure where that failed."""
+        ...
+
+    def take_up(self, configurations: Sequence[Configuration]) -> None:
+        """These were started already, in this order, before a study was interrupted."""
+        ...
+
+    @property
+    def passed_s(self) -> float:
+        """Time that all starts so far took when they were recorded, as far as that is known."""
+        ...
+
+    @property
+    def usual_s(self) -> float:
+        """What a start usually took when it was recorded; 0: not known."""
         ...
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, backend, space_argument
+from tuner.cli.options import as_json, space_argument, study_backend
 
 
 @click.command()
 @space_argument
-@backend
+@study_backend
 @as_json
-def check(space: Path, backend: str, namespace: str | None, context: str | None, as_json: bool) -> None:
+def check(
+    space: Path, backend: str, table: Path | None, namespace: str | None, context: str | None, as_json: bool
+) -> None:
     """Check a search space, its manifest and its requests; start nothing.
 
     SPACE is a search-space file, or a folder with a space.yaml in it. Every problem is printed at once, each with
@@ -30,7 +32,7 @@ def check(space: Path, backend: str, namespace: str | None, context: str | None,
     from tuner.targets.inputs import estimate, read_inputs
     from tuner.units import format_seconds
 
-    inputs = read_inputs(space, backend, namespace=namespace, context=context)
+    inputs = read_inputs(space, backend, namespace=namespace, context=context, table=table)
     for warning in warnings(inputs.space, inputs.manifest):
         click.echo(f"warning: {warning}", err=True)
     found = estimate(inputs)

@@ -53,6 +53,18 @@ _backend = click.option(
     show_default=True,
     help="Where trials run: as processes of this machine, or on a cluster.",
 )
+_study_backend = click.option(
+    "--backend",
+    type=click.Choice(["process", "kubernetes", "replay"]),
+    default="process",
+    show_default=True,
+    help="Where trials run: as processes of this machine, or on a cluster; or what was measured before is told again.",
+)
+table = click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --backend replay: the table of what was measured (`tune record`), or a JSON file that names one.",
+)
 _namespace = click.option("--namespace", help="Where on the cluster.  [default: the kubeconfig's, or default]")
 _context = click.option("--context", help="Which cluster of the kubeconfig.  [default: the current one]")
 studies = click.option(
@@ -79,6 +91,11 @@ def cluster(command: Callable[..., Any]) -> Callable[..., Any]:
 def backend(command: Callable[..., Any]) -> Callable[..., Any]:
     """--backend, and for a cluster --namespace and --context."""
     return _backend(cluster(command))
+
+
+def study_backend(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--backend with replay and its --table, and for a cluster --namespace and --context."""
+    return _study_backend(table(cluster(command)))
 
 
 def choice(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from tuner.cli.doctor import doctor
 from tuner.cli.export import export
 from tuner.cli.init import init
 from tuner.cli.rbac import rbac
+from tuner.cli.record import record
 from tuner.cli.resume import resume
 from tuner.cli.run import run
 from tuner.cli.schema import schema
@@ -50,7 +51,7 @@ def tune() -> None:
     """
 
 
-OF_STUDIES = (init, check, schema, run, resume, show, export, apply)
+OF_STUDIES = (init, check, schema, run, resume, show, export, record, apply)
 OF_SERVERS = (bench, stress, compare, ui, sync, doctor, rbac, clean)
 
 for command in (*OF_STUDIES, *OF_SERVERS):

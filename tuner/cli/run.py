@@ -11,13 +11,13 @@ import click
 from tuner.cli.options import (
     StudyName,
     as_json,
-    backend,
     best_manifest,
     duration,
     load_from,
     pick,
     space_argument,
     studies,
+    study_backend,
     study_folder,
 )
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
-@backend
+@study_backend
 @load_from
 @click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
@@ -79,6 +79,7 @@ def run(
     confirm: int | None,
     name: str | None,
     backend: str,
+    table: Path | None,
     namespace: str | None,
     context: str | None,
     load: Place | None,
@@ -104,6 +105,7 @@ def run(
     tune run search_spaces/iris
     tune run search_spaces/iris --trials 40 --time 15m --pick cost
     tune run search_spaces/iris --warm-start iris
+    tune run search_spaces/iris --backend replay --table iris.csv
     """
     from tuner.cli.output import progress
     from tuner.cli.result import finish
@@ -128,8 +130,9 @@ def run(
         load_image=load_image,
         load_cpus=load_cpus,
         mask=mask,
+        table=table,
     )
-    inputs = read_inputs(space, backend, namespace=namespace, context=context)
+    inputs = read_inputs(space, backend, namespace=namespace, context=context, table=table, seed=seed)
     with progress(inputs.space, quiet=as_json) as (console, notice):
         folder, summary = run_study(inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

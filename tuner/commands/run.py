@@ -58,6 +58,8 @@ class StudySettings:
     """Optuna's storage; None: SQLite in the study's folder."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
+    table: Path | None = None
+    """What is replayed; None: it is measured."""
     load: Place | None = None
     """Where the load comes from; None: from inside the cluster where there is one and its image runs there."""
     load_image: str | None = None
@@ -127,8 +129,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load=load.place,
             load_image=load.image,
             load_cpus=load.cpus,
+            disturbed=inputs.space.disturbed,
             mask=settings.mask,
             warm_start=learned_from,
+            table=None if settings.table is None else str(settings.table.resolve()),
         )
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
@@ -274,6 +278,7 @@ def _go(
     console: Recorder,
     notice: Notice,
 ) -> Summary:
+    from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.render import render
     from tuner.record.background import Background, Gate
@@ -282,8 +287,9 @@ def _go(
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
-    from tuner.trials.clock import RealClock
+    from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
+    from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
     from tuner.trials.traffic import ExpectedAnswers
 
@@ -291,6 +297,12 @@ def _go(
     leave_servers_alone(backend.generator_cpus())
     for removed in backend.clean():
         notice(f"left by an earlier crash, now removed: {removed}")
+
+    clock = RealClock()
+    if isinstance(backend, HoldsMeasurements):
+        held = backend
+        clock = ReplayedClock(lambda: held.passed_s)
+        backend.take_up([trial.configuration for trial in journal.trials])
 
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
@@ -315,7 +327,7 @@ def _go(
         ),
         journal=journal,
         recorders=recorders,
-        clock=RealClock(),
+        clock=clock,
         notice=notice,
     )
     runner = TrialRunner(
@@ -325,11 +337,12 @@ def _go(
         traffic=replace(inputs.traffic, expected=ExpectedAnswers(folder.answers)),
         folder=folder,
         study_id=start.study_id,
-        clock=RealClock(),
+        clock=clock,
         quiet=gate,
         on_stage=console.stage,
         on_rate=study.fix_rate,
         rate_rps=space.workload.rate_rps or study.rate_rps,
+        allowance=Allowance.of(journal.trials) if space.disturbed == "remeasure" else None,
     )
 
     if space.workload.rate_rps is not None and study.rate_rps is None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tuner.space.model import Configuration
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -25,6 +27,8 @@ class Rendered:
     text: str
     objects: tuple[Mapping[str, Any], ...]
     """The documents of `text` as plain dicts and lists (YAML 1.2 types), in order."""
+    configuration: Configuration | None = field(default=None, compare=False, repr=False)
+    """What was written into it; None: nobody says."""
 
     @property
     def digest(self) -> str:
@@ -94,6 +98,8 @@ class PodSet:
     """Where its containers tell their own metrics, as far as the manifest says; empty: it does not."""
     component: str | None = None
     """The part of the workload that these pods are of, where each part has pods of its own; None: the whole."""
+    configuration: Configuration | None = field(default=None, compare=False, repr=False)
+    """What the manifest was rendered from; None: nobody says."""
 
     @property
     def load_port(self) -> int:

@@ -63,6 +63,7 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
         beside=tuple(_container(workload, place) for place in workload.kind.beside(workload.obj)),
         metrics=metrics_ports(workload, containers, added, serving.container.name),
         component=workload.component,
+        configuration=rendered.configuration,
     )
 
 

@@ -131,10 +131,19 @@ class Measurement:
     """The same of the windows of the capacity search together."""
     put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Windows that were disturbed and measured again, in words."""
+    put_back_s: float = field(default=0.0, metadata={"sparse": True})
+    """What that took, and the waiting for a quiet machine."""
+    recorded_speed: float | None = field(default=None, metadata={"sparse": True})
+    """The machine's speed as the table has it that this one was replayed from."""
+    not_recorded: tuple[str, ...] = field(default=(), metadata={"sparse": True})
+    """Metrics that every server tells, but not the table that this one was replayed from: what stands for them here was
+    never measured."""
 
     @property
     def speed(self) -> float | None:
         """The machine's over all windows, 1.0 that of a quiet one; None: nobody looked, or could tell."""
+        if self.recorded_speed is not None:
+            return self.recorded_speed
         known = [one for one in (self.conditions, self.search_conditions) if one is not None]
         return together(known).speed if known else None
 
@@ -157,4 +166,5 @@ class Measurement:
             known["throughput"] = self.throughput_rps
         if self.usage.cpu_cores is not None and self.at_rate.achieved_rps > 0.0:
             known["cpu_per_request"] = Estimate(value=self.usage.cpu_cores / self.at_rate.achieved_rps)
-        return MappingProxyType(known | self.usage.estimates())
+        known |= self.usage.estimates()
+        return MappingProxyType({name: value for name, value in known.items() if name not in self.not_recorded})

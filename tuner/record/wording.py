@@ -10,7 +10,7 @@ from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
 from tuner.study.hopeless import unmeasured
 from tuner.study.model import BaselineComparison, Summary, display
-from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Stopped, Trial
+from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Referenced, Stopped, Trial
 from tuner.units import format_metric, least
 
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
@@ -54,6 +54,8 @@ def outcome_text(trial: Trial) -> str:
             return f"breaks the SLO: {broken_text(broken)}" if broken else "ok"
         case Stopped(reason=reason):
             return f"cut short: {reason}"
+        case Referenced():
+            return "a reference: how fast the machine is"
         case Infeasible(reason=reason):
             return f"cannot run here: {reason}"
         case Failed(stage=stage, kind=kind, reason=reason, blame=blame):
@@ -70,6 +72,8 @@ def outcome_word(trial: Trial) -> str:
             return "breaks SLO" if broken else "undecided" if undecided else "ok"
         case Stopped():
             return "cut short"
+        case Referenced():
+            return "reference"
         case Infeasible():
             return "cannot run"
         case Failed():

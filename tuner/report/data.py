@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tuner import files
+from tuner.measure.model import Measurement
 from tuner.space.metrics import METRICS
 from tuner.space.model import Choices, FloatRange, IntRange, Parameter, SearchSpace
 from tuner.study.model import Summary
-from tuner.trials.model import Measured, Stopped, Trial
+from tuner.trials.model import Measured, Stopped, Trial, measured
 from tuner.uri import masked
 
 SCHEMA = 2
@@ -74,7 +75,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
     outcome.pop("measurement", None)
     if isinstance(trial.outcome, Measured | Stopped):
         outcome["broken"] = [{"metric": metric, "excess": excess} for metric, excess in trial.outcome.broken]
-    measurement = trial.measurement
+    measurement = measured(trial)
     return {
         "number": trial.number,
         "purpose": trial.purpose,
@@ -86,10 +87,16 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "outcome": outcome,
         "metrics": {} if measurement is None else plain(measurement.estimates()),
         "measurement": plain(measurement),
+        "machine": None if measurement is None else _machine(measurement),
         "started_at": trial.started_at.isoformat(),
         "duration_s": trial.duration_s,
         "overhead_s": trial.overhead_s,
     }
+
+
+def _machine(measurement: Measurement) -> dict[str, Any]:
+    """How quiet the machine was while a trial was measured; `speed` 1.0: quiet."""
+    return {"speed": measurement.speed, "disturbance": measurement.disturbance or None}
 
 
 def _knob(parameter: Parameter) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tuner.search.model import Points
-from tuner.search.roles import Role, roles
+from tuner.search.roles import Role, inside, roles, sizes
 from tuner.search.scale import Scale, scale_of
 from tuner.space.model import Choices, Configuration, Parameter, SearchSpace
 from tuner.space.values import Value
@@ -96,8 +96,13 @@ class Encoding:
                 self._numbers.append(_Number(parameter.name, scale))
             if (word := _word(parameter, scale)) is not None:
                 self._words.append(word)
-        found = roles(space.parameters)
-        self._derived = list(_derived(found))
+        self.roles: Mapping[str, Role] = roles(space.parameters)
+        """By role (``workers``, ``memory``, ...), the parameter that has it, where one can be recognised."""
+        self.resources = frozenset(one.name for one in space.parameters if sizes(one))
+        """Parameters that set how much is asked of the machines."""
+        self.unseen_by_scheduler = frozenset(one.name for one in space.parameters if inside(one))
+        """Parameters that only the server itself sees."""
+        self._derived = list(_derived(self.roles))
         self._roles = {role for one in self._derived for role, _ in one.factors}
         self._remembered: dict[int, tuple[Sequence[Configuration], Points]] = {}
 

@@ -65,6 +65,18 @@ def roles(parameters: Sequence[Parameter]) -> Mapping[str, Role]:
     return {name: role for name, (_, role) in found.items()}
 
 
+def inside(parameter: Parameter) -> bool:
+    """Whether only the server itself sees it: variables and arguments of a container."""
+    return all(target.startswith(("env/", "args/")) for target in parameter.targets)
+
+
+def sizes(parameter: Parameter) -> bool:
+    """Whether it only says how much is asked of the machines: more of it is never less."""
+    return bool(parameter.targets) and all(
+        target == "replicas" or target.startswith(("limits/", "requests/")) for target in parameter.targets
+    )
+
+
 def _meant(parameter: Parameter) -> Iterator[tuple[int, str]]:
     """The roles it may have, each with a rank, best first."""
     for target in parameter.targets:

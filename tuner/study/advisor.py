@@ -66,9 +66,9 @@ class OptunaAdvisor:
             found = next(((draft, rendered) for draft in drafts if (rendered := self._worth_trying(draft))), None)
         return None if found is None else self._propose("search", *found)
 
-    def repeat(self, number: int) -> Proposal:
+    def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
         """Trial `number` once more, as a trial of its own. Raises IndexError for one that was not told."""
-        return self._propose("confirm", self._told[number], self._render(self._told[number]))
+        return self._propose(purpose, self._told[number], self._render(self._told[number]))
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""

@@ -18,10 +18,17 @@ def replicates(trials: Iterable[Trial]) -> Mapping[str, tuple[Trial, ...]]:
     return {digest: tuple(group) for digest, group in groups.items()}
 
 
+def standing(group: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The restarts that count: those that the machine did not disturb, where there are any that were measured; else
+    all."""
+    quiet = [trial for trial in group if trial.measurement is None or not trial.measurement.disturbance]
+    return tuple(quiet if any(trial.measurement is not None for trial in quiet) else group)
+
+
 def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
-    """By metric, its value at each restart where it was measured."""
+    """By metric, its value at each restart that counts where it was measured."""
     measured: dict[str, list[float]] = {}
-    for trial in group:
+    for trial in standing(group):
         if trial.measurement is not None:
             for metric, value in trial.measurement.metrics().items():
                 measured.setdefault(metric, []).append(value)
@@ -30,6 +37,8 @@ def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
 
 def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Candidate, ...]:
     """One candidate for each deployment that was measured, by the number of the first trial that measured it.
+
+    A restart that the machine disturbed does not count where another was not disturbed.
 
     Feasible: every metric of the SLO was measured, the medians meet it, and no restart was cut short or failed by the
     configuration's own fault.
@@ -48,16 +57,18 @@ def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate |
 
 
 def _candidate(group: Sequence[Trial], slo: Sequence[Constraint]) -> Candidate | None:
-    measured = [trial for trial in group if trial.measurement is not None]
-    if not measured:
+    first = next((trial.number for trial in group if trial.measurement is not None), None)
+    if first is None:
         return None
+    group = standing(group)
+    measured = [trial for trial in group if trial.measurement is not None]
     medians = {metric: median(found) for metric, found in values(group).items()}
     undecided = _undecided(measured, medians, slo)
     is_sound = not any(_own_fault(trial) for trial in group)
     told = [bound for bound in slo if bound.metric not in undecided]
     met = is_sound and all(bound.excess(medians[bound.metric]) <= 0 for bound in told)
     return Candidate(
-        trial=measured[0].number,
+        trial=first,
         metrics=medians,
         feasible=met and not undecided,
         replicates=len(measured),

@@ -15,6 +15,7 @@ from tuner.front.choose import choose
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
 from tuner.study.candidates import baseline, candidates
+from tuner.study.due import due
 from tuner.study.events import (
     BUDGET,
     CHOSEN,
@@ -139,7 +140,10 @@ class Study:
 
     def _due(self) -> Proposal | None:
         """What has to be measured now besides the search, and does not count against its trials. None: nothing."""
-        return None
+        if self._start.disturbed == "accept":
+            return None
+        found = due(self._journal.trials, self._start.objectives)
+        return None if found is None else self._advisor.repeat(found.number, found.purpose)
 
     def _used_up(self) -> str | None:
         """Why no further trial is begun, or None."""

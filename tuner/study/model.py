@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tuner.front.model import Choice, Front
 from tuner.space.model import Configuration
-from tuner.trials.model import Attempt, Event, Outcome, Proposal, StudyStart, Trial
+from tuner.trials.model import Attempt, Event, Outcome, Proposal, Purpose, StudyStart, Trial
 from tuner.units import least
 
 __all__ = ["Advisor", "BaselineComparison", "Event", "Proposal", "Recorder", "StudyStart", "Summary", "display"]
@@ -24,7 +24,7 @@ class Advisor(Protocol):
         """
         ...
 
-    def repeat(self, number: int) -> Proposal:
+    def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
         """Trial `number` once more, as a trial of its own (a replicate)."""
         ...
 

@@ -11,7 +11,7 @@ from tuner.space.active import exists, in_order
 from tuner.space.domain import contains, extremes, grid
 from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace
 from tuner.space.values import Value
-from tuner.trials.model import Failed, Interrupted, Measured, Outcome, Stopped
+from tuner.trials.model import Failed, Interrupted, Measured, Outcome, Referenced, Stopped
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -62,7 +62,7 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
     Measured in all that the study aims at and bounds: COMPLETE, with the excess of each SLO metric as a constraint.
     Failed by the configuration's own fault: PRUNED, with constraints that are broken, from which TPE learns to stay
     away (it ranks trials by their constraints whatever their state). By the environment's fault, or interrupted: FAIL,
-    which samplers pass over.
+    which samplers pass over; so they do a reference.
     """
     from optuna.trial import TrialState, create_trial
 
@@ -79,7 +79,7 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
         if all(excess <= 0 for excess in constraints.values()):
             constraints[FAILED] = _FAILED_EXCESS
     params = in_domain(space, configuration)
-    reason = "" if isinstance(outcome, Measured) else outcome.reason[:_REASON_LENGTH]
+    reason = "" if isinstance(outcome, Measured | Referenced) else outcome.reason[:_REASON_LENGTH]
     return create_trial(
         state=state,
         values=values,
@@ -91,8 +91,10 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
 
 
 def lost(outcome: Outcome) -> bool:
-    """Whether it says nothing of the configuration: interrupted, or failed by the environment's fault."""
-    return isinstance(outcome, Interrupted) or (isinstance(outcome, Failed) and outcome.blame == "environment")
+    """Whether it says nothing of the configuration: a reference, interrupted, or failed by the environment's fault."""
+    return isinstance(outcome, Referenced | Interrupted) or (
+        isinstance(outcome, Failed) and outcome.blame == "environment"
+    )
 
 
 def in_domain(space: SearchSpace, configuration: Configuration) -> dict[str, Value]:

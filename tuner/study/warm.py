@@ -85,10 +85,10 @@ def earlier_study(
                 speed=one.speed,
             )
         )
-    for name in sorted(known - names):
-        told.append(
-            f"{name} is no longer tuned: trials count where it was {gone.values.get(name, 'not set')}, as today"
-        )
+    told += [
+        f"{name} is no longer tuned: trials count where it was {gone.values.get(name, 'not set')}, as today"
+        for name in sorted(known - names)
+    ]
     if otherwise:
         told.append(f"{otherwise} of {len(observations)} trials are left out for that")
     if outside:

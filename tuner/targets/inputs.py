@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.backends.model import Backend, ChecksRendered, Foresees, Rendering
+from tuner.backends.model import Backend, ChecksRendered, Foresees, HoldsMeasurements, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
@@ -56,15 +56,24 @@ class StudyEstimate:
     baseline_infeasible: str | None
 
 
-def read_inputs(path: Path, backend_name: str, *, namespace: str | None = None, context: str | None = None) -> Inputs:
+def read_inputs(
+    path: Path,
+    backend_name: str,
+    *,
+    namespace: str | None = None,
+    context: str | None = None,
+    table: Path | None = None,
+    seed: int = 0,
+) -> Inputs:
     """Read a search space and everything it names. `namespace` and `context`: of the cluster; None: the current ones.
+    `table` and `seed`: of a replay.
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
     from tuner.space.file.read import read as read_space
 
     space, found = read_space(path)
-    return complete(space, found, backend_name, namespace=namespace, context=context)
+    return complete(space, found, backend_name, namespace=namespace, context=context, table=table, seed=seed)
 
 
 def complete(
@@ -75,6 +84,8 @@ def complete(
     namespace: str | None = None,
     context: str | None = None,
     baseline_only: bool = False,
+    table: Path | None = None,
+    seed: int = 0,
 ) -> Inputs:
     """All that a search space names. `found` are the problems of reading it; where it is None, there are some.
 
@@ -89,7 +100,7 @@ def complete(
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
     as_it_stands = _rendering(space, manifest, "the baseline", baseline)
-    backend = backend_of(backend_name, space, namespace=namespace, context=context)
+    backend = backend_of(backend_name, space, namespace=namespace, context=context, table=table, seed=seed)
     problems.extend(backend.check(as_it_stands.pods))
     if not problems and isinstance(backend, ChecksRendered):
         extremes = () if baseline_only else _extremes(space, manifest, baseline)
@@ -168,9 +179,18 @@ def inputs_of(folder: StudyFolder) -> Inputs:
     from tuner.trials.journal import read
 
     start = read(folder.journal).start
-    inputs = read_inputs(Path(start.space_file), start.backend, namespace=start.namespace, context=start.context)
-    if input_digest(inputs.space) != start.input_digest:
-        changed = f"the search space, its manifest or a request changed since study {start.name} began"
+    inputs = read_inputs(
+        Path(start.space_file),
+        start.backend,
+        namespace=start.namespace,
+        context=start.context,
+        table=None if start.table is None else Path(start.table),
+        seed=start.seed,
+    )
+    replayed = inputs.backend.describe() if isinstance(inputs.backend, HoldsMeasurements) else {}
+    if input_digest(inputs.space) != start.input_digest or not replayed.items() <= start.machine.items():
+        what = "the table" if replayed else "a request"
+        changed = f"the search space, its manifest or {what} changed since study {start.name} began"
         fix = "start a new study with `tune run`, or bring the files back as they were"
         raise InputError.at(start.space_file, changed, fix)
     return inputs
@@ -188,9 +208,17 @@ def space_of(folder: StudyFolder, start: StudyStart) -> SearchSpace:
 
 
 def backend_of(
-    name: str, space: SearchSpace | None, *, namespace: str | None = None, context: str | None = None
+    name: str,
+    space: SearchSpace | None,
+    *,
+    namespace: str | None = None,
+    context: str | None = None,
+    table: Path | None = None,
+    seed: int = 0,
 ) -> Backend:
-    """The backend by its name. `space` None: good only for cleaning up and describing the place."""
+    """The backend by its name. `space` None: good only for cleaning up and describing the place. Raises InputError."""
+    if table is not None and name != "replay":
+        raise InputError.at("--table", f"the {name} backend measures anew", "write --backend replay, or leave it out")
     if name == "kubernetes":
         from tuner.backends.kubernetes import KubernetesBackend
 
@@ -199,7 +227,15 @@ def backend_of(
         from tuner.backends.process import ProcessBackend
 
         return ProcessBackend(space)
-    raise InputError.at("--backend", f"no backend is called {name!r}", "use process or kubernetes")
+    if name == "replay" and space is not None:
+        from tuner.backends.replay import ReplayBackend
+        from tuner.backends.replay.source import open_source
+
+        if table is None:
+            message = "a replay needs a table of what was measured"
+            raise InputError.at("--backend replay", message, "name it with --table; `tune record` makes one of a study")
+        return ReplayBackend(open_source(table, space, seed))
+    raise InputError.at("--backend", f"no backend is called {name!r}", "use process, kubernetes or replay")
 
 
 def _extremes(space: SearchSpace, manifest: Manifest, baseline: Configuration) -> Iterator[Rendering]:
@@ -244,6 +280,8 @@ def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
     pace = pace_of(inputs.space, answer_s)
     rate_rps = inputs.space.workload.rate_rps
     a_trial = pace.expected_s(rate_rps, searched=True) + _SERVER_S
+    if isinstance(inputs.backend, HoldsMeasurements):
+        a_trial = inputs.backend.usual_s
     bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
     trials = min(bounds, default=None)
     search_s = [bound for bound in (budget.time_s, trials * a_trial if trials else None) if bound is not None]
@@ -254,7 +292,7 @@ def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
         seconds_a_trial=a_trial,
         seconds=min(search_s, default=0.0) + 2 * budget.confirm * a_trial,
         baseline_infeasible=inputs.backend.infeasible(inputs.pods),
-        foreseen=tuple(foreseen(pace, rate_rps)),
+        foreseen=() if isinstance(inputs.backend, HoldsMeasurements) else tuple(foreseen(pace, rate_rps)),
     )
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds on a clock that never goes back; only differences mean something."""
+        ...
+
+    def date(self) -> datetime:
+        """The date and time of day, UTC."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
@@ -20,8 +26,24 @@ class RealClock:
     def now(self) -> float:
         return time.monotonic()
 
+    def date(self) -> datetime:
+        return datetime.now(UTC)
+
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class ReplayedClock(RealClock):
+    """That of the machine, less quick: `passed_s` tells how long what is replayed took when it was measured."""
+
+    def __init__(self, passed_s: Callable[[], float]) -> None:
+        self._passed_s = passed_s
+
+    def now(self) -> float:
+        return super().now() + self._passed_s()
+
+    def date(self) -> datetime:
+        return super().date() + timedelta(seconds=self._passed_s())
 
 
 class FakeClock:
@@ -32,6 +54,9 @@ class FakeClock:
 
     def now(self) -> float:
         return self._now
+
+    def date(self) -> datetime:
+        return datetime.fromtimestamp(self._now, UTC)
 
     def sleep(self, seconds: float) -> None:
         self._now += max(0.0, seconds)

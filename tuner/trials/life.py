@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import cast
 
-from tuner.backends.model import Admitted, Backend, Deployment, NamesImages, NamesNodes, Running, TellsAdmitted
+from tuner.backends.model import (
+    Admitted,
+    Backend,
+    Deployment,
+    HoldsMeasurements,
+    NamesImages,
+    NamesNodes,
+    Running,
+    TellsAdmitted,
+)
 from tuner.errors import BackendFailure, GeneratorFailure, TrialFailure
 from tuner.files import write
 from tuner.manifests.model import PodSet
@@ -28,8 +36,10 @@ from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.load_windows import LoadWindows, Untrusted
-from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Stopped, Trial
+from tuner.trials.lookout import Allowance, lookout
+from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Purpose, Referenced, Stopped, Trial
 from tuner.trials.quiet import Quiet
+from tuner.trials.replayed import replayed
 from tuner.trials.resources import requested
 from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
 from tuner.trials.traffic import Traffic
@@ -80,10 +90,12 @@ class TrialRunner:
     on_rate: Callable[[float], None]
     rate_rps: float | None
     """The common rate; None: the first trial derives it, and `on_rate` is told."""
+    allowance: Allowance | None = None
+    """What windows may take that are measured again because they were disturbed; None: they are accepted."""
 
     def run(self, proposal: Proposal) -> Trial:
         """Run one trial to its outcome."""
-        started_at = datetime.now(UTC)
+        started_at = self.clock.date()
         begin = self.clock.now()
         watch = _Stopwatch(self.clock)
         number, rendered = proposal.number, proposal.rendered
@@ -91,6 +103,7 @@ class TrialRunner:
         pods = pods_of(self.space, rendered)
         outcome = self._outcome(
             Deployment(study=self.study_id, trial=number, rendered=rendered, pods=pods, study_name=self.folder.name),
+            proposal.purpose,
             watch,
         )
         duration_s = self.clock.now() - begin
@@ -105,12 +118,14 @@ class TrialRunner:
             overhead_s=max(0.0, duration_s - watch.spent_s),
         )
 
-    def _outcome(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
+    def _outcome(self, deployment: Deployment, purpose: Purpose, watch: _Stopwatch) -> Outcome:
         reason = self.backend.infeasible(deployment.pods)
         if reason is not None:
             return Infeasible(reason=reason)
         try:
-            return self._served(deployment, watch)
+            if isinstance(self.backend, HoldsMeasurements):
+                return self._replayed(self.backend, deployment, purpose)
+            return self._served(deployment, purpose, watch)
         except TrialFailure as failure:
             return Failed(
                 stage=failure.stage,
@@ -128,7 +143,18 @@ class TrialRunner:
         finally:
             watch.stop()
 
-    def _served(self, deployment: Deployment, watch: _Stopwatch) -> Outcome:
+    def _replayed(self, backend: HoldsMeasurements, deployment: Deployment, purpose: Purpose) -> Outcome:
+        """Judged as if it had been measured now."""
+        recorded = backend.recorded(deployment)
+        measurement, slo = replayed(recorded, deployment.pods, self.space.prices), self.space.slo
+        if purpose == "reference":
+            return Referenced(measurement=measurement)
+        broken = judge_measurement(measurement, slo)
+        if recorded.cut_short and broken:
+            return Stopped(measurement=measurement, broken=broken, reason=recorded.cut_short)
+        return Measured(measurement=measurement, broken=broken, undecided=unjudged(measurement, slo))
+
+    def _served(self, deployment: Deployment, purpose: Purpose, watch: _Stopwatch) -> Outcome:
         def on_stage(stage: str) -> None:
             self.on_stage(deployment.trial, stage)
 
@@ -142,6 +168,7 @@ class TrialRunner:
         with deployed(
             self.backend, deployment, self.traffic, self.generator, on_stage=on_stage, on_end=on_end
         ) as served:
+            out = lookout(served.running, allowance=self.allowance, clock=self.clock, on_stage=on_stage)
             loads = LoadWindows(
                 running=served.running,
                 generator=served.generator,
@@ -151,11 +178,16 @@ class TrialRunner:
                 on_stage=on_stage,
                 answer_s=served.answer_s,
                 tight=tuple(one.metric for one in self.space.objectives if one.metric.startswith("latency_")),
+                lookout=out,
             )
             self._foretell(loads.get_to_know(), on_stage)
             loads.warm_up(self.rate_rps)
             watch.stop()
-            return self._measure(deployment.pods, served, loads, watch)
+            outcome = self._measure(deployment.pods, served, loads, watch, purpose)
+            if out is None or not out.spent_s:
+                return outcome
+            told = replace(outcome.measurement, put_back=tuple(out.told), put_back_s=out.spent_s)
+            return replace(outcome, measurement=told)
 
     def _foretell(self, pace: Pace, on_stage: Callable[[str], None]) -> None:
         """How long all takes where answers are slow, as soon as that is known."""
@@ -166,7 +198,9 @@ class TrialRunner:
         whole = f", and the study up to {format_seconds(study_s)}" if budget.trials and budget.time_s is None else ""
         on_stage(f"a trial takes about {format_seconds(trial_s)}{whole}")
 
-    def _measure(self, pods: PodSet, served: Served, loads: LoadWindows, watch: _Stopwatch) -> Outcome:
+    def _measure(
+        self, pods: PodSet, served: Served, loads: LoadWindows, watch: _Stopwatch, purpose: Purpose
+    ) -> Measured | Stopped | Referenced:
         slo = self.space.slo
         capacity: Estimate | None = None
         note = ""
@@ -183,6 +217,9 @@ class TrialRunner:
             self.on_rate(self.rate_rps)
         with watch:
             at_rate, usage = loads.at_rate(self.rate_rps)
+        if purpose == "reference":
+            note = "not searched: a reference is measured at the common rate alone"
+            return Referenced(measurement=self._measurement(pods, served, loads, at_rate, usage, None, note))
         judgement = judge(at_rate, slo)
         lost = judgement.state == "broken"
         if lost:
@@ -190,7 +227,7 @@ class TrialRunner:
         elif capacity is None:
             with watch:
                 capacity, note = loads.capacity(at_rate)
-        measurement = self._measurement(pods, served, loads.curve, at_rate, usage, capacity, note)
+        measurement = self._measurement(pods, served, loads, at_rate, usage, capacity, note)
         broken = judge_measurement(measurement, slo)
         if lost:
             return Stopped(measurement=measurement, broken=broken or judgement.broken, reason=judgement.reason)
@@ -200,7 +237,7 @@ class TrialRunner:
         self,
         pods: PodSet,
         served: Served,
-        curve: tuple[Window, ...],
+        loads: LoadWindows,
         at_rate: Window,
         usage: Usage,
         capacity: Estimate | None,
@@ -213,7 +250,7 @@ class TrialRunner:
         warnings = [*caveats(at_rate, usage), *asked.warnings, *served.notes]
         measurement = Measurement(
             at_rate=at_rate,
-            curve=curve,
+            curve=loads.curve,
             throughput_rps=capacity,
             throughput_note=note,
             usage=usage,
@@ -229,7 +266,11 @@ class TrialRunner:
             admitted=admitted.said,
             images=running.images() if isinstance(running, NamesImages) else (),
             nodes=running.nodes() if isinstance(running, NamesNodes) else (),
+            conditions=loads.conditions,
+            search_conditions=loads.search_conditions,
         )
+        if measurement.disturbance:
+            warnings.append(f"the machine was not quiet, and did not become so in time: {measurement.disturbance}")
         warnings += [
             f"{metric} cannot be told well enough: whether its bound is met is undecided; measure longer"
             for metric in unjudged(measurement, self.space.slo)

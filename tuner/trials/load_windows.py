@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from statistics import mean
 from typing import cast
@@ -15,6 +16,7 @@ from tuner.load.control.scrape import scrape
 from tuner.load.model import Generator, LoadWindow
 from tuner.load.windows import as_asked, closed, steady
 from tuner.measure.capacity import CapacitySearch
+from tuner.measure.conditions import Conditions
 from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.disturbance import disturbances
 from tuner.measure.joined import join
@@ -26,6 +28,7 @@ from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
+from tuner.trials.lookout import Lookout, NoLookout, summed
 from tuner.trials.quiet import NoQuiet, Quiet, silence
 from tuner.units import format_seconds
 from tuner.workload.arrivals import described
@@ -68,16 +71,22 @@ class LoadWindows:
         tight: tuple[str, ...] = (),
         metrics: tuple[str, ...] = (),
         answer_s: float = 0.0,
+        lookout: Lookout | None = None,
     ) -> None:
         """`tight`: latencies whose value at the common rate matters beyond the verdict, where its duration is open.
         `metrics`: addresses of the servers' own, read before and after each window at the common rate. `answer_s`: what
-        a first answer took; 0: it was quick.
+        a first answer took; 0: it was quick. `lookout`: has windows that were disturbed measured again; None: nobody
+        looks.
         """
         self._running = running
         self._generator = generator
         self._workload = workload
         self._slo = slo
         self._quiet = quiet or NoQuiet()
+        self._lookout = lookout or NoLookout()
+        self.conditions: Conditions | None = None
+        """How quiet the machine was during the last window at the common rate; None: nobody looked."""
+        self._searched: list[Conditions | None] = []
         self._on_stage = on_stage
         self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
         self._metrics = metrics
@@ -100,6 +109,11 @@ class LoadWindows:
         """The load windows of the last measurement at a rate that was trusted."""
         self.counted: Increase | None = None
         """What the servers counted meanwhile; None: nobody knows where they tell it."""
+
+    @property
+    def search_conditions(self) -> Conditions | None:
+        """How quiet the machine was during the windows of the capacity search; None: nobody looked."""
+        return summed(self._searched)
 
     @property
     def curve(self) -> tuple[Window, ...]:
@@ -232,6 +246,16 @@ class LoadWindows:
         takes = f", {format_seconds(self._pace.duration_s(rate_rps))}" if self._one_rate and self._pace.slow else ""
         what = f"at {rate_rps:.4g}/s" if self._one_rate else described(self._workload)
         self._on_stage(f"measure {what}{takes}")
+        found, self.conditions = self._lookout.watched(f"the window {what}", lambda: self._at_rate(rate_rps))
+        window, usage, settled, increases = found
+        self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
+        self.parts = settled.parts
+        self.counted = together(increases) if self._metrics else None
+        if self._one_rate:
+            self._curve.append(window)
+        return window, usage
+
+    def _at_rate(self, rate_rps: float | None) -> tuple[Window, Usage, Settled, list[Increase]]:
         reasons: tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):
             meter = self._running.meter()
@@ -240,13 +264,8 @@ class LoadWindows:
             window = self._window(settled, usage)
             if window.ended:
                 self._on_stage(window.ended)
-            self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
             if not window.untrusted:
-                self.parts = settled.parts
-                self.counted = together(increases) if self._metrics else None
-                if self._one_rate:
-                    self._curve.append(window)
-                return window, usage
+                return window, usage, settled, increases
             reasons = window.untrusted
         raise Untrusted(f"at {self._described(rate_rps)}: {'; '.join(reasons)}")
 
@@ -262,16 +281,25 @@ class LoadWindows:
             else:
                 takes = f", {format_seconds(self._pace.step_s(probe.rate_rps))}" if self._pace.slow else ""
                 self._on_stage(f"search at {probe.rate_rps:.4g}/s{takes}")
-            if probe.rate_rps is None:
-                window, over = self._probe(), ()
-            else:
-                samples = self.send(self._step(probe.rate_rps))
-                window = summarize(samples, Trust(short=self._pace.short(len(samples))))
-                over = exceeded(samples, self._slo, window.warm_up_s)
-            search.observe(window, over, full=self._full)
+            rate_rps = probe.rate_rps
+            what = "the closed loop" if rate_rps is None else f"the window at {rate_rps:.4g}/s"
+            (window, over, full), conditions = self._lookout.watched(what, partial(self._searched_at, rate_rps))
+            self._searched.append(conditions)
+            search.observe(window, over, full=full)
             if not window.untrusted:
                 self._curve.append(window)
         return search.result()
+
+    def _searched_at(self, rate_rps: float | None) -> tuple[Window, tuple[Exceeded, ...], bool]:
+        """A window of the capacity search, what of it was beyond each bound, and whether it filled the server.
+
+        None: a closed loop, which alone can tell the last.
+        """
+        if rate_rps is None:
+            return self._probe(), (), self._full
+        samples = self.send(self._step(rate_rps))
+        window = summarize(samples, Trust(short=self._pace.short(len(samples))))
+        return window, exceeded(samples, self._slo, window.warm_up_s), False
 
     def next_seed(self) -> int:
         """Of arrivals that no window has met yet."""

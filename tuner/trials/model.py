@@ -10,9 +10,11 @@ from typing import Any, Literal
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement
 from tuner.measure.slo import State
-from tuner.space.model import Budget, Configuration, Constraint, Objective
+from tuner.space.model import Budget, Configuration, Constraint, Disturbed, Objective
 
-Purpose = Literal["baseline", "search", "confirm"]
+Purpose = Literal["baseline", "search", "confirm", "again", "reference"]
+"""``again``: a trial that was disturbed, measured once more. ``reference``: the baseline at the common rate alone, which
+tells how fast the machine is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,13 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Referenced:
+    """The baseline, measured again at the common rate alone, to know the machine's speed: it is no candidate."""
+
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Infeasible:
     """Could never run here (more than the machine or cluster has); nothing was deployed."""
 
@@ -83,7 +92,7 @@ class Interrupted:
     reason: str
 
 
-Outcome = Measured | Stopped | Infeasible | Failed | Interrupted
+Outcome = Measured | Stopped | Referenced | Infeasible | Failed | Interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +114,7 @@ class Trial:
 
     @property
     def measurement(self) -> Measurement | None:
+        """What it tells of its configuration; None: nothing (what a reference measured: `measured`)."""
         return self.outcome.measurement if isinstance(self.outcome, Measured | Stopped) else None
 
     @property
@@ -126,6 +136,11 @@ class Trial:
             case Stopped():
                 return "broken"
         return None
+
+
+def measured(trial: Trial) -> Measurement | None:
+    """All that a trial measured, a reference as well."""
+    return trial.outcome.measurement if isinstance(trial.outcome, Referenced) else trial.measurement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +203,10 @@ class StudyStart:
     """Image of the load generator in the cluster."""
     load_cpus: int = 1
     """Engine processes of the load generator in the cluster, each with a CPU."""
+    disturbed: Disturbed = field(default="accept", metadata={"sparse": True})
+    """What becomes of windows that were measured while the machine was not quiet; journals of before do not say."""
+    table: str | None = field(default=None, metadata={"sparse": True})
+    """What is replayed; None: it is measured."""
     mask: tuple[str, ...] = ()
     """Names whose values in the manifest are secret, besides those that look so."""
     warm_start: tuple[EarlierStudy, ...] = field(default=(), metadata={"sparse": True})

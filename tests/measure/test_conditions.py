@@ -1,0 +1,107 @@
+"""How quiet the machine was, from what could be observed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.measure.conditions import LEAST_SPEED, SLOWER, TAKEN, Conditions, Probe, in_words, together
+
+
+def conditions(**changes: object) -> Conditions:
+    """Of a quiet machine of one CPU, set aside for the servers."""
+    probe = Probe(cpu_s=0.002, wall_s=0.002)
+    values: dict[str, object] = {
+        "window_s": 2.0,
+        "cpus": 1.0,
+        "allowed_cores": 1.0,
+        "set_aside": True,
+        "own_cores": 0.5,
+        "others_cores": 0.0,
+        "steal_cores": 0.0,
+        "before": probe,
+        "after": probe,
+        "best_probe_s": 0.002,
+    }
+    return Conditions(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_quiet_machine_is_as_fast_as_it_can_be() -> None:
+    quiet = conditions()
+    assert quiet.speed == 1.0
+    assert quiet.disturbance == ""
+
+
+def test_other_programs_leave_less_and_are_told() -> None:
+    half = conditions(others_cores=0.45, own_cores=0.55)
+    assert half.speed == pytest.approx(0.55)
+    assert half.disturbance == "other programs took 45 % of the servers' CPUs"
+
+
+def test_steal_is_told_as_the_hosts() -> None:
+    stolen = conditions(steal_cores=0.3, others_cores=0.0)
+    assert stolen.disturbance == "the host of this virtual machine (steal) took 30 % of the servers' CPUs"
+    assert stolen.speed == pytest.approx(0.7)
+
+
+def test_a_slow_core_shows_in_the_probe() -> None:
+    slow = conditions(before=Probe(cpu_s=0.003, wall_s=0.003), after=Probe(cpu_s=0.003, wall_s=0.004))
+    assert slow.speed == pytest.approx(2 / 3)
+    assert slow.disturbance == "the servers' CPUs worked at 66.7 % of their best speed"
+
+
+def test_a_server_that_may_use_little_is_not_slowed_by_others_who_leave_it_that() -> None:
+    limited = conditions(allowed_cores=0.25, others_cores=0.4, own_cores=0.2)
+    assert limited.speed == 1.0
+    assert limited.disturbance, "but who shares its CPU makes it wait"
+
+
+def test_on_a_machine_that_is_shared_others_disturb_only_where_not_enough_is_left() -> None:
+    assert not conditions(cpus=8.0, set_aside=False, others_cores=5.0).disturbance
+    assert conditions(cpus=8.0, set_aside=False, others_cores=7.5, own_cores=0.4).disturbance
+
+
+def test_what_the_servers_got_they_could_have() -> None:
+    assert conditions(others_cores=0.8, own_cores=0.5).share == pytest.approx(0.5)
+
+
+def test_what_cannot_be_observed_is_not_judged() -> None:
+    blind = conditions(own_cores=None, others_cores=None, steal_cores=None, before=None, after=None)
+    assert blind.speed is None
+    assert blind.disturbance == ""
+    assert in_words(blind) == "nothing can be observed"
+
+
+def test_in_words() -> None:
+    text = in_words(conditions(others_cores=0.2, steal_cores=0.1, pressure_ratio=0.5))
+    assert "others took 30 % of the servers' CPUs" in text
+    assert "10 % of it the virtual machine's host" in text
+    assert "at best 2 ms" in text
+    assert "waited for a CPU 50 % of the time" in text
+
+
+def test_windows_together_weigh_by_their_length() -> None:
+    both = together([conditions(others_cores=0.4, window_s=1.0), conditions(others_cores=0.0, window_s=3.0)])
+    assert both.window_s == 4.0
+    assert both.others_cores == pytest.approx(0.1)
+    unknown = together([conditions(others_cores=None), conditions()])
+    assert unknown.others_cores is None
+    with pytest.raises(ValueError, match="no windows"):
+        together([])
+
+
+ratio = st.floats(0.0, 1.0)
+
+
+@given(ratio, ratio, st.floats(1.0, 10.0), st.floats(0.05, 1.0))
+def test_speed_lies_between_nothing_and_quiet_and_falls_with_what_others_take(
+    others: float, steal: float, slower: float, allowed: float
+) -> None:
+    probe = Probe(cpu_s=0.002 * slower, wall_s=1.0)
+    less = conditions(others_cores=others, steal_cores=steal, own_cores=0.0, allowed_cores=allowed, after=probe)
+    more = conditions(others_cores=others + 0.1, steal_cores=steal, own_cores=0.0, allowed_cores=allowed, after=probe)
+    assert less.speed is not None
+    assert more.speed is not None
+    assert LEAST_SPEED <= more.speed <= less.speed <= 1.0
+    assert bool(less.disturbance) == (others + steal > TAKEN or 1.0 - (less.pace or 1.0) > SLOWER)

@@ -1,0 +1,147 @@
+"""Windows that were disturbed, measured again when it is quiet: over a machine that is told how quiet it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+
+from tests.measure.test_conditions import conditions
+from tuner.measure.conditions import Conditions, Probe
+from tuner.trials.clock import FakeClock
+from tuner.trials.lookout import LEAST_WAIT_S, REPEATS, STUDY_S, TRIAL_S, WAIT_S, Allowance, MachineLookout
+
+QUIET, NOISY = conditions(), conditions(others_cores=0.5, own_cores=0.5)
+
+
+class Machine:
+    """Each watch ends with the next of these conditions, the last one for ever."""
+
+    def __init__(self, *told: Conditions, then: Conditions = QUIET) -> None:
+        self._told: Iterator[Conditions] = chain(told, repeat(then))
+        self.probes = 0
+
+    def watch_conditions(self) -> Machine:
+        return self
+
+    def stop(self) -> Conditions:
+        return next(self._told)
+
+    def probe(self) -> Probe | None:
+        self.probes += 1
+        return Probe(cpu_s=0.002, wall_s=0.002)
+
+
+class Trial:
+    """Windows of two seconds, each of which yields its number."""
+
+    def __init__(self, machine: Machine, allowance: Allowance | None = None) -> None:
+        self.clock = FakeClock()
+        self.stages: list[str] = []
+        self.allowance = allowance or Allowance(measured_s=1000.0)
+        self.windows = 0
+        self.lookout = MachineLookout(machine, allowance=self.allowance, clock=self.clock, on_stage=self.stages.append)
+
+    def window(self) -> tuple[int, Conditions | None]:
+        return self.lookout.watched("the window", self._measure)
+
+    def _measure(self) -> int:
+        self.clock.sleep(2.0)
+        self.windows += 1
+        return self.windows
+
+
+def test_a_quiet_window_stands_and_costs_probes_alone() -> None:
+    trial = Trial(Machine())
+    found, told = trial.window()
+    assert found == 1
+    assert told is not None
+    assert told.speed == 1.0
+    assert (trial.clock.now(), trial.stages, trial.lookout.spent_s) == (2.0, [], 0.0)
+
+
+def test_a_disturbed_window_is_measured_again_when_it_is_quiet() -> None:
+    trial = Trial(Machine(NOISY, NOISY, NOISY))
+    found, told = trial.window()
+    assert found == 2
+    assert told is not None
+    assert not told.disturbance
+    assert trial.lookout.spent_s == pytest.approx(1.5 + 2.0), "three looks, and the window"
+    assert trial.lookout.told == [
+        "the window was measured again after 1.5 s: other programs took 50 % of the servers' CPUs"
+    ]
+    assert trial.stages == [
+        "the window: other programs took 50 % of the servers' CPUs; put back, and measured again when it is quiet: "
+        "waits up to 10 s of the 30 s that this trial has left for it"
+    ]
+
+
+def test_where_it_does_not_become_quiet_the_window_stands_with_its_conditions() -> None:
+    trial = Trial(Machine(then=NOISY))
+    found, told = trial.window()
+    assert found == 1
+    assert told is not None
+    assert told.speed == pytest.approx(0.5)
+    assert trial.clock.now() == pytest.approx(2.0 + WAIT_S)
+    assert trial.stages[-1].startswith("the window: not quiet within 10 s; accepted")
+
+
+def test_waits_in_vain_become_shorter_and_end() -> None:
+    trial = Trial(Machine(then=NOISY))
+    for _ in range(50):
+        trial.window()
+    assert trial.windows == 50, "nothing was measured again"
+    assert trial.lookout.spent_s <= TRIAL_S
+    assert trial.allowance.wait_s == LEAST_WAIT_S
+    assert trial.stages[-1].endswith("accepted, no time is left to measure it again")
+
+
+def test_a_success_makes_the_next_wait_whole_again() -> None:
+    trial = Trial(Machine(NOISY, QUIET), Allowance(wait_s=LEAST_WAIT_S + 5.0))
+    trial.window()
+    assert trial.allowance.wait_s == WAIT_S
+
+
+def test_the_least_disturbed_of_a_few_tries_counts() -> None:
+    worse = conditions(others_cores=0.7, own_cores=0.3)
+    trial = Trial(Machine(NOISY, QUIET, worse, QUIET, worse))
+    found, told = trial.window()
+    assert trial.windows == 1 + REPEATS
+    assert found == 1
+    assert told is not None
+    assert told.speed == pytest.approx(0.5)
+
+
+def test_a_study_has_its_own_bound() -> None:
+    allowance = Allowance()
+    spent = []
+    for _ in range(20):
+        trial = Trial(Machine(then=NOISY), allowance)
+        allowance.wait_s = WAIT_S
+        trial.window()
+        spent.append(trial.lookout.spent_s)
+    assert allowance.spent_s <= STUDY_S + 0.5 * allowance.measured_s
+    assert spent[-1] < spent[0], "in the end it hardly waits any more"
+
+
+def test_what_measuring_raises_passes() -> None:
+    trial = Trial(Machine(then=NOISY))
+
+    def fail() -> int:
+        raise RuntimeError("the generator ended")
+
+    with pytest.raises(RuntimeError, match="the generator ended"):
+        trial.lookout.watched("the window", fail)
+
+
+def test_the_probe_is_calibrated_once_a_study_and_shared_by_neighbours() -> None:
+    machine = Machine()
+    trial = Trial(machine)
+    calibrated = machine.probes
+    trial.window()
+    trial.window()
+    assert machine.probes == calibrated + 2, "the calibration was just before, and windows share the one between them"
+    again = Machine()
+    Trial(again, trial.allowance)
+    assert again.probes == 0

@@ -1,0 +1,193 @@
+"""Windows that were disturbed are measured again when the machine is quiet, within bounds.
+
+A window of a noisy machine is better repeated than explained. But a machine may never be quiet, so that waiting ends:
+then the window stands with its conditions, from which the search knows the machine's speed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tuner.backends.model import Running, TellsConditions
+from tuner.measure.conditions import Conditions, Probe, together
+from tuner.trials.clock import Clock
+from tuner.trials.model import Trial, measured
+from tuner.units import format_seconds
+
+TRIAL_S = 30.0
+"""Most that one trial spends on waiting and on windows measured again: about as long as a trial takes."""
+STUDY_S = 60.0
+STUDY_SHARE = 0.5
+"""Most that a study spends on it: `STUDY_S`, and this share of the time that its windows took. A machine that is never
+quiet makes a study half as long again, no more."""
+REPEATS = 2
+"""Times that one window is measured again."""
+WAIT_S = 10.0
+"""Longest wait for quiet at once; halved each time that it was in vain, whole again when it was not."""
+LEAST_WAIT_S = 1.0
+_LOOK_S = 0.5
+"""So long the machine is looked at to tell whether it is quiet: the kernel counts CPU time in hundredths of seconds."""
+_CALIBRATIONS = 5
+_FRESH_S = 0.5
+"""A probe that is no older was made before what comes next, too."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a study has spent on waiting for a quiet machine, and what its windows took; and the probe's best time."""
+
+    spent_s: float = 0.0
+    measured_s: float = 0.0
+    wait_s: float = WAIT_S
+    best_probe_s: float | None = None
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> Allowance:
+        """Where a study is taken up that these trials are of."""
+        found = cls()
+        for measurement in filter(None, map(measured, trials)):
+            found.spent_s += measurement.put_back_s
+            for one in filter(None, (measurement.conditions, measurement.search_conditions)):
+                found.measured_s += one.window_s
+                found.probed(one.best_probe_s)
+        return found
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, STUDY_S + STUDY_SHARE * self.measured_s - self.spent_s)
+
+    def probed(self, cpu_s: float | None) -> None:
+        if cpu_s is not None:
+            self.best_probe_s = cpu_s if self.best_probe_s is None else min(self.best_probe_s, cpu_s)
+
+
+class Lookout(Protocol):
+    """Whoever knows whether the machine was quiet while something was measured."""
+
+    def watched[T](self, what: str, measure: Callable[[], T]) -> tuple[T, Conditions | None]:
+        """What `measure` yields, called again where it was disturbed; and how it was meanwhile, None: nobody looked."""
+        ...
+
+
+class NoLookout:
+    """Nobody looks."""
+
+    def watched[T](self, what: str, measure: Callable[[], T]) -> tuple[T, Conditions | None]:  # noqa: ARG002
+        return measure(), None
+
+
+class MachineLookout:
+    """Watches the machine of one start of a server; `spent_s` and `told` say what was measured again."""
+
+    def __init__(
+        self,
+        running: TellsConditions,
+        *,
+        allowance: Allowance,
+        clock: Clock,
+        on_stage: Callable[[str], None],
+    ) -> None:
+        self._running = running
+        self._allowance = allowance
+        self._clock = clock
+        self._on_stage = on_stage
+        self._last: tuple[float, Probe] | None = None
+        self.spent_s = 0.0
+        self.told: list[str] = []
+        if allowance.best_probe_s is None:
+            for _ in range(_CALIBRATIONS):
+                self._probe()
+
+    def watched[T](self, what: str, measure: Callable[[], T]) -> tuple[T, Conditions | None]:
+        """The least disturbed of all tries counts. Raises whatever `measure` raises."""
+        tries: list[tuple[float, T, Conditions]] = []
+        while True:
+            begin = self._clock.now()
+            found, conditions = self._once(measure)
+            took_s = self._clock.now() - begin
+            if tries:
+                self._spend(took_s)
+            else:
+                self._allowance.measured_s += took_s
+            if not conditions.disturbance:
+                return found, conditions
+            tries.append((conditions.speed or 0.0, found, conditions))
+            if len(tries) > REPEATS or not self._quiet(what, conditions, took_s):
+                break
+        _, found, conditions = max(tries, key=lambda one: one[0])
+        return found, conditions
+
+    def _once[T](self, measure: Callable[[], T]) -> tuple[T, Conditions]:
+        before = self._probe(fresh=True)
+        meter = self._running.watch_conditions()
+        found = measure()
+        conditions = meter.stop()
+        after = self._probe()
+        return found, replace(conditions, before=before, after=after, best_probe_s=self._allowance.best_probe_s)
+
+    def _probe(self, *, fresh: bool = False) -> Probe | None:
+        """`fresh`: the last one will do where it was made just now."""
+        now = self._clock.now()
+        if fresh and self._last is not None and now - self._last[0] <= _FRESH_S:
+            return self._last[1]
+        probe = self._running.probe()
+        if probe is not None:
+            self._last = self._clock.now(), probe
+            self._allowance.probed(probe.cpu_s)
+        return probe
+
+    @property
+    def _left_s(self) -> float:
+        return min(TRIAL_S - self.spent_s, self._allowance.left_s)
+
+    def _quiet(self, what: str, conditions: Conditions, took_s: float) -> bool:
+        """Wait until it is quiet, while there is time to wait and to measure again. False: it did not become so."""
+        disturbance, left_s = conditions.disturbance, self._left_s
+        most_s = min(self._allowance.wait_s, left_s - took_s)
+        if most_s < _LOOK_S:
+            self._on_stage(f"{what}: {disturbance}; accepted, no time is left to measure it again")
+            return False
+        self._on_stage(
+            f"{what}: {disturbance}; put back, and measured again when it is quiet: waits up to "
+            f"{format_seconds(most_s)} of the {format_seconds(left_s)} that this trial has left for it"
+        )
+        begin = self._clock.now()
+        quiet = False
+        while not quiet and self._clock.now() - begin + _LOOK_S <= most_s:
+            quiet = not self._look().disturbance
+        waited_s = self._clock.now() - begin
+        self._spend(waited_s)
+        if quiet:
+            self._allowance.wait_s = WAIT_S
+            self.told.append(f"{what} was measured again after {format_seconds(waited_s)}: {disturbance}")
+            return True
+        self._allowance.wait_s = max(LEAST_WAIT_S, self._allowance.wait_s / 2.0)
+        self._on_stage(f"{what}: not quiet within {format_seconds(waited_s)}; accepted, its conditions are recorded")
+        return False
+
+    def _look(self) -> Conditions:
+        meter = self._running.watch_conditions()
+        self._clock.sleep(_LOOK_S)
+        conditions = meter.stop()
+        return replace(conditions, after=self._probe(), best_probe_s=self._allowance.best_probe_s)
+
+    def _spend(self, seconds: float) -> None:
+        self.spent_s += seconds
+        self._allowance.spent_s += seconds
+
+
+def lookout(
+    running: Running, *, allowance: Allowance | None, clock: Clock, on_stage: Callable[[str], None]
+) -> MachineLookout | None:
+    """None: nobody wants to know (`allowance` None), or nothing can be observed of where it runs."""
+    if allowance is None or not isinstance(running, TellsConditions):
+        return None
+    return MachineLookout(running, allowance=allowance, clock=clock, on_stage=on_stage)
+
+
+def summed(parts: Sequence[Conditions | None]) -> Conditions | None:
+    """Of all windows of one kind; None: nobody looked."""
+    known = [part for part in parts if part is not None]
+    return together(known) if known else None
