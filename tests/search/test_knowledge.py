@@ -59,9 +59,7 @@ def test_restarts_of_one_configuration_are_not_several() -> None:
 
 
 def test_what_mattered_and_what_did_not() -> None:
-    found = learn(
-        SPACE, observed(12), SERVER, noise_sd={"throughput": np.log(1.05)}, baseline=BASELINE, choice=CHOICE
-    )
+    found = learn(SPACE, observed(12), SERVER, noise_sd={"throughput": np.log(1.05)}, baseline=BASELINE, choice=CHOICE)
     of_throughput = next(one for one in found.matters if one.metric == "throughput")
     assert [one.knob for one in of_throughput.knobs] == ["workers", "cpu", "nothing"]
     assert of_throughput.knobs[0].alone.value > 0.8
@@ -104,7 +102,9 @@ def test_a_knob_at_the_end_of_its_range_is_told_where_more_would_be_better() -> 
 
 
 def test_costs_are_exact_whatever_is_believed_of_the_rest() -> None:
-    beliefs = Exact(SERVER, "cost", lambda configurations: np.array([CORES[str(c.values["cpu"])] for c in configurations]))
+    beliefs = Exact(
+        SERVER, "cost", lambda configurations: np.array([CORES[str(c.values["cpu"])] for c in configurations])
+    )
     belief = beliefs.believe("cost", ALL[:3])
     assert np.exp(belief.mean) == pytest.approx([0.5, 1.0, 2.0])
     assert not belief.sd.any()
@@ -143,7 +143,7 @@ def test_a_prediction_of_what_nobody_tried() -> None:
     assert found.nearest is not None
     assert dict(found.nearest.differs) == {"workers": (4, 3)}
     assert 0.0 < found.nearest.distance < 1.0
-    assert found.nearest.measured["throughput"] == pytest.approx(300.0 )
+    assert found.nearest.measured["throughput"] == pytest.approx(300.0)
 
 
 def test_a_prediction_of_what_was_tried_says_so() -> None:

@@ -39,10 +39,12 @@ def print_summary(summary: Summary) -> None:
     """The front, the choice against the baseline, and what to mistrust."""
     from tuner.cli.output import print_renderable
     from tuner.record.console import pareto_table
-    from tuner.record.wording import caveat_lines, comparison_lines
+    from tuner.record.knowledge import knowledge_lines
+    from tuner.record.wording import caveat_lines, comparison_lines, currency_of
 
     print_renderable(pareto_table(summary))
-    for line in [*comparison_lines(summary), *caveat_lines(summary), f"ended: {summary.ended_because}"]:
+    learned = [] if summary.knowledge is None else knowledge_lines(summary.knowledge, currency_of(summary.trials))
+    for line in [*comparison_lines(summary), *learned, *caveat_lines(summary), f"ended: {summary.ended_because}"]:
         click.echo(line)
 
 

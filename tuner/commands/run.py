@@ -351,10 +351,26 @@ def _go(
         summary = study.run(runner.run)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
+    summary = _learned(journal, summary, inputs, notice)
     write_report(folder.report, summary, space)
     if summary.choice is not None:
         write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode(), private=True)
     return summary
+
+
+def _learned(journal: Journal, summary: Summary, inputs: Inputs, notice: Notice) -> Summary:
+    """What the trials taught is worked out once, when they are all there, and written down."""
+    from tuner.commands.knowledge import taught
+    from tuner.study.demand import demand
+    from tuner.study.events import KNOWLEDGE
+
+    try:
+        found = taught(journal.contents(), inputs.space, summary, demand(inputs.space, inputs.manifest))
+    except (ArithmeticError, ValueError) as error:  # the study is worth no less without
+        notice(f"which knobs mattered could not be worked out ({type(error).__name__}: {error})")
+        return summary
+    journal.append(KNOWLEDGE, {**found, "trials": len(summary.trials)})
+    return replace(summary, knowledge=found)
 
 
 def _mlflow(

@@ -7,7 +7,8 @@ of a study that has tried too little to tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class OfMetric:
     pairs: tuple[Interaction, ...]
     noise: float
     """By this ratio restarts of one configuration differ, as one standard deviation."""
+    others: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    """What other methods make of the same trials, by their name: by knob, a share of the whole importance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
