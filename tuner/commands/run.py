@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import tuner
 from tuner.errors import InputError, StoreFailure
 from tuner.files import read_input, write
-from tuner.space.model import Budget, Constraint, SearchSpace
+from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
@@ -50,7 +50,7 @@ class StudySettings:
     time_s: float | None = None
     confirm: int | None = None
     seed: int = 0
-    sampler: str = "tpe"
+    sampler: str = "auto"
     warm_start: tuple[StudyFolder, ...] = ()
     """Earlier studies that the search learns from."""
     pick: str = "knee"
@@ -280,17 +280,22 @@ def _go(
 ) -> Summary:
     from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
+    from tuner.manifests.render import demanding, render
+    from tuner.measure.cost import cost_per_hour
     from tuner.record.background import Background, Gate
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
+    from tuner.search.costs import Demand
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
+    from tuner.study.observed import observations
+    from tuner.study.warm import from_earlier
     from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
     from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
+    from tuner.trials.resources import requested
     from tuner.trials.traffic import ExpectedAnswers
 
     space, backend = inputs.space, inputs.backend
@@ -307,10 +312,26 @@ def _go(
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
 
+    seen = demanding(space, inputs.manifest)
+
+    def demand(configuration: Configuration) -> Demand:
+        pods = pods_of(space, seen(configuration))
+        asked = requested(pods)
+        return Demand(
+            cost_per_hour=cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, space.prices),
+            cores=asked.cores,
+            memory_bytes=asked.memory_bytes,
+            impossible=None if isinstance(backend, HoldsMeasurements) else backend.infeasible(pods),
+        )
+
+    def unrecorded(configuration: Configuration) -> str | None:
+        return backend.infeasible(replace(inputs.pods, configuration=configuration))
+
     if journal.torn:
         aside = f"{folder.journal.name}.torn"
         notice(f"{folder.journal}: a crash left {journal.torn} bytes of an unfinished line, now set aside in {aside}")
     gate = Gate()
+    earlier = from_earlier(start if journal.start is None else journal.start)
     recorders = [console]
     if stores.tracking_uri is not None:
         mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
@@ -324,6 +345,9 @@ def _go(
             render=partial(render, space, inputs.manifest),
             infeasible=infeasible,
             known=known(space, inputs.baseline),
+            observed=lambda: (*observations(journal.trials, start), *earlier),
+            demand=demand,
+            impossible=unrecorded if isinstance(backend, HoldsMeasurements) else None,
         ),
         journal=journal,
         recorders=recorders,

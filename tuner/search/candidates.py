@@ -9,7 +9,7 @@ rules (a product that must be 64) still leave candidates, where drawing whole co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -39,11 +39,19 @@ _ABSENT = -1
 class Candidates:
     """The valid configurations of a search space, those that break a rule left out.
 
-    What is listed depends on the space and the seed only.
+    What is listed depends on the space, the seed and `possible` only.
     """
 
-    def __init__(self, space: SearchSpace, seed: int = 0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        possible: Callable[[Sequence[Configuration]], BoolArray] | None = None,
+    ) -> None:
+        """`possible` says of configurations, a row each, whether they can run at all: those that cannot are left out;
+        None: all can."""
         self._space = space
+        self._possible = possible
         self._parameters = in_order(space.parameters)
         self._levels = [levels(parameter.domain) for parameter in self._parameters]
         self._seed = seed
@@ -53,7 +61,7 @@ class Candidates:
         """Whether each valid configuration of the space is listed."""
         if rows is None:
             rows = _grown(self._parameters, self._levels, space.rules, np.random.default_rng([seed, len(self._levels)]))
-        self.listed: tuple[Configuration, ...] = tuple(self._configurations(rows))
+        self.listed: tuple[Configuration, ...] = self._runnable(tuple(self._configurations(rows)))
         """As their parameters' values rise, the last parameter fastest. Empty: the rules leave none, or none was found."""
 
     def near(self, centres: Iterable[Configuration], number: int = 0, most: int = 500) -> tuple[Configuration, ...]:
@@ -72,7 +80,12 @@ class Candidates:
         for _ in range(min(most, 4 * most - len(found)) if moved else 0):
             first = self._random_move(moved[rng.integers(len(moved))], rng)
             self._keep(self._random_move(first, rng), rng, found, seen, most)
-        return tuple(found)
+        return self._runnable(tuple(found))
+
+    def _runnable(self, configurations: tuple[Configuration, ...]) -> tuple[Configuration, ...]:
+        if self._possible is None or not configurations:
+            return configurations
+        return tuple(one for one, can in zip(configurations, self._possible(configurations), strict=True) if can)
 
     def _keep(
         self,

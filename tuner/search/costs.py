@@ -24,6 +24,8 @@ from tuner.statistics.model import BoolArray, FloatArray
 
 _LOOKED_AT = 1_000
 """Combinations that are looked at one by one."""
+_FEW = 50
+"""So many may always be: those that were tried, of which some stand outside the space."""
 _CORNERS = 256
 _CHECKED = 24
 _EXACT = 1e-9
@@ -50,6 +52,7 @@ class Costs:
     def __init__(self, space: SearchSpace, demand: Callable[[Configuration], Demand]) -> None:
         self._demand = demand
         self._sizing = [_Sizing(one, scale_of(one.domain)) for one in space.parameters if not inside(one)]
+        self._looked_at = 0
         self._known: dict[tuple[Value | None, ...], Demand | None] = {}
         self._linear: dict[tuple[object, ...], _Linear | None] = {}
 
@@ -83,7 +86,8 @@ class Costs:
         """Looked at where they are few enough, else worked out; None: neither can be done."""
         keys = [tuple(one.values.get(sizing.name) for sizing in self._sizing) for one in configurations]
         unknown = {key: one for key, one in zip(keys, configurations, strict=True) if key not in self._known}
-        few = len(self._known) + len(unknown) <= _LOOKED_AT
+        few = len(unknown) <= _FEW or self._looked_at + len(unknown) <= _LOOKED_AT
+        self._looked_at += len(unknown) if few else 0
         self._known.update({key: self._demand(one) if few else self._worked_out(one) for key, one in unknown.items()})
         return [self._known[key] for key in keys]
 

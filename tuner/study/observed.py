@@ -9,7 +9,7 @@ from types import MappingProxyType
 from tuner.measure.model import Measurement
 from tuner.search.model import Observation
 from tuner.space.model import Configuration
-from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Stopped, StudyStart, Trial
+from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Referenced, Stopped, StudyStart, Trial
 
 
 def observations(trials: Iterable[Trial], start: StudyStart) -> tuple[Observation, ...]:
@@ -20,14 +20,14 @@ def observations(trials: Iterable[Trial], start: StudyStart) -> tuple[Observatio
     return tuple(_observed(trials, datetime.fromisoformat(start.started_at)))
 
 
-def observed(configuration: Configuration, outcome: Outcome, at_s: float = 0.0) -> Observation | None:
+def observation(configuration: Configuration, outcome: Outcome, at_s: float = 0.0) -> Observation | None:
     """What an outcome says of a configuration, `at_s` seconds after the study began; None: nothing.
 
     A window that was cut short is told with what it measured until then: a latency that broke its bound would have
     gone on to rise, so that it is told to be beyond, as a value that is but a lower bound is.
     """
     match outcome:
-        case Measured(measurement=measurement):
+        case Measured(measurement=measurement) | Referenced(measurement=measurement):
             return _measured(configuration, measurement, at_s)
         case Stopped(measurement=measurement, broken=broken):
             rising = [metric for metric, _ in broken if metric.startswith("latency")]
@@ -44,7 +44,7 @@ def _observed(trials: Iterable[Trial], began: datetime) -> Iterator[Observation]
     for trial in trials:
         # a trial is mostly its windows: its middle is when it was measured
         at_s = (trial.started_at - began).total_seconds() + trial.duration_s / 2
-        found = observed(trial.configuration, trial.outcome, at_s)
+        found = observation(trial.configuration, trial.outcome, at_s)
         if found is not None:
             yield found
 

@@ -1,4 +1,4 @@
-"""The samplers by name. Each draws configurations for a trial, the one it likes best first.
+"""The samplers by name, but `auto` (`tuner.study.modelled`). Each draws configurations for a trial, the one it likes best first.
 
 Whatever a sampler draws for trial n depends on the seed, n and the trials told before, and on nothing else: a study
 that was interrupted goes on as if it had not been.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 ENUMERABLE = 100_000
-"""Spaces up to this size are gone through one by one when nothing else finds an untried configuration."""
+"""Spaces up to this size are gone through one by one."""
 _BLIND_DRAWS = 500
 
 
@@ -47,7 +47,9 @@ def sampler(name: str, space: SearchSpace, seed: int) -> Sampler:
     Raises InputError for one that is unknown, that lacks a package or that does not fit the space.
     """
     if name not in SAMPLERS:
-        raise InputError.at(f"--sampler {name}", f"there is no sampler {name!r}", f"use one of {', '.join(SAMPLERS)}")
+        raise InputError.at(
+            f"--sampler {name}", f"there is no sampler {name!r}", f"use one of auto, {', '.join(SAMPLERS)}"
+        )
     return SAMPLERS[name](space, seed)
 
 
@@ -162,10 +164,10 @@ class Grid:
         number = size(space)
         if number is None:
             message = "the space is infinite: a float parameter has no step"
-            raise InputError.at("--sampler grid", message, "give it a step, or use tpe or qmc")
+            raise InputError.at("--sampler grid", message, "give it a step, or use auto")
         if number.count > ENUMERABLE:
             message = f"the space has {number} configurations, more than {ENUMERABLE:,}"
-            raise InputError.at("--sampler grid", message, "use tpe or qmc")
+            raise InputError.at("--sampler grid", message, "use auto")
         self._all = list(configurations(space))
         random.Random(seed).shuffle(self._all)  # noqa: S311
 
