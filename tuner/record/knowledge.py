@@ -15,6 +15,8 @@ from tuner.units import format_metric
 Data = Mapping[str, Any]
 _SMALL = 0.02
 """A knob that explains less is not named."""
+_NO_RATIO, _NONE = 1e-4, 1.5e-4
+"""The model tells no ratios below the first apart; nor do these lines, a little above it."""
 _CERTAIN = 1e-3
 """An interval whose ends are closer than that is none."""
 
@@ -43,8 +45,9 @@ def prediction_lines(prediction: Data) -> list[str]:
         if metric == "cost" and prediction["cost_known"] is not None:
             lines.append(f"  {metric:{width}}  {_amount(metric, prediction['cost_known'], currency)}, known")
             continue
-        text = f"{_amount(metric, believed['value'], currency)}, {_interval(metric, believed, currency)}"
-        lines.append(f"  {metric:{width}}  {text} [{_interval(metric, start, currency)}]")
+        value, interval = _amount(metric, believed["value"], currency), _interval(metric, believed, currency)
+        told = value if interval == value else f"{value}, {interval} [{_interval(metric, start, currency)}]"
+        lines.append(f"  {metric:{width}}  {told}")
     if prediction["meets"] is not None:
         lines.append(f"  meets the SLO with a probability of {_percent(prediction['meets'])}")
     if prediction["lives"] is not None and prediction["lives"] < 1.0:
@@ -93,13 +96,17 @@ def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
     width = max(map(len, moves))
     for move, step in zip(moves, steps, strict=True):
         barred = "" if step["allowed"] else "  (between two configurations that the rules allow)"
-        for place, change in enumerate(step["changes"]):
-            yield f"  {move if place == 0 else '':{width}}  {_change(change, currency)}{barred if place == 0 else ''}"
+        changes = [text for change in step["changes"] if (text := _change(change, currency)) is not None]
+        for place, text in enumerate(changes or ["nothing to speak of"]):
+            yield f"  {move if place == 0 else '':{width}}  {text}{barred if place == 0 else ''}"
 
 
-def _change(change: Data, currency: str) -> str:
+def _change(change: Data, currency: str) -> str | None:
+    """None: what changes cannot be told apart from nothing."""
     metric, ratio = change["metric"], change["ratio"]
     before, after = (_amount(metric, change[end]["value"], currency) for end in ("before", "after"))
+    if before == after and (before.startswith("under") or ratio["high"] / ratio["low"] <= 1.0 + _CERTAIN):
+        return None
     text = f"{metric} {before} -> {after}, {_gain(ratio['value'])}"
     if ratio["high"] / ratio["low"] > 1.0 + _CERTAIN:
         text += f" ({_gain(ratio['low'])} to {_gain(ratio['high'])})"
@@ -110,19 +117,21 @@ def _held_back(bounds: Sequence[Data], edges: Sequence[Data], currency: str) -> 
     told = []
     for bound in bounds:
         metric = bound["metric"]
-        at = f"believed {_amount(metric, bound['believed']['value'], currency)}"
-        interval = _interval(metric, bound["believed"], currency)
+        value, interval = (
+            _amount(metric, bound["believed"]["value"], currency),
+            _interval(metric, bound["believed"], currency),
+        )
         sign = ">=" if bound["at_least"] else "<="
-        text = f"{metric} {sign} {_amount(metric, bound['bound'], currency)}: {at}, {interval}"
-        text += f", met with {_percent(bound['probability'])}"
+        at = value if value == interval else f"{value}, {interval}"
+        text = f"{metric} {sign} {_amount(metric, bound['bound'], currency)}: believed {at}"
+        text += f", met with a probability of {_percent(bound['probability'])}"
         if bound["gain"] is not None:
             text += f"; without this bound {bound['objective']} could be {(bound['gain'] - 1.0) * 100:.2g} % better"
         told.append(text)
     for edge in edges:
-        better = f"{edge['objective']} is believed to get better towards it ({_percent(edge['probability'])})"
-        told.append(
-            f"{edge['knob']}={_value(edge['value'])} is the {edge['end']} value offered, and {better}: offer more"
-        )
+        better = f"{edge['objective']} is believed to get better towards it"
+        at = f"{edge['knob']}={_value(edge['value'])} is the {edge['end']} value offered"
+        told.append(f"{at}, and {better} (probability {_percent(edge['probability'])}): a wider range may hold more")
     if told:
         yield "what holds the choice:"
         yield from (f"  {text}" for text in told)
@@ -147,11 +156,19 @@ def _share(share: Data) -> str:
 
 
 def _interval(metric: str, believed: Data, currency: str) -> str:
-    return f"{_amount(metric, believed['low'], currency)} to {_amount(metric, believed['high'], currency)}"
+    low, high = (_amount(metric, believed[end], currency) for end in ("low", "high"))
+    return low if low == high else f"{low} to {high}"
 
 
 def _amount(metric: str, value: float, currency: str) -> str:
-    return format_metric(METRICS[metric].unit, value, currency) if metric in METRICS else f"{value:.3g}"
+    if metric not in METRICS:
+        return f"{value:.3g}"
+    unit = METRICS[metric].unit
+    return (
+        f"under {format_metric(unit, _NO_RATIO)}"
+        if unit == "ratio" and value < _NONE
+        else format_metric(unit, value, currency)
+    )
 
 
 def _gain(ratio: float) -> str:

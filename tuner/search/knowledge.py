@@ -113,6 +113,8 @@ def learn(
         for metric in known
         if metric != _COST and _varies(metric, by_digest)
     )
+    aimed = [one for one in space.objectives if one.metric != _COST]  # more of anything costs more, as everybody knows
+    bounded = [one for one in space.slo if _varies(one.metric, by_digest)]
     path: tuple[Step, ...] = ()
     if baseline is not None and choice is not None:
         measured = {digest: medians([one for one in found if not one.source]) for digest, found in by_digest.items()}
@@ -122,8 +124,8 @@ def learn(
         too_few="",
         matters=matters,
         sampled=not whole,
-        bounds=() if choice is None else bounds(space.slo, space.objectives, choice, candidates, beliefs),
-        edges=() if choice is None else edges(space, choice, beliefs, space.objectives),
+        bounds=() if choice is None else bounds(bounded, space.objectives, choice, candidates, beliefs),
+        edges=() if choice is None else edges(space, choice, beliefs, aimed),
         steps=path,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,10 @@ def _evaluated(evaluator: BaseImportanceEvaluator, study: object, place: int, si
         return sign * math.log(trial.values[place])
 
     try:
-        shares = evaluator.evaluate(study, target=target)  # type: ignore[arg-type]
+        # PED-ANOVA reminds whoever gives a target of which way is better, which the sign sees to
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            shares = evaluator.evaluate(study, target=target)  # type: ignore[arg-type]
     except (ValueError, RuntimeError):
         return {}
     total = sum(shares.values())
