@@ -202,11 +202,21 @@ def other_values(path: Path) -> None:
     database.close()
 
 
+def twice_in_it(path: Path) -> None:
+    """Of a table that was killed before it had its index, Optuna does not see that the study is there."""
+    with sqlite3.connect(path) as database:
+        database.execute("DROP INDEX ix_studies_study_name")
+        database.execute("INSERT INTO studies (study_name) SELECT study_name FROM studies")
+    database.close()
+
+
 def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("harm", [missing, garbage, half_made, half_a_trial, too_many, other_values, empty])
+@pytest.mark.parametrize(
+    "harm", [missing, garbage, half_made, half_a_trial, too_many, other_values, twice_in_it, empty]
+)
 def test_whatever_became_of_the_store_it_follows_the_journal(
     harm: Callable[[Path], None], whole: Path, undisturbed: Path
 ) -> None:

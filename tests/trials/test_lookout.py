@@ -10,7 +10,7 @@ import pytest
 from tests.measure.test_conditions import conditions
 from tuner.measure.conditions import Conditions, Probe
 from tuner.trials.clock import FakeClock
-from tuner.trials.lookout import LEAST_WAIT_S, REPEATS, STUDY_S, TRIAL_S, WAIT_S, Allowance, MachineLookout
+from tuner.trials.lookout import LEAST_WAIT_S, REPEATS, STUDY_S, TRIAL_S, WAIT_S, Allowance, MachineLookout, Untrusted
 
 QUIET, NOISY = conditions(), conditions(others_cores=0.5, own_cores=0.5)
 
@@ -72,8 +72,8 @@ def test_a_disturbed_window_is_measured_again_when_it_is_quiet() -> None:
         "the window was measured again after 1.5 s: other programs took 50 % of the servers' CPUs"
     ]
     assert trial.stages == [
-        "the window: other programs took 50 % of the servers' CPUs; put back, and measured again when it is quiet: "
-        "waits up to 10 s of the 30 s that this trial has left for it"
+        "the window: other programs took 50 % of the servers' CPUs; put back: waits up to 10 s for quiet "
+        "(30 s left for it)"
     ]
 
 
@@ -133,6 +133,30 @@ def test_what_measuring_raises_passes() -> None:
 
     with pytest.raises(RuntimeError, match="the generator ended"):
         trial.lookout.watched("the window", fail)
+
+
+def test_a_window_that_could_not_be_trusted_is_measured_again_where_the_machine_was_disturbed() -> None:
+    late = Untrusted("the load generator was late")
+
+    def lookout(*told: Conditions) -> tuple[MachineLookout, list[str]]:
+        trial = Trial(Machine(*told))
+        return trial.lookout, trial.stages
+
+    answers: Iterator[Untrusted | str] = iter([late, "measured"])
+
+    def measure() -> str:
+        answer = next(answers)
+        if isinstance(answer, Untrusted):
+            raise answer
+        return answer
+
+    disturbed, _ = lookout(NOISY)
+    assert disturbed.watched("the window", measure)[0] == "measured"
+    answers = iter([late])
+    quiet, stages = lookout()
+    with pytest.raises(Untrusted, match="was late"):
+        quiet.watched("the window", measure)
+    assert stages == [], "it was not the machine that others disturbed"
 
 
 def test_the_probe_is_calibrated_once_a_study_and_shared_by_neighbours() -> None:

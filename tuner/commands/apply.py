@@ -136,7 +136,8 @@ class Promotion:
     def _measured(self, promise: Promise, load: LoadJob | None, on_stage: OnStage) -> Result:
         from tuner.load.process.local import local_generator
         from tuner.measure.promise import findings, short
-        from tuner.trials.load_windows import LoadWindows, Untrusted
+        from tuner.trials.load_windows import LoadWindows
+        from tuner.trials.lookout import Untrusted
         from tuner.trials.serving import serving
         from tuner.trials.traffic import Traffic
 

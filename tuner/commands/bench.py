@@ -28,7 +28,8 @@ from tuner.statistics.model import Estimate
 from tuner.targets.model import Served, SystemUnderTest
 from tuner.targets.workload import NOTHING
 from tuner.trials.caveats import caveats
-from tuner.trials.load_windows import LoadWindows, Untrusted
+from tuner.trials.load_windows import LoadWindows
+from tuner.trials.lookout import Untrusted
 from tuner.trials.starts import Bound, Start, Throughput, bounds, doubts, floors, pooled
 from tuner.units import format_seconds
 from tuner.uri import masked

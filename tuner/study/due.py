@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.space.model import Objective
-from tuner.trials.model import Infeasible, Measured, Purpose, Stopped, Trial, measured
+from tuner.trials.model import Failed, Infeasible, Measured, Purpose, Stopped, Trial, measured
 
 EVERY = 5
 """So many trials after the baseline was measured last, it is measured again as a reference. A reference takes about a
@@ -35,12 +35,33 @@ def due(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Due | None:
     A disturbed trial is measured again behind at least one other, as soon as one was not disturbed: the most promising
     first, by what it would have been on a quiet machine.
     """
-    if not trials or not isinstance(trials[0].outcome, Measured):
-        return None  # without a baseline that can be measured at the common rate there is no reference
+    if not trials:
+        return None
+    if (lost := _lost_baseline(trials)) is not None:
+        return lost
+    if not isinstance(_baseline(trials).outcome, Measured):
+        return None  # what does not bear the common rate tells nothing at it
     if _since_baseline(trials) >= EVERY:
         return Due(number=trials[0].number, purpose="reference")
     number = _again(trials, objectives)
     return None if number is None else Due(number=number, purpose="again")
+
+
+def _baseline(trials: Sequence[Trial]) -> Trial:
+    """The first trial of the baseline that the environment did not lose; else the last."""
+    own = [trial for trial in trials if trial.manifest_digest == trials[0].manifest_digest]
+    return next((trial for trial in own if not _is_lost(trial)), own[-1])
+
+
+def _lost_baseline(trials: Sequence[Trial]) -> Due | None:
+    """All is held against the baseline: where the environment lost it, it is measured again at once."""
+    tried = sum(trial.purpose == "again" and trial.manifest_digest == trials[0].manifest_digest for trial in trials)
+    lost = _is_lost(_baseline(trials)) and tried < AGAIN
+    return Due(number=trials[0].number, purpose="again") if lost else None
+
+
+def _is_lost(trial: Trial) -> bool:
+    return isinstance(trial.outcome, Failed) and trial.outcome.blame == "environment"
 
 
 def _since_baseline(trials: Sequence[Trial]) -> int:

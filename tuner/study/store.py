@@ -135,12 +135,19 @@ def _set_aside(url: str, error: Exception) -> bool:
     """Rename a SQLite file that a crash left half-made or damaged; it can be made anew from the journal."""
     import sqlalchemy.exc
 
-    cause = error if isinstance(error, sqlalchemy.exc.DBAPIError) else error.__cause__
-    if not url.startswith("sqlite:///") or not isinstance(cause, sqlalchemy.exc.DBAPIError):
-        return False
-    reason = str(cause.orig)
-    if not any(sign in reason for sign in ("malformed", "not a database", "no such table", "already exists")):
+    told = [one for one in (error, error.__cause__) if isinstance(one, sqlalchemy.exc.SQLAlchemyError)]
+    if not url.startswith("sqlite:///") or not any(map(_is_damage, told)):
         return False
     path = Path(url.removeprefix("sqlite:///"))
     path.replace(path.with_name(path.name + ".damaged"))
     return True
+
+
+def _is_damage(error: Exception) -> bool:
+    """Of the file, rather than of its place: Optuna writes the rows that say what it is one by one, too."""
+    import sqlalchemy.exc
+
+    if isinstance(error, sqlalchemy.exc.MultipleResultsFound):
+        return True
+    reason = str(error.orig) if isinstance(error, sqlalchemy.exc.DBAPIError) else ""
+    return any(sign in reason for sign in ("malformed", "not a database", "no such table", "already exists"))

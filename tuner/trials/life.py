@@ -35,8 +35,8 @@ from tuner.statistics.model import Estimate
 from tuner.trials.caveats import caveats
 from tuner.trials.clock import Clock
 from tuner.trials.folder import StudyFolder
-from tuner.trials.load_windows import LoadWindows, Untrusted
-from tuner.trials.lookout import Allowance, lookout
+from tuner.trials.load_windows import LoadWindows
+from tuner.trials.lookout import Allowance, Untrusted, lookout
 from tuner.trials.model import Failed, Infeasible, Measured, Outcome, Proposal, Purpose, Referenced, Stopped, Trial
 from tuner.trials.quiet import Quiet
 from tuner.trials.replayed import replayed

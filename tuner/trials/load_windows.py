@@ -28,7 +28,7 @@ from tuner.measure.stopping import Goal, Settled, looks, measure
 from tuner.measure.window import Trust, summarize
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
-from tuner.trials.lookout import Lookout, NoLookout, summed
+from tuner.trials.lookout import Lookout, NoLookout, Untrusted, summed
 from tuner.trials.quiet import NoQuiet, Quiet, silence
 from tuner.units import format_seconds
 from tuner.workload.arrivals import described
@@ -46,10 +46,6 @@ _MORE = 1.1
 """A closed loop of more connections gets more through where it gets this much more."""
 _USUAL = ("latency_p99",)
 """What an open duration is measured for where neither an SLO nor an objective says."""
-
-
-class Untrusted(Exception):
-    """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
 
 
 class NoAnswers(TrialFailure):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from tuner.backends.model import Running, TellsConditions
 from tuner.measure.conditions import Conditions, Probe, together
@@ -32,6 +32,10 @@ _LOOK_S = 0.5
 _CALIBRATIONS = 5
 _FRESH_S = 0.5
 """A probe that is no older was made before what comes next, too."""
+
+
+class Untrusted(Exception):
+    """No window could be trusted; the text says why. The generator's or the machine's doing, not the server's."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,21 @@ class NoLookout:
         return measure(), None
 
 
+@dataclass(frozen=True, slots=True)
+class _Try[T]:
+    found: T | None
+    untrusted: Untrusted | None
+    conditions: Conditions
+
+    def worth(self) -> tuple[bool, float]:
+        return self.untrusted is None, self.conditions.speed or 0.0
+
+    def result(self) -> tuple[T, Conditions]:
+        if self.untrusted is not None:
+            raise self.untrusted
+        return cast("T", self.found), self.conditions
+
+
 class MachineLookout:
     """Watches the machine of one start of a server; `spent_s` and `told` say what was measured again."""
 
@@ -101,31 +120,39 @@ class MachineLookout:
                 self._probe()
 
     def watched[T](self, what: str, measure: Callable[[], T]) -> tuple[T, Conditions | None]:
-        """The least disturbed of all tries counts. Raises whatever `measure` raises."""
-        tries: list[tuple[float, T, Conditions]] = []
+        """The least disturbed of all tries counts, but one that could not be trusted.
+
+        Raises whatever `measure` raises; Untrusted only when the machine was quiet, or no try could be trusted.
+        """
+        tries: list[_Try[T]] = []
         while True:
             begin = self._clock.now()
-            found, conditions = self._once(measure)
+            one = self._once(measure)
             took_s = self._clock.now() - begin
             if tries:
                 self._spend(took_s)
             else:
                 self._allowance.measured_s += took_s
-            if not conditions.disturbance:
-                return found, conditions
-            tries.append((conditions.speed or 0.0, found, conditions))
-            if len(tries) > REPEATS or not self._quiet(what, conditions, took_s):
+            tries.append(one)
+            if not one.conditions.disturbance:
                 break
-        _, found, conditions = max(tries, key=lambda one: one[0])
-        return found, conditions
+            if len(tries) > REPEATS or not self._quiet(what, one.conditions, took_s):
+                break
+        return max(reversed(tries), key=_Try.worth).result()
 
-    def _once[T](self, measure: Callable[[], T]) -> tuple[T, Conditions]:
+    def _once[T](self, measure: Callable[[], T]) -> _Try[T]:
         before = self._probe(fresh=True)
         meter = self._running.watch_conditions()
-        found = measure()
+        found: T | None = None
+        untrusted: Untrusted | None = None
+        try:
+            found = measure()
+        except Untrusted as error:
+            untrusted = error
         conditions = meter.stop()
         after = self._probe()
-        return found, replace(conditions, before=before, after=after, best_probe_s=self._allowance.best_probe_s)
+        best_s = self._allowance.best_probe_s
+        return _Try(found, untrusted, replace(conditions, before=before, after=after, best_probe_s=best_s))
 
     def _probe(self, *, fresh: bool = False) -> Probe | None:
         """`fresh`: the last one will do where it was made just now."""
@@ -150,8 +177,8 @@ class MachineLookout:
             self._on_stage(f"{what}: {disturbance}; accepted, no time is left to measure it again")
             return False
         self._on_stage(
-            f"{what}: {disturbance}; put back, and measured again when it is quiet: waits up to "
-            f"{format_seconds(most_s)} of the {format_seconds(left_s)} that this trial has left for it"
+            f"{what}: {disturbance}; put back: waits up to {format_seconds(most_s)} for quiet "
+            f"({format_seconds(left_s)} left for it)"
         )
         begin = self._clock.now()
         quiet = False

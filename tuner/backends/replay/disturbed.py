@@ -20,7 +20,7 @@ USUAL_S = 30.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
     noise: float = 0.0
-    """Standard deviation of a restart, in the logarithm, of rates and of times each."""
+    """Standard deviation of a restart, in the logarithm: of rates, of times and of the CPU used, each."""
     wander: Wander = field(default_factory=Wander)
     observed: bool = True
     """Whether the machine's speed can be seen while it is measured."""
@@ -82,13 +82,15 @@ class Disturbed:
 
 
 def disturbed(start: Start, speed: float, draw: random.Random, noise: float) -> Start:
-    """Rates go with the speed, times against it; each of both has a restart's own noise. The rest stays."""
-    rates, times = (math.exp(draw.gauss(0.0, noise)) if noise else 1.0 for _ in range(2))
+    """Rates go with the speed, times against it; they and the CPU used have a restart's own noise. The rest stays."""
+    rates, times, used = (math.exp(draw.gauss(0.0, noise)) if noise else 1.0 for _ in range(3))
 
     def of(name: str) -> float:
         if METRICS[name].unit == "rate":
             return speed * rates
-        return times / speed if METRICS[name].unit == "seconds" else 1.0
+        if METRICS[name].unit == "seconds":
+            return times / speed
+        return used if METRICS[name].unit == "cores" else 1.0
 
     def changed(name: str, estimate: Estimate) -> Estimate:
         factor = of(name)
