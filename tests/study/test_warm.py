@@ -58,7 +58,9 @@ def taken_over(
 def test_of_the_same_space_everything_is_taken_over() -> None:
     found = taken_over(
         observed(workers=2, cpu="1"),
-        Observation(configuration=Configuration(values={"workers": 8, "cpu": "500m"}), lived=False, failure="OOMKilled"),
+        Observation(
+            configuration=Configuration(values={"workers": 8, "cpu": "500m"}), lived=False, failure="OOMKilled"
+        ),
     )
     assert found.told == ()
     assert [dict(one.configuration.values) for one in found.trials] == [

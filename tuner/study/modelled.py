@@ -62,7 +62,16 @@ class Modelled:
 
     def draw(self, number: int) -> Generator[Configuration]:
         observations = tuple(self._observed())
-        yield from self._proposer(observations).propose(number, observations)
+        proposer = self._proposer(observations)
+        drawn: set[str] = set()
+        while True:
+            # some are proposed at a time; once more where none of them was worth trying
+            before = len(drawn)
+            for configuration in proposer.propose(number, observations, frozenset(drawn)):
+                drawn.add(configuration.digest)
+                yield configuration
+            if len(drawn) == before:
+                return
 
     def left_out(self) -> Mapping[str, int]:
         """How many valid configurations are not tried, by why: they cannot run here, or certainly die."""
@@ -104,13 +113,12 @@ class Modelled:
         if self._costs is None or self._candidates is None:
             return False
         if self._costs_known is None:
-            self._costs_known = self._costs(self._candidates.listed) is not None
+            self._costs_known = self._costs.are_known(self._candidates.listed)
         if not self._costs_known:
             return False
         for one in observations:
             if one.source or _COST not in one.metrics:
                 continue
-            told = self._costs([one.configuration])
-            if told is None or not math.isclose(float(told[0]), one.metrics[_COST], rel_tol=_SAME):
+            if not math.isclose(float(self._costs([one.configuration])[0]), one.metrics[_COST], rel_tol=_SAME):
                 return False
         return True
