@@ -95,7 +95,7 @@ def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
     ]
     width = max(map(len, moves))
     for move, step in zip(moves, steps, strict=True):
-        barred = "" if step["allowed"] else "  (between two configurations that the rules allow)"
+        barred = "" if step["allowed"] else "  (on the way only: it breaks a rule)"
         changes = [text for change in step["changes"] if (text := _change(change, currency)) is not None]
         for place, text in enumerate(changes or ["nothing to speak of"]):
             yield f"  {move if place == 0 else '':{width}}  {text}{barred if place == 0 else ''}"
