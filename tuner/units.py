@@ -31,6 +31,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0
 _DURATION_PART = re.compile(rf"\s*({_NUMBER})\s*(ns|us|µs|ms|s|m|h|d)", re.ASCII)
 _RATE = re.compile(rf"({_NUMBER})\s*([kM]?)\s*(?:/\s*(s|m|h))?", re.ASCII)
 _RATIO = re.compile(rf"({_NUMBER})\s*(%?)", re.ASCII)
+_SUM = re.compile(rf"({_NUMBER})\s*([A-Z]{{3}})?", re.ASCII)
 _MONEY = re.compile(rf"({_NUMBER})\s*(?:[A-Za-z]{{3}}|[€$£¥])?\s*(?:/\s*h)?", re.ASCII)
 
 
@@ -86,6 +87,14 @@ def ratio(text: str | int | float) -> float:
     if value > 1:
         raise Mistake(f"{text!r} is not a ratio", "write a number from 0 to 1 or a percentage such as 0.1%")
     return value
+
+
+def money(text: str | int | float) -> tuple[float, str | None]:
+    """A sum and its currency: ``5 USD`` or ``0.5``; None: none is written. Raises Mistake."""
+    match = _SUM.fullmatch(_written(text))
+    if match is None:
+        raise Mistake(f"{text!r} is not a sum of money", "write for example 5 USD")
+    return _finite(float(match[1]), text), match[2]
 
 
 def metric_value(unit: str, text: str | int | float) -> float:

@@ -49,8 +49,8 @@ class PlainOptuna:
         self._asked[number] = trial
         return self._proposal(number, "search" if number else "baseline", Configuration(values=values))
 
-    def repeat(self, number: int) -> Proposal:
-        return self._proposal(len(self._told), "confirm", self._told[number])
+    def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
+        return self._proposal(len(self._told), purpose, self._told[number])
 
     def tell(self, number: int, outcome: Outcome) -> None:
         self._told.append(self._pending.configuration)

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from plain import PLAIN, PlainOptuna
 from table import machine, markdown
-from worlds import QUICK, World, drawn, worlds
+from worlds import IN_MEMORY, QUICK, World, drawn, worlds
 
 import tuner.commands.run as commands
 from tuner.backends.replay import ReplayBackend
@@ -237,7 +237,7 @@ def run(given: argparse.Namespace, done: dict[str, Any], results: Path) -> None:
                 print(f"{len(wanted) - index} studies are left; run it again to go on", file=sys.stderr)
                 return
             world = drawn(found[case.two][case.table], case.trials)
-            place = Path(tempfile.mkdtemp(prefix="search-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+            place = Path(tempfile.mkdtemp(prefix="search-", dir=IN_MEMORY))
             try:
                 told = result(world, case, *study(world, case, place))
             except TunerError as error:
@@ -365,7 +365,7 @@ def trials(needed: Sequence[float], share: float) -> str:
 def parsed() -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="scripts/benchmark/search")
     listed: Callable[[str], list[str]] = lambda text: [one for one in text.split(",") if one]  # noqa: E731
-    own = Path(__file__).parent / "tables.d"
+    own = Path(__file__).parent / "tables"
     options.add_argument("--tables", type=Path, action="append", help="a folder of CSV files, besides our own")
     options.add_argument("--only", type=listed, default=[], help="tables, by name")
     options.add_argument("--samplers", type=listed, default=list(SAMPLERS))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-import tables
+import adopt
 
 from tuner.backends.replay.columns import read
 from tuner.backends.replay.disturbed import Disturbance, Disturbed
@@ -22,6 +22,7 @@ from tuner.targets.inputs import Inputs, read_inputs
 
 SECOND = ("latency_p99", "throughput", "cpu")
 """What is looked for besides, where two objectives are: the first of these that the table has and that is not the one."""
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 BETTER = {"throughput": "maximize"}
 QUICK = ("storm-wc-d", "mysql", "simulated-workers")
 
@@ -109,20 +110,32 @@ def worlds(folders: Sequence[Path], only: Sequence[str], *, two: bool) -> Iterat
                 world = recorded(name, file, two=two)
                 if world is not None:
                     yield world
+        for file in sorted(folder.glob("*/table.csv")):
+            if (not only or file.parent.name in only) and (file.parent / "space.yaml").is_file():
+                yield with_space(file.parent.name, file.parent / "space.yaml", file, two=two)
 
 
 def recorded(name: str, file: Path, *, two: bool) -> World | None:
     """None: two objectives are asked for, and the table has one."""
-    said, _, rows = tables.rows_of(file.read_text())
+    said, _, rows = adopt.rows_of(file.read_text())
     first = said.get("objective", "maximize throughput")
     seconds = [metric for metric in SECOND if rows[0].get(metric) and metric not in first]
     if two and not seconds:
         return None
     second = f"{BETTER.get(seconds[0], 'minimize')} {seconds[0]}" if two else None
-    folder = Path(tempfile.mkdtemp(prefix="search-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    space = tables.make(file, folder, first, None, second)
-    inputs = read_inputs(space, "replay", table=folder / "table.csv")
-    contents = read(folder / "table.csv", inputs.space.parameters)
+    folder = Path(tempfile.mkdtemp(prefix="search-", dir=IN_MEMORY))
+    return of_table(name, read_inputs(adopt.make(file, folder, first, None, second), "replay", table=file), file)
+
+
+def with_space(name: str, space: Path, file: Path, *, two: bool) -> World:
+    """Of a server of our own, as its search space has it; one objective is its first."""
+    inputs = read_inputs(space, "replay", table=file)
+    aims = inputs.space.objectives if two else inputs.space.objectives[:1]
+    return of_table(name, replace(inputs, space=replace(inputs.space, objectives=aims)), file)
+
+
+def of_table(name: str, inputs: Inputs, file: Path) -> World:
+    contents = read(file, inputs.space.parameters)
     groups: dict[Key, list[Start]] = {}
     for start in contents.starts:
         groups.setdefault(key(start.configuration), []).append(start)
@@ -152,7 +165,7 @@ def typical(group: Sequence[Start]) -> dict[str, float]:
 
 
 def simulated(name: str, text: str, manifest: str, constants: Constants, *, two: bool) -> World:
-    folder = Path(tempfile.mkdtemp(prefix="search-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="search-", dir=IN_MEMORY))
     second = ", cost: minimize" if two else ""
     (folder / "space.yaml").write_text(text.replace("throughput: maximize", f"throughput: maximize{second}"))
     (folder / "deployment.yaml").write_text(manifest)

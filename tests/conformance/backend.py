@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from tuner.backends.model import Backend, Deployment, Running
+from tuner.backends.model import Backend, Deployment, Running, TellsConditions
 from tuner.errors import TrialFailure
 
 READY_WITHIN_S = 90.0
@@ -38,7 +38,25 @@ def ready[R: Running](deployed: AbstractContextManager[R]) -> Iterator[R]:
         yield running
 
 
-class BackendConformance:
+class PlaceConformance:
+    """What holds of every backend, also of one in which nothing is ever started."""
+
+    def deployment(self) -> Deployment:
+        """One that can run there."""
+        raise NotImplementedError
+
+    def test_what_can_run_has_no_problems(self, backend: Backend) -> None:
+        pods = self.deployment().pods
+        assert backend.check(pods) == ()
+        assert backend.infeasible(pods) is None
+
+    def test_the_place_describes_itself_and_has_nothing_to_clean(self, backend: Backend) -> None:
+        assert backend.clean() == ()
+        assert all(isinstance(text, str) and text for pair in backend.describe().items() for text in pair)
+        assert all(isinstance(cpu, int) for cpu in backend.generator_cpus())
+
+
+class BackendConformance(PlaceConformance):
     """Deploys the toy server (`tests/servers/toy.py`) in all its moods, on the fixture `backend`."""
 
     enforces_memory: ClassVar[bool] = True
@@ -73,11 +91,6 @@ class BackendConformance:
                 with suppress(OSError):
                     predict(running.endpoint.urls[0])
 
-    def test_what_can_run_has_no_problems(self, backend: Backend) -> None:
-        pods = self.deployment().pods
-        assert backend.check(pods) == ()
-        assert backend.infeasible(pods) is None
-
     def test_a_deployment_is_ready_answers_and_is_gone_afterwards(self, backend: Backend) -> None:
         with backend.deploy(self.deployment()) as running:
             startup_s = running.wait_ready(READY_WITHIN_S)
@@ -111,6 +124,21 @@ class BackendConformance:
         assert 0 < usage.cpu_cores < 2
         assert usage.memory_peak_bytes is not None
         assert usage.memory_peak_bytes > 16 * 2**20
+
+    def test_what_can_be_told_of_the_machine_is_told(self, backend: Backend) -> None:
+        with ready(backend.deploy(self.deployment())) as running:
+            if not isinstance(running, TellsConditions):
+                pytest.skip("this backend does not watch the machine")
+            before = running.probe()
+            meter = running.watch_conditions()
+            for _ in range(5):
+                predict(running.endpoint.urls[0])
+            told = meter.stop()
+        assert told.window_s > 0
+        assert 0 < told.allowed_cores <= told.cpus
+        assert before is None or before.cpu_s > 0
+        assert told.taken_cores is None or told.taken_cores >= 0
+        assert told.taken_cores is not None or told.not_told, "what cannot be observed is said in words"
 
     def test_logs_are_the_last_lines_of_the_servers(self, backend: Backend) -> None:
         with ready(backend.deploy(self.deployment(replicas=2))) as running:
@@ -155,8 +183,3 @@ class BackendConformance:
         memory = backend.infeasible(self.deployment(memory="5000Ti").pods)
         assert memory is not None
         assert "Insufficient memory" in memory
-
-    def test_the_place_describes_itself_and_has_nothing_to_clean(self, backend: Backend) -> None:
-        assert backend.clean() == ()
-        assert all(isinstance(text, str) and text for pair in backend.describe().items() for text in pair)
-        assert all(isinstance(cpu, int) for cpu in backend.generator_cpus())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 
 from tuner.errors import StoreFailure
+from tuner.search.model import Outlook
 from tuner.study.model import Proposal, StudyStart, Summary
+from tuner.study.stop import Spent
 from tuner.trials.model import Trial
 
 
@@ -28,6 +30,9 @@ class Remembers:
 
     def proposed(self, proposal: Proposal) -> None:
         self._call(f"proposed {proposal.number}")
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        """Between trials; not of what the calls are told by."""
 
     def stage(self, number: int, stage: str) -> None:
         self._call(f"stage {number} {stage}")

@@ -81,9 +81,21 @@ def test_plain_lines_tell_the_study() -> None:
     assert lines[2] == "trial 0 (baseline): cpu=500m threads=1 workers=1"
     assert "trial 1: throughput 390/s (390-429), cost 0.016 USD/h, latency_p99 11 ms (9.9-13.2)" in text
     assert "trial 4: failed at ready: OOMKilled" in text
-    assert "2 of 9 trials, about 2m10s left, best throughput 1.86x baseline" in text
+    assert "2 of 9 trials, about 4m56s left, best throughput 1.86x baseline" in text
     assert lines[-1].endswith("9 trials, 4 met the SLO, 2 on the Pareto front")
     assert "\x1b" not in text
+
+
+def test_the_line_tells_the_money_and_what_more_trials_would_bring() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    start = examples.start()
+    plain.started(replace(start, budget=replace(start.budget, cost=5.0)))
+    plain.foreseen(
+        Spent(trials=1, time_s=20.0, cost=0.5, usual_cost=0.25), Outlook(trials=10, expected=0.004, most=0.03)
+    )
+    plain.finished(examples.trials()[0])
+    assert "0.5 of 5 USD, 10 more trials would probably bring 0.4 % more of all objectives" in text_of(made)
 
 
 def test_confirmations_do_not_count_against_the_budget() -> None:
@@ -138,6 +150,8 @@ def test_an_unhandled_error_leaves_the_cursor_visible() -> None:
 from rich.console import Console
 from tests.record import examples
 from tuner.record.console import LiveConsole
+from tuner.search.model import Outlook
+from tuner.study.stop import Spent
 live = LiveConsole(examples.space(), Console(force_terminal=True, width=80))
 live.started(examples.start())
 raise SystemExit(3)

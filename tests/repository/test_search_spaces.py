@@ -11,10 +11,10 @@ from tuner.manifests.check.knobs import check
 from tuner.manifests.reader import read as read_manifest
 from tuner.space.file.read import read as read_space
 
-SPACES = sorted((ROOT / "search_spaces").glob("*/space.yaml"))
+SPACES = sorted((ROOT / "search_spaces").glob("*/[gs]*.yaml"))
 
 
-@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_nothing_is_wrong_with_it(path: Path) -> None:
     space, problems = read_space(path)
     assert problems == ()

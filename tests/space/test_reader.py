@@ -86,7 +86,7 @@ slo:
   memory: 1Gi
   cpu: ">= 500m"
 objectives: {latency_p99: minimize}
-budget: {time: 1h, confirm: 0}
+budget: {time: 1h, confirm: 0, cost: 0.5 EUR, gain: 1%}
 prices: {core_hour: 0.1, gpu_hour: 3, currency: EUR}
 local:
   overcommit: true
@@ -169,7 +169,7 @@ def test_every_field(folder: Path) -> None:
         Constraint(metric="memory", bound=2**30),
         Constraint(metric="cpu", bound=0.5, at_least=True),
     )
-    assert space.budget == Budget(time_s=3600, confirm=0)
+    assert space.budget == Budget(time_s=3600, confirm=0, cost=0.5, gain=0.01)
     assert space.prices == Prices(core_hour=0.1, gpu_hour=3, currency="EUR")
     assert space.local.overcommit
     assert space.local.images == (

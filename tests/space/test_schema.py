@@ -38,7 +38,7 @@ WORKLOADS = (
     "auth: {bearer: {env: TOKEN}}",
 )
 BEYOND = {
-    "condition-cycle", "contradicting-closed", "contradicting-rules", "contradicting-shape", "missing-model",
+    "condition-cycle", "contradicting-closed", "contradicting-rules", "contradicting-shape", "currency", "missing-model",
     "missing-trace", "rules-too-large", "same-target", "wrong-grpc-keys", "wrong-shape-compact", "wrong-trace",
 }  # fmt: skip
 """What holds between keys, in other files and in languages of their own."""

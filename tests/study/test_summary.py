@@ -33,17 +33,28 @@ def good(throughput: float, cost: float = 1.0, latency_p99: float = 0.05):
     return measured(throughput=throughput, cost=cost, latency_p99=latency_p99)
 
 
-def test_restarts_of_one_manifest_are_one_candidate_with_the_medians() -> None:
+def test_restarts_of_one_manifest_are_one_candidate_with_the_medians_of_the_fresh_ones() -> None:
     trials = [
-        trial_of(0, good(100.0, latency_p99=0.09), ONE),
+        trial_of(0, good(100.0, latency_p99=0.02), ONE),
         trial_of(1, good(300.0), TWO),
-        trial_of(2, good(80.0, latency_p99=0.12), ONE, purpose="confirm"),
+        trial_of(2, good(80.0, latency_p99=0.06), ONE, purpose="confirm"),
         trial_of(3, good(90.0, latency_p99=0.08), ONE, purpose="confirm"),
     ]
     one, two = candidates(trials, (P99,))
-    assert (one.trial, one.replicates, one.feasible) == (0, 3, True)
-    assert (one.metrics["throughput"], one.metrics["latency_p99"]) == (90.0, 0.09)
+    assert (one.trial, one.replicates, one.feasible, one.measured_by) == (0, 3, True, (2, 3))
+    assert (one.metrics["throughput"], one.metrics["latency_p99"]) == (85.0, 0.07)
     assert (two.trial, two.replicates, two.feasible) == (1, 1, True)
+
+
+def test_fresh_starts_that_meet_a_bound_too_closely_leave_it_undecided() -> None:
+    trials = [
+        trial_of(0, good(100.0, latency_p99=0.08), ONE),
+        trial_of(1, good(100.0, latency_p99=0.094), ONE, purpose="confirm"),
+        trial_of(2, good(100.0, latency_p99=0.102), ONE, purpose="confirm"),
+        trial_of(3, good(100.0, latency_p99=0.098), ONE, purpose="confirm"),
+    ]
+    (one,) = candidates(trials, (P99,))
+    assert (one.feasible, one.undecided) == (False, ("latency_p99",))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +165,7 @@ def test_the_summary_of_a_study() -> None:
     assert summary.ended_because == "all 3 trials were run"
     assert summary.choice is not None
     assert summary.choice.candidate.trial == 1
-    assert "the only member of the front" in summary.choice.reason, "the reason is told in today's numbers"
+    assert summary.choice.reason == "the nearest"
     assert [member.trial for member in summary.front.members] == [1]
     assert summary.noise_floor["throughput"] == pytest.approx(1.1)
     assert summary.noise_floor["cost"] == 1.0

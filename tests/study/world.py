@@ -19,6 +19,7 @@ from tuner.statistics.model import Estimate
 from tuner.study.advisor import OptunaAdvisor
 from tuner.study.loop import Study
 from tuner.study.model import Proposal, Recorder
+from tuner.study.stop import Price
 from tuner.trials.clock import Clock, FakeClock
 from tuner.trials.journal import Journal
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
@@ -112,8 +113,9 @@ def advisor_of(
     baseline: Configuration = BASELINE,
     render: Callable[[Configuration], Rendered] = render,
     infeasible: Callable[[Rendered], str | None] = lambda _: None,
+    kind: type[OptunaAdvisor] = OptunaAdvisor,
 ) -> OptunaAdvisor:
-    return OptunaAdvisor(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
+    return kind(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
 def trial_of(number: int, outcome: Outcome, configuration: Configuration = BASELINE, **changes: Any) -> Trial:
@@ -128,13 +130,22 @@ def opened(
     *,
     recorders: Sequence[Recorder] = (),
     notice: Callable[[str], None] = lambda _: None,
+    price: Price | None = None,
+    advisor: type[OptunaAdvisor] = OptunaAdvisor,
     **changes: Any,
 ) -> Iterator[Study]:
     """The study in `folder`, over its journal; `changes` are of its start."""
     start = start_of(space, folder, **changes)
     with Journal.open(folder / "journal.jsonl") as journal:
-        advisor = advisor_of(start, space)
-        yield Study(start=start, advisor=advisor, journal=journal, recorders=recorders, clock=clock, notice=notice)
+        yield Study(
+            start=start,
+            advisor=advisor_of(start, space, kind=advisor),
+            journal=journal,
+            recorders=recorders,
+            clock=clock,
+            notice=notice,
+            price=price,
+        )
 
 
 def optuna_study(space: SearchSpace, folder: Path) -> optuna.Study:

@@ -171,8 +171,19 @@ def in_unit(unit: str) -> Callable[[str], float]:
     return read
 
 
+def sum_of_money(text: str) -> tuple[float, str | None]:
+    """As ``5 USD``."""
+    from tuner.units import money
+
+    return money(text)
+
+
 duration = amount(in_unit("seconds"))
 """Callback of options that take a duration such as ``10m``."""
+share = amount(in_unit("ratio"))
+"""Of those that take a share such as ``1%``."""
+money = amount(sum_of_money)
+"""Of those that take a sum such as ``5 USD``; the currency is None where none is written."""
 load_rate = click.option(
     "--rate", "rate_rps", metavar="RATE", callback=amount(in_unit("rate")), help="Requests a second, such as 200/s."
 )

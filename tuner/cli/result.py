@@ -40,11 +40,13 @@ def print_summary(summary: Summary) -> None:
     from tuner.cli.output import print_renderable
     from tuner.record.console import pareto_table
     from tuner.record.knowledge import knowledge_lines
-    from tuner.record.wording import caveat_lines, comparison_lines, currency_of
+    from tuner.record.machine import machine_lines
+    from tuner.record.wording import caveat_lines, comparison_lines, currency_of, ending_lines
 
     print_renderable(pareto_table(summary))
     learned = [] if summary.knowledge is None else knowledge_lines(summary.knowledge, currency_of(summary.trials))
-    for line in [*comparison_lines(summary), *learned, *caveat_lines(summary), f"ended: {summary.ended_because}"]:
+    told = [*comparison_lines(summary), *learned, *machine_lines(summary), *caveat_lines(summary)]
+    for line in [*told, *ending_lines(summary)]:
         click.echo(line)
 
 

@@ -7,13 +7,22 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, best_manifest, duration, studies, study_argument, study_folder
+from tuner.cli.options import as_json, best_manifest, duration, money, share, studies, study_argument, study_folder
 
 
 @click.command()
 @study_argument
 @click.option("--trials", type=click.IntRange(min=1), help="A new bound on the trials, those already done among them.")
 @click.option("--time", "time_s", metavar="DURATION", callback=duration, help="Time from now on, at most, such as 10m.")
+@click.option(
+    "--cost",
+    metavar="MONEY",
+    callback=money,
+    help="A new bound on the money, what was spent already in it, such as '5 USD'.",
+)
+@click.option(
+    "--gain", metavar="SHARE", callback=share, help="End the search where ten more trials would bring less, such as 1%."
+)
 @click.option("--storage", "storage_url", metavar="URL", help="Optuna's storage, where its address holds credentials.")
 @click.option("--tracking-uri", metavar="URI", help="MLflow's store, where its address holds credentials.")
 @best_manifest
@@ -23,6 +32,8 @@ def resume(
     study: str,
     trials: int | None,
     time_s: float | None,
+    cost: tuple[float, str | None] | None,
+    gain: float | None,
     storage_url: str | None,
     tracking_uri: str | None,
     output: Path | None,
@@ -45,7 +56,9 @@ def resume(
 
     folder = study_folder(study, studies)
     inputs = inputs_of(folder)
-    settings = StudySettings(trials=trials, time_s=time_s, storage_url=storage_url, tracking_uri=tracking_uri)
+    settings = StudySettings(
+        trials=trials, time_s=time_s, cost=cost, gain=gain, storage_url=storage_url, tracking_uri=tracking_uri
+    )
     with progress(inputs.space, quiet=as_json) as (console, notice):
         summary = resume_study(folder, inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

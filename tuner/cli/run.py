@@ -14,7 +14,9 @@ from tuner.cli.options import (
     best_manifest,
     duration,
     load_from,
+    money,
     pick,
+    share,
     space_argument,
     studies,
     study_backend,
@@ -34,9 +36,22 @@ if TYPE_CHECKING:
     "--time", "time_s", metavar="DURATION", callback=duration, help="Time at most, such as 10m.  [default: budget.time]"
 )
 @click.option(
+    "--cost",
+    metavar="MONEY",
+    callback=money,
+    help="Money at most, such as '5 USD': what trials request, by the space's prices.  [default: budget.cost]",
+)
+@click.option(
+    "--gain",
+    metavar="SHARE",
+    callback=share,
+    help="End the search where ten more trials would bring less, such as 1%.  [default: budget.gain]",
+)
+@click.option(
     "--confirm",
     type=click.IntRange(min=0),
-    help="Restarts of the baseline and of the best, measured again at the end.  [default: budget.confirm, or 1]",
+    help="Fresh starts of what is chosen, in the race of the leaders at the end; 0: no race.  "
+    "[default: budget.confirm, or 3]",
 )
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @study_backend
@@ -81,6 +96,8 @@ def run(
     space: Path,
     trials: int | None,
     time_s: float | None,
+    cost: tuple[float, str | None] | None,
+    gain: float | None,
     confirm: int | None,
     name: str | None,
     backend: str,
@@ -124,6 +141,8 @@ def run(
         studies=studies,
         trials=trials,
         time_s=time_s,
+        cost=cost,
+        gain=gain,
         confirm=confirm,
         seed=seed,
         sampler=sampler,

@@ -48,6 +48,9 @@ class StudySettings:
     studies: Path = Path("studies")
     trials: int | None = None
     time_s: float | None = None
+    cost: tuple[float, str | None] | None = None
+    """A sum and its currency; None: the prices' own."""
+    gain: float | None = None
     confirm: int | None = None
     seed: int = 0
     sampler: str = "auto"
@@ -55,7 +58,7 @@ class StudySettings:
     """Earlier studies that the search learns from."""
     pick: str = "knee"
     storage_url: str | None = None
-    """Optuna's storage; None: SQLite in the study's folder."""
+    """Optuna's storage; None: SQLite in the study's folder, of a replay none on disk."""
     tracking_uri: str | None = DEFAULT_TRACKING_URI
     """MLflow's store; None: nothing is recorded there."""
     table: Path | None = None
@@ -75,14 +78,15 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
 
     Raises InputError before anything is started, EnvironmentFailure, and KeyboardInterrupt with the state kept.
     """
-    from tuner.backends.model import InCluster
+    from tuner.backends.model import HoldsMeasurements, InCluster
     from tuner.record.uri import absolute
     from tuner.space.digest import input_digest
+    from tuner.study.store import IN_MEMORY
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
     learned_from = _earlier(inputs, settings)
-    budget = _budget(inputs.space.budget, settings)
+    budget = _budget(inputs.space.budget, settings, inputs)
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
     folder, journal = _claim(settings.studies, settings.name, space.name)
@@ -93,6 +97,8 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
         notice(f"learns from {len(study.trials)} trials of study {study.name}")
         for sentence in study.told:
             notice(f"  {study.name}: {sentence}")
+    kept = IN_MEMORY if isinstance(inputs.backend, HoldsMeasurements) else folder.storage_url
+    storage_url = settings.storage_url or kept
     study_id = secrets.token_hex(4)
     cluster = inputs.backend if isinstance(inputs.backend, InCluster) else None
     with (
@@ -119,7 +125,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             sampler=settings.sampler,
             seed=settings.seed,
             pick=settings.pick,
-            storage_url=masked(settings.storage_url or folder.storage_url),
+            storage_url=masked(storage_url),
             tracking_uri=masked(absolute(settings.tracking_uri)) if settings.tracking_uri else None,
             tuner_version=tuner.__version__,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -137,21 +143,21 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
             notice(told)
         write(folder.space, read_input(space.file), private=True)
-        stores = _Stores(settings.storage_url or folder.storage_url, settings.tracking_uri)
+        stores = _Stores(storage_url, settings.tracking_uri)
         return folder, _go(folder, journal, start, stores, load, replace(inputs, space=space), console, notice)
 
 
 def resume(folder: StudyFolder, inputs: Inputs, settings: StudySettings, console: Recorder, notice: Notice) -> Summary:
     """Go on with a study that was interrupted, or give a finished one more trials. Raises as `run` does.
 
-    Of `settings` only `trials`, `time_s`, `confirm` and the addresses of the stores count.
+    Of `settings` only `trials`, `time_s`, `cost`, `gain`, `confirm` and the addresses of the stores count.
     """
     from tuner.trials.journal import Journal, read
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
     start = read(folder.journal).start
-    start = replace(start, budget=_budget(start.budget, settings))
+    start = replace(start, budget=_budget(start.budget, settings, inputs))
     stores = _Stores(
         _address(settings.storage_url, _moved_along(start.storage_url, folder), "--storage"),
         _address(settings.tracking_uri, start.tracking_uri, "--tracking-uri") if start.tracking_uri else None,
@@ -353,6 +359,8 @@ def _go(
         recorders=recorders,
         clock=clock,
         notice=notice,
+        price=price(inputs),
+        currency=space.prices.currency,
     )
     runner = TrialRunner(
         space=space,
@@ -405,9 +413,41 @@ def _mlflow(
     return MlflowRecorder(tracking_uri, folder, space, between=between)
 
 
-def _budget(budget: Budget, settings: StudySettings) -> Budget:
-    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "confirm")}
-    return replace(budget, **{name: value for name, value in said.items() if value is not None})
+def _budget(budget: Budget, settings: StudySettings, inputs: Inputs) -> Budget:
+    """Raises InputError where a bound on the money could not hold."""
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("trials", "time_s", "gain", "confirm")}
+    if settings.cost is not None:
+        said["cost"], currency = settings.cost
+        own = inputs.space.prices.currency
+        if currency not in (None, own):
+            fix = f"write it in {own}, or set prices.currency in the search space"
+            raise InputError.at("--cost", f"{currency} is not the currency of the prices ({own})", fix)
+    budget = replace(budget, **{name: value for name, value in said.items() if value is not None})
+    if budget.cost is not None and price(inputs)(inputs.baseline) == 0.0:
+        fix = "set the containers' resources.requests, and prices above 0; or bound the trials or the time"
+        raise InputError.at(inputs.space.file, "budget: cost bounds nothing, for the manifest requests nothing", fix)
+    return budget
+
+
+def price(inputs: Inputs) -> Callable[[Configuration], float]:
+    """What an hour of what a configuration requests is charged, in the currency of the space's prices."""
+    from tuner.manifests.pods import pods as pods_of
+    from tuner.manifests.render import render
+    from tuner.measure.cost import cost_per_hour
+    from tuner.trials.resources import requested
+
+    known: dict[str, float] = {}
+
+    def of(configuration: Configuration) -> float:
+        if configuration.digest not in known:
+            rendered = render(inputs.space, inputs.manifest, configuration)
+            asked = requested(pods_of(inputs.space, rendered))
+            known[configuration.digest] = cost_per_hour(
+                asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices
+            )
+        return known[configuration.digest]
+
+    return of
 
 
 def _claim(studies: Path, name: str | None, default: str) -> tuple[StudyFolder, Journal]:

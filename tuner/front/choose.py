@@ -9,7 +9,7 @@ import numpy as np
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import as_losses
 from tuner.space.metrics import METRICS
-from tuner.space.model import Constraint
+from tuner.space.model import Constraint, Objective
 from tuner.units import format_metric, least
 
 PICKS = ("knee", "throughput", "latency", "cost")
@@ -51,6 +51,13 @@ def by_trial(candidates: Iterable[Candidate], number: int) -> Choice | None:
                 words = f"is undecided whether it meets the SLO ({', '.join(candidate.undecided)})"
             return Choice(candidate=candidate, pick="trial", reason=f"trial {number} was asked for; it {words}")
     return None
+
+
+def by_race(candidate: Candidate, objectives: Sequence[Objective]) -> str:
+    """The reason for a choice that was measured again: what its starts came to."""
+    values = ", ".join(_value(candidate, objective.metric) for objective in objectives)
+    starts = len(candidate.measured_by)
+    return f"by {starts} start{'s' if starts > 1 else ''}: {values}"
 
 
 def satisfying(candidates: Iterable[Candidate], where: Sequence[Constraint]) -> tuple[Candidate, ...]:

@@ -150,8 +150,10 @@ class Measurement:
     @property
     def disturbance(self) -> str:
         """What disturbed it beyond what is accepted, in words; empty: nothing that was observed."""
-        known = [one.disturbance for one in (self.conditions, self.search_conditions) if one is not None]
-        return "; ".join(dict.fromkeys(filter(None, known)))
+        known = [one for one in (self.conditions, self.search_conditions) if one is not None]
+        if not any(one.disturbance for one in known):
+            return ""
+        return together(known).disturbance or next(one.disturbance for one in known if one.disturbance)
 
     def metrics(self) -> dict[str, float]:
         """Values by metric name (`tuner.space.metrics.METRICS`), in SI units; unmeasured ones are absent."""

@@ -7,7 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from tuner.search.model import Outlook
 from tuner.study.model import Proposal, Recorder, StudyStart, Summary
+from tuner.study.stop import Spent
 from tuner.trials.model import Trial
 from tuner.uri import masked
 
@@ -72,6 +74,9 @@ class Background:
 
     def proposed(self, proposal: Proposal) -> None:
         self._put("proposed", lambda: self._recorder.proposed(proposal))
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        self._put("foreseen", lambda: self._recorder.foreseen(so_far, outlook))
 
     def stage(self, number: int, stage: str) -> None:
         self._put("stage", lambda: self._recorder.stage(number, stage))

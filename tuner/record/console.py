@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.front.model import Candidate
+from tuner.record.machine import corrected_text, is_disturbed, speed_text
 from tuner.record.rows import FrontSoFar
 from tuner.record.wording import (
     comparison_lines,
@@ -28,13 +29,16 @@ from tuner.record.wording import (
     objective_text,
     outcome_text,
     outcome_word,
+    outlook_text,
     ratio_text,
 )
+from tuner.search.model import Outlook
 from tuner.space.model import Constraint, Objective, SearchSpace
 from tuner.statistics.model import Estimate
 from tuner.study.model import Proposal, StudyStart, Summary, display
+from tuner.study.stop import Spent
 from tuner.trials.model import Measured, Stopped, Trial
-from tuner.units import format_seconds
+from tuner.units import format_money, format_seconds
 
 __all__ = ["LiveConsole", "PlainConsole", "comparison_lines", "pareto_table", "trials_table"]
 
@@ -60,7 +64,9 @@ def pareto_table(summary: Summary) -> RenderableType:
     for member in summary.front.members:
         trial = by_number.get(member.trial)
         marks = ("*" if member.trial == chosen else "") + ("b" if member.trial == summary.baseline else "")
-        intervals = trial.measurement.estimates() if trial and trial.measurement and member.replicates == 1 else {}
+        shown_by = [by_number[number] for number in member.measured_by if number in by_number]
+        alone = shown_by[0].measurement if len(shown_by) == 1 else None
+        intervals = alone.estimates() if alone is not None else {}
         cells = [_member_text(metric, member, intervals, currency) for metric in metrics]
         shown = display(trial.configuration) if trial else ""
         table.add_row(
@@ -97,6 +103,9 @@ class PlainConsole:
     def proposed(self, proposal: Proposal) -> None:
         self._progress.proposed(proposal)
         self._say(f"trial {proposal.number} ({proposal.purpose}): {display(proposal.configuration)}")
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        self._progress.foreseen(so_far, outlook)
 
     def stage(self, number: int, stage: str) -> None:
         self._say(f"trial {number}: {stage}")
@@ -136,6 +145,10 @@ class LiveConsole:
     def proposed(self, proposal: Proposal) -> None:
         self._progress.proposed(proposal)
         self._stage = f"trial {proposal.number}: {proposal.purpose}"
+        self._live.refresh()
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        self._progress.foreseen(so_far, outlook)
         self._live.refresh()
 
     def stage(self, number: int, stage: str) -> None:
@@ -209,6 +222,8 @@ class _Progress:
         """Of the feasible trials, the first objective's values; the baseline's beside."""
         self._has_least = False
         """One of them is a lower bound."""
+        self._so_far: Spent | None = None
+        self._outlook: Outlook | None = None
 
     def started(self, start: StudyStart) -> None:
         self._budget, self.objectives, self.slo = start.budget, start.objectives, start.slo
@@ -216,6 +231,9 @@ class _Progress:
 
     def proposed(self, proposal: Proposal) -> None:
         self.current = proposal
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        self._so_far, self._outlook = so_far, outlook
 
     def finished(self, trial: Trial) -> None:
         self.trials.append(trial)
@@ -241,28 +259,41 @@ class _Progress:
             shares.append(self._searched() / self._budget.trials)
         if self._budget.time_s:
             shares.append((self._now() - self._began) / self._budget.time_s)
+        if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:
+            shares.append(self._so_far.cost / self._budget.cost)
         return min(1.0, max(shares))
 
     def left_s(self) -> float | None:
-        """Estimated seconds left; None before there is anything to estimate from."""
+        """Estimated seconds left, those of the race among them; None before there is anything to estimate from."""
         estimates = []
         if self._budget.time_s:
             estimates.append(self._budget.time_s - (self._now() - self._began))
-        if self._budget.trials and self.trials:
-            mean = sum(trial.duration_s for trial in self.trials) / len(self.trials)
-            estimates.append((self._budget.trials - self._searched()) * mean)
+        if self.trials:
+            usual_s = sum(trial.duration_s for trial in self.trials) / len(self.trials)
+            searched = self._searched()
+            left: list[float] = [self._budget.trials - searched] if self._budget.trials else []
+            if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:
+                usual_cost = self._so_far.usual_cost or 0.0
+                left += [(self._budget.cost - self._so_far.cost) / usual_cost] if usual_cost else []
+            raced = sum(trial.purpose == "confirm" for trial in self.trials)
+            race = max(0, self._budget.usual_restarts - raced)
+            estimates += [(max(0.0, trials) + race) * usual_s for trials in left]
         return max(0.0, min(estimates)) if estimates else None
 
     def line(self) -> str:
-        """``3 of 20 trials, 1m50s left, throughput 1.86x baseline``."""
+        """``3 of 20 trials, about 1m50s left, 0.02 of 5 USD, best throughput 1.86x baseline, 10 more trials would ...``"""
         of = f" of {self._budget.trials}" if self._budget.trials else ""
         parts = [f"{self._searched()}{of} trials"]
         left = self.left_s()
         if left is not None:
             parts.append(f"about {format_seconds(round(left))} left" if left >= 1 else "ending")
+        if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:
+            parts.append(f"{self._so_far.cost:.2g} of {format_money(self._budget.cost, self._so_far.currency)}")
         best = self._best_ratio()
         if best:
             parts.append(best)
+        if self._outlook is not None:
+            parts.append(outlook_text(self._outlook, self.objectives))
         return ", ".join(parts)
 
     def _best_ratio(self) -> str | None:
@@ -313,12 +344,18 @@ def _trials(
     measured = {metric for trial in trials if trial.measurement for metric in trial.measurement.metrics()}
     metrics = _columns(objectives, slo, measured)
     table = _table("Trials", metrics, one_line=one_line)
+    wanders = any(map(is_disturbed, trials))
+    if wanders:
+        table.add_column("machine", no_wrap=True, justify="right")
     table.add_column("result", no_wrap=True)
     for trial in trials:
         marks = ("*" if trial.number in chosen else "+" if trial.number in front else "") + (
             "b" if trial.purpose == "baseline" else ""
         )
         cells = [_short(trial, metric) if one_line else metric_text(trial, metric) for metric in metrics]
+        if wanders:
+            cells = [cell + corrected_text(trial, metric) for cell, metric in zip(cells, metrics, strict=True)]
+            cells.append(speed_text(trial))
         style = "green" if trial.number in front else "" if trial.feasible else "dim"
         table.add_row(
             Text(f"{marks}{trial.number}"),

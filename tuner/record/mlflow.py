@@ -28,8 +28,10 @@ from tuner.record import rows
 from tuner.record.store_file import make_whole
 from tuner.record.uri import absolute, sqlite_file, sqlite_uri
 from tuner.record.wording import comparison_lines
+from tuner.search.model import Outlook
 from tuner.space.model import SearchSpace
 from tuner.study.model import Proposal, StudyStart, Summary
+from tuner.study.stop import Spent
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Failed, Infeasible, Interrupted, Trial
 from tuner.uri import masked
@@ -117,6 +119,9 @@ class MlflowRecorder:
 
     def proposed(self, proposal: Proposal) -> None:
         """Nothing: a run is written when its trial is in the journal."""
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        """Nothing: what is to come is for the console."""
 
     def stage(self, number: int, stage: str) -> None:
         """Nothing: stages are for the console."""

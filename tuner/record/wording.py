@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
@@ -13,6 +14,8 @@ from tuner.study.model import BaselineComparison, Summary, display
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Referenced, Stopped, Trial
 from tuner.units import format_metric, least
 
+_NOTHING = 0.001
+"""A share of the best that is not worth a word: 0.1 %."""
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
 
 
@@ -108,6 +111,45 @@ def comparison_lines(summary: Summary) -> list[str]:
         lines.append("the baseline was not beaten: the manifest as it stands is the choice")
     else:
         lines += [_comparison_line(summary, comparison) for comparison in summary.comparisons]
+    return lines + equals_lines(summary)
+
+
+def equals_lines(summary: Summary) -> list[str]:
+    """The configurations that are as good as the choice for all that could be told, cheapest first."""
+    found = {one.trial: one for one in summary.candidates}
+    lines = []
+    for number in summary.choice.equals if summary.choice is not None else ():
+        configuration, candidate = _configuration(summary, number), found.get(number)
+        if configuration is None or candidate is None:
+            continue
+        values = [
+            format_metric(METRICS[one.metric].unit, candidate.metrics[one.metric], currency_of(summary.trials))
+            for one in summary.start.objectives
+            if one.metric in candidate.metrics
+        ]
+        lines.append(f"as good within the noise: trial {number} ({display(configuration)}): {', '.join(values)}")
+    return lines
+
+
+def outlook_text(outlook: Outlook, objectives: Sequence[Objective]) -> str:
+    """``10 more trials would probably bring 0.4 % more throughput (up to 3 %)``."""
+    probably = f"{outlook.trials} more trials would probably bring"
+    if outlook.most < _NOTHING:
+        return f"{probably} nothing"
+    if len(objectives) == 1:
+        word = "more" if objectives[0].direction == "maximize" else "less"
+        of = f"{word} {objectives[0].metric}"
+    else:
+        of = "more of all objectives together (the hypervolume)"
+    expected = "less than 0.1 %" if outlook.expected < _NOTHING else f"{outlook.expected * 100:.2g} %"
+    return f"{probably} {expected} {of} (up to {outlook.most * 100:.2g} %)"
+
+
+def ending_lines(summary: Summary) -> list[str]:
+    """Why the study ended, and what more trials would probably bring where the model can tell."""
+    lines = [f"ended: {summary.ended_because}"]
+    if summary.outlook is not None:
+        lines.append(outlook_text(summary.outlook, summary.start.objectives))
     return lines
 
 

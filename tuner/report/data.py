@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tuner import files
-from tuner.measure.model import Measurement
+from tuner.search.drift import MOST
 from tuner.space.metrics import METRICS
 from tuner.space.model import Choices, FloatRange, IntRange, Parameter, SearchSpace
 from tuner.study.model import Summary
+from tuner.study.wandering import Wandering, wandering
 from tuner.trials.model import Measured, Stopped, Trial, measured
 from tuner.uri import masked
 
@@ -32,6 +33,7 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
     start["storage_url"] = masked(summary.start.storage_url)
     if summary.start.tracking_uri is not None:
         start["tracking_uri"] = masked(summary.start.tracking_uri)
+    machine = wandering(summary.trials, summary.start)
     return {
         "schema": SCHEMA,
         "study": start,
@@ -45,8 +47,10 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
         "choice": plain(summary.choice),
         "comparisons": plain(summary.comparisons),
         "noise_floor": dict(summary.noise_floor),
+        "machine": _wandering(machine),
         "ended_because": summary.ended_because,
         "knowledge": plain(summary.knowledge),
+        "outlook": plain(summary.outlook),
     }
 
 
@@ -89,16 +93,44 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "outcome": outcome,
         "metrics": {} if measurement is None else plain(measurement.estimates()),
         "measurement": plain(measurement),
-        "machine": None if measurement is None else _machine(measurement),
         "started_at": trial.started_at.isoformat(),
         "duration_s": trial.duration_s,
         "overhead_s": trial.overhead_s,
     }
 
 
-def _machine(measurement: Measurement) -> dict[str, Any]:
-    """How quiet the machine was while a trial was measured; `speed` 1.0: quiet."""
-    return {"speed": measurement.speed, "disturbance": measurement.disturbance or None}
+def _wandering(found: Wandering) -> dict[str, Any]:
+    """How fast the machine was (`speed` 1.0: as a quiet one), and every value that it changed, raw and corrected."""
+    return {
+        "slowest": found.slowest,
+        "fastest": found.fastest,
+        "usual": found.usual,
+        "put_back": found.put_back,
+        "put_back_s": found.put_back_s,
+        "again": found.count("again"),
+        "references": found.count("reference"),
+        "disturbed": list(found.stands),
+        "mistrusted": list(found.mistrusted),
+        "trusted_factor": MOST,
+        "baseline": plain(found.baseline),
+        "trials": [
+            {
+                "trial": one.trial,
+                "purpose": one.purpose,
+                "at_s": one.at_s,
+                "speed": one.speed,
+                "disturbance": one.disturbance or None,
+                "put_back": list(one.put_back),
+                "put_back_s": one.put_back_s,
+                "metrics": {
+                    metric: {**plain(value), "factor": value.factor, "trusted": value.trusted}
+                    for metric, value in one.metrics.items()
+                    if value.worth_showing
+                },
+            }
+            for one in found.during
+        ],
+    }
 
 
 def _knob(parameter: Parameter) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from tuner.manifests.export import annotate
 from tuner.manifests.exposed import moved
 from tuner.manifests.model import Rendered
 from tuner.measure.model import Measurement, NodeUsed
+from tuner.measure.noise import pool
 from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
+from tuner.study.candidates import reported
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
@@ -69,10 +71,9 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
     }
     measurement = trial.measurement
     if measurement is not None:
-        notes |= {
-            f"measured-{_key(name)}": _shown(name, value, measurement)
-            for name, value in measurement.estimates().items()
-        }
+        starts = reported([one for one in summary.trials if one.manifest_digest == trial.manifest_digest])
+        notes["measured-in"] = f"trial{'s' if len(starts) > 1 else ''} {', '.join(str(one.number) for one in starts)}"
+        notes |= {f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()}
         at_rate = measurement.at_rate
         notes["load"] = (
             f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
@@ -92,6 +93,15 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
             "; ".join(_compared(comparison) for comparison in summary.comparisons) or "not measured"
         )
     return {PREFIX + key: value for key, value in notes.items()}
+
+
+def _pooled(starts: Sequence[Trial]) -> dict[str, Estimate]:
+    """By metric, over all starts that are reported; of several the median with the range."""
+    known = [trial.measurement.estimates() for trial in starts if trial.measurement is not None]
+    return {
+        name: pool([one[name] for one in known if name in one])
+        for name in dict.fromkeys(n for one in known for n in one)
+    }
 
 
 def node_text(used: NodeUsed) -> str:

@@ -66,3 +66,16 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What further trials would probably bring: by how much the best value of the one objective would improve, relative
+    to it, or with several objectives the hypervolume (0.01: 1 %)."""
+
+    trials: int
+    """So many more."""
+    expected: float
+    """On the average."""
+    most: float
+    """Not exceeded in nine of ten cases."""

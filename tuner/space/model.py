@@ -98,12 +98,22 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When the search ends: whichever comes first. At least one is set."""
+    """When the search ends: whichever comes first. At least one of trials, time and cost is set."""
 
     trials: int | None = None
     time_s: float | None = None
-    confirm: int = 1
-    """Restarts of the baseline and of the chosen configuration, measured again after the search."""
+    confirm: int = 3
+    """Fresh starts of what is chosen, and of the baseline beside it, after the search; the race for the first place has
+    up to four times as many in all. 0: there is none."""
+    cost: float | None = field(default=None, metadata={"sparse": True})
+    """In the currency of the prices: what the trials request, times how long they take, those of the race among them."""
+    gain: float | None = field(default=None, metadata={"sparse": True})
+    """The search ends where ten more trials would bring less than this share of the best, even with luck."""
+
+    @property
+    def usual_restarts(self) -> int:
+        """How many starts the race after the search usually has, those of the baseline among them."""
+        return 3 * self.confirm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from functools import cached_property
 from tuner.manifests.model import Rendered
 from tuner.search.candidates import Candidates
 from tuner.search.costs import Demand
-from tuner.search.model import Observation
+from tuner.search.model import Observation, Outlook
 from tuner.space.model import Configuration, SearchSpace
 from tuner.study.model import Proposal
 from tuner.study.modelled import AUTO, Modelled
@@ -86,6 +86,10 @@ class OptunaAdvisor:
     def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
         """Trial `number` once more, as a trial of its own. Raises IndexError for one that was not told."""
         return self._propose(purpose, self._told[number], self._render(self._told[number]))
+
+    def outlook(self, trials: int) -> Outlook | None:  # noqa: ARG002
+        """None: Optuna's samplers cannot tell what more trials would bring."""
+        return None
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""

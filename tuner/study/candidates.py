@@ -1,4 +1,7 @@
-"""From trials to candidates: restarts of one deployment are one candidate, with the median of what they measured."""
+"""From trials to candidates: restarts of one deployment are one candidate, with the median of what they measured.
+
+Where it was started again after the search, these fresh starts alone are reported: a lucky run is why it was.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from tuner.front.model import Candidate
+from tuner.search.race import ENOUGH, SURE
+from tuner.search.restarts import Noise, sureness
+from tuner.search.standings import Aim, Contender, noises
 from tuner.space.model import Constraint
 from tuner.trials.model import Failed, Infeasible, Measured, Trial
 
@@ -35,16 +41,31 @@ def values(group: Sequence[Trial]) -> Mapping[str, tuple[float, ...]]:
     return {metric: tuple(found) for metric, found in measured.items()}
 
 
+def reported(group: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The trials whose medians are reported of a deployment: of those that count its fresh starts, or else all."""
+    measured = tuple(trial for trial in standing(group) if trial.measurement is not None)
+    return tuple(trial for trial in measured if trial.purpose == "confirm") or measured
+
+
 def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Candidate, ...]:
     """One candidate for each deployment that was measured, by the number of the first trial that measured it.
 
     A restart that the machine disturbed does not count where another was not disturbed.
 
     Feasible: every metric of the SLO was measured, the medians meet it, and no restart was cut short or failed by the
-    configuration's own fault.
+    configuration's own fault. Where there are several fresh starts, they have to meet it with the probability that the
+    race wants; otherwise it is undecided.
     """
-    found = [_candidate(group, slo) for group in replicates(trials).values()]
+    groups = replicates(trials)
+    scatter = noises([_contender(group) for group in groups.values()], Aim(objectives=(), slo=tuple(slo), pick="knee"))
+    found = [_candidate(group, slo, scatter) for group in groups.values()]
     return tuple(candidate for candidate in found if candidate is not None)
+
+
+def contenders(trials: Iterable[Trial]) -> tuple[Contender, ...]:
+    """What the race is about: the same deployments, with what each start measured."""
+    groups = replicates(trials).values()
+    return tuple(_contender(group) for group in groups if any(trial.measurement is not None for trial in group))
 
 
 def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate | None:
@@ -56,35 +77,55 @@ def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate |
     return None
 
 
-def _candidate(group: Sequence[Trial], slo: Sequence[Constraint]) -> Candidate | None:
+def _contender(group: Sequence[Trial]) -> Contender:
+    counted = standing(group)
+    fresh = tuple(trial for trial in counted if trial.purpose == "confirm")
+    return Contender(
+        trial=next((trial.number for trial in group if trial.measurement is not None), group[0].number),
+        searched=values([trial for trial in counted if trial.purpose != "confirm"]),
+        fresh=values(fresh),
+        starts=sum(trial.purpose == "confirm" for trial in group),
+        sound=not any(map(_own_fault, counted)) and not _open(reported(group)),
+    )
+
+
+def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mapping[str, Noise]) -> Candidate | None:
     first = next((trial.number for trial in group if trial.measurement is not None), None)
     if first is None:
         return None
-    group = standing(group)
+    shown, group = reported(group), standing(group)
     measured = [trial for trial in group if trial.measurement is not None]
-    medians = {metric: median(found) for metric, found in values(group).items()}
-    undecided = _undecided(measured, medians, slo)
+    found = values(shown)
+    medians = {metric: median(ones) for metric, ones in found.items()}
+    undecided = _undecided(shown, medians, slo)
     is_sound = not any(_own_fault(trial) for trial in group)
     told = [bound for bound in slo if bound.metric not in undecided]
     met = is_sound and all(bound.excess(medians[bound.metric]) <= 0 for bound in told)
+    if met and sum(trial.purpose == "confirm" for trial in shown) >= ENOUGH:
+        unsure = [bound.metric for bound in told if sureness(bound, found[bound.metric], scatter[bound.metric]) < SURE]
+        undecided = tuple(dict.fromkeys([*undecided, *unsure]))
     return Candidate(
         trial=first,
         metrics=medians,
         feasible=met and not undecided,
         replicates=len(measured),
         undecided=undecided if met else (),
-        least=_least(measured),
+        least=_least(shown),
+        measured_by=tuple(trial.number for trial in shown),
     )
 
 
-def _undecided(measured: Sequence[Trial], medians: Mapping[str, float], slo: Sequence[Constraint]) -> tuple[str, ...]:
+def _undecided(shown: Sequence[Trial], medians: Mapping[str, float], slo: Sequence[Constraint]) -> tuple[str, ...]:
     """Bounded metrics that no restart measured, or of which one could not tell whether it meets its bound."""
-    open_ones = {
-        metric for trial in measured if isinstance(trial.outcome, Measured) for metric in trial.outcome.undecided
-    }
+    open_ones = _open(shown)
     return tuple(
         dict.fromkeys(bound.metric for bound in slo if bound.metric not in medians or bound.metric in open_ones)
     )
+
+
+def _open(trials: Iterable[Trial]) -> set[str]:
+    """Metrics of which one of them could not tell whether the bound is met."""
+    return {metric for trial in trials if isinstance(trial.outcome, Measured) for metric in trial.outcome.undecided}
 
 
 def _least(measured: Sequence[Trial]) -> tuple[str, ...]:

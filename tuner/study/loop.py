@@ -1,4 +1,4 @@
-"""The study: search within the budget, choose, measure the choice and the baseline again, and say what was found.
+"""The study: search within the budget, let the leaders race, choose, and say what was found.
 
 It knows neither where trials run nor how they are hit. What it does next depends on the journal and the clock only, so
 that going on after an interruption is the same as having gone on.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import median
 
 from tuner.errors import EnvironmentFailure
-from tuner.front.choose import choose
+from tuner.front.choose import by_race, choose
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
-from tuner.study.candidates import baseline, candidates
+from tuner.search.model import Outlook
+from tuner.search.race import Step, step
+from tuner.search.standings import Aim
+from tuner.study.candidates import baseline, candidates, contenders
 from tuner.study.due import due
 from tuner.study.events import (
     BUDGET,
@@ -30,12 +32,12 @@ from tuner.study.events import (
 )
 from tuner.study.hopeless import failed_alike
 from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
+from tuner.study.stop import AHEAD, Price, Spent, race_over, search_over, spent
 from tuner.study.summary import current, rate, summarize
 from tuner.trials.clock import Clock
 from tuner.trials.codec import CodecError, decode, encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Trial
-from tuner.units import format_seconds
+from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Stopped, Trial
 
 RunTrial = Callable[[Proposal], Trial]
 """Runs one trial to its outcome; raises only what ends the study (an interrupt, EnvironmentFailure)."""
@@ -44,8 +46,6 @@ _LOST_IN_A_ROW = 3
 """So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
 _TRIED = 2
 """So many trials that fail alike, from the first on, end a study."""
-_CHOICES = 2
-"""The choice and one runner-up are measured again; what is chosen after both fell is not."""
 
 
 def pending(journal: Journal) -> Attempt | None:
@@ -67,8 +67,11 @@ class Study:
         recorders: Sequence[Recorder],
         clock: Clock,
         notice: Callable[[str], None],
+        price: Price | None = None,
+        currency: str = "USD",
     ) -> None:
         """`start` is written to a new journal; of a study taken up, its budget counts and the rest is the journal's.
+        `price` is in `currency`; None: it is not known, and nothing is spent.
 
         Raises StoreFailure.
         """
@@ -82,9 +85,12 @@ class Study:
         self._recorders = list(recorders)
         self._clock = clock
         self._notice = notice
+        self._price = price
+        self._currency = currency
         self._running: int | None = None
         self._lost_in_a_row = 0
         self._deployed = 0
+        self._outlook: Outlook | None = None
         self._begun_s = clock.now() - sum(trial.duration_s for trial in journal.trials)
 
     @property
@@ -108,7 +114,7 @@ class Study:
             if interrupted is not None:
                 self._try(interrupted, run_trial)
             because = self._search(run_trial)
-            self._confirm(run_trial)
+            self._race(run_trial)
         except KeyboardInterrupt:
             self._journal.append(INTERRUPTED, {"number": self._running})
             raise
@@ -125,17 +131,18 @@ class Study:
         searched = last(self._journal.events, SEARCHED)
         if searched is not None and searched["budget"] == budget:
             return str(searched["because"])
-        because = self._used_up()
+        because = self._search_over()
         while because is None:
             proposal = self._due() or self._advisor.ask()
             if proposal is None:
                 because = "every configuration that can run here was tried"
                 break
             self._try(proposal, run_trial)
-            because = self._used_up()
+            because = self._search_over()
             if (hopeless := self._hopeless()) is not None:
                 return hopeless  # nothing is written of a search: `tune resume` goes on with it
-        self._journal.append(SEARCHED, {"because": because, "budget": budget})
+        foreseen = None if self._outlook is None else encode(self._outlook)
+        self._journal.append(SEARCHED, {"because": because, "budget": budget, "outlook": foreseen})
         return because
 
     def _due(self) -> Proposal | None:
@@ -145,15 +152,14 @@ class Study:
         found = due(self._journal.trials, self._start.objectives)
         return None if found is None else self._advisor.repeat(found.number, found.purpose)
 
-    def _used_up(self) -> str | None:
+    def _search_over(self) -> str | None:
         """Why no further trial is begun, or None."""
-        trials = [trial for trial in self._journal.trials if trial.searched]
-        budget = self._start.budget
-        if budget.trials is not None and len(trials) >= budget.trials:
-            return f"all {budget.trials} trials were run"
-        if budget.time_s is not None and trials and not self._fits(budget.time_s):
-            return f"the time of {format_seconds(budget.time_s)} is used up"
-        return None
+        so_far, self._outlook = self._spent(), self._advisor.outlook(AHEAD)
+        self._tell(lambda recorder: recorder.foreseen(so_far, self._outlook))
+        return search_over(self._start.budget, so_far, self._outlook)
+
+    def _spent(self) -> Spent:
+        return spent(self._journal.trials, self._clock.now() - self._begun_s, self._price, self._currency)
 
     def _hopeless(self) -> str | None:
         """Asked after the first two that were deployed since the study was begun or taken up: later it says less."""
@@ -161,64 +167,71 @@ class Study:
         why = failed_alike(self._journal.trials) if self._deployed <= _TRIED else None
         return None if why is None else f"{why}; put that right, then `tune resume` goes on"
 
-    def _fits(self, time_s: float) -> bool:
-        """Whether a trial of the median duration ends in time, give or take half of it, and what is confirmed too."""
-        usual_s = median(trial.duration_s for trial in self._journal.trials)
-        reserve_s = 2 * self._start.budget.confirm * usual_s
-        return self._clock.now() - self._begun_s + usual_s / 2 + reserve_s <= time_s
+    # the race
 
-    # confirmation
+    def _race(self, run_trial: RunTrial) -> None:
+        """Start the leaders and the baseline again, in turn, until it is certain which to choose; and choose."""
+        if any(event.kind == CHOSEN for event in since(self._journal.events, SEARCHED)):
+            return
+        if self._start.budget.confirm == 0:
+            self._choose_as_seen()
+            return
+        fallen: set[int] = set()
+        while True:
+            came = self._step()
+            for trial in came.fallen:
+                if trial not in fallen and self._raced(trial):
+                    self._notice(f"trial {trial} is out of the race: {self._why_fallen(trial)}")
+            fallen |= {*came.fallen}
+            if came.start is None:
+                break
+            self._try(self._advisor.repeat(came.start), run_trial)
+        if came.chosen is not None:
+            candidate = next(one for one in self._candidates() if one.trial == came.chosen)
+            reason = by_race(candidate, self._start.objectives)
+            choice = Choice(candidate=candidate, pick=self._start.pick, reason=reason, equals=came.equals)
+            self._write_choice(choice, f"; {came.why}")
 
-    def _confirm(self, run_trial: RunTrial) -> None:
-        """Measure the choice and the baseline again; should the choice fall, choose again."""
-        chosen = next(reversed(self._choices()), None) or self._choose(None)
-        while chosen is not None and len(self._choices()) <= _CHOICES:
-            self._measure_again(chosen, run_trial)
-            if any(member.trial == chosen for member in self._front().members):
-                return
-            chosen = self._choose(chosen)
+    def _step(self) -> Step:
+        start, trials = self._start, self._journal.trials
+        base = baseline(trials, self._candidates())
+        return step(
+            contenders(trials),
+            Aim(objectives=start.objectives, slo=start.slo, pick=start.pick),
+            baseline=None if base is None else base.trial,
+            wanted=start.budget.confirm,
+            used=len(self._restarts()),
+            spent=race_over(start.budget, self._spent()),
+        )
 
-    def _choices(self) -> list[int]:
-        """What was chosen since the search ended, one after the other."""
-        return [event.data["trial"] for event in since(self._journal.events, SEARCHED) if event.kind == CHOSEN]
+    def _restarts(self) -> set[int]:
+        """Numbers of the finished trials of this race."""
+        begun = [event.data for event in since(self._journal.events, SEARCHED) if event.kind == PROPOSED]
+        numbers = {data["number"] for data in begun if data["purpose"] == "confirm"}
+        return {number for number in numbers if number < len(self._journal.trials)}
 
-    def _choose(self, fallen: int | None) -> int | None:
-        """Write down a choice; after one or two have fallen, what was measured again is preferred."""
-        front, pick = self._front(), self._start.pick
-        choice: Choice | None = None
-        note = ""
-        if len(self._choices()) >= _CHOICES:
-            confirmed = tuple(member for member in front.members if self._confirmations(member.trial))
-            choice = choose(replace(front, members=confirmed), pick)
-            note = "" if choice is not None else "; it was not measured again"
-        choice = choice or choose(front, pick)
-        if fallen is not None:
-            why = f"trial {fallen} was chosen first, but {self._why_fallen(fallen)} when it was measured again"
-            self._notice(why if choice is None else f"{why}; now trial {choice.candidate.trial} is chosen")
-            note = f"; {why}{note}"
-        if choice is None:
-            return None
-        trial = choice.candidate.trial
-        self._journal.append(CHOSEN, {"trial": trial, "pick": choice.pick, "reason": choice.reason, "note": note})
-        return trial
+    def _raced(self, trial: int) -> bool:
+        digest = self._journal.trials[trial].manifest_digest
+        return any(self._journal.trials[number].manifest_digest == digest for number in self._restarts())
 
     def _why_fallen(self, trial: int) -> str:
-        feasible = any(candidate.trial == trial and candidate.feasible for candidate in self._candidates())
-        return "fell off the Pareto front" if feasible else "did not meet the SLO"
-
-    def _measure_again(self, chosen: int, run_trial: RunTrial) -> None:
-        """The baseline and the choice in turn, so that a drift of the machine strikes both alike."""
-        base = baseline(self._journal.trials, self._candidates())
-        numbers = dict.fromkeys([chosen] if base is None else [base.trial, chosen])
-        for times in range(self._start.budget.confirm):
-            for number in numbers:
-                if self._confirmations(number) <= times:
-                    self._try(self._advisor.repeat(number), run_trial)
-
-    def _confirmations(self, number: int) -> int:
+        """Of one that was started again."""
         trials = self._journal.trials
-        digest = trials[number].manifest_digest
-        return sum(trial.purpose == "confirm" and trial.manifest_digest == digest for trial in trials)
+        again = [one for one in trials if one.purpose == "confirm"]
+        outcome = [one.outcome for one in again if one.manifest_digest == trials[trial].manifest_digest][-1]
+        if isinstance(outcome, Stopped | Infeasible | Failed):
+            return f"started again, it did not hold ({outcome.reason})"
+        return "measured again, it does not surely meet the SLO"
+
+    def _choose_as_seen(self) -> None:
+        choice = choose(self._front(), self._start.pick)
+        if choice is not None:
+            self._write_choice(choice, "; it was not measured again")
+
+    def _write_choice(self, choice: Choice, note: str = "") -> None:
+        trial = choice.candidate.trial
+        data = {"trial": trial, "pick": choice.pick, "reason": choice.reason, "note": note, "equals": [*choice.equals]}
+        self._journal.append(CHOSEN, data)
 
     def _candidates(self) -> tuple[Candidate, ...]:
         return candidates(self._journal.trials, self._start.slo)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tuner.front.model import Choice, Front
+from tuner.front.model import Candidate, Choice, Front
+from tuner.search.model import Outlook
 from tuner.space.model import Configuration
+from tuner.study.stop import Spent
 from tuner.trials.model import Attempt, Event, Outcome, Proposal, Purpose, StudyStart, Trial
 from tuner.units import least
 
@@ -29,6 +31,10 @@ class Advisor(Protocol):
         ...
 
     def tell(self, number: int, outcome: Outcome) -> None: ...
+
+    def outlook(self, trials: int) -> Outlook | None:
+        """What so many more trials would probably bring; None: it cannot tell."""
+        ...
 
     def restore(self, trials: Sequence[Trial], pending: Attempt | None) -> Proposal | None:
         """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again."""
@@ -77,6 +83,10 @@ class Summary:
     ended_because: str
     knowledge: Mapping[str, Any] | None = None
     """What its trials taught, a `tuner.search.knowledge.Knowledge` as plain JSON; None: not worked out."""
+    candidates: tuple[Candidate, ...] = ()
+    """All that was measured, on the front or not."""
+    outlook: Outlook | None = None
+    """What more trials would probably have brought when the search ended; None: nobody can tell."""
 
 
 class Recorder(Protocol):
@@ -86,6 +96,10 @@ class Recorder(Protocol):
 
     def proposed(self, proposal: Proposal) -> None:
         """A trial begins."""
+        ...
+
+    def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
+        """What is used up, and what more trials would probably bring; told before each decision to go on searching."""
         ...
 
     def stage(self, number: int, stage: str) -> None:

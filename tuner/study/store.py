@@ -25,6 +25,10 @@ _PACKAGES = {
 """Where the package is not called like the module."""
 
 
+IN_MEMORY = "memory:"
+"""No store on disk: a study that is replayed can be replayed again, and its journal has everything."""
+
+
 def driver_problem(url: str, option: str) -> Problem | None:
     """That what speaks to this database is not installed; None: it is, or the address is no database's."""
     from sqlalchemy.engine import make_url
@@ -58,7 +62,7 @@ class Store:
 
         def create() -> Study:
             study = optuna.create_study(
-                storage=start.storage_url,
+                storage=None if start.storage_url == IN_MEMORY else start.storage_url,
                 study_name=f"{start.name}-{start.study_id}",
                 directions=[objective.direction for objective in start.objectives],
                 load_if_exists=True,

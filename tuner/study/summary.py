@@ -11,10 +11,11 @@ from tuner.front.choose import by_trial, choose, satisfying
 from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import front as pareto
 from tuner.measure.noise import compare, noise_floors
+from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
-from tuner.study.candidates import baseline, candidates, replicates, values
-from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, KNOWLEDGE, PROPOSED, RATE, last
+from tuner.study.candidates import baseline, candidates, replicates, reported, values
+from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, KNOWLEDGE, PROPOSED, RATE, SEARCHED, last
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.codec import decode
 from tuner.trials.journal import JournalContents
@@ -56,6 +57,8 @@ def summarize(
         rate_rps=rate(contents),
         ended_because=_ended(contents),
         knowledge=_knowledge(contents) if pick is None and not where and trial is None else None,
+        candidates=found,
+        outlook=_outlook(contents),
     )
 
 
@@ -85,16 +88,15 @@ def _knowledge(contents: JournalContents) -> Mapping[str, Any] | None:
 
 
 def _choice(contents: JournalContents, front: Front, found: Sequence[Candidate], pick: str) -> Choice | None:
-    """The study's own choice where it made one, and it still meets the SLO; its reason in today's numbers."""
+    """The study's own choice where it made one, and it still meets the SLO."""
     made = last(contents.events, CHOSEN)
     now = choose(front, pick)
     if made is None:
         return now
     for candidate in found:
         if candidate.trial == made["trial"] and candidate.feasible:
-            same = now is not None and now.candidate.trial == candidate.trial and now.pick == made["pick"]
-            reason = now.reason if now is not None and same else made["reason"]
-            return Choice(candidate=candidate, pick=made["pick"], reason=reason + made["note"])
+            equals = tuple(made.get("equals", ()))
+            return Choice(candidate=candidate, pick=made["pick"], reason=made["reason"] + made["note"], equals=equals)
     return None
 
 
@@ -120,7 +122,7 @@ def _comparisons(
     if base is None or choice is None:
         return ()
     digests = {trial.number: trial.manifest_digest for trial in trials}
-    before, after = (values(groups[digests[one.trial]]) for one in (base, choice.candidate))
+    before, after = (values(reported(groups[digests[one.trial]])) for one in (base, choice.candidate))
     found = []
     for metric in compared(start):
         old, new = base.metrics.get(metric), choice.candidate.metrics.get(metric)
@@ -144,6 +146,12 @@ def _comparisons(
             )
         )
     return tuple(found)
+
+
+def _outlook(contents: JournalContents) -> Outlook | None:
+    searched = last(contents.events, SEARCHED)
+    told = None if searched is None else searched.get("outlook")
+    return None if told is None else decode(Outlook, told)
 
 
 def _ended(contents: JournalContents) -> str:

@@ -273,7 +273,9 @@ def _rendering(space: SearchSpace, manifest: Manifest, what: str, configuration:
 def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
     """Size and duration, from the search space alone; nothing is started. `answer_s`: what an answer takes, where that
     is known; 0: it is taken to be quick."""
+    from tuner.measure.cost import cost_per_hour
     from tuner.space.size import size
+    from tuner.trials.resources import requested
 
     budget = inputs.space.budget
     counted = size(inputs.space)
@@ -282,15 +284,18 @@ def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
     a_trial = pace.expected_s(rate_rps, searched=True) + _SERVER_S
     if isinstance(inputs.backend, HoldsMeasurements):
         a_trial = inputs.backend.usual_s
+    asked = requested(inputs.pods)
+    an_hour = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices)
+    paid_s = None if budget.cost is None or an_hour == 0.0 else budget.cost / an_hour * 3600.0
     bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
     trials = min(bounds, default=None)
-    search_s = [bound for bound in (budget.time_s, trials * a_trial if trials else None) if bound is not None]
+    search_s = [bound for bound in (budget.time_s, paid_s, trials * a_trial if trials else None) if bound is not None]
     return StudyEstimate(
         configurations=counted.count if counted else None,
         exact=counted.exact if counted else True,
         trials=trials,
         seconds_a_trial=a_trial,
-        seconds=min(search_s, default=0.0) + 2 * budget.confirm * a_trial,
+        seconds=min(search_s, default=0.0) + budget.usual_restarts * a_trial,
         baseline_infeasible=inputs.backend.infeasible(inputs.pods),
         foreseen=() if isinstance(inputs.backend, HoldsMeasurements) else tuple(foreseen(pace, rate_rps)),
     )

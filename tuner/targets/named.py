@@ -76,6 +76,10 @@ def _of_study(text: str, options: TargetOptions, notice: Callable[[str], None]) 
     if summary.choice is None:
         fix = "name a trial that was measured with --trial"
         raise InputError.at(text, "the study chose no configuration", fix)
+    if summary.start.table is not None:
+        message = f"study {summary.start.name} was replayed: nothing ran"
+        fix = "name the search space with --backend process or kubernetes, or its best manifest"
+        raise InputError.at(text, message, fix)
     inputs = inputs_of(study)
     workload = replace(inputs.space.workload, rate_rps=summary.rate_rps)
     space, wrong = _overridden(replace(inputs.space, workload=workload), options)

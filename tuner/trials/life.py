@@ -194,7 +194,7 @@ class TrialRunner:
         if not pace.slow:
             return
         trial_s, budget = pace.expected_s(self.rate_rps, searched=True), self.space.budget
-        study_s = (budget.trials or 0) * trial_s + 2 * budget.confirm * trial_s
+        study_s = (budget.trials or 0) * trial_s + budget.usual_restarts * trial_s
         whole = f", and the study up to {format_seconds(study_s)}" if budget.trials and budget.time_s is None else ""
         on_stage(f"a trial takes about {format_seconds(trial_s)}{whole}")
 

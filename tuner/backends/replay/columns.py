@@ -131,6 +131,8 @@ class _Reading:
         said = {found[1]: found[2] for found in comments if found is not None}
         rows = csv.reader(lines[before:])
         head = self._head(rows, before)
+        if self._problems:
+            raise InputError(self._problems)  # of rows under a wrong head there is nothing to say
         unknown = self._unknown(head)
         starts = [start for row in self._rows(rows, before, head) if (start := self._start(row)) is not None]
         if not starts and not self._problems:

@@ -44,9 +44,7 @@ class Table:
         self._rows: dict[Key, list[Start]] = defaultdict(list)
         for start in contents.starts:
             self._rows[key(start.configuration)].append(start)
-        for name, rows in self._rows.items():
-            drawn = random.Random(f"{seed} {sorted(map(str, name))}")  # noqa: S311 -- repeatable, no secret
-            drawn.shuffle(rows)
+        self._seed = seed
         self._told: dict[Key, int] = defaultdict(int)
         self._stands_for: dict[Key, Key] = {}
         """By what was asked for, the rows that stand for it, where the table is a sample."""
@@ -127,6 +125,9 @@ class Table:
     def _next(self, name: Key) -> Start:
         """Each row once, before the first is told again."""
         rows = [start for start in self._rows[name] if start.ending != "infeasible"]
+        if len(rows) > 1:
+            order = random.Random(f"{self._seed} {sorted(map(str, name))}")  # noqa: S311 -- repeatable, no secret
+            order.shuffle(rows)
         told = self._told[name]
         self._told[name] += 1
         return rows[told % len(rows)]

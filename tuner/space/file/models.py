@@ -518,10 +518,21 @@ _OBJECTIVES_SCHEMA = _by_metric(lambda metric: {"const": metric.better}, least=1
 class BudgetKeys(Keys):
     """When the search ends."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["trials"]}, {"required": ["time"]}]})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [key]} for key in ("trials", "time", "cost")]})
     trials: v.Positive = key("how many configurations are tried", "", "20")
     time_s: v.Duration = key("how long the search may take", "", "10m", alias="time")
-    confirm: v.Natural = key("restarts of the baseline and of the chosen configuration, measured at the end", "1", "1")
+    cost: v.Sum = key("what the trials may request in all, by `prices` and how long they take", "", "5 USD")
+    gain: v.Share = key(
+        "no search goes on where ten more trials would bring less, even with luck; it takes a model (`--sampler auto`)",
+        "",
+        "1%",
+    )
+    confirm: v.Natural = key(
+        "fresh starts of what is chosen, and of the baseline beside it, after the search; the leaders race for it with up "
+        "to four times as many in all; 0: none",
+        "3",
+        "3",
+    )
 
 
 _CURRENCY = v.of_form("[A-Z]{3}", "a currency code", "write its three capitals, for example currency: EUR")

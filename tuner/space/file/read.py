@@ -15,7 +15,8 @@ from tuner.space.file.parameters import Parameters, Rules
 from tuner.space.file.values import Beside, written
 from tuner.space.file.workload import lacking, misplaced, workload
 from tuner.space.metrics import STREAM_METRICS
-from tuner.space.model import SearchSpace
+from tuner.space.model import Prices, SearchSpace
+from tuner.units import money
 
 FILE_NAME = "space.yaml"
 
@@ -104,9 +105,21 @@ def _streamed(root: Mapping, protocol: str) -> Iterator[Problem]:
 
 def _budget(root: Mapping) -> Iterator[Problem]:
     budget = root.get("budget")
-    if isinstance(budget, Mapping) and not {"trials", "time"} & budget.keys():
-        fix = "add at least one, for example trials: 20 or time: 10m"
-        yield Mistake("budget has neither trials nor time", fix).at(root.keys_at["budget"])
+    if not isinstance(budget, Mapping):
+        return
+    if not {"trials", "time", "cost"} & budget.keys():
+        fix = "add at least one, for example trials: 20, time: 10m or cost: 5 USD"
+        yield Mistake("budget has neither trials nor time nor cost", fix).at(root.keys_at["budget"])
+    said = written(budget["cost"]) if "cost" in budget else None
+    prices = _section(root, "prices")
+    currency = (written(prices["currency"]) if "currency" in prices else None) or Prices().currency
+    try:
+        own = None if said is None else money(said)[1]
+    except Mistake:
+        return  # told where it is read
+    if own not in (None, currency):
+        fix = f"write it in {currency}, or set prices.currency"
+        yield Mistake(f"budget: cost is in {own}, but prices are in {currency}", fix).at(budget.keys_at["cost"])
 
 
 def _local(root: Mapping) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ from pydantic_core import InitErrorDetails, core_schema
 from tuner.errors import Mistake
 from tuner.nearest import nearest
 from tuner.space.document import Mapping, Node, Scalar, Sequence
-from tuner.units import rate, ratio, seconds
+from tuner.units import money, rate, ratio, seconds
 
 LARGEST = 2**53
 """Whole numbers beyond it are not exact in JSON nor in a float."""
@@ -273,6 +273,13 @@ Share = Annotated[
     float, _unit(ratio, {"type": ["string", "number"], "pattern": rf"^\s*{_NUMBER}\s*%?\s*$", "maximum": 1})
 ]
 Duration = Annotated[float, _unit(seconds, {"type": "string", "pattern": f"^{_DURATION}"})]
+Sum = Annotated[
+    float,
+    _unit(
+        lambda text: money(text)[0],
+        {"type": ["string", "number"], "pattern": rf"^\s*{_NUMBER}\s*([A-Z]{{3}})?\s*$"},
+    ),
+]
 Pause = Annotated[float, _unit(seconds, PAUSE, above_zero=False)]
 """A duration that may be 0."""
 _PATH = WithJsonSchema({"type": ["string", "number"]})

@@ -23,7 +23,7 @@ _FILES = (
     f"{_ROOT}/memory/memory.stat",
     f"{_ROOT}/memory/memory.oom_control",
 )
-_COMMAND = ["head", "-v", "-n", "60", *_FILES]
+COMMAND = ["head", "-v", "-n", "60", *_FILES]
 _HEADING = re.compile(r"^==> (.+) <==$")
 
 
@@ -48,7 +48,7 @@ class Counters:
 def read(api: Api, pod: str, container: str) -> Counters:
     """Raises Refused where nothing can be run in the container (no `head` in it), NotAllowed without the right to."""
     before = time.monotonic()
-    said = api.execute(pod, container, _COMMAND, any_status=True)
+    said = api.execute(pod, container, COMMAND, any_status=True)
     return parse(said, (before + time.monotonic()) / 2)
 
 

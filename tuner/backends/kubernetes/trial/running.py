@@ -11,11 +11,22 @@ from typing import Any
 from tuner.backends.kubernetes.client.api import BEHIND_S, Api
 from tuner.backends.kubernetes.client.forward import PortForward
 from tuner.backends.kubernetes.client.resources import EVENTS, NODES, PODS, POLICIES, SERVICES, Object, name_of
-from tuner.backends.kubernetes.pods import addresses, admission, admitted, diagnosis, gpu, logs, policies, readback
+from tuner.backends.kubernetes.pods import (
+    addresses,
+    admission,
+    admitted,
+    conditions,
+    diagnosis,
+    gpu,
+    logs,
+    policies,
+    readback,
+)
 from tuner.backends.kubernetes.pods.addresses import Addresses
 from tuner.backends.kubernetes.pods.admitted import Knob
 from tuner.backends.kubernetes.pods.beside import Nodes
 from tuner.backends.kubernetes.pods.capacity import requests_of
+from tuner.backends.kubernetes.pods.conditions import NodeMeter
 from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.gpu import Gpus
 from tuner.backends.kubernetes.pods.pools import resources
@@ -198,6 +209,20 @@ class KubernetesRunning:
         if self._gauge is None:
             raise ValueError("there is nothing to measure before `wait_ready` has returned")
         return PodMeter(self._gauge, self._restarts_since_ready, self._gpus)
+
+    def watch_conditions(self) -> NodeMeter:
+        """Implements `tuner.backends.model.TellsConditions`."""
+        nodes = {name_of(pod): str(at(pod, _NODE)) for pod in self._ready}
+        limits = {
+            (name_of(pod), str(one["name"])): conditions.limit_of(one)
+            for pod in self._ready
+            for one in admitted.running_containers(pod)
+        }
+        return NodeMeter(self._api, self._containers(), nodes, limits)
+
+    def probe(self) -> None:
+        """Nothing of ours runs on the servers' CPUs."""
+        return
 
     def logs(self, tail: int) -> str:
         try:

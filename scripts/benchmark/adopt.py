@@ -1,4 +1,4 @@
-"""A search space and a manifest for a table of others; see scripts/benchmark/tables."""
+"""A search space and a manifest for a table of others; see scripts/benchmark/adopt."""
 
 from __future__ import annotations
 
@@ -123,11 +123,30 @@ def in_unit(metric: str, value: str) -> str:
     return f"{value}s" if METRICS[metric].unit == "seconds" else value
 
 
+def renamed(text: str, columns: Sequence[str]) -> str:
+    """With their columns called as our metrics are, in our units."""
+    before = [line for line in text.splitlines() if line.startswith("#")]
+    head, *rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
+    for column in columns:
+        theirs, _, told = column.partition("=")
+        metric, _, by = told.partition("/")
+        place = [name.strip() for name in head].index(theirs)
+        head[place] = metric
+        for row in rows:
+            row[place] = f"{float(row[place]) / float(by or 1):.9g}"
+    return "\n".join([*before, *(",".join(cell.strip() for cell in row) for row in (head, *rows) if row), ""])
+
+
 def make(
-    file: Path, folder: Path, objective: str | None, bounds: Sequence[str] | None, second: str | None = None
+    file: Path,
+    folder: Path,
+    objective: str | None,
+    bounds: Sequence[str] | None,
+    second: str | None = None,
+    columns: Sequence[str] = (),
 ) -> Path:
-    """Writes the three files; returns that of the space."""
-    text = file.read_text()
+    """Writes the three files and an empty request; returns that of the space."""
+    text = renamed(file.read_text(), columns) if columns else file.read_text()
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:40]
     space, manifest = texts(name, text, objective, bounds, second)
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,13 +158,14 @@ def make(
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(prog="scripts/benchmark/tables")
+    options = argparse.ArgumentParser(prog="scripts/benchmark/adopt")
     options.add_argument("file", type=Path)
     options.add_argument("folder", type=Path)
     options.add_argument("--objective")
     options.add_argument("--slo", action="append")
+    options.add_argument("--column", action="append", default=[], metavar="THEIRS=METRIC[/NUMBER]")
     given = options.parse_args()
-    space = make(given.file, given.folder, given.objective, given.slo)
+    space = make(given.file, given.folder, given.objective, given.slo, columns=given.column)
     print(f"tune run {space} --backend replay --table {space.parent / 'table.csv'}", file=sys.stderr)
 
 

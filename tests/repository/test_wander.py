@@ -1,0 +1,105 @@
+"""The experiment of disturbed studies: what disturbs them, and how their choices are judged."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import builders
+from tests.repository.checkout import ROOT
+from tuner.measure.model import Measurement
+from tuner.space.model import Choices, Configuration, Constraint
+from tuner.statistics.model import Estimate
+from tuner.trials.model import Failed, Measured, Trial
+
+sys.path.insert(0, str(ROOT / "scripts" / "benchmark"))
+
+import disturber
+import wander
+
+SPACE = builders.space_of(
+    [builders.parameter("workers", Choices(values=(1, 2, 4)))], slo=(Constraint(metric="latency_p99", bound=0.05),)
+)
+
+
+def configured(workers: int) -> Configuration:
+    return Configuration(values={"workers": workers})
+
+
+def row(workers: int, throughput: str, latency: str, outcome: str = "measured") -> dict[str, str]:
+    return {"workers": str(workers), "throughput": throughput, "latency_p99": latency, "outcome": outcome}
+
+
+def trial(workers: int, throughput: float, latency_s: float | None) -> Trial:
+    if latency_s is None:
+        return builders.trial(0, Failed(stage="ready", kind="NotReady", reason="slow"), configured(workers))
+    window = builders.window(latency_s={"latency_p99": Estimate(value=latency_s)})
+    found: Measurement = builders.measurement(window, throughput_rps=Estimate(value=throughput))
+    return builders.trial(0, Measured(measurement=found), configured(workers))
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 300.0))
+def test_a_disturbance_is_bounded_and_goes_on_where_it_was(seed: int, offset_s: float) -> None:
+    whole = list(islice(disturber.spells(seed), 80))
+    assert all(5.0 <= length_s <= 40.0 and 0.0 <= share <= 0.8 for length_s, share in whole)
+    assert any(share == 0.0 for _, share in whole)
+    rest = list(islice(disturber.from_then(seed, offset_s), 10))
+    shares = [share for _, share in whole]
+    at = next(index for index in range(80) if sum(length_s for length_s, _ in whole[: index + 1]) > offset_s)
+    assert [share for _, share in rest] == shares[at : at + 10]
+    assert rest[0][0] == pytest.approx(sum(length_s for length_s, _ in whole[: at + 1]) - offset_s)
+
+
+def test_a_disturber_ends_by_itself() -> None:
+    script = ROOT / "scripts" / "benchmark" / "disturber.py"
+    command = [sys.executable, script, "--seed", "1", "--cpu", str(min(os.sched_getaffinity(0)))]
+    subprocess.run([*command, "--seconds", "0.2"], check=True, timeout=30)
+
+
+def test_a_space_is_made_one_of_throughput_alone() -> None:
+    text = "name: x\nobjectives: {throughput: maximize, cost: minimize}\nbudget: {trials: 3}\n"
+    assert wander.for_throughput(text, "accept") == (
+        "name: x\nobjectives: {throughput: maximize}\nbudget: {trials: 3}\ndisturbed: accept\n"
+    )
+    with pytest.raises(SystemExit, match="on one line"):
+        wander.for_throughput("objectives:\n  throughput: maximize\nobjectives: {}\ndisturbed: accept\n", "accept")
+
+
+def test_the_best_of_a_table_meet_the_slo_by_their_medians() -> None:
+    rows = [
+        row(1, "100", "0.02"),
+        row(1, ">=140", "0.02"),
+        row(2, "900", "0.09"),
+        row(2, "900", "0.02"),
+        row(4, "110", "0.01"),
+        row(8, "999", "0.01"),
+    ]  # the last is not of this space
+    assert wander.best_of(rows, SPACE, 5) == [configured(1), configured(4)]
+    assert wander.best_of([*rows, row(1, "", "", "failed")], SPACE, 5) == [configured(4)]
+    assert wander.best_of(rows, SPACE, 1) == [configured(1)]
+
+
+def test_medians_on_the_quiet_machine_count_a_failure_as_nothing() -> None:
+    trials = [
+        *(trial(1, rate, 0.02) for rate in (100.0, 120.0, 300.0)),
+        *(trial(2, 500.0, late) for late in (0.02, 0.06, 0.07)),
+        trial(4, 900.0, 0.02),
+        trial(4, 0.0, None),
+    ]
+    medians = wander.quiet_medians(trials, SPACE)
+    assert medians[configured(1).digest] == (120.0, True)
+    assert medians[configured(2).digest] == (500.0, False)
+    assert medians[configured(4).digest] == (450.0, False)
+
+
+def test_the_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
+    experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3)
+    assert list(experiment.names) == ["remeasured-5", "accepted-5", "remeasured-6", "accepted-6"]
+    assert experiment.quiet == ("quiet-1", "quiet-2", "quiet-3")
