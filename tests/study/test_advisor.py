@@ -39,7 +39,7 @@ from tuner.study.model import Proposal
 from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome
 
 FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
-SAMPLERS = ("tpe", "random", "nsga2", "qmc", "grid")
+SAMPLERS = ("auto", "tpe", "random", "nsga2", "qmc", "grid")
 
 
 def go_on(advisor: OptunaAdvisor, trials: int, outcome: Callable[[Proposal], Outcome]) -> list[Proposal]:
@@ -283,7 +283,7 @@ def test_tpe_draws_nearer_to_the_best_than_blind_draws(new_folder: Callable[[], 
 @pytest.mark.parametrize(
     ("sampler", "parameters", "words"),
     [
-        ("magic", (WORKERS,), "use one of tpe, random, nsga2, gp, qmc, grid"),
+        ("magic", (WORKERS,), "use one of auto, tpe, random, nsga2, gp, qmc, grid"),
         ("grid", (WORKERS, RATIO), "give it a step"),
         ("grid", tuple(parameter(f"p{i}", IntRange(low=1, high=100)) for i in range(3)), "1,000,000"),
     ],

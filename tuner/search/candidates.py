@@ -55,6 +55,7 @@ class Candidates:
         self._parameters = in_order(space.parameters)
         self._levels = [levels(parameter.domain) for parameter in self._parameters]
         self._seed = seed
+        self._steps: dict[tuple[int, type, Value, int], Sequence[Value]] = {}
         rows = _grown(self._parameters, self._levels, space.rules, None)
         exact = all(count(p.domain) == len(found) for p, found in zip(self._parameters, self._levels, strict=True))
         self.complete = exact and rows is not None
@@ -111,9 +112,9 @@ class Candidates:
         return active(self._parameters, whole)
 
     def _moves(self, values: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
-        for parameter, found in zip(self._parameters, self._levels, strict=True):
+        for at, parameter in enumerate(self._parameters):
             if parameter.name in values:
-                for value in _steps(parameter.domain, found, values[parameter.name], 2):
+                for value in self._beside(at, values[parameter.name], 2):
                     yield {**values, parameter.name: value}
 
     def _random_move(self, values: Mapping[str, Value], rng: np.random.Generator) -> dict[str, Value]:
@@ -121,8 +122,14 @@ class Candidates:
         parameter = self._parameters[at]
         if parameter.name not in values:
             return dict(values)
-        steps = list(_steps(parameter.domain, self._levels[at], values[parameter.name], 1))
+        steps = self._beside(at, values[parameter.name], 1)
         return {**values, parameter.name: steps[int(rng.integers(len(steps)))]} if steps else dict(values)
+
+    def _beside(self, at: int, value: Value, far: int) -> Sequence[Value]:
+        key = (at, type(value), value, far)
+        if key not in self._steps:
+            self._steps[key] = tuple(_steps(self._parameters[at].domain, self._levels[at], value, far))
+        return self._steps[key]
 
     def _configurations(self, rows: IntArray | None) -> Iterator[Configuration]:
         if rows is None:

@@ -20,6 +20,7 @@ from tuner.search.encoding import Encoding
 from tuner.search.lives import Lives
 from tuner.search.model import Observation
 from tuner.search.proposer import Proposer
+from tuner.search.threads import one_thread
 from tuner.space.model import Configuration, SearchSpace
 from tuner.statistics.model import BoolArray
 
@@ -62,12 +63,15 @@ class Modelled:
 
     def draw(self, number: int) -> Generator[Configuration]:
         observations = tuple(self._observed())
-        proposer = self._proposer(observations)
+        with one_thread():
+            proposer = self._proposer(observations)
         drawn: set[str] = set()
         while True:
             # some are proposed at a time; once more where none of them was worth trying
             before = len(drawn)
-            for configuration in proposer.propose(number, observations, frozenset(drawn)):
+            with one_thread():
+                drafts = list(proposer.propose(number, observations, frozenset(drawn)))
+            for configuration in drafts:
                 drawn.add(configuration.digest)
                 yield configuration
             if len(drawn) == before:
