@@ -152,13 +152,13 @@ def _of_metric(
 ) -> OfMetric:
     names = [parameter.name for parameter in space.parameters]
     mean, covariance = beliefs.joint(metric, candidates)
-    draws = _draws(mean, covariance, seed)
+    draws = drawn(mean, covariance, seed)
     knobs, pairs = importances(names, levels_of(names, candidates), draws, whole=whole)
     told = tuple(pair for pair in pairs[:_PAIRS] if pair.share.value >= _PAIR)
     return OfMetric(metric=metric, knobs=knobs, pairs=told, noise=float(np.exp(noise_sd)))
 
 
-def _draws(mean: FloatArray, covariance: FloatArray, seed: int) -> FloatArray:
+def drawn(mean: FloatArray, covariance: FloatArray, seed: int) -> FloatArray:
     """(draws, rows): functions that are as probable as what is believed says; the same for the same seed."""
     try:
         factor = np.linalg.cholesky(covariance + 1e-8 * covariance.diagonal().max() * np.eye(len(mean)))
