@@ -76,7 +76,7 @@ def tried(world: worlds.World, trials: int, seed: int, noise: float) -> Held:
             metrics={metric: math.exp(truth[place] + noise * rng.standard_normal())},
             at_s=30.0 * number,
         )
-        for number, place in enumerate(sorted(taken, key=lambda place: rng.random()))
+        for number, place in enumerate(rng.permutation(sorted(taken)))
     ]
     surrogate = Surrogate.fit(Encoding(world.space), observations, [metric])
     shown = Widened(surrogate, widening(trials))
