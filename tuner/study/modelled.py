@@ -65,15 +65,15 @@ class Modelled:
         observations = tuple(self._observed())
         with one_thread():
             proposer = self._proposer(observations)
+        lives = Lives.fit(self._encoding, observations)
         drawn: set[str] = set()
         while True:
             # some are proposed at a time; once more where none of them was worth trying
             before = len(drawn)
             with one_thread():
                 drafts = list(proposer.propose(number, observations, frozenset(drawn)))
-            for configuration in drafts:
-                drawn.add(configuration.digest)
-                yield configuration
+            drawn.update(one.digest for one in drafts)
+            yield from (one for one, dies in zip(drafts, lives.doomed(drafts), strict=True) if not dies)
             if len(drawn) == before:
                 return
 
