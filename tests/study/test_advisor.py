@@ -39,7 +39,7 @@ from tuner.study.model import Proposal
 from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome
 
 FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
-SAMPLERS = ("tpe", "random", "nsga2", "qmc", "grid")
+SAMPLERS = ("auto", "tpe", "random", "nsga2", "qmc", "grid")
 
 
 def go_on(advisor: OptunaAdvisor, trials: int, outcome: Callable[[Proposal], Outcome]) -> list[Proposal]:
@@ -108,7 +108,7 @@ def test_proposals_are_repeatable_and_a_restored_advisor_goes_on_as_if_nothing_h
     sampler: str, new_folder: Callable[[], Path]
 ) -> None:
     parameters = [WORKERS, CPU, parameter("threads", IntRange(low=1, high=16, log=True))]
-    if sampler != "grid":
+    if sampler not in ("auto", "grid"):
         parameters.append(RATIO)
     space = space_of(parameters, budget=Budget(trials=24))
 
@@ -162,9 +162,22 @@ def test_every_value_is_one_of_its_domain(sampler: str, folder: Path) -> None:
     space = space_of(parameters, budget=Budget(trials=30))
     baseline = Configuration(values={"a": 1, "b": 0.5, "c": 0.5, "d": 1, "e": 3, "f": 5})
     advisor = advisor_of(start_of(space, folder, sampler=sampler), space, baseline)
-    for proposal in go_on(advisor, 30, lambda p: measured(throughput=float(p.number), cost=1.0, latency_p99=0.01)):
+    trials = 8 if sampler == "auto" else 30
+    for proposal in go_on(advisor, trials, lambda p: measured(throughput=p.number + 1.0, cost=1.0, latency_p99=0.01)):
         for name, value in proposal.configuration.values.items():
             assert contains(space.parameter(name).domain, value)
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "grid"])
+def test_a_baseline_outside_the_space_is_no_obstacle(sampler: str, folder: Path) -> None:
+    space = space_of()
+    baseline = Configuration(values={"workers": 99, "cpu": "750m"})
+    proposals = go_on(
+        advisor_of(start_of(space, folder, sampler=sampler), space, baseline),
+        12,
+        lambda p: measured(throughput=p.number + 1.0, cost=1.0, latency_p99=0.01),
+    )
+    assert len({proposal.configuration.digest for proposal in proposals}) == 12
 
 
 def test_a_baseline_outside_the_space_is_kept_with_the_values_optuna_can_hold(folder: Path) -> None:
@@ -283,7 +296,7 @@ def test_tpe_draws_nearer_to_the_best_than_blind_draws(new_folder: Callable[[], 
 @pytest.mark.parametrize(
     ("sampler", "parameters", "words"),
     [
-        ("magic", (WORKERS,), "use one of tpe, random, nsga2, gp, qmc, grid"),
+        ("magic", (WORKERS,), "use one of auto, tpe, random, nsga2, gp, qmc, grid"),
         ("grid", (WORKERS, RATIO), "give it a step"),
         ("grid", tuple(parameter(f"p{i}", IntRange(low=1, high=100)) for i in range(3)), "1,000,000"),
     ],

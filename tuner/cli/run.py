@@ -54,7 +54,12 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the study.  [default: the search space's, with a number where it is taken]")
 @study_backend
 @load_from
-@click.option("--sampler", default="tpe", show_default=True, help="What proposes: tpe, random, nsga2, qmc, gp or grid.")
+@click.option(
+    "--sampler",
+    default="auto",
+    show_default=True,
+    help="What proposes: auto (a model of all valid configurations), tpe, random, nsga2, qmc, gp or grid.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
 @pick
 @click.option(

@@ -51,7 +51,7 @@ class StudySettings:
     gain: float | None = None
     confirm: int | None = None
     seed: int = 0
-    sampler: str = "tpe"
+    sampler: str = "auto"
     pick: str = "knee"
     storage_url: str | None = None
     """Optuna's storage; None: SQLite in the study's folder, of a replay none on disk."""
@@ -264,17 +264,21 @@ def _go(
 ) -> Summary:
     from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
+    from tuner.manifests.render import demanding, render
+    from tuner.measure.cost import cost_per_hour
     from tuner.record.background import Background, Gate
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
+    from tuner.search.costs import Demand
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
+    from tuner.study.observed import observations
     from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
     from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
+    from tuner.trials.resources import requested
     from tuner.trials.traffic import ExpectedAnswers
 
     space, backend = inputs.space, inputs.backend
@@ -290,6 +294,21 @@ def _go(
 
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
+
+    seen = demanding(space, inputs.manifest)
+
+    def demand(configuration: Configuration) -> Demand:
+        pods = pods_of(space, seen(configuration))
+        asked = requested(pods)
+        return Demand(
+            cost_per_hour=cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, space.prices),
+            cores=asked.cores,
+            memory_bytes=asked.memory_bytes,
+            impossible=None if isinstance(backend, HoldsMeasurements) else backend.infeasible(pods),
+        )
+
+    def unrecorded(configuration: Configuration) -> str | None:
+        return backend.infeasible(replace(inputs.pods, configuration=configuration))
 
     if journal.torn:
         aside = f"{folder.journal.name}.torn"
@@ -308,6 +327,9 @@ def _go(
             render=partial(render, space, inputs.manifest),
             infeasible=infeasible,
             known=known(space, inputs.baseline),
+            observed=lambda: observations(journal.trials, start),
+            demand=demand,
+            impossible=unrecorded if isinstance(backend, HoldsMeasurements) else None,
         ),
         journal=journal,
         recorders=recorders,

@@ -39,7 +39,8 @@ def demanding(space: SearchSpace, manifest: Manifest) -> Callable[[Configuration
     documents = documents_of(manifest.text)
 
     def written(configuration: Configuration) -> Rendered:
-        return Rendered(text="", objects=tuple(_written(space, manifest, configuration, documents)))
+        objects = tuple(_written(space, manifest, configuration, documents))
+        return Rendered(text="", objects=objects, configuration=configuration)
 
     return written
 

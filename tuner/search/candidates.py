@@ -9,7 +9,7 @@ rules (a product that must be 64) still leave candidates, where drawing whole co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -39,21 +39,30 @@ _ABSENT = -1
 class Candidates:
     """The valid configurations of a search space, those that break a rule left out.
 
-    What is listed depends on the space and the seed only.
+    What is listed depends on the space, the seed and `possible` only.
     """
 
-    def __init__(self, space: SearchSpace, seed: int = 0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        possible: Callable[[Sequence[Configuration]], BoolArray] | None = None,
+    ) -> None:
+        """`possible` says of configurations, a row each, whether they can run at all: those that cannot are left out;
+        None: all can."""
         self._space = space
+        self._possible = possible
         self._parameters = in_order(space.parameters)
         self._levels = [levels(parameter.domain) for parameter in self._parameters]
         self._seed = seed
+        self._steps: dict[tuple[int, type, Value, int], Sequence[Value]] = {}
         rows = _grown(self._parameters, self._levels, space.rules, None)
         exact = all(count(p.domain) == len(found) for p, found in zip(self._parameters, self._levels, strict=True))
         self.complete = exact and rows is not None
         """Whether each valid configuration of the space is listed."""
         if rows is None:
             rows = _grown(self._parameters, self._levels, space.rules, np.random.default_rng([seed, len(self._levels)]))
-        self.listed: tuple[Configuration, ...] = tuple(self._configurations(rows))
+        self.listed: tuple[Configuration, ...] = self._runnable(tuple(self._configurations(rows)))
         """As their parameters' values rise, the last parameter fastest. Empty: the rules leave none, or none was found."""
 
     def near(self, centres: Iterable[Configuration], number: int = 0, most: int = 500) -> tuple[Configuration, ...]:
@@ -72,7 +81,12 @@ class Candidates:
         for _ in range(min(most, 4 * most - len(found)) if moved else 0):
             first = self._random_move(moved[rng.integers(len(moved))], rng)
             self._keep(self._random_move(first, rng), rng, found, seen, most)
-        return tuple(found)
+        return self._runnable(tuple(found))
+
+    def _runnable(self, configurations: tuple[Configuration, ...]) -> tuple[Configuration, ...]:
+        if self._possible is None or not configurations:
+            return configurations
+        return tuple(one for one, can in zip(configurations, self._possible(configurations), strict=True) if can)
 
     def _keep(
         self,
@@ -98,9 +112,9 @@ class Candidates:
         return active(self._parameters, whole)
 
     def _moves(self, values: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
-        for parameter, found in zip(self._parameters, self._levels, strict=True):
+        for at, parameter in enumerate(self._parameters):
             if parameter.name in values:
-                for value in _steps(parameter.domain, found, values[parameter.name], 2):
+                for value in self._beside(at, values[parameter.name], 2):
                     yield {**values, parameter.name: value}
 
     def _random_move(self, values: Mapping[str, Value], rng: np.random.Generator) -> dict[str, Value]:
@@ -108,8 +122,14 @@ class Candidates:
         parameter = self._parameters[at]
         if parameter.name not in values:
             return dict(values)
-        steps = list(_steps(parameter.domain, self._levels[at], values[parameter.name], 1))
+        steps = self._beside(at, values[parameter.name], 1)
         return {**values, parameter.name: steps[int(rng.integers(len(steps)))]} if steps else dict(values)
+
+    def _beside(self, at: int, value: Value, far: int) -> Sequence[Value]:
+        key = (at, type(value), value, far)
+        if key not in self._steps:
+            self._steps[key] = tuple(_steps(self._parameters[at].domain, self._levels[at], value, far))
+        return self._steps[key]
 
     def _configurations(self, rows: IntArray | None) -> Iterator[Configuration]:
         if rows is None:

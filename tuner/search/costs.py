@@ -44,26 +44,31 @@ class Demand:
 class Costs:
     """The costs of the configurations of one space, by looking at as few as need be.
 
-    `demand` is asked at most some thousand times in all, for configurations that need not be valid by the rules.
+    `demand` may be asked for configurations that are not valid by the rules.
     """
 
     def __init__(self, space: SearchSpace, demand: Callable[[Configuration], Demand]) -> None:
         self._demand = demand
         self._sizing = [_Sizing(one, scale_of(one.domain)) for one in space.parameters if not inside(one)]
-        self._known: dict[tuple[Value | None, ...], Demand | None] = {}
+        self._looked_at = 0
+        self._known: dict[tuple[Value | None, ...], Demand] = {}
         self._linear: dict[tuple[object, ...], _Linear | None] = {}
 
-    def __call__(self, configurations: Sequence[Configuration]) -> FloatArray | None:
-        """(rows,): cost in an hour. None: they are too many, and not linear in what sets them."""
-        return self._column(configurations, lambda one: one.cost_per_hour)
+    def __call__(self, configurations: Sequence[Configuration]) -> FloatArray:
+        """(rows,): cost in an hour."""
+        return np.array([one.cost_per_hour for one in self._all(configurations)], dtype=np.float64)
 
-    def cores(self, configurations: Sequence[Configuration]) -> FloatArray | None:
-        """(rows,): requested cores, as `__call__`."""
-        return self._column(configurations, lambda one: one.cores)
+    def cores(self, configurations: Sequence[Configuration]) -> FloatArray:
+        """(rows,): requested cores."""
+        return np.array([one.cores for one in self._all(configurations)], dtype=np.float64)
 
-    def memory_bytes(self, configurations: Sequence[Configuration]) -> FloatArray | None:
-        """(rows,): requested memory, as `__call__`."""
-        return self._column(configurations, lambda one: one.memory_bytes)
+    def memory_bytes(self, configurations: Sequence[Configuration]) -> FloatArray:
+        """(rows,): requested memory."""
+        return np.array([one.memory_bytes for one in self._all(configurations)], dtype=np.float64)
+
+    def are_known(self, configurations: Sequence[Configuration]) -> bool:
+        """Whether all of them can be told of without looking at more than a thousand."""
+        return None not in self._demands(configurations)
 
     def possible(self, configurations: Sequence[Configuration]) -> BoolArray:
         """(rows,): False where it is known that it could never run here."""
@@ -74,22 +79,31 @@ class Costs:
         found = self._demands(configurations)
         return Counter(one.impossible for one in found if one is not None and one.impossible is not None)
 
-    def _column(self, configurations: Sequence[Configuration], of: Callable[[Demand], float]) -> FloatArray | None:
+    def _all(self, configurations: Sequence[Configuration]) -> list[Demand]:
+        """Each looked at, where that is the only way."""
         found = self._demands(configurations)
-        known = [of(one) for one in found if one is not None]
-        return np.array(known, dtype=np.float64) if len(known) == len(found) else None
+        return [self._look(one) if known is None else known for one, known in zip(configurations, found, strict=True)]
 
     def _demands(self, configurations: Sequence[Configuration]) -> list[Demand | None]:
         """Looked at where they are few enough, else worked out; None: neither can be done."""
-        keys = [tuple(one.values.get(sizing.name) for sizing in self._sizing) for one in configurations]
-        unknown = {key: one for key, one in zip(keys, configurations, strict=True) if key not in self._known}
-        few = len(self._known) + len(unknown) <= _LOOKED_AT
-        self._known.update({key: self._demand(one) if few else self._worked_out(one) for key, one in unknown.items()})
-        return [self._known[key] for key in keys]
+        unknown = {key: one for one in configurations if (key := self._key(one)) not in self._known}
+        if self._looked_at + len(unknown) <= _LOOKED_AT:
+            for one in unknown.values():
+                self._look(one)
+        for key, one in unknown.items():
+            if key not in self._known and (linear := self._line(one)) is not None:
+                self._known[key] = linear.at(self._numbers(one))
+        return [self._known.get(self._key(one)) for one in configurations]
 
-    def _worked_out(self, configuration: Configuration) -> Demand | None:
-        linear = self._line(configuration)
-        return None if linear is None else linear.at(self._numbers(configuration))
+    def _look(self, configuration: Configuration) -> Demand:
+        key = self._key(configuration)
+        if key not in self._known:
+            self._known[key] = self._demand(configuration)
+            self._looked_at += 1
+        return self._known[key]
+
+    def _key(self, configuration: Configuration) -> tuple[Value | None, ...]:
+        return tuple(configuration.values.get(sizing.name) for sizing in self._sizing)
 
     def _numbers(self, configuration: Configuration) -> list[float]:
         """Of the parameters that are numbers and exist there."""

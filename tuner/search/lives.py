@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -65,27 +66,30 @@ class _Certain:
 class Lives:
     """What is known after some observations (see the module). Made by `fit`."""
 
-    def __init__(self, encoding: Encoding, certain: Sequence[_Certain], classifier: _Classifier | None) -> None:
+    def __init__(self, encoding: Encoding, certain: Sequence[_Certain], points: Points, lived: BoolArray) -> None:
         self._encoding = encoding
         self._certain = certain
-        self._classifier = classifier
+        self._told = points
+        self._lived = lived
 
     @classmethod
     def fit(cls, encoding: Encoding, observations: Sequence[Observation]) -> Lives:
         """Those whose `lived` is None say nothing."""
         told = [one for one in observations if one.lived is not None]
-        deaths = [one for one in told if one.lived is False]
-        if not deaths:
-            return cls(encoding, (), None)
         points = encoding.points([one.configuration for one in told])
-        lived = np.array([one.lived is True for one in told])
+        lived = np.array([one.lived is True for one in told], dtype=bool)
         certain = []
-        for row, one in enumerate(told):
-            found = None if one.lived else _certain(encoding, points, row, one.failure)
+        for row in np.flatnonzero(~lived):
+            found = _certain(encoding, points, int(row), told[row].failure)
             # Where one like it lived, or one that must be worse off, it was chance.
             if found is not None and not (found.dooms(points) & lived).any():
                 certain.append(found)
-        return cls(encoding, certain, _Classifier.fit(points, lived))
+        return cls(encoding, certain, points, lived)
+
+    @cached_property
+    def _classifier(self) -> _Classifier | None:
+        """None: nothing died."""
+        return None if self._lived.all() else _Classifier.fit(self._told, self._lived)
 
     def probability(self, configurations: Sequence[Configuration]) -> FloatArray:
         """(rows,) from 0 to 1; 0: it certainly dies. 1 everywhere as long as nothing died."""

@@ -1,4 +1,4 @@
-"""What to try next: Optuna's samplers, kept from trying anything twice or for nothing.
+"""What to try next: by the model or one of Optuna's samplers, kept from trying anything twice or for nothing.
 
 A sampler draws in memory (`tuner.study.samplers`); Optuna's store gets each trial when it is finished, in one
 transaction. So there is no half-made trial in it after a crash, trials have the same numbers there as in the journal,
@@ -7,17 +7,22 @@ and the store can be made anew from the journal at any time.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 
 from tuner.manifests.model import Rendered
-from tuner.search.model import Outlook
+from tuner.search.candidates import Candidates
+from tuner.search.costs import Demand
+from tuner.search.model import Observation, Outlook
 from tuner.space.model import Configuration, SearchSpace
-from tuner.space.size import configurations, size
 from tuner.study.model import Proposal
-from tuner.study.optuna_trial import finished, in_domain, lost
-from tuner.study.samplers import ENUMERABLE, sampler
+from tuner.study.modelled import AUTO, Modelled
+from tuner.study.observed import observation
+from tuner.study.optuna_trial import finished, lost
+from tuner.study.samplers import sampler
 from tuner.study.store import Store
 from tuner.trials.model import Attempt, Outcome, Purpose, StudyStart, Trial
 
@@ -26,7 +31,7 @@ _RETRIES = 1
 
 
 class OptunaAdvisor:
-    """Proposes configurations by one of Optuna's samplers (see `tuner.study.model.Advisor`)."""
+    """Proposes configurations by a named sampler (see `tuner.study.model.Advisor`), and keeps Optuna's store."""
 
     def __init__(
         self,
@@ -37,9 +42,15 @@ class OptunaAdvisor:
         render: Callable[[Configuration], Rendered],
         infeasible: Callable[[Rendered], str | None],
         known: Sequence[Configuration] = (),
+        observed: Callable[[], Sequence[Observation]] | None = None,
+        demand: Callable[[Configuration], Demand] | None = None,
+        impossible: Callable[[Configuration], str | None] | None = None,
     ) -> None:
         """`infeasible` says why what was rendered could never run here; None: it can. `known` are tried before the
         sampler is asked, whichever it is.
+
+        For `auto`: `observed` tells all that was observed so far; None: what this advisor was told. `demand` and
+        `impossible`: see `Modelled`.
 
         Raises InputError for a sampler that cannot be used, StoreFailure when Optuna's store cannot be opened.
         """
@@ -48,10 +59,15 @@ class OptunaAdvisor:
         self._render = render
         self._infeasible = infeasible
         self._known = known
-        self._sampler = sampler(start.sampler, space, start.seed)
-        self._random = sampler("random", space, start.seed)
+        self._observed = observed
+        self._seed = start.seed
+        self._modelled = (
+            Modelled(space, start.seed, self._observations, demand, impossible) if start.sampler == AUTO else None
+        )
+        self._sampler = self._modelled or sampler(start.sampler, space, start.seed)
         self._store = Store.open(start)
         self._told: list[Configuration] = []
+        self._seen: list[Observation] = []
         self._proposed: dict[int, Proposal] = {}
         self._tried: set[str] = set()
         self._lost: Counter[str] = Counter()
@@ -94,6 +110,10 @@ class OptunaAdvisor:
             return None
         return self._propose(pending.purpose, pending.configuration, self._render(pending.configuration))
 
+    def left_out(self) -> Mapping[str, int]:
+        """How many valid configurations are not tried, by why; empty for samplers that do not foresee it."""
+        return {} if self._modelled is None else self._modelled.left_out()
+
     @property
     def _next(self) -> int:
         return len(self._told) + len(self._proposed)
@@ -108,24 +128,39 @@ class OptunaAdvisor:
     def _learn(self, configuration: Configuration, digest: str, outcome: Outcome) -> None:
         trial = finished(self._space, configuration, digest, outcome)
         self._store.put(len(self._told), trial)
-        whole = in_domain(self._space, configuration).keys() == configuration.values.keys()
-        self._sampler.learn(trial, whole=whole)
+        self._sampler.learn(configuration, trial)
         self._told.append(configuration)
+        if (seen := observation(configuration, outcome)) is not None:
+            self._seen.append(seen)
         if lost(outcome) and self._lost[digest] < _RETRIES:
             self._lost[digest] += 1
         else:
             self._tried.add(digest)
 
+    def _observations(self) -> tuple[Observation, ...]:
+        """What was observed, and what is under way: nobody knows yet how that ends."""
+        seen = tuple(self._seen if self._observed is None else self._observed())
+        latest_s = max((one.at_s for one in seen if not one.source), default=0.0)
+        under_way = [self._proposed[number].configuration for number in sorted(self._proposed)]
+        return (*seen, *(Observation(configuration=one, lived=None, at_s=latest_s) for one in under_way))
+
     def _drafts(self, number: int) -> Generator[Configuration]:
-        """Those known; then from the study's sampler; where that only finds what was tried, at random; at last, all
-        that there is."""
+        """Those known; then from the study's sampler. Where one of Optuna's only finds what was tried, at random; at
+        last, all that there is, in an order of the seed's. The model leaves out nothing but what is not worth a trial."""
         yield from self._known
-        for source in (self._sampler, self._random):
-            with closing(source.draw(number)) as drafts:
-                yield from drafts
-        number_of = size(self._space)
-        if number_of is not None and number_of.count <= ENUMERABLE:
-            yield from configurations(self._space)
+        with closing(self._sampler.draw(number)) as drafts:
+            yield from drafts
+        if self._modelled is not None:
+            return
+        with closing(sampler("random", self._space, self._seed).draw(number)) as drafts:
+            yield from drafts
+        yield from self._all
+
+    @cached_property
+    def _all(self) -> Sequence[Configuration]:
+        listed = list(Candidates(self._space, self._seed).listed)
+        random.Random(self._seed).shuffle(listed)  # noqa: S311
+        return listed
 
     def _worth_trying(self, configuration: Configuration) -> Rendered | None:
         """What it renders to; None: it breaks a rule, can never run here, or is tried already."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
+from tuner.search.candidates import levels
+from tuner.search.scale import scale_of
 from tuner.space.active import exists, in_order
 from tuner.space.domain import contains, extremes, grid
 from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace
@@ -45,6 +48,44 @@ def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, IntRange):
         return IntDistribution(int(low), int(high), step=domain.step, log=domain.log)
     return FloatDistribution(low, high, step=domain.step, log=domain.log)
+
+
+def ordered(domain: Domain) -> tuple[Value, ...] | None:
+    """Choices that are numbers, quantities or durations, rising; None: the domain is none of these."""
+    scale = scale_of(domain) if isinstance(domain, Choices) and len(domain.values) > 1 else None
+    if scale is None or not isinstance(domain, Choices):
+        return None
+    numbers = [(scale.number(value), value) for value in domain.values]
+    told = [(number, value) for number, value in numbers if number is not None]
+    return tuple(value for _, value in sorted(told, key=lambda one: one[0])) if len(told) == len(numbers) else None
+
+
+def drawn_from(domain: Domain) -> BaseDistribution:
+    """The distribution that a sampler draws from: that of the domain, but of ordered choices their places in order.
+
+    In the store stand the values themselves, for people; a sampler that took them for unordered categories would learn
+    nothing of 1 and 4 for 2.
+    """
+    from optuna.distributions import IntDistribution
+
+    choices = ordered(domain)
+    return distribution(domain) if choices is None else IntDistribution(0, len(choices) - 1)
+
+
+def as_drawn(space: SearchSpace, configuration: Configuration) -> dict[str, Value]:
+    """A configuration in the terms of `drawn_from`.
+
+    The manifest as it stands may have values that the space does not offer. For a number the nearest that it offers
+    stands, so that a sampler learns from the baseline too; a word that is no choice is left out.
+    """
+    drawn: dict[str, Value] = {}
+    for name, value in configuration.values.items():
+        domain = space.parameter(name).domain
+        offered = value if contains(domain, value) else _nearest(domain, value)
+        if offered is not None:
+            choices = ordered(domain)
+            drawn[name] = offered if choices is None else _place(choices, offered)
+    return drawn
 
 
 def suggest(space: SearchSpace, trial: Trial) -> Configuration:
@@ -113,7 +154,29 @@ def _key(bound: Constraint) -> str:
     return f"{bound.metric} at least" if bound.at_least else bound.metric
 
 
+def _place(choices: tuple[Value, ...], value: Value) -> int:
+    return next(at for at, one in enumerate(choices) if type(one) is type(value) and one == value)
+
+
+def _nearest(domain: Domain, value: Value) -> Value | None:
+    """The value of the domain that is nearest on its natural scale; None: it, or the domain, has no order."""
+    scale = scale_of(domain)
+    number = None if scale is None else scale.number(value)
+    if scale is None or number is None:
+        return None
+    place = scale.place(number)
+
+    def distance(other: Value) -> float:
+        there = scale.number(other)
+        return math.inf if there is None else abs(scale.place(there) - place)
+
+    return min(levels(domain), key=distance)
+
+
 def _draw(trial: Trial, name: str, domain: Domain) -> Value:
+    choices = ordered(domain)
+    if choices is not None:
+        return choices[trial.suggest_int(name, 0, len(choices) - 1)]
     if isinstance(domain, Choices):
         return cast("Value", trial.suggest_categorical(name, domain.values))
     low, high = (float(end) for end in extremes(domain))

@@ -1,4 +1,4 @@
-"""The samplers by name. Each draws configurations for a trial, the one it likes best first.
+"""The samplers by name, but `auto` (`tuner.study.modelled`). Each draws configurations for a trial, the one it likes best first.
 
 Whatever a sampler draws for trial n depends on the seed, n and the trials told before, and on nothing else: a study
 that was interrupted goes on as if it had not been.
@@ -6,7 +6,6 @@ that was interrupted goes on as if it had not been.
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 from collections.abc import Callable, Generator
@@ -19,7 +18,7 @@ from tuner.space.domain import grid
 from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.space.values import Value
-from tuner.study.optuna_trial import distribution, quiet, suggest
+from tuner.study.optuna_trial import as_drawn, drawn_from, quiet, suggest
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 ENUMERABLE = 100_000
-"""Spaces up to this size are gone through one by one when nothing else finds an untried configuration."""
+"""Spaces up to this size are gone through one by one."""
 _BLIND_DRAWS = 500
 
 
 class Sampler(Protocol):
-    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
-        """Take note of a finished trial; `whole`: Optuna knows the value of each of its parameters."""
+    def learn(self, configuration: Configuration, trial: FrozenTrial) -> None:
+        """Take note of a finished trial, as Optuna's store keeps it."""
         ...
 
     def draw(self, number: int) -> Generator[Configuration]:
@@ -48,7 +47,9 @@ def sampler(name: str, space: SearchSpace, seed: int) -> Sampler:
     Raises InputError for one that is unknown, that lacks a package or that does not fit the space.
     """
     if name not in SAMPLERS:
-        raise InputError.at(f"--sampler {name}", f"there is no sampler {name!r}", f"use one of {', '.join(SAMPLERS)}")
+        raise InputError.at(
+            f"--sampler {name}", f"there is no sampler {name!r}", f"use one of auto, {', '.join(SAMPLERS)}"
+        )
     return SAMPLERS[name](space, seed)
 
 
@@ -57,6 +58,11 @@ class OptunaSampler:
 
     Drafts that were not taken stay RUNNING until one was: TPE and GP then keep away from them (constant liar).
     Afterwards they are FAIL, which samplers pass over.
+
+    The sampler itself is made anew for each trial, with a seed of that trial's. So a study that was interrupted goes on
+    as if it had not been, and nothing is lost: what TPE has learned stands in the trials, a genetic sampler's generations
+    and parents in the trials' and the study's notes. Only the GP forgets with which parameters its last fit ended, from
+    which it would begin the next one; that would depend on how often it was asked.
     """
 
     def __init__(self, space: SearchSpace, seed: int, make: Callable[[int], BaseSampler], draws: int = 30) -> None:
@@ -72,14 +78,25 @@ class OptunaSampler:
                 sampler=make(seed), directions=[objective.direction for objective in space.objectives]
             )
 
-    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+    def learn(self, configuration: Configuration, trial: FrozenTrial) -> None:
+        from optuna.trial import create_trial
+
+        params = as_drawn(self._space, configuration)
         # A trial with values missing would take the parameters they belong to out of the joint model for good.
-        if not whole:
+        if params.keys() != configuration.values.keys():
             return
         with quiet():
-            remembered = copy.deepcopy(trial)
-            remembered.system_attrs.update(self._generation())
-            self._memory.add_trial(remembered)
+            self._memory.add_trial(
+                create_trial(
+                    state=trial.state,
+                    values=trial.values,
+                    params=params,
+                    distributions={name: drawn_from(self._space.parameter(name).domain) for name in params},
+                    constraints=trial.constraints,
+                    user_attrs=trial.user_attrs,
+                    system_attrs=self._generation(),
+                )
+            )
 
     def draw(self, number: int) -> Generator[Configuration]:
         from optuna.trial import TrialState
@@ -125,7 +142,7 @@ class Quasirandom:
         self._parameters = in_order(space.parameters)
         self._seed = seed
 
-    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+    def learn(self, configuration: Configuration, trial: FrozenTrial) -> None:
         pass
 
     def draw(self, number: int) -> Generator[Configuration]:
@@ -147,14 +164,14 @@ class Grid:
         number = size(space)
         if number is None:
             message = "the space is infinite: a float parameter has no step"
-            raise InputError.at("--sampler grid", message, "give it a step, or use tpe or qmc")
+            raise InputError.at("--sampler grid", message, "give it a step, or use auto")
         if number.count > ENUMERABLE:
             message = f"the space has {number} configurations, more than {ENUMERABLE:,}"
-            raise InputError.at("--sampler grid", message, "use tpe or qmc")
+            raise InputError.at("--sampler grid", message, "use auto")
         self._all = list(configurations(space))
         random.Random(seed).shuffle(self._all)  # noqa: S311
 
-    def learn(self, trial: FrozenTrial, *, whole: bool) -> None:
+    def learn(self, configuration: Configuration, trial: FrozenTrial) -> None:
         pass
 
     def draw(self, number: int) -> Generator[Configuration]:  # noqa: ARG002 - the same for every trial
@@ -192,7 +209,7 @@ def _tpe(space: SearchSpace, seed: int) -> Sampler:
     from optuna.samplers import TPESampler
 
     group = any(parameter.when is not None for parameter in space.parameters)
-    all_of_it = {one.name: distribution(one.domain) for one in sorted(space.parameters, key=lambda one: one.name)}
+    all_of_it = {one.name: drawn_from(one.domain) for one in sorted(space.parameters, key=lambda one: one.name)}
 
     class WholeSpace(TPESampler):
         """Optuna would look at every trial to find what all of them have, which is known here beforehand."""
@@ -201,7 +218,7 @@ def _tpe(space: SearchSpace, seed: int) -> Sampler:
             return super().infer_relative_search_space(study, trial) if group else all_of_it
 
     def make(seed: int) -> BaseSampler:
-        return WholeSpace(multivariate=True, group=group, n_startup_trials=_share(space, 5, 10), seed=seed)
+        return WholeSpace(multivariate=True, group=group, n_startup_trials=_blind(space), seed=seed)
 
     return OptunaSampler(space, seed, make)
 
@@ -216,7 +233,7 @@ def _nsga2(space: SearchSpace, seed: int) -> Sampler:
     """Genetic. It breeds from measured trials only: what failed is not bred from, but not kept away from either."""
     from optuna.samplers import NSGAIISampler
 
-    return OptunaSampler(space, seed, lambda seed: NSGAIISampler(population_size=_share(space, 4, 50), seed=seed))
+    return OptunaSampler(space, seed, lambda seed: NSGAIISampler(population_size=_generation(space), seed=seed))
 
 
 def _gp(space: SearchSpace, seed: int) -> Sampler:
@@ -224,7 +241,7 @@ def _gp(space: SearchSpace, seed: int) -> Sampler:
     from optuna.samplers import GPSampler
 
     _need("gp", "scipy", "torch")
-    return OptunaSampler(space, seed, lambda seed: GPSampler(n_startup_trials=_share(space, 5, 10), seed=seed))
+    return OptunaSampler(space, seed, lambda seed: GPSampler(n_startup_trials=_blind(space), seed=seed))
 
 
 SAMPLERS: dict[str, Callable[[SearchSpace, int], Sampler]] = {
@@ -237,10 +254,16 @@ SAMPLERS: dict[str, Callable[[SearchSpace, int], Sampler]] = {
 }
 
 
-def _share(space: SearchSpace, least: int, most: int) -> int:
-    """A quarter of the trials: how many are drawn blindly, or make a generation."""
+def _blind(space: SearchSpace) -> int:
+    """How many trials there are before the first that is more than a guess: a fifth of the budget, 3 to 10."""
     trials = space.budget.trials
-    return most if trials is None else min(max(trials // 4, least), most)
+    return 5 if trials is None else min(max(trials // 5, 3), 10)
+
+
+def _generation(space: SearchSpace) -> int:
+    """A quarter of the trials make a generation, 4 to 50."""
+    trials = space.budget.trials
+    return 50 if trials is None else min(max(trials // 4, 4), 50)
 
 
 def _need(name: str, *packages: str) -> None:
