@@ -107,7 +107,7 @@ _RENDERED: dict[tuple[str, str], Any] = {}
 
 @contextmanager
 def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
-    """Without Optuna's store, reports and rendering anew what every seed renders."""
+    """Without Optuna's store, reports, what is learned of knobs, and rendering anew what every seed renders."""
     from tuner.manifests.render import render
     from tuner.study.advisor import OptunaAdvisor
 
@@ -123,6 +123,7 @@ def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
         patch("tuner.manifests.render.render", rendered),
         patch("tuner.study.advisor.OptunaAdvisor", timed.of(advisor)),
         patch("tuner.report.data.write", lambda *_args, **_kwargs: None),
+        patch("tuner.commands.run._learned", lambda _journal, summary, *_: summary),
     ):
         yield
 
