@@ -67,6 +67,9 @@ class PlainOptuna:
         else:
             self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
+    def outlook(self, trials: int) -> None:
+        """Optuna does not tell."""
+
     def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
         assert not trials
         assert pending is None

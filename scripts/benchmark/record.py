@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -19,9 +20,11 @@ from statistics import median, quantiles
 from studies import Pace, Studies, Unfinished, interruptible
 from table import machine, markdown
 
+from tuner.errors import InputError
 from tuner.space.file.read import read as read_space
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations
+from tuner.targets.inputs import estimate, read_inputs
 from tuner.trials.model import Failed, Infeasible, Trial
 
 _OTHERS_CORES = 0.1
@@ -112,6 +115,11 @@ def with_known(text: str, known: Iterable[Configuration]) -> str:
         for one in known
     ]
     return f"{text.rstrip()}\n\nknown:\n{''.join(lines)}"
+
+
+def foretold_s(grid: Grid) -> float:
+    """How long all passes will take, by usual figures. Raises InputError for what cannot run here."""
+    return grid.restarts * (len(grid.all) + 1) * estimate(read_inputs(grid.file, "process")).seconds_a_trial
 
 
 def record(grid: Grid) -> None:
@@ -206,17 +214,32 @@ def best(trials: Iterable[Trial], space: SearchSpace) -> list[tuple[Configuratio
 
 
 def tables(grid: Grid) -> None:
-    """`table.csv`, `all.csv` where something was left out of it, and README.md."""
+    """`table.csv`, with all that a replay of it reads, and README.md; `all.csv` where something was left out."""
     names = [name for name in grid.names if grid.studies.contents(name) is not None]
     whole = grid.folder / "all.csv"
     _record(grid, names, whole)
     studies = {name: grid.studies.trials([name]) for name in names}
     left_out = disturbed(studies, grid.restarts)
-    (grid.folder / "table.csv").write_text(without(whole.read_text(), left_out))
+    kept = grid.folder / "kept"
+    kept.mkdir(exist_ok=True)
+    (kept / "table.csv").write_text(rounded(without(whole.read_text(), left_out)))
     if not left_out:
         whole.unlink()
-    (grid.folder / "README.md").write_text(readme(grid, studies, left_out))
-    print((grid.folder / "README.md").read_text())
+    (kept / "space.yaml").write_text(without_local(grid.file.read_text()))
+    for file in (grid.space.manifest, *(source.path for source in grid.space.workload.requests)):
+        shutil.copy(file, kept)
+    (kept / "README.md").write_text(readme(grid, studies, left_out))
+    print((kept / "README.md").read_text())
+
+
+def without_local(text: str) -> str:
+    """A search space for replays alone: less what only this machine has."""
+    return re.sub(r"^local:.*\n(?:[ \t]+.*\n|\n)*", "", f"{text.rstrip()}\n", flags=re.MULTILINE).rstrip() + "\n"
+
+
+def rounded(table: str) -> str:
+    """With six digits of each number, which no measurement has more of; the journals keep what was measured."""
+    return re.sub(r"(?<=[,=\n])\d+\.\d{6,}(?=[,\n])", lambda found: f"{float(found[0]):.6g}", table)
 
 
 def _record(grid: Grid, names: Sequence[str], output: Path) -> None:
@@ -237,7 +260,7 @@ def readme(grid: Grid, studies: Mapping[str, Sequence[Trial]], left_out: Collect
         f"# {grid.space.name}",
         "",
         f"{len(grid.all)} configurations, {len(trials)} starts: {', '.join(f'{name} {len(found)}' for name, found in studies.items())}.",
-        f"{len(left_out)} starts were disturbed by others and measured again (left out of `table.csv`, in `all.csv`); "
+        f"{len(left_out)} starts were disturbed by others, measured again and left out of `table.csv` (not of `all.csv`); "
         f"of {len(open_ones)} configurations there are fewer than {grid.restarts} undisturbed ones.",
         f"Failed: {', '.join(f'{count} {kind}' for kind, count in failed.items()) or 'none'}.",
         "",
@@ -274,11 +297,16 @@ def main() -> int:
     folder = given.folder.resolve()
     space = inputs(given.space.resolve(), folder)
     grid = Grid(folder, space, given.restarts, given.seed, given.again)
+    try:
+        minutes = foretold_s(grid) / 60.0
+    except InputError as error:
+        sys.exit(str(error))
     if os.getloadavg()[0] > _BUSY:
         print(
             f"this machine is busy (load average {os.getloadavg()[0]:.1f}): what is measured now may have to be again"
         )
-    print(f"{len(grid.all)} configurations, {grid.restarts} restarts each, in {folder}", flush=True)
+    print(f"{len(grid.all)} configurations, {grid.restarts} restarts each, in {folder}: about {minutes:.0f} min")
+    sys.stdout.flush()
     try:
         with interruptible():
             record(grid)

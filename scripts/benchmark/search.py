@@ -150,7 +150,7 @@ def study(world: World, case: Case, place: Path) -> tuple[Summary, Timed]:
 
 def result(world: World, case: Case, summary: Summary, timed: Timed) -> dict[str, Any]:
     """What is kept of one study: what was found after each trial of the search, by the truth, and the choice."""
-    searched = [trial for trial in summary.trials if trial.purpose in ("baseline", "search")]
+    searched = [trial for trial in summary.trials if trial.searched]
     truths = [truth_of(world, trial) for trial in searched]
     found: list[float] = []
     for truth in truths:

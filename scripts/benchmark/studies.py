@@ -58,7 +58,7 @@ class Studies:
     def run(self, name: str, space: Path, *options: str, finished: Callable[[int], None] | None = None) -> None:
         """To its end: from its beginning, or from where it was interrupted; one that ended is left alone.
 
-        `finished` is told how many trials of it there are, after each. Raises Unfinished, and KeyboardInterrupt once it
+        `finished` is told how many trials of the search there are, after each. Raises Unfinished, and KeyboardInterrupt once it
         has come to rest.
         """
         if self.ended(name):
@@ -114,6 +114,7 @@ def _tune(command: Sequence[str], log: Path, finished: Callable[[int], None] | N
     """Its exit status. In a session of its own, so that Ctrl-C reaches it once, through us."""
     with log.open("ab") as output, log.open("rb") as reader:
         reader.seek(0, os.SEEK_END)
+        before = None
         child = subprocess.Popen(
             [*TUNE, *command],
             stdout=output,
@@ -127,7 +128,8 @@ def _tune(command: Sequence[str], log: Path, finished: Callable[[int], None] | N
             while True:
                 over = child.poll() is not None
                 for line in reader:
-                    if finished is not None and (done := done_of(line)) is not None:
+                    if finished is not None and (done := done_of(line)) not in (None, before):
+                        before = done
                         finished(done)
                 if over:
                     return child.returncode

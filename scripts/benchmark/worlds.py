@@ -22,6 +22,7 @@ from tuner.targets.inputs import Inputs, read_inputs
 
 SECOND = ("latency_p99", "throughput", "cpu")
 """What is looked for besides, where two objectives are: the first of these that the table has and that is not the one."""
+ROOT = Path(__file__).parents[2]
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 BETTER = {"throughput": "maximize"}
 QUICK = ("storm-wc-d", "mysql", "simulated-workers")
@@ -111,8 +112,8 @@ def worlds(folders: Sequence[Path], only: Sequence[str], *, two: bool) -> Iterat
                 if world is not None:
                     yield world
         for file in sorted(folder.glob("*/table.csv")):
-            if (not only or file.parent.name in only) and (file.parent / "space.yaml").is_file():
-                yield with_space(file.parent.name, file.parent / "space.yaml", file, two=two)
+            if (not only or file.parent.name in only) and (space := space_of(file)) is not None:
+                yield with_space(file.parent.name, space, file, two=two)
 
 
 def recorded(name: str, file: Path, *, two: bool) -> World | None:
@@ -125,6 +126,17 @@ def recorded(name: str, file: Path, *, two: bool) -> World | None:
     second = f"{BETTER.get(seconds[0], 'minimize')} {seconds[0]}" if two else None
     folder = Path(tempfile.mkdtemp(prefix="search-", dir=IN_MEMORY))
     return of_table(name, read_inputs(adopt.make(file, folder, first, None, second), "replay", table=file), file)
+
+
+def space_of(table: Path) -> Path | None:
+    """Beside the table, as `scripts/benchmark/record` leaves it, or the grid of the search space of its name."""
+    places = [
+        *table.parent.glob("*.yaml"),
+        *table.parent.glob("inputs/grid.yaml"),
+        *table.parent.glob("inputs/space.yaml"),
+    ]
+    grid = ROOT / "search_spaces" / table.parent.name / "grid.yaml"
+    return next((place for place in (*places, grid) if place.is_file() and "parameters:" in place.read_text()), None)
 
 
 def with_space(name: str, space: Path, file: Path, *, two: bool) -> World:
@@ -155,8 +167,10 @@ def lives(group: Sequence[Start]) -> bool:
 
 
 def typical(group: Sequence[Start]) -> dict[str, float]:
-    """The geometric mean over restarts."""
+    """The geometric mean over restarts; of one, what it measured."""
     measured = [start.metrics for start in group if start.ending == "measured"]
+    if len(measured) == 1:
+        return {name: estimate.value for name, estimate in measured[0].items()}
     names = {name for metrics in measured for name in metrics}
     return {
         name: math.exp(mean(math.log(max(metrics[name].value, 1e-12)) for metrics in measured if name in metrics))

@@ -23,6 +23,7 @@ def conditions(**changes: object) -> Conditions:
         "before": probe,
         "after": probe,
         "best_probe_s": 0.002,
+        "full": True,
     }
     return Conditions(**(values | changes))  # type: ignore[arg-type]
 
@@ -66,6 +67,14 @@ def test_what_the_servers_got_they_could_have() -> None:
     assert conditions(others_cores=0.8, own_cores=0.5).share == pytest.approx(0.5)
 
 
+def test_at_light_load_others_are_not_held_to_have_taken_more_than_half() -> None:
+    light = conditions(others_cores=0.8, own_cores=0.2, full=False)
+    assert light.share == pytest.approx(0.5), "they take what the servers leave, who could have had half"
+    assert conditions(others_cores=0.3, own_cores=0.2, full=False).share == pytest.approx(0.7)
+    assert conditions(steal_cores=0.8, own_cores=0.1, full=False).share == pytest.approx(0.2), "a host may take all"
+    assert light.disturbance, "disturbed it is all the same"
+
+
 def test_what_cannot_be_observed_is_not_judged() -> None:
     blind = conditions(own_cores=None, others_cores=None, steal_cores=None, before=None, after=None)
     assert blind.speed is None
@@ -94,13 +103,13 @@ def test_windows_together_weigh_by_their_length() -> None:
 ratio = st.floats(0.0, 1.0)
 
 
-@given(ratio, ratio, st.floats(1.0, 10.0), st.floats(0.05, 1.0))
+@given(ratio, ratio, st.floats(1.0, 10.0), st.floats(0.05, 1.0), st.booleans())
 def test_speed_lies_between_nothing_and_quiet_and_falls_with_what_others_take(
-    others: float, steal: float, slower: float, allowed: float
+    others: float, steal: float, slower: float, allowed: float, full: bool
 ) -> None:
     probe = Probe(cpu_s=0.002 * slower, wall_s=1.0)
-    less = conditions(others_cores=others, steal_cores=steal, own_cores=0.0, allowed_cores=allowed, after=probe)
-    more = conditions(others_cores=others + 0.1, steal_cores=steal, own_cores=0.0, allowed_cores=allowed, after=probe)
+    both = {"steal_cores": steal, "own_cores": 0.0, "allowed_cores": allowed, "after": probe, "full": full}
+    less, more = conditions(others_cores=others, **both), conditions(others_cores=others + 0.1, **both)
     assert less.speed is not None
     assert more.speed is not None
     assert LEAST_SPEED <= more.speed <= less.speed <= 1.0

@@ -11,7 +11,9 @@ from rich.console import Console, RenderableType
 
 from tests.record import examples
 from tuner.record.console import LiveConsole, PlainConsole, pareto_table, trials_table
+from tuner.search.model import Outlook
 from tuner.study.model import Summary
+from tuner.study.stop import Spent
 
 
 def console(width: int = 120, *, terminal: bool = False) -> Console:

@@ -18,6 +18,7 @@ from tests.builders import measurement, window
 from tests.cli.tune import TOY
 from tests.repository.checkout import ROOT
 from tuner.measure.model import Usage
+from tuner.space.file.read import read as read_space
 from tuner.space.model import Configuration
 from tuner.trials.model import Failed, Measured, Trial
 
@@ -81,6 +82,20 @@ def test_rows_are_left_out_and_that_is_said() -> None:
     assert lines[2:] == ["service,throughput,study,trial", "4,200,pass-1,1", "2,310,pass-2,0"]
 
 
+def test_numbers_are_rounded_and_nothing_else() -> None:
+    table = "# at: 1.23456789\na,b,c\n1.23456789,>=0.123456789,2026-01-01T00:00:00.123456789+00:00\n0.5,12345678,\n"
+    assert record.rounded(table).splitlines()[2:] == [
+        "1.23457,>=0.123457,2026-01-01T00:00:00.123456789+00:00",
+        "0.5,12345678,",
+    ]
+
+
+@pytest.mark.parametrize("local", ["local: {folder: model}\n", "local:\n  command: [x]   # why\n\n  folder: model\n"])
+def test_what_only_this_machine_has_is_left_out(local: str) -> None:
+    assert record.without_local(f"name: x\n{local}budget: {{trials: 2}}\n") == "name: x\nbudget: {trials: 2}\n"
+    assert record.without_local(f"name: x\n\n{local}".rstrip()) == "name: x\n"
+
+
 def test_known_configurations_are_added_to_a_space() -> None:
     text = record.with_known("name: x\n", [Configuration(values={"cpu": "1", "workers": 2, "on": True})])
     assert text == 'name: x\n\nknown:\n  - {cpu: "1", on: true, workers: 2}\n'
@@ -122,10 +137,13 @@ def test_a_grid_is_recorded_whole_though_it_is_interrupted(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| the best that meet the SLO" in done.stdout
-    text = (tmp_path / "recorded" / "table.csv").read_text()
+    text = (tmp_path / "recorded" / "kept" / "table.csv").read_text()
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     assert {(row["study"], row["service"]) for row in rows} >= {("pass-1", "2"), ("pass-1", "4")}
-    assert (tmp_path / "recorded" / "README.md").read_text().startswith("# two")
+    assert (tmp_path / "recorded" / "kept" / "README.md").read_text().startswith("# two")
+    space, problems = read_space(tmp_path / "recorded" / "kept" / "space.yaml")
+    assert problems == ()
+    assert space is not None
 
 
 def test_a_budget_of_time_is_refused(tmp_path: Path) -> None:

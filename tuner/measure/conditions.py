@@ -25,6 +25,7 @@ differ by anyway (a noise of 3 to 7 %), and a queue at half load feels less than
 SLOWER = 0.2
 """Share by which the probe is slower than its best above which something disturbs: on a quiet machine its own CPU time
 scatters by a tenth."""
+_FAIR = 0.5
 LEAST_SPEED = 0.05
 """No machine is taken for slower: the logarithm of a speed has to exist."""
 
@@ -63,6 +64,8 @@ class Conditions:
     after: Probe | None = None
     best_probe_s: float | None = None
     """Least CPU time that the probe took in this study so far."""
+    full: bool = False
+    """The servers wanted all the CPU that they could get: the load was near their capacity, or above."""
     not_told: tuple[str, ...] = ()
     """What could not be observed, and why, in words."""
 
@@ -80,11 +83,17 @@ class Conditions:
 
     @property
     def share(self) -> float | None:
-        """Of the CPU that the servers may use what others left them, 0 to 1; what they got, they could have."""
+        """Of the CPU that the servers may use what others left them, 0 to 1; what they got, they could have.
+
+        Programs that want all take what servers at light load leave: there it is not known what the servers could have
+        had, but one competitor of equal weight leaves half, and no more than that is held against the others.
+        """
         taken = self.taken_cores
         if taken is None:
             return None
         left = max(self.cpus - taken, self.own_cores or 0.0)
+        if not self.full:
+            left = max(left, (self.cpus - (self.steal_cores or 0.0)) * _FAIR)
         return min(1.0, left / self.allowed_cores)
 
     @property

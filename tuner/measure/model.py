@@ -128,7 +128,7 @@ class Measurement:
     conditions: Conditions | None = field(default=None, metadata={"sparse": True})
     """How quiet the machine was during the window at the common rate; None: nobody looked."""
     search_conditions: Conditions | None = field(default=None, metadata={"sparse": True})
-    """The same of the windows of the capacity search together."""
+    """The same of the windows that decided the capacity: the closed loop, and those at or near it."""
     put_back: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Windows that were disturbed and measured again, in words."""
     put_back_s: float = field(default=0.0, metadata={"sparse": True})
@@ -141,11 +141,16 @@ class Measurement:
 
     @property
     def speed(self) -> float | None:
-        """The machine's over all windows, 1.0 that of a quiet one; None: nobody looked, or could tell."""
-        if self.recorded_speed is not None:
-            return self.recorded_speed
-        known = [one for one in (self.conditions, self.search_conditions) if one is not None]
-        return together(known).speed if known else None
+        """The machine's, 1.0 that of a quiet one: while the capacity was searched, else at the common rate; None:
+        nobody looked, or could tell."""
+        return self.speed_of("throughput")
+
+    def speed_of(self, metric: str) -> float | None:
+        """The machine's in the windows that a metric is of."""
+        searched = None if self.search_conditions is None else self.search_conditions.speed
+        at_rate = None if self.conditions is None else self.conditions.speed
+        first, second = (searched, at_rate) if metric == "throughput" else (at_rate, searched)
+        return first if first is not None else second
 
     @property
     def disturbance(self) -> str:

@@ -63,10 +63,10 @@ def corrected_text(trial: Trial, metric: str) -> str:
     seen = Observation(
         configuration=trial.configuration,
         metrics={metric: measurement.metrics()[metric]},
-        speed=measurement.speed,
+        speed=measurement.speed_of(metric),
     )
     value = corrected(seen, Proportional()).get(metric)
-    if value is None or value.factor == 1.0 or (measurement.speed or 1.0) > _QUIET:
+    if value is None or value.factor == 1.0 or (measurement.speed_of(metric) or 1.0) > _QUIET:
         return ""
     doubt = "" if value.trusted else "?"
     return f" → {format_metric(METRICS[metric].unit, value.corrected, measurement.currency)}{doubt}"

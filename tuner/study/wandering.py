@@ -115,21 +115,21 @@ def _during(trial: Trial, began: datetime, by: Drifts) -> MachineDuring | None:
     measurement = measured(trial)
     if measurement is None:
         return None
-    seen = Observation(
-        configuration=trial.configuration,
-        metrics=measurement.metrics(),
-        at_s=(trial.started_at - began).total_seconds() + trial.duration_s / 2.0,
-        speed=measurement.speed,
-    )
+    at_s = (trial.started_at - began).total_seconds() + trial.duration_s / 2.0
+    metrics: dict[str, Corrected] = {}
+    for metric, value in measurement.metrics().items():
+        speed = measurement.speed_of(metric)
+        seen = Observation(configuration=trial.configuration, metrics={metric: value}, at_s=at_s, speed=speed)
+        metrics |= corrected(seen, by)
     return MachineDuring(
         trial=trial.number,
         purpose=trial.purpose,
-        at_s=seen.at_s,
-        speed=seen.speed,
+        at_s=at_s,
+        speed=measurement.speed,
         disturbance=measurement.disturbance,
         put_back=measurement.put_back,
         put_back_s=measurement.put_back_s,
-        metrics=corrected(seen, by),
+        metrics=metrics,
     )
 
 

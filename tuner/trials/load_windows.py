@@ -38,6 +38,8 @@ _ATTEMPTS = 2
 """A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
 _WARM_UP_CONNECTIONS = 4
 """Of a closed loop that warms up: enough to reach every worker of most servers, too few to flood one."""
+_NEAR = 0.8
+"""From this share of the capacity on a server wants nearly all the CPU that it can get."""
 _ONE_ANSWER_S = 0.01
 _RESTS = 10
 _AT_REST = 1.5
@@ -82,7 +84,9 @@ class LoadWindows:
         self._lookout = lookout or NoLookout()
         self.conditions: Conditions | None = None
         """How quiet the machine was during the last window at the common rate; None: nobody looked."""
-        self._searched: list[Conditions | None] = []
+        self._searched: list[tuple[float | None, Conditions | None]] = []
+        """Of each window of the capacity search the rate (None: a closed loop), and how quiet it was."""
+        self._capacity_rps = 0.0
         self._on_stage = on_stage
         self._goal = Goal(slo=slo, tight=tight or (() if slo else _USUAL), within=workload.within)
         self._metrics = metrics
@@ -108,8 +112,10 @@ class LoadWindows:
 
     @property
     def search_conditions(self) -> Conditions | None:
-        """How quiet the machine was during the windows of the capacity search; None: nobody looked."""
-        return summed(self._searched)
+        """How quiet the machine was during the windows that decided the capacity: the closed loop, which wants all, and
+        those at the rate that was found and above. None: nobody looked."""
+        near = [told for rate_rps, told in self._searched if rate_rps is None or rate_rps >= _NEAR * self._capacity_rps]
+        return summed([None if told is None else replace(told, full=True) for told in near])
 
     @property
     def curve(self) -> tuple[Window, ...]:
@@ -280,11 +286,13 @@ class LoadWindows:
             rate_rps = probe.rate_rps
             what = "the closed loop" if rate_rps is None else f"the window at {rate_rps:.4g}/s"
             (window, over, full), conditions = self._lookout.watched(what, partial(self._searched_at, rate_rps))
-            self._searched.append(conditions)
+            self._searched.append((rate_rps, conditions))
             search.observe(window, over, full=full)
             if not window.untrusted:
                 self._curve.append(window)
-        return search.result()
+        found, note = search.result()
+        self._capacity_rps = 0.0 if found is None else found.value
+        return found, note
 
     def _searched_at(self, rate_rps: float | None) -> tuple[Window, tuple[Exceeded, ...], bool]:
         """A window of the capacity search, what of it was beyond each bound, and whether it filled the server.

@@ -176,10 +176,11 @@ class MachineLookout:
         if most_s < _LOOK_S:
             self._on_stage(f"{what}: {disturbance}; accepted, no time is left to measure it again")
             return False
-        self._on_stage(
-            f"{what}: {disturbance}; put back: waits up to {format_seconds(most_s)} for quiet "
-            f"({format_seconds(left_s)} left for it)"
-        )
+        if most_s > LEAST_WAIT_S:
+            self._on_stage(
+                f"{what}: {disturbance}; put back: waits up to {format_seconds(most_s)} for quiet "
+                f"({format_seconds(left_s)} left for it)"
+            )
         begin = self._clock.now()
         quiet = False
         while not quiet and self._clock.now() - begin + _LOOK_S <= most_s:
@@ -191,7 +192,10 @@ class MachineLookout:
             self.told.append(f"{what} was measured again after {format_seconds(waited_s)}: {disturbance}")
             return True
         self._allowance.wait_s = max(LEAST_WAIT_S, self._allowance.wait_s / 2.0)
-        self._on_stage(f"{what}: not quiet within {format_seconds(waited_s)}; accepted, its conditions are recorded")
+        why = "" if most_s > LEAST_WAIT_S else f"{disturbance}; "
+        self._on_stage(
+            f"{what}: {why}not quiet within {format_seconds(waited_s)}; accepted, its conditions are recorded"
+        )
         return False
 
     def _look(self) -> Conditions:
