@@ -103,6 +103,7 @@ def test_the_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
     experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3)
     assert list(experiment.names) == ["remeasured-5", "accepted-5", "remeasured-6", "accepted-6"]
     assert experiment.quiet == ("quiet-1", "quiet-2", "quiet-3")
+    assert wander.foretold_s(experiment, 10.0) == 10.0 * (4 * 4.5 + 3 * 4)
 
 
 def test_a_report_says_how_near_each_way_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
