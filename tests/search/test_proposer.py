@@ -182,9 +182,48 @@ def test_two_objectives_gain_by_their_volume() -> None:
 
 
 def test_while_nothing_is_known_all_is_to_be_gained() -> None:
-    assert proposer().gain([]) == math.inf
-    dead = Observation(configuration=Configuration(values={"workers": 1}), lived=False)
-    assert proposer().gain([dead]) == math.inf
+    dead = Observation(configuration=Configuration(values={"workers": 1, "threads": 1, "mode": "sync"}), lived=False)
+    for observations in ([], [dead]):
+        assert proposer().gain(observations) == math.inf
+        assert proposer().outlook(observations, 10) is None
+
+
+def test_an_outlook_says_what_is_likely_and_what_is_possible() -> None:
+    one = proposer()
+    outlook = one.outlook(study(one, 8), 10)
+    assert outlook is not None
+    assert outlook.trials == 10
+    assert 0 <= outlook.expected <= outlook.most
+
+
+def test_where_all_was_tried_nothing_is_to_be_gained() -> None:
+    one = proposer()
+    outlook = one.outlook([observed(each) for each in Candidates(SPACE).listed], 10)
+    assert outlook is not None
+    assert outlook.most == 0
+
+
+def test_what_kills_servers_is_avoided() -> None:
+    def measure(configuration: Configuration) -> Observation:
+        if float(configuration.values["workers"]) > 5:
+            return Observation(configuration=configuration, lived=False, failure="OOMKilled")
+        return observed(configuration)
+
+    found = study(proposer(), 16, measure)
+    assert sum(one.lived is True for one in found) >= 10
+    assert max(one.metrics["throughput"] for one in found if one.lived) > 0.9 * max(
+        measured(one)["throughput"] for one in Candidates(SPACE).listed if float(one.values["workers"]) <= 5
+    )
+
+
+def test_where_the_baseline_died_what_lives_is_looked_for() -> None:
+    def measure(configuration: Configuration) -> Observation:
+        if configuration.values["mode"] == "sync":
+            return Observation(configuration=configuration, lived=False, failure="NotReady")
+        return observed(configuration)
+
+    found = study(proposer(), 8, measure)
+    assert sum(one.lived is True for one in found) >= 3
 
 
 def test_a_space_too_large_to_list_is_searched_too() -> None:

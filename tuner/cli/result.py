@@ -39,11 +39,13 @@ def print_summary(summary: Summary) -> None:
     """The front, the choice against the baseline, and what to mistrust."""
     from tuner.cli.output import print_renderable
     from tuner.record.console import pareto_table
+    from tuner.record.knowledge import knowledge_lines
     from tuner.record.machine import machine_lines
-    from tuner.record.wording import caveat_lines, comparison_lines, ending_lines
+    from tuner.record.wording import caveat_lines, comparison_lines, currency_of, ending_lines
 
     print_renderable(pareto_table(summary))
-    told = [*comparison_lines(summary), *machine_lines(summary), *caveat_lines(summary)]
+    learned = [] if summary.knowledge is None else knowledge_lines(summary.knowledge, currency_of(summary.trials))
+    told = [*comparison_lines(summary), *learned, *machine_lines(summary), *caveat_lines(summary)]
     for line in [*told, *ending_lines(summary)]:
         click.echo(line)
 

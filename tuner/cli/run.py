@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tuner.cli.options import (
+    StudyName,
     as_json,
     best_manifest,
     duration,
@@ -19,6 +20,7 @@ from tuner.cli.options import (
     space_argument,
     studies,
     study_backend,
+    study_folder,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +63,14 @@ if TYPE_CHECKING:
     help="What proposes: auto (a model of all valid configurations), tpe, random, nsga2, qmc, gp or grid.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the proposals repeatable.")
+@click.option(
+    "--warm-start",
+    multiple=True,
+    metavar="STUDY",
+    type=StudyName(),
+    help="An earlier study of the same or an overlapping search space to learn from, by its name or folder. May be "
+    "repeated.",
+)
 @pick
 @click.option(
     "--storage", "storage_url", metavar="URL", help="Optuna's storage.  [default: SQLite in the study's folder]"
@@ -99,6 +109,7 @@ def run(
     load_cpus: int,
     sampler: str,
     seed: int,
+    warm_start: tuple[str, ...],
     pick: str,
     storage_url: str | None,
     tracking_uri: str,
@@ -115,6 +126,7 @@ def run(
     \b
     tune run search_spaces/iris
     tune run search_spaces/iris --trials 40 --time 15m --pick cost
+    tune run search_spaces/iris --warm-start iris
     tune run search_spaces/iris --backend replay --table iris.csv
     """
     from tuner.cli.output import progress
@@ -134,6 +146,7 @@ def run(
         confirm=confirm,
         seed=seed,
         sampler=sampler,
+        warm_start=tuple(study_folder(study, studies) for study in warm_start),
         pick=pick,
         storage_url=storage_url,
         tracking_uri=None if tracking_uri == "none" else tracking_uri,

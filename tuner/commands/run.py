@@ -22,7 +22,7 @@ from tuner.space.model import Budget, Configuration, Constraint, SearchSpace
 from tuner.study.model import Recorder, Summary
 from tuner.targets.inputs import Inputs, estimate, space_of
 from tuner.trials.folder import StudyFolder
-from tuner.trials.model import StudyStart
+from tuner.trials.model import EarlierStudy, StudyStart
 from tuner.units import format_seconds
 from tuner.uri import masked
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tuner.trials.load_source import LoadSource, Place
 
 Notice = Callable[[str], None]
+MODEL = "auto"
+"""The sampler that has a model of its own."""
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _SECRETS_NAMED = 5
 
@@ -52,6 +54,8 @@ class StudySettings:
     confirm: int | None = None
     seed: int = 0
     sampler: str = "auto"
+    warm_start: tuple[StudyFolder, ...] = ()
+    """Earlier studies that the search learns from."""
     pick: str = "knee"
     storage_url: str | None = None
     """Optuna's storage; None: SQLite in the study's folder, of a replay none on disk."""
@@ -81,6 +85,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     from tuner.trials.load_source import load_source
 
     _must_have_drivers(settings)
+    learned_from = _earlier(inputs, settings)
     budget = _budget(inputs.space.budget, settings, inputs)
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
@@ -88,6 +93,10 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
     for sentence in (*foretold.foreseen, *inputs.foreseen):
         notice(sentence)
+    for study in learned_from:
+        notice(f"learns from {len(study.trials)} trials of study {study.name}")
+        for sentence in study.told:
+            notice(f"  {study.name}: {sentence}")
     kept = IN_MEMORY if isinstance(inputs.backend, HoldsMeasurements) else folder.storage_url
     storage_url = settings.storage_url or kept
     study_id = secrets.token_hex(4)
@@ -128,6 +137,7 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
             load_cpus=load.cpus,
             disturbed=inputs.space.disturbed,
             mask=settings.mask,
+            warm_start=learned_from,
             table=None if settings.table is None else str(settings.table.resolve()),
         )
         if (told := _secrets_told(inputs.manifest, settings)) is not None:
@@ -202,6 +212,18 @@ def _must_have_drivers(settings: StudySettings) -> None:
         raise InputError(problems)
 
 
+def _earlier(inputs: Inputs, settings: StudySettings) -> tuple[EarlierStudy, ...]:
+    """The earlier studies in today's terms. Raises InputError for a sampler that cannot learn from them."""
+    if not settings.warm_start:
+        return ()
+    from tuner.targets.earlier import earlier
+
+    if settings.sampler != MODEL:
+        message = f"the sampler {settings.sampler} does not learn from earlier studies"
+        raise InputError.at("--warm-start", message, f"use --sampler {MODEL}, or name what they found in known:")
+    return tuple(earlier(folder, inputs, settings.backend) for folder in dict.fromkeys(settings.warm_start))
+
+
 def _secrets_told(manifest: Manifest, settings: StudySettings) -> str | None:
     """That the manifest has literal secrets, and what becomes of them; None: it has none."""
     from tuner.manifests.secret_values import secret_values
@@ -274,6 +296,7 @@ def _go(
     from tuner.study.advisor import OptunaAdvisor
     from tuner.study.loop import Study
     from tuner.study.observed import observations
+    from tuner.study.warm import from_earlier
     from tuner.trials.clock import RealClock, ReplayedClock
     from tuner.trials.life import TrialRunner
     from tuner.trials.lookout import Allowance
@@ -314,6 +337,7 @@ def _go(
         aside = f"{folder.journal.name}.torn"
         notice(f"{folder.journal}: a crash left {journal.torn} bytes of an unfinished line, now set aside in {aside}")
     gate = Gate()
+    earlier = from_earlier(start if journal.start is None else journal.start)
     recorders = [console]
     if stores.tracking_uri is not None:
         mlflow = _mlflow(stores.tracking_uri, folder, space, between=gate.wait)
@@ -327,7 +351,7 @@ def _go(
             render=partial(render, space, inputs.manifest),
             infeasible=infeasible,
             known=known(space, inputs.baseline),
-            observed=lambda: observations(journal.trials, start),
+            observed=lambda: (*observations(journal.trials, start), *earlier),
             demand=demand,
             impossible=unrecorded if isinstance(backend, HoldsMeasurements) else None,
         ),
@@ -359,10 +383,26 @@ def _go(
         summary = study.run(runner.run)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; `tune resume {folder.called}` goes on") from stop
+    summary = _learned(journal, summary, inputs, notice)
     write_report(folder.report, summary, space)
     if summary.choice is not None:
         write(folder.best_manifest, export(folder, summary, summary.choice.candidate.trial).encode(), private=True)
     return summary
+
+
+def _learned(journal: Journal, summary: Summary, inputs: Inputs, notice: Notice) -> Summary:
+    """What the trials taught is worked out once, when they are all there, and written down."""
+    from tuner.commands.knowledge import taught
+    from tuner.study.demand import demand
+    from tuner.study.events import KNOWLEDGE
+
+    try:
+        found = taught(journal.contents(), inputs.space, summary, demand(inputs.space, inputs.manifest))
+    except (ArithmeticError, ValueError) as error:  # the study is worth no less without
+        notice(f"which knobs mattered could not be worked out ({type(error).__name__}: {error})")
+        return summary
+    journal.append(KNOWLEDGE, {**found, "trials": len(summary.trials)})
+    return replace(summary, knowledge=found)
 
 
 def _mlflow(

@@ -29,6 +29,7 @@ SCHEMA = 2
 def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
     """What `summary` found. Without the search space the knobs' domains are absent (`knobs` is null)."""
     start = plain(summary.start)
+    start["warm_start"] = [{**one, "trials": len(one["trials"])} for one in start["warm_start"]]
     start["storage_url"] = masked(summary.start.storage_url)
     if summary.start.tracking_uri is not None:
         start["tracking_uri"] = masked(summary.start.tracking_uri)
@@ -48,6 +49,7 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
         "noise_floor": dict(summary.noise_floor),
         "machine": _wandering(machine),
         "ended_because": summary.ended_because,
+        "knowledge": plain(summary.knowledge),
         "outlook": plain(summary.outlook),
     }
 

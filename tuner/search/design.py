@@ -16,8 +16,8 @@ _POOL = 3000
 
 
 def design_size(knobs: int) -> int:
-    """How many points beside the baseline: three, and one more for each doubling of the knobs beyond four."""
-    return 3 + max(0, math.floor(math.log2(max(knobs, 1) / 4)))
+    """How many points beside the baseline: two, and one more for each doubling of the knobs from eight on."""
+    return 2 + max(0, math.floor(math.log2(max(knobs, 1) / 4)))
 
 
 def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Generator) -> IntArray:

@@ -1,8 +1,8 @@
 """Gaussian process regression over columns of numbers and words, for a dozen noisy observations.
 
-The covariance of two rows is the sum of a smooth function of all columns together and of one function a column
-(Duvenaud et al. 2011, "Additive Gaussian Processes"), both Matern 5/2 with a length scale a column: what each knob does
-alone is learned from few rows, and what they do together as more come. A word is near itself and equally far from
+The covariance of two rows is the sum of one smooth function a column (Matern 5/2) and of a rougher one of all columns
+together (Matern 3/2), with a length scale a column (Duvenaud et al. 2011, "Additive Gaussian Processes"): what each
+knob does alone is learned from few rows, and what they do together, which is less regular, as more come. A word is near itself and equally far from
 every other (Hamming distance). The hyperparameters are the most probable ones given the data and priors that hold for
 few rows (maximum a posteriori; Rasmussen and Williams 2006, chapter 5): a knob is taken to matter little until the
 rows say otherwise, the more so the more knobs there are (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
@@ -36,11 +36,27 @@ class Columns:
     derived: int = 0
     """How many of the numbers' last columns are derived features: taken to matter less until the data say so."""
 
+    levels: tuple[tuple[FloatArray, IntArray], ...] | None = field(default=None, repr=False)
+    """For each column its different values and which row has which; None: not worked out (`leveled`)."""
+
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, rows: IntArray | slice) -> Columns:
-        return Columns(numbers=self.numbers[rows], words=self.words[rows], derived=self.derived)
+        return Columns(
+            numbers=self.numbers[rows],
+            words=self.words[rows],
+            derived=self.derived,
+            levels=None if self.levels is None else tuple((values, index[rows]) for values, index in self.levels),
+        )
+
+    def leveled(self) -> Columns:
+        """The same, with the levels worked out: once for rows that are asked about again and again."""
+        if self.levels is not None:
+            return self
+        columns = [*self.numbers.T, *self.words.T.astype(np.float64)]
+        levels = tuple((values, index) for values, index in (np.unique(one, return_inverse=True) for one in columns))
+        return Columns(numbers=self.numbers, words=self.words, derived=self.derived, levels=levels)
 
     @property
     def count(self) -> int:
@@ -102,6 +118,8 @@ class Prior:
 
 _BOUNDS = (-7.0, 5.0)
 """Of the logarithm of any hyperparameter, so that a flat likelihood leads nowhere absurd."""
+_RESTARTED = 40
+"""Up to so many rows the likelihood may have several peaks, and is climbed from two sides."""
 _SPEED_SD = 0.5
 _OFFSET_SD = 1.0
 """Of the offset of an earlier study, in units of the values' variance."""
@@ -139,7 +157,7 @@ class GaussianProcess:
 
     @classmethod
     def fit(
-        cls, columns: Columns, values: FloatArray, context: Context, prior: Prior | None = None, most: int = 80
+        cls, columns: Columns, values: FloatArray, context: Context, prior: Prior | None = None, most: int = 64
     ) -> GaussianProcess:
         """The most probable model; hyperparameters are learned from `most` rows at most.
 
@@ -258,11 +276,18 @@ def _tau(at_s: FloatArray) -> float:
     return max(float(np.ptp(times)) / 3, 8 * float(np.median(np.diff(times))))
 
 
-def _matern(r: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _smooth(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Matern 5/2 at sqrt(5) times the distance, and what its derivative by the logarithm of a length scale needs."""
     falling = np.exp(-r)
     slope = (1 + r) * falling
     return np.asarray(slope + r * r * falling / 3), np.asarray(slope / 3)
+
+
+def _rough(r: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The same of Matern 3/2, at sqrt(5) times the distance too."""
+    r = r * math.sqrt(3 / 5)
+    falling = np.exp(-r)
+    return np.asarray((1 + r) * falling), np.asarray(falling * (3 / 5))
 
 
 def _covariance(squares: FloatArray, theta: FloatArray, count: int) -> FloatArray:
@@ -270,8 +295,8 @@ def _covariance(squares: FloatArray, theta: FloatArray, count: int) -> FloatArra
     lengths = 5 * np.exp(-2 * theta[:count])
     additive, joint = np.exp(2 * theta[count : count + 2])
     scaled = squares * lengths.reshape(-1, *[1] * (squares.ndim - 1))
-    together, _ = _matern(np.sqrt(scaled.sum(0)))
-    alone, _ = _matern(np.sqrt(scaled))
+    together, _ = _rough(np.sqrt(scaled.sum(0)))
+    alone, _ = _smooth(np.sqrt(scaled))
     return np.asarray(joint * together + additive / max(count, 1) * alone.sum(0))
 
 
@@ -282,29 +307,29 @@ def _cross(rows: Columns, others: Columns, theta: FloatArray) -> FloatArray:
     additive, joint = np.exp(2 * theta[count : count + 2])
     total = np.zeros((len(rows), len(others)))
     alone = np.zeros_like(total)
-    for place in range(count):
-        index, squares = _levels(rows, others, place)
-        squares *= lengths[place]
-        kernel, _ = _matern(np.sqrt(squares))
+    levels = rows.leveled().levels or ()
+    for place, (values, index) in enumerate(levels):
+        squares = _level_squares(values, others, place) * lengths[place]
+        kernel, _ = _smooth(np.sqrt(squares))
         total += squares[index]
         alone += kernel[index]
-    together, _ = _matern(np.sqrt(total))
-    return np.asarray(joint * together + additive / max(count, 1) * alone)
+    alone *= additive / max(count, 1)
+    together, _ = _rough(np.sqrt(total, out=total))
+    together *= joint
+    together += alone
+    return np.asarray(together, dtype=np.float64)
 
 
-def _levels(rows: Columns, others: Columns, place: int) -> tuple[IntArray, FloatArray]:
-    """Which row has which of a column's different values, and their squared distances from the other rows."""
-    numbers = rows.numbers.shape[1]
+def _level_squares(values: FloatArray, others: Columns, place: int) -> FloatArray:
+    """(values, others): squared distances in one column."""
+    numbers = others.numbers.shape[1]
     if place >= numbers:
-        words, index = np.unique(rows.words[:, place - numbers], return_inverse=True)
-        squares = (words[:, None] != others.words[:, place - numbers][None, :]).astype(np.float64)
-        return index, squares
-    levels, index = np.unique(rows.numbers[:, place], return_inverse=True)
-    squares = (levels[:, None] - others.numbers[:, place][None, :]) ** 2
+        return np.asarray(values[:, None] != others.words[:, place - numbers][None, :], dtype=np.float64)
+    squares = (values[:, None] - others.numbers[:, place][None, :]) ** 2
     if np.isnan(squares).any():
-        one_missing = np.isnan(levels)[:, None] != np.isnan(others.numbers[:, place])[None, :]
+        one_missing = np.isnan(values)[:, None] != np.isnan(others.numbers[:, place])[None, :]
         squares = np.where(np.isnan(squares), one_missing, squares)
-    return index, squares
+    return np.asarray(squares, dtype=np.float64)
 
 
 def _fixed(context: Context, scale: float) -> FloatArray:
@@ -338,9 +363,10 @@ def _most_probable(
     bounds = [_BOUNDS] * len(means)
     best, least = means, math.inf
     starts = [means]
-    rough = means.copy()
-    rough[:count] -= 1.0
-    starts.append(rough)
+    if len(unit) <= _RESTARTED:
+        rough = means.copy()
+        rough[:count] -= 1.0
+        starts.append(rough)
     for start in starts:
         found = minimize(
             _loss,
@@ -377,8 +403,8 @@ def _assembled(theta: FloatArray, pairs: _Pairs, count: int, rows: int) -> tuple
     lengths = 5 * np.exp(-2 * theta[:count])
     additive, joint, noise = np.exp(2 * theta[count : count + 3])
     scaled = pairs.squares * lengths[:, None]
-    together, together_slope = _matern(np.sqrt(scaled.sum(0)))
-    alone, alone_slope = _matern(np.sqrt(scaled))
+    together, together_slope = _rough(np.sqrt(scaled.sum(0)))
+    alone, alone_slope = _smooth(np.sqrt(scaled))
     share = additive / max(count, 1)
     summed = alone.sum(0)
     function = joint * together + share * summed

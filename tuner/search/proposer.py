@@ -26,18 +26,24 @@ from tuner.search.acquisition import (
 )
 from tuner.search.candidates import Candidates
 from tuner.search.design import design_size, maximin
+from tuner.search.encoding import Encoding
 from tuner.search.gaussian import Columns
-from tuner.search.model import Belief, Observation
-from tuner.search.surrogate import Encodes, Surrogate, columns_of, logarithm
+from tuner.search.lives import Lives
+from tuner.search.model import Belief, Observation, Outlook
+from tuner.search.surrogate import Surrogate, columns_of, logarithm
 from tuner.space.model import Configuration, Constraint, Objective, SearchSpace
 from tuner.statistics.model import BoolArray, FloatArray, IntArray
 
-Costs = Callable[[Sequence[Configuration]], FloatArray]
-"""(rows,): the exact cost of configurations, in the unit of the metric `cost`."""
+Costs = Callable[[Sequence[Configuration]], FloatArray | None]
+"""(rows,): the exact cost of configurations, in the unit of the metric `cost`; None: it is not known."""
 
 _COST = "cost"
 _SCREENED = 4000
-"""Candidates that the whole acquisition is worked out for."""
+"""Candidates that the whole acquisition is worked out for, at most."""
+_FEWEST = 1000
+"""The same, at least."""
+_WORK = 200_000
+"""Candidates times observations, beyond which fewer candidates are looked at."""
 _BELIEVED = 0.5
 """A tried configuration counts as feasible where that is likelier than not."""
 _SURE = 0.95
@@ -78,7 +84,7 @@ class _Pool:
         return _Pool(
             configurations=[*self.configurations, *other.configurations],
             digests=[*self.digests, *other.digests],
-            rows=self.rows.joined(other.rows),
+            rows=self.rows.joined(other.rows).leveled(),
             costs=costs,
         )
 
@@ -98,7 +104,7 @@ class Proposer:
     """Proposes from the valid configurations of one search space (see the module)."""
 
     def __init__(
-        self, space: SearchSpace, encoding: Encodes, candidates: Candidates, costs: Costs | None = None, seed: int = 0
+        self, space: SearchSpace, encoding: Encoding, candidates: Candidates, costs: Costs | None = None, seed: int = 0
     ) -> None:
         """`costs` None: cost is measured like any other metric."""
         self._objectives = space.objectives
@@ -113,6 +119,7 @@ class Proposer:
         self._seed = seed
         self._all = self._pool(candidates.listed)
         self._fitted: tuple[tuple[Observation, ...], Surrogate] | None = None
+        self._lived: tuple[tuple[Observation, ...], Lives] | None = None
 
     def propose(
         self, number: int, observations: Sequence[Observation], tried: Collection[str] = ()
@@ -132,31 +139,44 @@ class Proposer:
 
     def gain(self, observations: Sequence[Observation], trials: int = 1) -> float:
         """What the next `trials` trials are expected to improve the best value of the one objective by, relative to
-        it; of several, the hypervolume (in logarithms). Infinite while nothing feasible is known."""
+        it; of several, the hypervolume (in logarithms). Infinite while that cannot be told."""
+        outlook = self.outlook(observations, trials)
+        return math.inf if outlook is None else outlook.expected
+
+    def outlook(self, observations: Sequence[Observation], trials: int) -> Outlook | None:
+        """What so many more trials would probably bring, by draws of what the best of them may turn out to be.
+
+        None while nothing is known to be feasible or the design is not done.
+        """
+        own = [one for one in observations if not one.source]
         surrogate = self.surrogate(observations)
         tried = self._tried(observations)
-        if not len(tried) or not self._knows_objectives(surrogate):
-            return math.inf
-        seen = self._beliefs(tried, surrogate)
+        if not len(tried) or not self._knows_objectives(surrogate) or self._is_designed(own, observations):
+            return None
+        lives = self._lives(observations)
+        seen = self._beliefs(tried, surrogate, lives)
         good = np.exp(seen.log_feasible) >= _BELIEVED
         if not good.any():
-            return math.inf
-        own = {one.configuration.digest for one in observations if not one.source}
-        free = self._screened(self._all[self._all.untried(own)], tried, seen, number=0)
+            return None
+        free = self._all[self._all.untried({one.configuration.digest for one in own})]
+        free = free[np.flatnonzero(self._is_affordable(free) & ~self._is_dominated(free, observations))]
         if not len(free):
-            return 0.0
-        beliefs = self._beliefs(free, surrogate)
+            return Outlook(trials=trials, expected=0.0, most=0.0)
+        free = self._screened(free, tried, seen, number=0, rows=len(surrogate))
+        beliefs = self._beliefs(free, surrogate, lives)
         leaders = np.argsort(-self._scores(beliefs, seen, good), kind="stable")[:trials]
-        draws = self._drawn(free[leaders], beliefs, leaders, surrogate)
+        gains = self._gains(self._drawn(free[leaders], beliefs, leaders, surrogate), seen.mean[good], seen.mean)
+        return Outlook(trials=trials, expected=float(gains.mean()), most=float(np.quantile(gains, 0.9)))
+
+    def _gains(self, draws: FloatArray, good: FloatArray, seen: FloatArray) -> FloatArray:
+        """(draws,): what each improves the best, or the hypervolume, by."""
         if len(self._objectives) == 1:
-            best = float(seen.mean[good, 0].min())
-            improved = np.maximum(best - draws[:, :, 0].min(1), 0.0)
-            return float(np.expm1(np.minimum(improved, 50.0)).mean())
-        front = seen.mean[good]
-        front = front[non_dominated(front)]
-        reference = _reference(seen.mean)
+            improved = np.maximum(float(good[:, 0].min()) - draws[:, :, 0].min(1), 0.0)
+            return np.asarray(np.expm1(np.minimum(improved, 50.0)))
+        front = good[non_dominated(good)]
+        reference = _reference(seen)
         volume = hypervolume(front, reference)
-        return float(np.mean([hypervolume(np.vstack([front, draw]), reference) - volume for draw in draws]) / volume)
+        return np.array([hypervolume(np.vstack([front, draw]), reference) / volume - 1.0 for draw in draws])
 
     def surrogate(self, observations: Sequence[Observation]) -> Surrogate:
         """What is believed after these observations; of the last ones it is remembered."""
@@ -166,11 +186,20 @@ class Proposer:
             self._fitted = (key, Surrogate.fit(self._encoding, observations, wanted))
         return self._fitted[1]
 
+    def _lives(self, observations: Sequence[Observation]) -> Lives | None:
+        """None: nothing died."""
+        if not any(one.lived is False for one in observations):
+            return None
+        key = tuple(observations)
+        if self._lived is None or self._lived[0] != key:
+            self._lived = (key, Lives.fit(self._encoding, observations))
+        return self._lived[1]
+
     def _pool(self, configurations: tuple[Configuration, ...]) -> _Pool:
         return _Pool(
             configurations=configurations,
             digests=tuple(one.digest for one in configurations),
-            rows=columns_of(self._encoding.points(configurations)),
+            rows=columns_of(self._encoding.points(configurations)).leveled(),
             costs=None if self._costs is None else self._costs(configurations),
         )
 
@@ -193,12 +222,13 @@ class Proposer:
 
     def _promising(self, pool: _Pool, observations: Sequence[Observation]) -> IntArray:
         surrogate = self.surrogate(observations)
-        beliefs = self._beliefs(pool, surrogate)
+        lives = self._lives(observations)
+        beliefs = self._beliefs(pool, surrogate, lives)
         tried = self._tried(observations)
         if not len(tried) or not self._knows_objectives(surrogate):
             scores = beliefs.log_feasible
         else:
-            seen = self._beliefs(tried, surrogate)
+            seen = self._beliefs(tried, surrogate, lives)
             good = np.exp(seen.log_feasible) >= _BELIEVED
             scores = self._scores(beliefs, seen, good)
         return np.asarray(np.argsort(-scores, kind="stable"))
@@ -215,7 +245,7 @@ class Proposer:
         """(rows,): nothing is asked for but cost, and what is surely feasible costs no more."""
         tried = self._tried(observations)
         if tried.costs is not None and len(tried) and all(one.metric == _COST for one in self._objectives):
-            seen = self._beliefs(tried, self.surrogate(observations))
+            seen = self._beliefs(tried, self.surrogate(observations), self._lives(observations))
             sure = np.exp(seen.log_feasible) >= _SURE
             if sure.any() and pool.costs is not None:
                 return np.asarray(pool.costs >= tried.costs[sure].min())
@@ -240,14 +270,14 @@ class Proposer:
         self, free: _Pool, observations: Sequence[Observation], taken: Collection[str], number: int
     ) -> _Pool:
         """What is worth looking at: all that is free, or of too many a part, with the leaders' neighbours."""
-        if len(free) <= _SCREENED and self._candidates.complete:
-            return free
         surrogate = self.surrogate(observations)
+        if len(free) * len(surrogate) <= _WORK and len(free) <= _SCREENED and self._candidates.complete:
+            return free
         tried = self._tried(observations)
         if not len(tried) or not self._knows_objectives(surrogate):
             return free[np.arange(0, len(free), max(1, len(free) // _SCREENED))]
-        seen = self._beliefs(tried, surrogate)
-        pool = self._screened(free, tried, seen, number)
+        seen = self._beliefs(tried, surrogate, self._lives(observations))
+        pool = self._screened(free, tried, seen, number, rows=len(surrogate))
         if self._candidates.complete:
             return pool
         leaders = [tried.configurations[row] for row in _leaders(seen)]
@@ -255,25 +285,27 @@ class Proposer:
         near = near[near.untried(set(pool.digests) | set(taken))]
         return pool.joined(near[np.flatnonzero(self._is_affordable(near) & ~self._is_dominated(near, observations))])
 
-    def _screened(self, free: _Pool, tried: _Pool, seen: _Beliefs, number: int) -> _Pool:
-        """Of too many a part drawn at random, and those nearest to the leaders."""
-        if len(free) <= _SCREENED:
+    def _screened(self, free: _Pool, tried: _Pool, seen: _Beliefs, number: int, rows: int) -> _Pool:
+        """Of too many a part drawn at random, and those nearest to the leaders; the fewer, the more is known."""
+        most = min(_SCREENED, max(_WORK // max(rows, 1), _FEWEST))
+        if len(free) <= most:
             return free
         rng = np.random.default_rng([self._seed, number])
-        rows = [rng.choice(len(free), _SCREENED // 2, replace=False)]
+        chosen = [rng.choice(len(free), most // 2, replace=False)]
         places = _places(free.rows.joined(tried.rows))
         leaders = _leaders(seen)
+        share = most // 2 // len(leaders)
         for leader in leaders:
             away = np.abs(places[: len(free)] - places[len(free) + leader]).sum(1)
-            rows.append(np.argpartition(away, _SCREENED // 2 // len(leaders))[: _SCREENED // 2 // len(leaders)])
-        return free[np.unique(np.concatenate(rows))]
+            chosen.append(np.argpartition(away, share)[:share])
+        return free[np.unique(np.concatenate(chosen))]
 
     def _knows_objectives(self, surrogate: Surrogate) -> bool:
         return all(
             surrogate.knows(one.metric) or (one.metric == _COST and self._costs is not None) for one in self._objectives
         )
 
-    def _beliefs(self, pool: _Pool, surrogate: Surrogate) -> _Beliefs:
+    def _beliefs(self, pool: _Pool, surrogate: Surrogate, lives: Lives | None) -> _Beliefs:
         found: dict[str, Belief] = {}
         for metric in self._metrics:
             if metric == _COST and pool.costs is not None:
@@ -282,6 +314,9 @@ class Proposer:
             elif surrogate.knows(metric):
                 found[metric] = surrogate.believe_rows(metric, pool.rows)
         log_feasible = np.zeros(len(pool))
+        if lives is not None:
+            with np.errstate(divide="ignore"):
+                log_feasible = np.log(lives.probability(pool.configurations))
         for bound in self._slo:
             if bound.metric in found:
                 log_feasible = log_feasible + _log_meets(bound, found[bound.metric])

@@ -135,7 +135,7 @@ class _Race:
             for one in self.table
             if one is not chosen
             and (one.best >= _OPEN or (one.loss - first.loss <= MATTERS and self.by_number[one.trial].fresh))
-            and one.meets >= _FALLEN
+            and one.meets >= _SAFE
         ]
         equals = sorted(others[:_NAMED], key=lambda one: (self._price(one), -one.best))
         return Step(

@@ -205,12 +205,13 @@ def _behind(drawn: Mapping[str, FloatArray], feasible: BoolArray, objectives: Se
 
 
 def _distances(drawn: Mapping[str, FloatArray], on_front: BoolArray, objectives: Sequence[Objective]) -> FloatArray:
-    """(draws, contenders): to the ideal point of the front, as `tuner.front.choose` has it."""
+    """(draws, contenders): to the ideal point of the front, as `tuner.front.choose` has it; what is worse than the worst
+    of the front in an objective counts as that."""
     squares = np.zeros(on_front.shape)
     for objective in objectives:
         values = drawn[objective.metric] * (-1.0 if objective.direction == "maximize" else 1.0)
         least = np.where(on_front, values, np.inf).min(axis=1, keepdims=True)
         most = np.where(on_front, values, -np.inf).max(axis=1, keepdims=True)
         span = np.where(np.isfinite(most - least) & (most > least), most - least, 1.0)
-        squares += ((values - np.where(np.isfinite(least), least, 0.0)) / span) ** 2
+        squares += np.clip((values - np.where(np.isfinite(least), least, 0.0)) / span, 0.0, 1.0) ** 2
     return np.sqrt(squares)

@@ -95,6 +95,10 @@ class Surrogate:
             models[metric] = model.told(rows, mean + model.drift(context.at_s, context.speed), context)
         return Surrogate(encoding=self.encoding, models=models)
 
+    def __len__(self) -> int:
+        """The observations that its largest model was told."""
+        return max((len(model.values) for model in self.models.values()), default=0)
+
     def knows(self, metric: str) -> bool:
         """Whether it was measured at all."""
         return metric in self.models

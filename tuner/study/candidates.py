@@ -5,15 +5,19 @@ Where it was started again after the search, these fresh starts alone are report
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 
 from tuner.front.model import Candidate
+from tuner.search.drift import Proportional
 from tuner.search.race import ENOUGH, SURE
 from tuner.search.restarts import Noise, sureness
 from tuner.search.standings import Aim, Contender, noises
 from tuner.space.model import Constraint
-from tuner.trials.model import Failed, Infeasible, Measured, Trial
+from tuner.trials.model import Failed, Infeasible, Measured, Stopped, Trial
+
+_BY_SPEED = Proportional()
 
 
 def replicates(trials: Iterable[Trial]) -> Mapping[str, tuple[Trial, ...]]:
@@ -57,15 +61,24 @@ def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Cand
     race wants; otherwise it is undecided.
     """
     groups = replicates(trials)
-    scatter = noises([_contender(group) for group in groups.values()], Aim(objectives=(), slo=tuple(slo), pick="knee"))
+    bounded = frozenset(bound.metric for bound in slo)
+    aim = Aim(objectives=(), slo=tuple(slo), pick="knee")
+    scatter = noises([_contender(group, bounded) for group in groups.values()], aim)
     found = [_candidate(group, slo, scatter) for group in groups.values()]
     return tuple(candidate for candidate in found if candidate is not None)
 
 
-def contenders(trials: Iterable[Trial]) -> tuple[Contender, ...]:
-    """What the race is about: the same deployments, with what each start measured."""
+def contenders(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Contender, ...]:
+    """What the race is about: the same deployments, with what each start measured.
+
+    Where the machine's speed is known it is taken out of what ranks them, so that starts of different moments compare.
+    What the SLO bounds is judged as it was measured: a disturbance only makes it look worse than it is.
+    """
     groups = replicates(trials).values()
-    return tuple(_contender(group) for group in groups if any(trial.measurement is not None for trial in group))
+    bounded = frozenset(bound.metric for bound in slo)
+    return tuple(
+        _contender(group, bounded) for group in groups if any(trial.measurement is not None for trial in group)
+    )
 
 
 def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate | None:
@@ -77,16 +90,29 @@ def baseline(trials: Iterable[Trial], among: Iterable[Candidate]) -> Candidate |
     return None
 
 
-def _contender(group: Sequence[Trial]) -> Contender:
+def _contender(group: Sequence[Trial], bounded: Collection[str]) -> Contender:
     counted = standing(group)
     fresh = tuple(trial for trial in counted if trial.purpose == "confirm")
     return Contender(
         trial=next((trial.number for trial in group if trial.measurement is not None), group[0].number),
-        searched=values([trial for trial in counted if trial.purpose != "confirm"]),
-        fresh=values(fresh),
+        searched=_ranked([trial for trial in counted if trial.purpose != "confirm"], bounded),
+        fresh=_ranked(fresh, bounded),
         starts=sum(trial.purpose == "confirm" for trial in group),
-        sound=not any(map(_own_fault, counted)) and not _open(reported(group)),
+        sound=not any(map(_condemns, counted)) and not _open(reported(group)),
     )
+
+
+def _ranked(trials: Sequence[Trial], bounded: Collection[str]) -> Mapping[str, tuple[float, ...]]:
+    """Like `values`, on the quiet machine, but for what is bounded."""
+    found: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.measurement is not None:
+            for metric, value in trial.measurement.metrics().items():
+                added = (
+                    0.0 if metric in bounded else float(_BY_SPEED.drift(metric, [0.0], [trial.measurement.speed])[0])
+                )
+                found.setdefault(metric, []).append(value * math.exp(-added))
+    return {metric: tuple(ones) for metric, ones in found.items()}
 
 
 def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mapping[str, Noise]) -> Candidate | None:
@@ -98,7 +124,7 @@ def _candidate(group: Sequence[Trial], slo: Sequence[Constraint], scatter: Mappi
     found = values(shown)
     medians = {metric: median(ones) for metric, ones in found.items()}
     undecided = _undecided(shown, medians, slo)
-    is_sound = not any(_own_fault(trial) for trial in group)
+    is_sound = not any(map(_condemns, group))
     told = [bound for bound in slo if bound.metric not in undecided]
     met = is_sound and all(bound.excess(medians[bound.metric]) <= 0 for bound in told)
     if met and sum(trial.purpose == "confirm" for trial in shown) >= ENOUGH:
@@ -134,8 +160,12 @@ def _least(measured: Sequence[Trial]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for one in known for name, estimate in one.items() if estimate.is_least))
 
 
-def _own_fault(trial: Trial) -> bool:
+def _condemns(trial: Trial) -> bool:
+    """Whether this start alone shows that the configuration will not do: it failed by its own fault, or was cut short.
+    Cut short on a disturbed machine it does not: then its values are judged, beside those of other starts."""
     outcome = trial.outcome
     if isinstance(outcome, Failed):
         return outcome.blame == "configuration"
-    return isinstance(outcome, Infeasible) or (trial.measurement is not None and not isinstance(outcome, Measured))
+    if isinstance(outcome, Stopped):
+        return not outcome.measurement.disturbance
+    return isinstance(outcome, Infeasible)

@@ -22,6 +22,9 @@ INTERRUPTED = "interrupted"
 """The user ended the study; data: the ``number`` of the trial that was running, or null."""
 BUDGET = "budget"
 """`tune resume` changed the budget; data: a `Budget`."""
+KNOWLEDGE = "knowledge"
+"""What the trials taught; data: a `tuner.search.knowledge.Knowledge` as plain JSON, and ``trials``, how many there were.
+The last one counts, as long as no trial followed."""
 RECORDER_DROPPED = "recorder_dropped"
 """A recorder failed and is told no more; data: ``recorder``, ``error``."""
 

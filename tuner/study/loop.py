@@ -196,7 +196,7 @@ class Study:
         start, trials = self._start, self._journal.trials
         base = baseline(trials, self._candidates())
         return step(
-            contenders(trials),
+            contenders(trials, start.slo),
             Aim(objectives=start.objectives, slo=start.slo, pick=start.pick),
             baseline=None if base is None else base.trial,
             wanted=start.budget.confirm,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from tuner.front.model import Candidate, Choice, Front
 from tuner.search.model import Outlook
@@ -81,6 +81,8 @@ class Summary:
     rate_rps: float | None
     """The common rate."""
     ended_because: str
+    knowledge: Mapping[str, Any] | None = None
+    """What its trials taught, a `tuner.search.knowledge.Knowledge` as plain JSON; None: not worked out."""
     candidates: tuple[Candidate, ...] = ()
     """All that was measured, on the front or not."""
     outlook: Outlook | None = None

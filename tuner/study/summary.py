@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tuner.errors import InputError
 from tuner.front.choose import by_trial, choose, satisfying
@@ -14,7 +15,7 @@ from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
 from tuner.study.candidates import baseline, candidates, replicates, reported, values
-from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, PROPOSED, RATE, SEARCHED, last
+from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, KNOWLEDGE, PROPOSED, RATE, SEARCHED, last
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.codec import decode
 from tuner.trials.journal import JournalContents
@@ -55,6 +56,7 @@ def summarize(
         noise_floor=floor,
         rate_rps=rate(contents),
         ended_because=_ended(contents),
+        knowledge=_knowledge(contents) if pick is None and not where and trial is None else None,
         candidates=found,
         outlook=_outlook(contents),
     )
@@ -75,6 +77,14 @@ def rate(contents: JournalContents) -> float | None:
 def compared(start: StudyStart) -> tuple[str, ...]:
     """The metrics that the study aims at or bounds, each once."""
     return tuple(dict.fromkeys([o.metric for o in start.objectives] + [bound.metric for bound in start.slo]))
+
+
+def _knowledge(contents: JournalContents) -> Mapping[str, Any] | None:
+    """As it was written down; None where trials followed."""
+    written = last(contents.events, KNOWLEDGE)
+    if written is None or written["trials"] != len(contents.trials):
+        return None
+    return {name: value for name, value in written.items() if name != "trials"}
 
 
 def _choice(contents: JournalContents, front: Front, found: Sequence[Candidate], pick: str) -> Choice | None:

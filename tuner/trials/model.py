@@ -144,6 +144,32 @@ def measured(trial: Trial) -> Measurement | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierTrial:
+    """What one trial of an earlier study says of today's search space."""
+
+    configuration: Configuration
+    """In today's parameters; its values may be some that are not offered today."""
+    metrics: Mapping[str, float]
+    """Those that mean today what they meant then."""
+    beyond: tuple[str, ...] = ()
+    lived: bool = True
+    failure: str = ""
+    at_s: float = 0.0
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierStudy:
+    """An earlier study that the search learns from, copied: its folder may be gone when this study is taken up."""
+
+    name: str
+    study_id: str
+    told: tuple[str, ...]
+    """In sentences: what was not the same then, and what is not used for that."""
+    trials: tuple[EarlierTrial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStart:
     """What is fixed for the whole study; the journal's first line."""
 
@@ -183,6 +209,8 @@ class StudyStart:
     """What is replayed; None: it is measured."""
     mask: tuple[str, ...] = ()
     """Names whose values in the manifest are secret, besides those that look so."""
+    warm_start: tuple[EarlierStudy, ...] = field(default=(), metadata={"sparse": True})
+    """Earlier studies that the search learns from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,191 @@
+"""What a study has taught, and what is believed of a configuration, in lines of text.
+
+Made of the plain JSON that stands in the journal and in ``report.json``, so that what is shown is what was written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tuner.space.metrics import METRICS
+from tuner.units import format_metric
+
+Data = Mapping[str, Any]
+_SMALL = 0.02
+"""A knob that explains less is not named."""
+_NO_RATIO, _NONE = 1e-4, 1.5e-4
+"""The model tells no ratios below the first apart; nor do these lines, a little above it."""
+_CERTAIN = 1e-3
+"""An interval whose ends are closer than that is none."""
+
+
+def knowledge_lines(knowledge: Data, currency: str) -> list[str]:
+    """Which knobs mattered, what each was worth, and what holds the choice back."""
+    if knowledge["too_few"]:
+        return [f"which knobs mattered: {knowledge['too_few']}"]
+    return [
+        *_matters(knowledge),
+        *_steps(knowledge["steps"], currency),
+        *_held_back(knowledge["bounds"], knowledge["edges"], currency),
+    ]
+
+
+def prediction_lines(prediction: Data) -> list[str]:
+    """What is believed of one configuration, and how far it is from anything tried."""
+    currency = prediction["currency"]
+    values = " ".join(f"{name}={_value(value)}" for name, value in prediction["configuration"]["values"].items())
+    lines = [f"predicted: {values}", f"what {prediction['said']} leaves open is as in {prediction['rest']}"]
+    lines.append(_nearest(prediction["nearest"], currency))
+    lines.append("believed (90 % intervals; in brackets where one start of it would measure):")
+    width = max(map(len, prediction["metrics"]), default=0)
+    for metric, believed in prediction["metrics"].items():
+        start = prediction["starts"][metric]
+        if metric == "cost" and prediction["cost_known"] is not None:
+            lines.append(f"  {metric:{width}}  {_amount(metric, prediction['cost_known'], currency)}, known")
+            continue
+        value, interval = _amount(metric, believed["value"], currency), _interval(metric, believed, currency)
+        told = value if interval == value else f"{value}, {interval} [{_interval(metric, start, currency)}]"
+        lines.append(f"  {metric:{width}}  {told}")
+    if prediction["meets"] is not None:
+        lines.append(f"  meets the SLO with a probability of {_percent(prediction['meets'])}")
+    if prediction["lives"] is not None and prediction["lives"] < 1.0:
+        lines.append(f"  starts and lives with a probability of {_percent(prediction['lives'])}")
+    return lines
+
+
+def _matters(knowledge: Data) -> Iterator[str]:
+    if not knowledge["matters"]:
+        return
+    sample = ", over a sample of the space" if knowledge["sampled"] else ""
+    yield (
+        f"what mattered, by the model after {knowledge['configurations']} configurations: shares of the variance{sample} "
+        "(90 % intervals)"
+    )
+    width = max(len(one["metric"]) for one in knowledge["matters"])
+    for one in knowledge["matters"]:
+        yield f"  {one['metric']:{width}}  {', '.join(_knobs(one['knobs'])) or 'no knob to speak of'}"
+        pairs = [f"{' and '.join(pair['knobs'])} {_share(pair['share'])}" for pair in one["pairs"]]
+        if pairs:
+            yield f"  {'':{width}}  only together: {', '.join(pairs)}"
+        for method, shares in one["others"].items():
+            named = [f"{knob} {_percent(share)}" for knob, share in _largest(shares) if share >= _SMALL]
+            yield f"  {'':{width}}  Optuna's {method}: {', '.join(named)}"
+
+
+def _knobs(knobs: Sequence[Data]) -> Iterator[str]:
+    """Those to speak of, with their share in all it takes part in."""
+    for one in knobs:
+        share = one["in_all"] or one["alone"]
+        if share["value"] >= _SMALL:
+            yield f"{one['knob']} {_share(share)}"
+
+
+def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(shares.items(), key=lambda pair: -pair[1])
+
+
+def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
+    if not steps:
+        return
+    yield "from the baseline to the choice, by what is believed (90 % intervals):"
+    moves = [
+        ", ".join(f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in s["knobs"].items()) for s in steps
+    ]
+    width = max(map(len, moves))
+    for move, step in zip(moves, steps, strict=True):
+        barred = "" if step["allowed"] else "  (on the way only: it breaks a rule)"
+        changes = [text for change in step["changes"] if (text := _change(change, currency)) is not None]
+        for place, text in enumerate(changes or ["nothing to speak of"]):
+            yield f"  {move if place == 0 else '':{width}}  {text}{barred if place == 0 else ''}"
+
+
+def _change(change: Data, currency: str) -> str | None:
+    """None: what changes cannot be told apart from nothing."""
+    metric, ratio = change["metric"], change["ratio"]
+    before, after = (_amount(metric, change[end]["value"], currency) for end in ("before", "after"))
+    if before == after and (before.startswith("under") or ratio["high"] / ratio["low"] <= 1.0 + _CERTAIN):
+        return None
+    text = f"{metric} {before} -> {after}, {_gain(ratio['value'])}"
+    if ratio["high"] / ratio["low"] > 1.0 + _CERTAIN:
+        text += f" ({_gain(ratio['low'])} to {_gain(ratio['high'])})"
+    return text if change["measured"] is None else f"{text}; measured {_gain(change['measured'])}"
+
+
+def _held_back(bounds: Sequence[Data], edges: Sequence[Data], currency: str) -> Iterator[str]:
+    told = []
+    for bound in bounds:
+        metric = bound["metric"]
+        value, interval = (
+            _amount(metric, bound["believed"]["value"], currency),
+            _interval(metric, bound["believed"], currency),
+        )
+        sign = ">=" if bound["at_least"] else "<="
+        at = value if value == interval else f"{value}, {interval}"
+        text = f"{metric} {sign} {_amount(metric, bound['bound'], currency)}: believed {at}"
+        text += f", met with a probability of {_percent(bound['probability'])}"
+        if bound["gain"] is not None:
+            text += f"; without this bound {bound['objective']} could be {(bound['gain'] - 1.0) * 100:.2g} % better"
+        told.append(text)
+    for edge in edges:
+        better = f"{edge['objective']} is believed to get better towards it"
+        at = f"{edge['knob']}={_value(edge['value'])} is the {edge['end']} value offered"
+        told.append(f"{at}, and {better} (probability {_percent(edge['probability'])}): a wider range may hold more")
+    if told:
+        yield "what holds the choice:"
+        yield from (f"  {text}" for text in told)
+
+
+def _nearest(near: Data | None, currency: str) -> str:
+    if near is None:
+        return "nothing was tried yet"
+    starts = f"{near['starts']} start{'s' if near['starts'] > 1 else ''}"
+    if not near["differs"]:
+        return f"it was tried: {starts}"
+    there = ", ".join(f"{name}={_value(tried)}" for name, (_, tried) in near["differs"].items())
+    tried = f"nearest that was tried: {there}, else the same ({starts})"
+    told = [
+        f"{name} {_amount(name, value, currency)}" for name, value in near["measured"].items() if name == "throughput"
+    ]
+    return f"{tried}, which measured {told[0]}" if told else tried
+
+
+def _share(share: Data) -> str:
+    return f"{_percent(share['value'])} ({share['low'] * 100:.0f}-{share['high'] * 100:.0f})"
+
+
+def _interval(metric: str, believed: Data, currency: str) -> str:
+    low, high = (_amount(metric, believed[end], currency) for end in ("low", "high"))
+    return low if low == high else f"{low} to {high}"
+
+
+def _amount(metric: str, value: float, currency: str) -> str:
+    if metric not in METRICS:
+        return f"{value:.3g}"
+    unit = METRICS[metric].unit
+    return (
+        f"under {format_metric(unit, _NO_RATIO)}"
+        if unit == "ratio" and value < _NONE
+        else format_metric(unit, value, currency)
+    )
+
+
+def _gain(ratio: float) -> str:
+    """``+55 %``, ``-20 %``; ``x 12`` beyond tenfold."""
+    if ratio >= 10.0:
+        return f"x {ratio:.3g}"
+    change = (ratio - 1.0) * 100
+    return "no change" if abs(change) < 0.5 else f"{change:+.0f} %"
+
+
+def _percent(share: float) -> str:
+    if 0.0 < share < 0.01 or 0.99 < share < 1.0:
+        return "< 1 %" if share < 0.5 else "> 99 %"
+    return f"{math.floor(share * 100 + 0.5)} %"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,29 @@
+"""What configurations ask of the machines, as their manifests say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tuner.manifests.model import Manifest
+from tuner.manifests.pods import pods
+from tuner.manifests.render import demanding
+from tuner.measure.cost import cost_per_hour
+from tuner.search.costs import Demand
+from tuner.space.model import Configuration, SearchSpace
+from tuner.trials.resources import requested
+
+
+def demand(space: SearchSpace, manifest: Manifest) -> Callable[[Configuration], Demand]:
+    """What a configuration asks for over all its pods, and what that costs by the space's prices."""
+
+    seen = demanding(space, manifest)
+
+    def of(configuration: Configuration) -> Demand:
+        asked = requested(pods(space, seen(configuration)))
+        return Demand(
+            cost_per_hour=cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, space.prices),
+            cores=asked.cores,
+            memory_bytes=asked.memory_bytes,
+        )
+
+    return of
