@@ -88,7 +88,7 @@ class OptunaAdvisor:
         return self._propose(purpose, self._told[number], self._render(self._told[number]))
 
     def outlook(self, trials: int) -> Outlook | None:
-        """What so many more trials would probably bring. None: Optuna's samplers cannot tell, nor can the model yet."""
+        """What so many more trials would probably bring; None: Optuna's samplers, or too few trials, cannot tell."""
         return None if self._modelled is None else self._modelled.outlook(trials)
 
     def tell(self, number: int, outcome: Outcome) -> None:
