@@ -79,7 +79,7 @@ class Modelled:
 
     def outlook(self, trials: int) -> Outlook | None:
         """What so many more trials would probably bring; None: that cannot be told yet."""
-        observations = () if self._candidates is None else tuple(self._observed())
+        observations = tuple(self._observed())
         if not observations:
             return None
         with one_thread():
