@@ -169,3 +169,17 @@ def test_an_outlook_is_told_once_enough_is_known(folder: Path) -> None:
     found = advisor.outlook(10)
     assert found is not None
     assert 0.0 <= found.expected <= found.most
+
+
+def test_the_commonest_reasons_are_told_and_the_rest_counted(folder: Path) -> None:
+    def impossible(configuration: Configuration) -> str | None:
+        workers = int(configuration.values["workers"])
+        return None if workers < 3 else f"no room for {workers if configuration.values['cpu'] == '2' else 3}"
+
+    advisor = auto(space_of(), folder, impossible=impossible)
+    go_on(advisor, 2, by_serving)
+    left_out = advisor.left_out()
+    assert next(iter(left_out.items())) == ("no room for 3", 13)
+    assert len(left_out) == 5
+    assert left_out["other reasons"] == 2
+    assert sum(left_out.values()) == 18
