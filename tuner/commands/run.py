@@ -331,7 +331,8 @@ def _go(
         )
 
     def unrecorded(configuration: Configuration) -> str | None:
-        return backend.infeasible(replace(inputs.pods, configuration=configuration))
+        told = backend.infeasible(replace(inputs.pods, configuration=configuration))
+        return None if told is None else "not recorded"
 
     if journal.torn:
         aside = f"{folder.journal.name}.torn"
