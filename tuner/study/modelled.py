@@ -79,9 +79,9 @@ class Modelled:
 
     def outlook(self, trials: int) -> Outlook | None:
         """What so many more trials would probably bring; None: that cannot be told yet."""
-        if self._candidates is None:
+        observations = () if self._candidates is None else tuple(self._observed())
+        if not observations:
             return None
-        observations = tuple(self._observed())
         with one_thread():
             return self._proposer(observations).outlook(observations, trials)
 
