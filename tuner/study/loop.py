@@ -109,6 +109,8 @@ class Study:
         several trials in a row could not be measured), and whatever else ends `run_trial`.
         """
         self._tell(lambda recorder: recorder.started(self._start))
+        so_far = self._spent()
+        self._tell(lambda recorder: recorder.foreseen(so_far, None))
         try:
             interrupted = self._advisor.restore(self._journal.trials, pending(self._journal))
             if interrupted is not None:
