@@ -14,6 +14,7 @@ from tuner.search.lives import Lives
 from tuner.search.model import Observation
 from tuner.search.prediction import Prediction, predict
 from tuner.search.surrogate import Surrogate
+from tuner.search.threads import one_thread
 from tuner.search.worth import Beliefs
 from tuner.space.model import Configuration, SearchSpace
 from tuner.statistics.model import FloatArray
@@ -31,12 +32,21 @@ def knowledge(
     contents: JournalContents, space: SearchSpace, choice: Choice | None, demand: Asks | None = None
 ) -> Knowledge:
     """From the trials so far; `choice` is what is chosen of them. `demand` None: costs are believed, not known."""
+    with one_thread():
+        found = _learned(contents, space, choice, demand)
+    matters = tuple(
+        replace(one, others=optuna_importances(space, contents.trials, one.metric)) for one in found.matters
+    )
+    return replace(found, matters=matters)
+
+
+def _learned(contents: JournalContents, space: SearchSpace, choice: Choice | None, demand: Asks | None) -> Knowledge:
     observed = _observed(contents)
     metrics = metrics_of(space)
     encoding = Encoding(space)
     surrogate = Surrogate.fit(encoding, observed, metrics)
     configurations = {trial.number: trial.configuration for trial in contents.trials}
-    found = learn(
+    return learn(
         space,
         observed,
         _beliefs(space, surrogate, observed, demand),
@@ -45,16 +55,19 @@ def knowledge(
         choice=None if choice is None else configurations[choice.candidate.trial],
         seed=contents.start.seed,
     )
-    matters = tuple(
-        replace(one, others=optuna_importances(space, contents.trials, one.metric)) for one in found.matters
-    )
-    return replace(found, matters=matters)
 
 
 def prediction(
     contents: JournalContents, space: SearchSpace, configuration: Configuration, demand: Asks | None = None
 ) -> Prediction:
     """What is believed of a configuration in every metric that was measured."""
+    with one_thread():
+        return _predicted(contents, space, configuration, demand)
+
+
+def _predicted(
+    contents: JournalContents, space: SearchSpace, configuration: Configuration, demand: Asks | None
+) -> Prediction:
     observed = _observed(contents)
     metrics = tuple(dict.fromkeys([*metrics_of(space), *(name for one in observed for name in one.metrics)]))
     encoding = Encoding(space)
