@@ -157,3 +157,15 @@ def test_a_prediction_of_what_was_tried() -> None:
     )
     assert "it was tried: 1 start" in prediction_lines(prediction(nearest=near))
     assert "nothing was tried yet" in prediction_lines(prediction(nearest=None))
+
+
+def test_where_no_knob_surely_matters_that_is_said() -> None:
+    unsure = Share(value=0.4, low=0.05, high=0.9)
+    one = OfMetric(
+        metric="throughput",
+        knobs=(Importance(knob="workers", alone=unsure, in_all=unsure),),
+        pairs=(),
+        noise=1.0,
+    )
+    lines = knowledge_lines(as_written(Knowledge(configurations=6, too_few="", matters=(one,))), "USD")
+    assert lines[1] == "  throughput  workers 40 % (5-90); which matters most is still open"

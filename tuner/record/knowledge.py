@@ -15,6 +15,8 @@ from tuner.units import format_metric
 Data = Mapping[str, Any]
 _SMALL = 0.02
 """A knob that explains less is not named."""
+_TOLD = 0.2
+"""The trials tell of a knob that matters where some knob explains so much at least."""
 _NO_RATIO, _NONE = 1e-4, 1.5e-4
 """The model tells no ratios below the first apart; nor do these lines, a little above it."""
 _CERTAIN = 1e-3
@@ -65,7 +67,8 @@ def _matters(knowledge: Data) -> Iterator[str]:
     )
     width = max(len(one["metric"]) for one in knowledge["matters"])
     for one in knowledge["matters"]:
-        yield f"  {one['metric']:{width}}  {', '.join(_knobs(one['knobs'])) or 'no knob to speak of'}"
+        knobs = ", ".join(_knobs(one["knobs"])) or "no knob to speak of"
+        yield f"  {one['metric']:{width}}  {knobs}{_open(one['knobs'])}"
         pairs = [f"{' and '.join(pair['knobs'])} {_share(pair['share'])}" for pair in one["pairs"]]
         if pairs:
             yield f"  {'':{width}}  only together: {', '.join(pairs)}"
@@ -80,6 +83,12 @@ def _knobs(knobs: Sequence[Data]) -> Iterator[str]:
         share = one["in_all"] or one["alone"]
         if share["value"] >= _SMALL:
             yield f"{one['knob']} {_share(share)}"
+
+
+def _open(knobs: Sequence[Data]) -> str:
+    """That the trials do not tell yet: any of the knobs may be without weight."""
+    least = max((one["in_all"] or one["alone"])["low"] for one in knobs)
+    return "; which matters most is still open" if least < _TOLD else ""
 
 
 def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
