@@ -76,7 +76,7 @@ class NoStore:
 
 
 class Timed:
-    """How long each proposal took, what it learns of the last trial included."""
+    """CPU time of each proposal, what it learns of the last trial included: that of others does not count."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -87,17 +87,17 @@ class Timed:
 
         class Advisor(advisor):  # type: ignore[misc]
             def ask(self) -> Any:
-                began = time.perf_counter()
+                began = time.process_time()
                 try:
                     return super().ask()
                 finally:
-                    timed.seconds.append(timed._told_s + time.perf_counter() - began)
+                    timed.seconds.append(timed._told_s + time.process_time() - began)
                     timed._told_s = 0.0
 
             def tell(self, *given: Any, **named: Any) -> None:
-                began = time.perf_counter()
+                began = time.process_time()
                 super().tell(*given, **named)
-                timed._told_s = time.perf_counter() - began
+                timed._told_s = time.process_time() - began
 
         return Advisor
 
@@ -107,7 +107,7 @@ _RENDERED: dict[tuple[str, str], Any] = {}
 
 @contextmanager
 def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
-    """Without Optuna's store, reports and rendering anew what every seed renders."""
+    """Without Optuna's store, reports, what is learned of knobs, and rendering anew what every seed renders."""
     from tuner.manifests.render import render
     from tuner.study.advisor import OptunaAdvisor
 
@@ -123,7 +123,7 @@ def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
         patch("tuner.manifests.render.render", rendered),
         patch("tuner.study.advisor.OptunaAdvisor", timed.of(advisor)),
         patch("tuner.report.data.write", lambda *_args, **_kwargs: None),
-        patch.object(commands, "_learned", lambda _journal, summary, *_others: summary),
+        patch("tuner.commands.run._learned", lambda _journal, summary, *_: summary),
     ):
         yield
 
@@ -345,7 +345,7 @@ def print_times(groups: Mapping[tuple[str, ...], Mapping[str, Sequence[Mapping[s
         [sampler, *(f"{median(found[str(number)]):.0f}" if found[str(number)] else "-" for number in TIMED_AT)]
         for sampler, found in sorted(times.items())
     ]
-    print("\nA proposal and what it learns of the last trial, ms, median\n")
+    print("\nA proposal and what it learns of the last trial, ms of CPU time, median\n")
     print(markdown(["sampler", *(f"trial {number}" for number in TIMED_AT)], rows))
 
 

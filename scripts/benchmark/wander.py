@@ -19,9 +19,11 @@ from studies import ROOT, Pace, Studies, Unfinished, interruptible
 from table import machine, markdown
 
 from tuner.backends.process.machine import look
+from tuner.errors import InputError
 from tuner.space.model import Configuration, SearchSpace
 from tuner.space.size import configurations
 from tuner.study.summary import summarize
+from tuner.targets.inputs import estimate, read_inputs
 from tuner.trials.model import Trial
 
 NEAR = 0.95
@@ -72,6 +74,13 @@ class Experiment:
     @property
     def quiet(self) -> tuple[str, ...]:
         return tuple(f"quiet-{number}" for number in range(1, self.starts + 1))
+
+
+def foretold_s(experiment: Experiment, seconds_a_trial: float) -> float:
+    """How long it all takes, by usual figures: a study's race is about half as many trials as its search."""
+    studies = len(experiment.names) * experiment.trials * 1.5
+    quiet = experiment.starts * experiment.studies * len(experiment.ways)
+    return seconds_a_trial * (studies + quiet)
 
 
 def for_throughput(text: str, way: str) -> str:
@@ -265,6 +274,11 @@ def main() -> int:
     if given.grid is not None:
         with given.grid.open(newline="") as lines:
             top = best_of(csv.DictReader(line for line in lines if not line.startswith("#")), space, given.best)
+    try:
+        usual_s = estimate(read_inputs(space.file, given.backend, namespace=given.namespace)).seconds_a_trial
+        print(f"{len(experiment.names)} studies, at most {foretold_s(experiment, usual_s) / 60.0:.0f} min", flush=True)
+    except InputError as error:
+        sys.exit(str(error))
     try:
         with interruptible():
             run(experiment)

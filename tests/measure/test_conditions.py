@@ -61,6 +61,7 @@ def test_a_server_that_may_use_little_is_not_slowed_by_others_who_leave_it_that(
 def test_on_a_machine_that_is_shared_others_disturb_only_where_not_enough_is_left() -> None:
     assert not conditions(cpus=8.0, set_aside=False, others_cores=5.0).disturbance
     assert conditions(cpus=8.0, set_aside=False, others_cores=7.5, own_cores=0.4).disturbance
+    assert conditions(cpus=8.0, set_aside=False, others_cores=7.5, own_cores=0.4, full=False).disturbance
 
 
 def test_what_the_servers_got_they_could_have() -> None:

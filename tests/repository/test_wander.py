@@ -103,3 +103,26 @@ def test_the_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
     experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3)
     assert list(experiment.names) == ["remeasured-5", "accepted-5", "remeasured-6", "accepted-6"]
     assert experiment.quiet == ("quiet-1", "quiet-2", "quiet-3")
+    assert wander.foretold_s(experiment, 10.0) == 10.0 * (4 * 4.5 + 3 * 4)
+
+
+def test_a_report_says_how_near_each_way_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=1, starts=1)
+    picks = {"remeasured-1": 1, "remeasured-2": 4, "accepted-1": 2}  # of accepted-2 nothing met the SLO
+    quiet = [trial(1, 98.0, 0.02), trial(2, 500.0, 0.09), trial(4, 100.0, 0.02)]
+
+    def trials(_: object, names: tuple[str, ...]) -> list[Trial]:
+        return quiet if names == experiment.quiet else quiet[:2]
+
+    def chosen(_: object, name: str) -> Configuration | None:
+        return configured(picks[name]) if name in picks else None
+
+    monkeypatch.setattr(wander.Studies, "trials", trials)
+    monkeypatch.setattr(wander, "chosen", chosen)
+    text = wander.report(experiment)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["remeasured", "2 of 2", "99.0%", "98.0%", "2 of 2", "0.3"] in cells
+    assert ["accepted", "0 of 2", "0.0%", "0.0%", "0 of 2", "0.3"] in cells
+    assert ["accepted-1", "workers=2", "500.0%", "no", "2"] in cells
+    assert ["accepted-2", "nothing", "0.0%", "no", "2"] in cells
+    assert "The best: 100/s, of 3 configurations" in text

@@ -10,7 +10,7 @@ import pytest
 from tuner.manifests.model import Container, ReadinessProbe
 from tuner.space.model import LocalImage
 
-_BIN = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
+BIN = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tools" / "mlserver" / "bin"
 """Where `scripts/benchmark/tool mlserver` puts it."""
 _TWICE = """
 from mlserver import MLModel, types
@@ -23,7 +23,7 @@ class Twice(MLModel):
 """
 
 needs_mlserver = pytest.mark.skipif(
-    not (_BIN / "mlserver").exists(), reason="no MLServer here: scripts/benchmark/tool mlserver"
+    not (BIN / "mlserver").exists(), reason="no MLServer here: scripts/benchmark/tool mlserver"
 )
 
 
@@ -40,4 +40,4 @@ def twice(folder: Path, **port: int) -> tuple[LocalImage, Container]:
         requests={"cpu": "100m", "memory": "256Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
     )
-    return LocalImage(command=(str(_BIN / "mlserver"), "start", "."), folder=folder), container
+    return LocalImage(command=(str(BIN / "mlserver"), "start", "."), folder=folder), container

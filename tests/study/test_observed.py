@@ -35,6 +35,14 @@ def test_a_lower_bound_is_told_to_be_beyond() -> None:
     assert found.beyond == {"throughput"}
 
 
+def test_a_quantile_on_requests_never_answered_is_told_to_be_beyond() -> None:
+    found = measurement(latency_p50=0.05)
+    late = replace(found, at_rate=replace(found.at_rate, beyond_s={"latency_p99": 5.0}))
+    told = observation(BASELINE, Measured(measurement=late))
+    assert told is not None
+    assert (told.metrics["latency_p99"], told.beyond) == (5.0, {"latency_p99"})
+
+
 def test_a_window_cut_short_tells_what_broke_and_no_throughput() -> None:
     found = observation(BASELINE, stopped(cost=1.0, latency_p99=0.4, latency_p50=0.1))
     assert found is not None

@@ -12,19 +12,23 @@ import numpy as np
 import pytest
 
 from tests.measure.queues import Server, exponential
+from tests.measure.test_conditions import conditions
 from tests.simulated import SimulatedGenerator
 from tuner.backends.process import ProcessBackend
+from tuner.backends.process.running import ProcessRunning
 from tuner.errors import GeneratorFailure
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Answer, LoadWindow, Request, Target
 from tuner.manifests.render import render
+from tuner.measure.conditions import Conditions, Probe
 from tuner.measure.samples import Samples
 from tuner.space.model import Configuration, Constraint
 from tuner.targets.inputs import Inputs, read_inputs
 from tuner.trials.clock import RealClock
 from tuner.trials.folder import StudyFolder
 from tuner.trials.life import TrialRunner
-from tuner.trials.model import Failed, Infeasible, Measured, Proposal, Stopped, Trial
+from tuner.trials.lookout import Allowance
+from tuner.trials.model import Failed, Infeasible, Measured, Proposal, Purpose, Referenced, Stopped, Trial
 from tuner.trials.quiet import NoQuiet
 from tuner.trials.traffic import Traffic
 from tuner.workload.shapes import Spike
@@ -84,10 +88,12 @@ class Bench:
         workload = replace(space.workload, **changes)  # type: ignore[arg-type]
         self.inputs = replace(self.inputs, space=replace(space, workload=workload))
 
-    def run(self, runner: TrialRunner | None = None, number: int = 0, **values: object) -> Trial:
+    def run(
+        self, runner: TrialRunner | None = None, number: int = 0, purpose: Purpose = "search", **values: object
+    ) -> Trial:
         configuration = Configuration(values=dict(self.inputs.baseline.values) | values)
         rendered = render(self.inputs.space, self.inputs.manifest, configuration)
-        proposal = Proposal(number=number, purpose="search", configuration=configuration, rendered=rendered)
+        proposal = Proposal(number=number, purpose=purpose, configuration=configuration, rendered=rendered)
         return (runner or self.runner()).run(proposal)
 
 
@@ -133,6 +139,66 @@ def test_a_trial_that_has_lost_is_cut_short(bench: Bench) -> None:
     assert [metric for metric, _ in trial.outcome.broken] == ["latency_p99"]
     assert trial.outcome.measurement.throughput_rps is None
     assert "throughput" not in trial.outcome.measurement.metrics(), "nothing stands for what was not measured"
+    assert not any(stage.startswith(("probe", "search")) for stage in bench.stages)
+
+
+class Told:
+    """The conditions of every window, whatever the machine does."""
+
+    def __init__(self, told: Conditions) -> None:
+        self._told = told
+
+    def stop(self) -> Conditions:
+        return self._told
+
+
+def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, told: Conditions, server: object = FAST) -> TrialRunner:
+    """A runner on a machine that is told how quiet it is, and that has no time to wait for better."""
+    monkeypatch.setattr(ProcessRunning, "watch_conditions", lambda _: Told(told))
+    monkeypatch.setattr(ProcessRunning, "probe", lambda _: Probe(cpu_s=0.002, wall_s=0.002))
+    runner = bench.runner(server)
+    runner.allowance = Allowance(spent_s=1e6)
+    return runner
+
+
+def test_what_was_seen_of_the_machine_stands_beside_what_was_measured(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurement = bench.run(watched(bench, monkeypatch, conditions())).measurement
+    assert measurement is not None
+    assert measurement.speed == 1.0
+    assert measurement.disturbance == ""
+    assert measurement.search_conditions is not None
+    assert measurement.search_conditions.full, "the closed loop wants all there is"
+    assert not any("not quiet" in warning for warning in measurement.warnings)
+
+
+def test_a_trial_without_leave_to_measure_again_looks_at_nothing(bench: Bench) -> None:
+    measurement = bench.run().measurement
+    assert measurement is not None
+    assert measurement.conditions is None
+    assert measurement.speed is None
+
+
+def test_on_a_machine_that_is_not_quiet_no_trial_has_lost_beyond_doubt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = conditions(others_cores=0.6, own_cores=0.4)
+    trial = bench.run(watched(bench, monkeypatch, noisy, SLOW))
+    assert isinstance(trial.outcome, Measured), "it is not cut short"
+    assert [metric for metric, _ in trial.outcome.broken] == ["latency_p99"]
+    measurement = trial.outcome.measurement
+    assert measurement.speed == pytest.approx(0.4)
+    assert any(warning.startswith("the machine was not quiet") for warning in measurement.warnings)
+    assert any(stage.endswith("no time is left to measure it again") for stage in bench.stages)
+
+
+def test_a_reference_is_measured_at_the_common_rate_alone(bench: Bench) -> None:
+    trial = bench.run(purpose="reference")
+    assert isinstance(trial.outcome, Referenced)
+    assert trial.measurement is None, "it is no candidate"
+    assert trial.outcome.measurement.throughput_rps is None
+    assert "latency_p99" in trial.outcome.measurement.metrics()
     assert not any(stage.startswith(("probe", "search")) for stage in bench.stages)
 
 

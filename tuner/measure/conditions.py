@@ -88,13 +88,25 @@ class Conditions:
         Programs that want all take what servers at light load leave: there it is not known what the servers could have
         had, but one competitor of equal weight leaves half, and no more than that is held against the others.
         """
-        taken = self.taken_cores
-        if taken is None:
+        left = self._left_cores
+        if left is None:
             return None
-        left = max(self.cpus - taken, self.own_cores or 0.0)
         if not self.full:
             left = max(left, (self.cpus - (self.steal_cores or 0.0)) * _FAIR)
         return min(1.0, left / self.allowed_cores)
+
+    @property
+    def _left_cores(self) -> float | None:
+        taken = self.taken_cores
+        return None if taken is None else max(self.cpus - taken, self.own_cores or 0.0)
+
+    @property
+    def _is_taken(self) -> bool:
+        """Others took more than is accepted, of CPUs that are the servers' alone, or of what those may use."""
+        taken, left = self.taken_ratio, self._left_cores
+        if taken is None or left is None:
+            return False
+        return taken > TAKEN if self.set_aside else left < (1.0 - TAKEN) * self.allowed_cores
 
     @property
     def pace(self) -> float | None:
@@ -114,8 +126,8 @@ class Conditions:
     def disturbance(self) -> str:
         """What disturbed the windows, in words; empty: they stand."""
         found = []
-        share, taken, steal = self.share, self.taken_ratio, self.steal_cores
-        if taken is not None and share is not None and (taken > TAKEN if self.set_aside else 1.0 - share > TAKEN):
+        taken, steal = self.taken_ratio, self.steal_cores
+        if taken is not None and self._is_taken:
             by = "other programs"
             if steal is not None and self.others_cores is not None and steal > self.others_cores:
                 by = "the host of this virtual machine (steal)"

@@ -147,6 +147,8 @@ class Measurement:
 
     def speed_of(self, metric: str) -> float | None:
         """The machine's in the windows that a metric is of."""
+        if self.recorded_speed is not None:
+            return self.recorded_speed
         searched = None if self.search_conditions is None else self.search_conditions.speed
         at_rate = None if self.conditions is None else self.conditions.speed
         first, second = (searched, at_rate) if metric == "throughput" else (at_rate, searched)

@@ -83,17 +83,19 @@ def trial_points(trial: Trial) -> list[Point]:
 
 
 def _resources(measurement: Measurement) -> dict[str, float | None]:
+    """Of what is replayed nothing was sent, and nobody watched it: that is absent."""
+    sent = measurement.at_rate.requests > 0
     return {
         "requested_cores": measurement.requested_cores,
         "requested_memory_bytes": measurement.requested_memory_bytes,
         "requested_gpus": measurement.requested_gpus,
         "cost_per_million_requests": measurement.cost_per_million,
         "cpu_throttled_ratio": measurement.usage.throttled_ratio,
-        "restarts": float(measurement.usage.restarts),
+        "restarts": float(measurement.usage.restarts) if sent else None,
         "gpu_utilization_ratio": measurement.usage.gpu_utilization_ratio,
         "gpu_memory_bytes": measurement.usage.gpu_memory_bytes,
-        "generator_lateness_p99_ms": measurement.at_rate.lateness_p99_s * 1000,
-        "generator_cpu_ratio": measurement.at_rate.generator_cpu_ratio,
+        "generator_lateness_p99_ms": measurement.at_rate.lateness_p99_s * 1000 if sent else None,
+        "generator_cpu_ratio": measurement.at_rate.generator_cpu_ratio if sent else None,
     }
 
 

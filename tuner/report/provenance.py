@@ -75,9 +75,8 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         notes["measured-in"] = f"trial{'s' if len(starts) > 1 else ''} {', '.join(str(one.number) for one in starts)}"
         notes |= {f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()}
         at_rate = measurement.at_rate
-        notes["load"] = (
-            f"{format_rate(at_rate.offered_rps)} offered, {at_rate.requests} requests after warm-up, from {measurement.load_from}"
-        )
+        sent = f"{at_rate.requests} requests after warm-up, " if at_rate.requests else ""  # of a record nobody knows
+        notes["load"] = f"{format_rate(at_rate.offered_rps)} offered, {sent}from {measurement.load_from}"
         perhaps = {
             "throughput-note": measurement.throughput_note,
             "images": "; ".join(measurement.images),

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from tuner.search.restarts import Noise
+from tuner.search.restarts import Noise, is_exact
 from tuner.search.standings import Aim, Contender, Standing, meets, noises, standings
 
 SURE = 0.90
@@ -69,6 +70,7 @@ class Step:
 class _Race:
     """The contenders at one moment, the most probable choice first."""
 
+    aim: Aim
     by_number: Mapping[int, Contender]
     table: Sequence[Standing]
     fallen: tuple[int, ...]
@@ -81,7 +83,7 @@ class _Race:
     def decided(self) -> str | None:
         """Why the leader's place is certain; None: it is not."""
         leader = self.first()
-        if leader is None:
+        if leader is None or not self._is_alike(self.table[0], leader):
             return None
         if leader.best >= _CERTAIN:
             return f"it is the best with a probability of {_percent(leader.best)}"
@@ -128,7 +130,7 @@ class _Race:
         """The cheapest of those that are equal to the first for all that matters; and who they are."""
         earned = [one for one in self.table if self.has_earned(one)]
         first = earned[0] if earned else self.safest()
-        alike = [one for one in earned if one.loss - first.loss <= MATTERS] or [first]
+        alike = [one for one in earned if self._is_alike(one, first)] or [first]
         chosen = min(alike, key=lambda one: (self._price(one), -one.best))
         others = [
             one
@@ -145,6 +147,17 @@ class _Race:
             why=why,
             fallen=self.fallen,
         )
+
+    def _is_alike(self, one: Standing, first: Standing) -> bool:
+        """As good in all that is aimed at but the price: not merely as good a compromise."""
+        if one.loss - first.loss > MATTERS:
+            return False
+        for objective in self.aim.objectives:
+            if not is_exact(objective.metric):
+                values = [fmean(self.by_number[each.trial].values(objective.metric)) for each in (one, first)]
+                if max(values) > min(values) * (1.0 + MATTERS):
+                    return False
+        return True
 
     def _price(self, one: Standing) -> float:
         """Free where no price is known: it is known of all, or of none."""
@@ -166,7 +179,7 @@ def step(
     table = standings(alive, aim, scatter)
     if not table:
         return Step(start=None, why="no configuration that meets the SLO is left", fallen=fallen)
-    race = _Race({one.trial: one for one in contenders}, table, fallen, wanted)
+    race = _Race(aim, {one.trial: one for one in contenders}, table, fallen, wanted)
     why = race.decided() or spent
     if why is None and used >= ROUNDS * wanted and (race.first() or used >= _EXTRA_ROUNDS * wanted):
         why = f"its {used} starts are used up"

@@ -100,6 +100,8 @@ def standings(contenders: Sequence[Contender], aim: Aim, scatter: Mapping[str, N
     field = _plausible(contenders, aim, scatter)
     if not field:
         return []
+    for objective in reversed(aim.objectives):  # of those that tie the first is chosen, as in `tuner.front.choose`
+        field.sort(key=lambda one: median(one.values(objective.metric)), reverse=objective.direction == "maximize")
     dice = np.random.default_rng(len(field))
     drawn = {metric: _draws(field, metric, scatter[metric], dice) for metric in _metrics(contenders, aim)}
     feasible = np.ones((_DRAWS, len(field)), dtype=np.bool_)

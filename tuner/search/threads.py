@@ -22,7 +22,7 @@ def one_thread() -> Iterator[None]:
 @cache
 def _libraries() -> Any:
     """Found once, since that takes 10 ms: scipy's own must be there by then."""
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import ThreadpoolController
+    import scipy.linalg  # type: ignore[import-untyped]  # noqa: F401
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()

@@ -87,9 +87,9 @@ class OptunaAdvisor:
         """Trial `number` once more, as a trial of its own. Raises IndexError for one that was not told."""
         return self._propose(purpose, self._told[number], self._render(self._told[number]))
 
-    def outlook(self, trials: int) -> Outlook | None:  # noqa: ARG002
-        """None: Optuna's samplers cannot tell what more trials would bring."""
-        return None
+    def outlook(self, trials: int) -> Outlook | None:
+        """What so many more trials would probably bring; None: Optuna's samplers, or too few trials, cannot tell."""
+        return None if self._modelled is None else self._modelled.outlook(trials)
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""

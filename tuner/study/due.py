@@ -39,9 +39,8 @@ def due(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Due | None:
         return None
     if (lost := _lost_baseline(trials)) is not None:
         return lost
-    if not isinstance(_baseline(trials).outcome, Measured):
-        return None  # what does not bear the common rate tells nothing at it
-    if _since_baseline(trials) >= EVERY:
+    bears = isinstance(_baseline(trials).outcome, Measured)  # what does not bear the common rate tells nothing at it
+    if bears and _since_baseline(trials) >= EVERY:
         return Due(number=trials[0].number, purpose="reference")
     number = _again(trials, objectives)
     return None if number is None else Due(number=number, purpose="again")

@@ -18,7 +18,7 @@ from tuner.search.candidates import Candidates
 from tuner.search.costs import Costs, Demand
 from tuner.search.encoding import Encoding
 from tuner.search.lives import Lives
-from tuner.search.model import Observation
+from tuner.search.model import Observation, Outlook
 from tuner.search.proposer import Proposer
 from tuner.search.threads import one_thread
 from tuner.space.model import Configuration, SearchSpace
@@ -76,6 +76,14 @@ class Modelled:
             yield from (one for one, dies in zip(drafts, lives.doomed(drafts), strict=True) if not dies)
             if len(drawn) == before:
                 return
+
+    def outlook(self, trials: int) -> Outlook | None:
+        """What so many more trials would probably bring; None: that cannot be told yet."""
+        observations = () if self._candidates is None else tuple(self._observed())
+        if not observations:
+            return None
+        with one_thread():
+            return self._proposer(observations).outlook(observations, trials)
 
     def left_out(self) -> Mapping[str, int]:
         """How many valid configurations are not tried, by why: they cannot run here, or certainly die."""

@@ -24,7 +24,8 @@ def observation(configuration: Configuration, outcome: Outcome, at_s: float = 0.
     """What an outcome says of a configuration, `at_s` seconds after the study began; None: nothing.
 
     A window that was cut short is told with what it measured until then: a latency that broke its bound would have
-    gone on to rise, so that it is told to be beyond, as a value that is but a lower bound is.
+    gone on to rise, so that it is told to be beyond, as a value that is but a lower bound is, and a quantile that fell on
+    requests never answered.
     """
     match outcome:
         case Measured(measurement=measurement) | Referenced(measurement=measurement):
@@ -52,11 +53,13 @@ def _observed(trials: Iterable[Trial], began: datetime) -> Iterator[Observation]
 def _measured(
     configuration: Configuration, measurement: Measurement, at_s: float, rising: Collection[str] = ()
 ) -> Observation:
-    estimates = measurement.estimates()
+    estimates, late = measurement.estimates(), measurement.at_rate.beyond_s
+    metrics = {**late, **{name: estimate.value for name, estimate in estimates.items()}}
+    least = {name for name, estimate in estimates.items() if estimate.is_least or name in rising}
     return Observation(
         configuration=configuration,
-        metrics=MappingProxyType({name: estimate.value for name, estimate in estimates.items()}),
-        beyond=frozenset(name for name, estimate in estimates.items() if estimate.is_least or name in rising),
+        metrics=MappingProxyType(metrics),
+        beyond=frozenset(least | late.keys() - estimates.keys()),
         at_s=at_s,
         speed=measurement.speed,
     )

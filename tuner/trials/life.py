@@ -221,7 +221,8 @@ class TrialRunner:
             note = "not searched: a reference is measured at the common rate alone"
             return Referenced(measurement=self._measurement(pods, served, loads, at_rate, usage, None, note))
         judgement = judge(at_rate, slo)
-        lost = judgement.state == "broken"
+        # on a machine that was not quiet nothing is beyond doubt
+        lost = judgement.state == "broken" and not (loads.conditions and loads.conditions.disturbance)
         if lost:
             note = f"not searched: {judgement.reason}"
         elif capacity is None:

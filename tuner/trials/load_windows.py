@@ -250,6 +250,8 @@ class LoadWindows:
         self._on_stage(f"measure {what}{takes}")
         found, self.conditions = self._lookout.watched(f"the window {what}", lambda: self._at_rate(rate_rps))
         window, usage, settled, increases = found
+        if self.conditions is not None and _grows(window):
+            self.conditions = replace(self.conditions, full=True)
         self._over = exceeded(join(settled.parts), self._slo, window.warm_up_s)
         self.parts = settled.parts
         self.counted = together(increases) if self._metrics else None

@@ -41,7 +41,7 @@ def replayed(recorded: Recorded, pods: PodSet, prices: Prices) -> Measurement:
     )
     return Measurement(
         at_rate=window,
-        curve=(window,) if rate_rps else (),
+        curve=(),
         throughput_rps=capacity,
         throughput_note="replayed" if capacity is not None else "not recorded",
         usage=Usage(

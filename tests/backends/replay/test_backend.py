@@ -13,7 +13,8 @@ from tuner.backends.replay import ReplayBackend
 from tuner.backends.replay.table import Table
 from tuner.errors import BackendFailure, TrialFailure
 from tuner.manifests.model import Container, PodSet, Rendered
-from tuner.space.model import Configuration, IntRange
+from tuner.space.model import Configuration, IntRange, Prices
+from tuner.trials.replayed import replayed
 
 SPACE = space_of((parameter("workers", IntRange(low=1, high=9)),), slo=())
 ROWS = (
@@ -79,3 +80,13 @@ def test_what_was_cut_short_says_why(backend: ReplayBackend) -> None:
 
 def test_what_has_no_row_is_infeasible(backend: ReplayBackend) -> None:
     assert backend.infeasible(deployment(9).pods) == "table.csv has no row of workers=9"
+
+
+def test_the_recorded_speed_is_that_of_every_metric(backend: ReplayBackend) -> None:
+    measurement = replayed(backend.recorded(deployment(1)), deployment(1).pods, Prices())
+    assert (measurement.speed, measurement.speed_of("latency_p99"), measurement.disturbance) == (0.5, 0.5, "")
+
+
+def test_what_was_not_recorded_is_absent(backend: ReplayBackend) -> None:
+    measurement = replayed(backend.recorded(deployment(1)), deployment(1).pods, Prices())
+    assert measurement.metrics().keys() == {"throughput", "latency_p99", "cost"}

@@ -114,7 +114,7 @@ def test_mlserver_answers_the_same_by_rest_and_grpc(tmp_path: Path) -> None:
         ready = GrpcMethod(method)
         is_ready = smoke(urls["grpc"], ready.encode(b'{"name": "twice"}'), ready, 5.0, exchange)
     assert same_answer(by_rest, by_grpc)
-    assert by_grpc[0]["data"] == [3.0, 4.0, 6.0, 8.0]  # type: ignore[index]
+    assert by_grpc["outputs"][0]["data"] == [3.0, 4.0, 6.0, 8.0]  # type: ignore[index]
     assert is_ready == {"ready": True}
     assert statuses(samples) == {200: 25}
     assert word(unknown.status).startswith("grpc ")
