@@ -26,7 +26,7 @@ def taught(
     compared: bool = True,
 ) -> dict[str, Any]:
     """A `tuner.search.knowledge.Knowledge` as plain JSON; `compared`: with what Optuna's evaluators make of it, which
-    take seconds to load. Raises ArithmeticError and ValueError where the figures are beyond the model."""
+    take seconds to load. Raises ArithmeticError, LookupError or ValueError where the figures are beyond the model."""
     from tuner.report.data import plain
     from tuner.study.learned import knowledge
 
@@ -43,7 +43,12 @@ def with_knowledge(folder: StudyFolder, summary: Summary) -> Summary:
         contents, space, demand = _read(folder)
         contents = replace(contents, trials=summary.trials)
         return replace(summary, knowledge=taught(contents, space, summary, demand, compared=False))
-    except (ArithmeticError, ValueError, InputError):  # the last: another version wrote its copy of the search space
+    except (
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        InputError,
+    ):  # the last: another version wrote its copy of the search space
         return summary
 
 
