@@ -40,7 +40,7 @@ def prediction_lines(prediction: Data) -> list[str]:
     values = " ".join(f"{name}={_value(value)}" for name, value in prediction["configuration"]["values"].items())
     lines = [f"predicted: {values}", f"what {prediction['said']} leaves open is as in {prediction['rest']}"]
     lines.append(_nearest(prediction["nearest"], currency))
-    lines.append("believed (90 % intervals; in brackets where one start of it would measure):")
+    lines.append("believed of a quiet machine (90 % intervals; in brackets where one start of it would measure):")
     width = max(map(len, prediction["metrics"]), default=0)
     for metric, believed in prediction["metrics"].items():
         start = prediction["starts"][metric]
@@ -98,7 +98,7 @@ def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
 def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
     if not steps:
         return
-    yield "from the baseline to the choice, by what is believed (90 % intervals):"
+    yield "from the baseline to the choice, by what is believed of a quiet machine (90 % intervals):"
     moves = [
         ", ".join(f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in s["knobs"].items()) for s in steps
     ]
