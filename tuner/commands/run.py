@@ -399,7 +399,7 @@ def _learned(journal: Journal, summary: Summary, inputs: Inputs, notice: Notice)
 
     try:
         found = taught(journal.contents(), inputs.space, summary, demand(inputs.space, inputs.manifest))
-    except (ArithmeticError, ValueError) as error:  # the study is worth no less without
+    except (ArithmeticError, LookupError, ValueError) as error:  # the study is worth no less without
         notice(f"which knobs mattered could not be worked out ({type(error).__name__}: {error})")
         return summary
     journal.append(KNOWLEDGE, {**found, "trials": len(summary.trials)})
