@@ -11,8 +11,8 @@ import numpy as np
 
 from tuner.statistics.model import FloatArray, IntArray
 
-_POOL = 3000
-"""Candidates that are looked at: in a larger space, so many drawn at random."""
+_POOL = 24
+"""Candidates that are looked at, drawn at random: of all, the farthest apart are corners, where servers die or idle."""
 
 
 def design_size(knobs: int) -> int:
@@ -23,26 +23,19 @@ def design_size(knobs: int) -> int:
 def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """Rows of `places` (rows, columns), each as far as can be from those before it and from the rows of `taken`.
 
-    Among the farthest tenth one is drawn, so that seeds differ and no design consists of corners alone.
+    They are chosen among a few drawn at random, so that seeds differ and no design consists of corners alone.
     """
-    pool = np.arange(len(places))
-    if len(pool) > _POOL:
-        pool = np.sort(rng.choice(pool, _POOL, replace=False))
-    chosen: list[int] = []
+    pool = np.sort(rng.choice(len(places), min(max(_POOL, count), len(places)), replace=False))
+    apart = places[pool]
     nearest = np.full(len(pool), np.inf)
     for row in taken:
-        nearest = np.minimum(nearest, _distances(places[pool], row))
+        nearest = np.minimum(nearest, _distances(apart, row))
+    chosen: list[int] = []
     for _ in range(min(count, len(pool))):
-        free = nearest.copy()
-        free[np.isin(pool, chosen)] = -np.inf
-        if np.isinf(free.max()) and free.max() > 0:
-            place = int(rng.integers(len(pool)))
-        else:
-            best = np.argsort(-free, kind="stable")[: max(1, math.ceil((len(pool) - len(chosen)) / 10))]
-            place = int(rng.choice(best))
-        chosen.append(int(pool[place]))
-        nearest = np.minimum(nearest, _distances(places[pool], places[pool[place]]))
-    return np.asarray(chosen, dtype=np.int64)
+        nearest[chosen] = -np.inf
+        chosen.append(int(np.argmax(nearest)) if np.isfinite(nearest.max()) else int(rng.integers(len(pool))))
+        nearest = np.minimum(nearest, _distances(apart, apart[chosen[-1]]))
+    return np.asarray(pool[chosen], dtype=np.int64)
 
 
 def _distances(places: FloatArray, row: FloatArray) -> FloatArray:
