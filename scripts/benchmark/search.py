@@ -54,11 +54,14 @@ class Case:
     noise: float = 0.0
     wander: str = "still"
     observed: bool = True
+    edge: bool = False
+    """The SLO is put near the best."""
 
     @property
     def name(self) -> str:
         parts = (self.table, self.sampler, self.trials, "two" if self.two else "one", f"noise={self.noise:g}")
-        return " ".join(map(str, (*parts, self.wander, "seen" if self.observed else "unseen", self.seed)))
+        seen = "seen" if self.observed else "unseen"
+        return " ".join(map(str, (*parts, f"{self.wander}{'-edge' if self.edge else ''}", seen, self.seed)))
 
 
 class Nobody:
@@ -197,9 +200,9 @@ def cases(given: argparse.Namespace, names: Sequence[str]) -> Iterator[Case]:
         "found": lambda seed, table: (Case(table=table, sampler=one, seed=seed) for one in samplers),
         "two": lambda seed, table: (Case(table=table, sampler=one, seed=seed, two=True) for one in samplers),
         "noise": lambda seed, table: (
-            Case(table=table, sampler=one, seed=seed, noise=noise, trials=given.noisy_trials)
+            Case(table=table, sampler=one, seed=seed, noise=noise, trials=given.noisy_trials, edge=True)
             for one in noisy
-            for noise in (0.0, 0.03, 0.07, 0.15)
+            for noise in given.noises
         ),
         "wander": lambda seed, table: (
             Case(
@@ -237,7 +240,7 @@ def run(given: argparse.Namespace, done: dict[str, Any], results: Path) -> None:
             if time.monotonic() - began > given.most_s:
                 print(f"{len(wanted) - index} studies are left; run it again to go on", file=sys.stderr)
                 return
-            world = drawn(found[case.two][case.table], case.trials)
+            world = drawn(found[case.two][case.table], case.trials, edge=case.edge)
             place = Path(tempfile.mkdtemp(prefix="search-", dir=IN_MEMORY))
             try:
                 told = result(world, case, *study(world, case, place))
@@ -372,6 +375,9 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--samplers", type=listed, default=list(SAMPLERS))
     options.add_argument("--noisy-samplers", type=listed, default=["auto", "tpe", "random"])
     options.add_argument("--noisy-trials", type=int, default=20)
+    options.add_argument(
+        "--noises", type=lambda text: [float(one) for one in text.split(",")], default=[0.0, 0.03, 0.07, 0.15]
+    )
     options.add_argument("--parts", type=listed, default=["found", "two", "noise", "wander", "time"])
     options.add_argument("--timed-tables", type=int, default=3)
     options.add_argument("--seeds", type=int, default=30)

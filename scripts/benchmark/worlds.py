@@ -23,6 +23,8 @@ from tuner.targets.inputs import Inputs, read_inputs
 SECOND = ("latency_p99", "throughput", "cpu")
 """What is looked for besides, where two objectives are: the first of these that the table has and that is not the one."""
 ROOT = Path(__file__).parents[2]
+EDGE = 0.03
+"""So far is the best from the bound, where it is put near."""
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 BETTER = {"throughput": "maximize"}
 QUICK = ("storm-wc-d", "mysql", "simulated-workers")
@@ -263,7 +265,13 @@ SIMULATED: dict[str, Callable[[bool], World]] = {
 }
 
 
-def drawn(world: World, trials: int) -> World:
-    """With that budget."""
+def drawn(world: World, trials: int, *, edge: bool = False) -> World:
+    """With that budget. `edge`: with the SLO so near to the best that noise carries what is worse across it."""
     budget = replace(world.space.budget, trials=trials, time_s=None)
-    return replace(world, inputs=replace(world.inputs, space=replace(world.space, budget=budget)))
+    slo = world.space.slo
+    if edge:
+        best = max(world.truth.values(), key=world.worth)
+        slo = tuple(
+            replace(bound, bound=best[bound.metric] * (1.0 - EDGE if bound.at_least else 1.0 + EDGE)) for bound in slo
+        )
+    return replace(world, inputs=replace(world.inputs, space=replace(world.space, budget=budget, slo=slo)))

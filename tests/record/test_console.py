@@ -100,6 +100,15 @@ def test_the_line_tells_the_money_and_what_more_trials_would_bring() -> None:
     assert "0.5 of 5 USD, 10 more trials would probably bring 0.4 % more of all objectives" in text_of(made)
 
 
+def test_what_an_earlier_process_ran_counts_too() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    plain.started(examples.start())
+    plain.foreseen(Spent(trials=4, time_s=80.0), None)
+    plain.finished(examples.trials()[1])
+    assert "5 of 9 trials" in text_of(made)
+
+
 def test_confirmations_do_not_count_against_the_budget() -> None:
     made = console()
     plain = PlainConsole(examples.space(), made)

@@ -98,7 +98,7 @@ def test_all_that_was_learned() -> None:
         "  throughput  workers 62 % (40-80)",
         "              only together: workers and cpu 10 % (0-30)",
         "              Optuna's fANOVA: workers 70 %",
-        "from the baseline to the choice, by what is believed (90 % intervals):",
+        "from the baseline to the choice, by what is believed of a quiet machine (90 % intervals):",
         f"  {move}  throughput 100/s -> 155/s, +55 % (+20 % to x 12); measured +48 %  (on the way only: it breaks a rule)",
         "what holds the choice:",
         "  latency_p99 <= 100 ms: believed 90 ms, 80 ms to 105 ms, met with a probability of 88 %; without this bound "
@@ -139,7 +139,7 @@ def test_a_prediction() -> None:
         "predicted: batching=true workers=3",
         "what workers=3 leaves open is as in the choice, trial 4",
         "nearest that was tried: workers=2, else the same (2 starts), which measured throughput 110/s",
-        "believed (90 % intervals; in brackets where one start of it would measure):",
+        "believed of a quiet machine (90 % intervals; in brackets where one start of it would measure):",
         "  throughput  150/s, 120/s to 190/s [100/s to 220/s]",
         "  cost        0.032 EUR/h, known",
         "  meets the SLO with a probability of 70 %",
@@ -157,3 +157,15 @@ def test_a_prediction_of_what_was_tried() -> None:
     )
     assert "it was tried: 1 start" in prediction_lines(prediction(nearest=near))
     assert "nothing was tried yet" in prediction_lines(prediction(nearest=None))
+
+
+def test_where_no_knob_surely_matters_that_is_said() -> None:
+    unsure = Share(value=0.4, low=0.05, high=0.9)
+    one = OfMetric(
+        metric="throughput",
+        knobs=(Importance(knob="workers", alone=unsure, in_all=unsure),),
+        pairs=(),
+        noise=1.0,
+    )
+    lines = knowledge_lines(as_written(Knowledge(configurations=6, too_few="", matters=(one,))), "USD")
+    assert lines[1] == "  throughput  workers 40 % (5-90); which matters most is still open"

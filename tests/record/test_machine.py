@@ -29,8 +29,8 @@ def test_of_a_machine_that_wandered_raw_and_corrected_stand_side_by_side() -> No
         of(3, 100.0, QUARTER, OTHER),
     )
     assert said[0] == (
-        "the machine: 25 % to 100 % of its quiet speed, mostly 75 %; 1 window put back and measured again (2 s with the "
-        "waiting)"
+        "the machine: 25 % to 100 % of its quiet speed, mostly 75 %; 1 window put back and measured again, 2 s with the "
+        "waiting"
     )
     assert (
         "the baseline's 2 measurements differ by 2.05x in throughput, and by 1.02x with the machine's speed taken out"

@@ -12,7 +12,10 @@ from tuner.record.wording import (
     estimate_text,
     metric_text,
     outcome_text,
+    outlook_text,
 )
+from tuner.search.model import Outlook
+from tuner.space.model import Objective
 from tuner.statistics.model import Estimate
 from tuner.trials.model import Failed
 
@@ -109,3 +112,17 @@ def test_what_the_figures_must_be_read_with_is_said_once_with_its_trials() -> No
     assert lines[1].startswith("warning: few samples beyond p99.9 (trial 0, ")
     assert "other trials have warnings" in lines[2]
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("expected", "most", "text"),
+    [
+        (0.004, 0.03, "10 more trials would probably bring 0.4 % more throughput (up to 3 %)"),
+        (0.0004, 0.03, "10 more trials would probably bring less than 0.1 % more throughput (up to 3 %)"),
+        (0.0, 0.0005, "10 more trials would probably bring nothing"),
+        (32.0, 100.0, "what 10 more trials would bring cannot be told yet: it could be more than all so far"),
+    ],
+)
+def test_what_more_trials_would_bring_is_said_with_its_uncertainty(expected: float, most: float, text: str) -> None:
+    objectives = (Objective(metric="throughput", direction="maximize"),)
+    assert outlook_text(Outlook(trials=10, expected=expected, most=most), objectives) == text

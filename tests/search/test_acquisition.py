@@ -78,3 +78,18 @@ def test_a_volume_counts_what_overlaps_once() -> None:
 def test_of_equal_points_the_first_is_on_the_front() -> None:
     points = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0], [2.0, 2.0]])
     assert non_dominated(points).tolist() == [True, True, False, False]
+
+
+def test_what_is_infinitely_bad_adds_no_volume() -> None:
+    points = np.array([[1.0, 2.0], [np.inf, np.inf], [2.0, 1.0]])
+    assert hypervolume(points, np.array([3.0, 3.0])) == pytest.approx(3.0)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=8))
+def test_the_hypervolume_is_what_counting_gives(points: list[tuple[int, int, int]]) -> None:
+    """Of whole numbers, in two and in three objectives."""
+    for objectives in (2, 3):
+        front = np.array([point[:objectives] for point in points], dtype=float).reshape(-1, objectives)
+        cells = np.stack(np.meshgrid(*[np.arange(5)] * objectives), axis=-1).reshape(-1, objectives)
+        counted = sum(bool((front <= cell).all(1).any()) for cell in cells)
+        assert hypervolume(front, np.full(objectives, 5.0)) == pytest.approx(counted)

@@ -74,7 +74,29 @@ def test_what_found_no_room_finds_none_for_more() -> None:
     assert lives.pruned(Candidates(SPACE).listed) == {"Unschedulable, and it asks for no less": 8 * 2 * 2 * 3 * 3}
 
 
-@pytest.mark.parametrize("failure", ["Crashed", "NotReady", "WrongAnswer"])
+def test_more_threads_need_no_less_memory() -> None:
+    threads = parameter("threads", IntRange(low=1, high=8), "env/GUNICORN_THREADS")
+    memory = parameter("memory", Choices(values=("256Mi", "512Mi")), "limits/memory")
+    lives = known(
+        Observation(
+            configuration=Configuration(values={"threads": 4, "memory": "256Mi"}), lived=False, failure="OOMKilled"
+        ),
+        space=space_of([threads, memory]),
+    )
+    others = [Configuration(values={"threads": number, "memory": "256Mi"}) for number in (3, 5)]
+    assert lives.doomed(others).tolist() == [False, True]
+
+
+def test_where_nothing_says_what_is_asked_for_no_room_tells_of_nothing_else() -> None:
+    """A table of elsewhere may call a variable cpu: more of it need not be more of a machine."""
+    space = space_of([parameter("cpu", IntRange(low=1, high=4)), parameter("workers", IntRange(low=1, high=4))])
+    death = Observation(
+        configuration=Configuration(values={"cpu": 2, "workers": 2}), lived=False, failure="Unschedulable"
+    )
+    assert not known(death, space=space).doomed(Candidates(space).listed).any()
+
+
+@pytest.mark.parametrize("failure", ["Infeasible", "Crashed", "NotReady", "WrongAnswer"])
 def test_of_other_deaths_nothing_is_certain(failure: str) -> None:
     lives = known(died(failure))
     assert not lives.doomed(Candidates(SPACE).listed).any()
@@ -112,7 +134,7 @@ def test_a_boundary_is_learned_from_a_dozen() -> None:
         for row in rng.choice(len(listed), 14, replace=False)
     ]
     guessed = Lives.fit(Encoding(SPACE), told).probability(listed) > 0.5
-    assert (guessed == truth).mean() > 0.85
+    assert (guessed == truth).mean() > 0.8
 
 
 def test_many_that_died_and_lived_alike_are_no_certainty() -> None:

@@ -417,3 +417,15 @@ def test_a_configuration_is_never_run_twice_but_to_confirm(folder: Path) -> None
     run(folder, space_of(budget=Budget(trials=24)), runner)
     searched: list[Configuration] = [p.configuration for p in runner.ran if p.purpose != "confirm"]
     assert len({configuration.digest for configuration in searched}) == len(searched) == 24
+
+
+def test_what_was_never_proposed_is_told_and_written_down(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OptunaAdvisor, "left_out", lambda self: {"no more memory": 1200, "no room": 3})
+    notices: list[str] = []
+    run(folder, space_of(budget=Budget(trials=2, confirm=0)), Runner(), notices=notices)
+    assert notices == [
+        "valid, but not worth a trial, so that they were never proposed: 1,200: no more memory; 3: no room"
+    ]
+    contents = read(folder / "journal.jsonl")
+    searched = next(event for event in contents.events if event.kind == "searched")
+    assert searched.data["left_out"] == {"no more memory": 1200, "no room": 3}

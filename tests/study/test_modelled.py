@@ -156,3 +156,30 @@ def test_a_study_in_which_everything_dies_goes_on_to_its_end(folder: Path) -> No
 def test_a_budget_of_any_size(trials: int | None, folder: Path) -> None:
     space = space_of(budget=Budget(trials=trials, time_s=60.0))
     assert len(go_on(auto(space, folder), 5, by_serving)) == 5
+
+
+def test_rules_that_leave_nothing_end_the_study_after_the_baseline(folder: Path) -> None:
+    assert len(go_on(auto(space_of(rules=["workers > 8"]), folder), 5, by_serving)) == 1
+
+
+def test_an_outlook_is_told_once_enough_is_known(folder: Path) -> None:
+    advisor = auto(space_of(), folder, demand=demand)
+    assert advisor.outlook(10) is None
+    go_on(advisor, 10, by_serving)
+    found = advisor.outlook(10)
+    assert found is not None
+    assert 0.0 <= found.expected <= found.most
+
+
+def test_the_commonest_reasons_are_told_and_the_rest_counted(folder: Path) -> None:
+    def impossible(configuration: Configuration) -> str | None:
+        workers = int(configuration.values["workers"])
+        return None if workers < 3 else f"no room for {workers if configuration.values['cpu'] == '2' else 3}"
+
+    advisor = auto(space_of(), folder, impossible=impossible)
+    go_on(advisor, 2, by_serving)
+    left_out = advisor.left_out()
+    assert next(iter(left_out.items())) == ("no room for 3", 13)
+    assert len(left_out) == 5
+    assert left_out["other reasons"] == 2
+    assert sum(left_out.values()) == 18

@@ -321,7 +321,7 @@ def promised(summary: Summary, load: Place) -> Promise:
 
     Raises InputError where there is no rate to measure at.
     """
-    from tuner.study.candidates import replicates
+    from tuner.study.candidates import replicates, reported
     from tuner.study.summary import compared
 
     choice, start = summary.choice, summary.start
@@ -331,7 +331,7 @@ def promised(summary: Summary, load: Place) -> Promise:
     chosen = next(trial for trial in summary.trials if trial.number == choice.candidate.trial)
     restarts = [
         trial.measurement.estimates()
-        for trial in replicates(summary.trials)[chosen.manifest_digest]
+        for trial in reported(replicates(summary.trials)[chosen.manifest_digest])
         if trial.measurement is not None
     ]
     metrics = {

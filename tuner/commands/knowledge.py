@@ -18,22 +18,38 @@ if TYPE_CHECKING:
 
 
 def taught(
-    contents: JournalContents, space: SearchSpace, summary: Summary, demand: Callable[[Configuration], Demand] | None
+    contents: JournalContents,
+    space: SearchSpace,
+    summary: Summary,
+    demand: Callable[[Configuration], Demand] | None,
+    *,
+    compared: bool = True,
 ) -> dict[str, Any]:
-    """A `tuner.search.knowledge.Knowledge` as plain JSON."""
+    """A `tuner.search.knowledge.Knowledge` as plain JSON; `compared`: with what Optuna's evaluators make of it, which
+    take seconds to load. Raises ArithmeticError, LookupError or ValueError where the figures are beyond the model."""
     from tuner.report.data import plain
     from tuner.study.learned import knowledge
 
-    found: dict[str, Any] = plain(knowledge(contents, space, summary.choice, demand))
+    found: dict[str, Any] = plain(knowledge(contents, space, summary.choice, demand, compared=compared))
     return found
 
 
 def with_knowledge(folder: StudyFolder, summary: Summary) -> Summary:
-    """With what the trials teach, worked out where the study has not written it down, or something else is chosen."""
-    if summary.knowledge is not None or not summary.trials:
+    """With what the trials teach, worked out where the study has not written it down, or something else is chosen; as
+    it is where that cannot be."""
+    if summary.knowledge is not None or not summary.trials or not folder.space.is_file():
         return summary
-    contents, space, demand = _read(folder)
-    return replace(summary, knowledge=taught(replace(contents, trials=summary.trials), space, summary, demand))
+    try:
+        contents, space, demand = _read(folder)
+        contents = replace(contents, trials=summary.trials)
+        return replace(summary, knowledge=taught(contents, space, summary, demand, compared=False))
+    except (
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        InputError,
+    ):  # the last: another version wrote its copy of the search space
+        return summary
 
 
 def predicted(folder: StudyFolder, summary: Summary, text: str) -> dict[str, Any]:

@@ -286,14 +286,13 @@ def _go(
 ) -> Summary:
     from tuner.backends.model import HoldsMeasurements
     from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import demanding, render
-    from tuner.measure.cost import cost_per_hour
+    from tuner.manifests.render import render
     from tuner.record.background import Background, Gate
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
-    from tuner.search.costs import Demand
     from tuner.space.known import known
     from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.demand import demand
     from tuner.study.loop import Study
     from tuner.study.observed import observations
     from tuner.study.warm import from_earlier
@@ -301,7 +300,6 @@ def _go(
     from tuner.trials.life import TrialRunner
     from tuner.trials.lookout import Allowance
     from tuner.trials.quiet import leave_servers_alone
-    from tuner.trials.resources import requested
     from tuner.trials.traffic import ExpectedAnswers
 
     space, backend = inputs.space, inputs.backend
@@ -310,6 +308,7 @@ def _go(
         notice(f"left by an earlier crash, now removed: {removed}")
 
     clock = RealClock()
+    replayed = isinstance(backend, HoldsMeasurements)
     if isinstance(backend, HoldsMeasurements):
         held = backend
         clock = ReplayedClock(lambda: held.passed_s)
@@ -318,20 +317,9 @@ def _go(
     def infeasible(rendered: Rendered) -> str | None:
         return backend.infeasible(pods_of(space, rendered))
 
-    seen = demanding(space, inputs.manifest)
-
-    def demand(configuration: Configuration) -> Demand:
-        pods = pods_of(space, seen(configuration))
-        asked = requested(pods)
-        return Demand(
-            cost_per_hour=cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, space.prices),
-            cores=asked.cores,
-            memory_bytes=asked.memory_bytes,
-            impossible=None if isinstance(backend, HoldsMeasurements) else backend.infeasible(pods),
-        )
-
     def unrecorded(configuration: Configuration) -> str | None:
-        return backend.infeasible(replace(inputs.pods, configuration=configuration))
+        told = backend.infeasible(replace(inputs.pods, configuration=configuration))
+        return None if told is None else "not recorded"
 
     if journal.torn:
         aside = f"{folder.journal.name}.torn"
@@ -352,8 +340,8 @@ def _go(
             infeasible=infeasible,
             known=known(space, inputs.baseline),
             observed=lambda: (*observations(journal.trials, start), *earlier),
-            demand=demand,
-            impossible=unrecorded if isinstance(backend, HoldsMeasurements) else None,
+            demand=demand(space, inputs.manifest, (lambda _: None) if replayed else backend.infeasible),
+            impossible=unrecorded if replayed else None,
         ),
         journal=journal,
         recorders=recorders,
@@ -398,7 +386,7 @@ def _learned(journal: Journal, summary: Summary, inputs: Inputs, notice: Notice)
 
     try:
         found = taught(journal.contents(), inputs.space, summary, demand(inputs.space, inputs.manifest))
-    except (ArithmeticError, ValueError) as error:  # the study is worth no less without
+    except (ArithmeticError, LookupError, ValueError) as error:  # the study is worth no less without
         notice(f"which knobs mattered could not be worked out ({type(error).__name__}: {error})")
         return summary
     journal.append(KNOWLEDGE, {**found, "trials": len(summary.trials)})

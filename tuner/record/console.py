@@ -222,6 +222,8 @@ class _Progress:
         """Of the feasible trials, the first objective's values; the baseline's beside."""
         self._has_least = False
         """One of them is a lower bound."""
+        self._before = 0
+        """Trials of the search before this process."""
         self._so_far: Spent | None = None
         self._outlook: Outlook | None = None
 
@@ -234,6 +236,7 @@ class _Progress:
 
     def foreseen(self, so_far: Spent, outlook: Outlook | None) -> None:
         self._so_far, self._outlook = so_far, outlook
+        self._before = so_far.trials - sum(trial.searched for trial in self.trials)
 
     def finished(self, trial: Trial) -> None:
         self.trials.append(trial)
@@ -250,7 +253,7 @@ class _Progress:
 
     def _searched(self) -> int:
         """Trials that count against the budget: confirmations come on top."""
-        return sum(trial.searched for trial in self.trials)
+        return self._before + sum(trial.searched for trial in self.trials)
 
     def share(self) -> float:
         """How much of the budget is spent, 0 to 1."""

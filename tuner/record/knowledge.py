@@ -15,6 +15,8 @@ from tuner.units import format_metric
 Data = Mapping[str, Any]
 _SMALL = 0.02
 """A knob that explains less is not named."""
+_TOLD = 0.2
+"""The trials tell of a knob that matters where some knob explains so much at least."""
 _NO_RATIO, _NONE = 1e-4, 1.5e-4
 """The model tells no ratios below the first apart; nor do these lines, a little above it."""
 _CERTAIN = 1e-3
@@ -38,7 +40,7 @@ def prediction_lines(prediction: Data) -> list[str]:
     values = " ".join(f"{name}={_value(value)}" for name, value in prediction["configuration"]["values"].items())
     lines = [f"predicted: {values}", f"what {prediction['said']} leaves open is as in {prediction['rest']}"]
     lines.append(_nearest(prediction["nearest"], currency))
-    lines.append("believed (90 % intervals; in brackets where one start of it would measure):")
+    lines.append("believed of a quiet machine (90 % intervals; in brackets where one start of it would measure):")
     width = max(map(len, prediction["metrics"]), default=0)
     for metric, believed in prediction["metrics"].items():
         start = prediction["starts"][metric]
@@ -65,7 +67,8 @@ def _matters(knowledge: Data) -> Iterator[str]:
     )
     width = max(len(one["metric"]) for one in knowledge["matters"])
     for one in knowledge["matters"]:
-        yield f"  {one['metric']:{width}}  {', '.join(_knobs(one['knobs'])) or 'no knob to speak of'}"
+        knobs = ", ".join(_knobs(one["knobs"])) or "no knob to speak of"
+        yield f"  {one['metric']:{width}}  {knobs}{_open(one['knobs'])}"
         pairs = [f"{' and '.join(pair['knobs'])} {_share(pair['share'])}" for pair in one["pairs"]]
         if pairs:
             yield f"  {'':{width}}  only together: {', '.join(pairs)}"
@@ -82,6 +85,12 @@ def _knobs(knobs: Sequence[Data]) -> Iterator[str]:
             yield f"{one['knob']} {_share(share)}"
 
 
+def _open(knobs: Sequence[Data]) -> str:
+    """That the trials do not tell yet: any of the knobs may be without weight."""
+    least = max((one["in_all"] or one["alone"])["low"] for one in knobs)
+    return "; which matters most is still open" if least < _TOLD else ""
+
+
 def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(shares.items(), key=lambda pair: -pair[1])
 
@@ -89,7 +98,7 @@ def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
 def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
     if not steps:
         return
-    yield "from the baseline to the choice, by what is believed (90 % intervals):"
+    yield "from the baseline to the choice, by what is believed of a quiet machine (90 % intervals):"
     moves = [
         ", ".join(f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in s["knobs"].items()) for s in steps
     ]

@@ -86,14 +86,13 @@ def is_disturbed(trial: Trial) -> bool:
 
 def _measured_again(found: Wandering) -> str:
     again, references = found.count("again"), found.count("reference")
-    parts = [f"{_counted(found.put_back, 'window')} put back and measured again"]
-    if found.put_back_s:
-        parts[0] += f" ({format_seconds(found.put_back_s)} with the waiting)"
+    took = f", {format_seconds(found.put_back_s)} with the waiting" if found.put_back_s else ""
+    parts = [f"{_counted(found.put_back, 'window')} put back and measured again{took}"]
     if again:
         parts.append(f"{_counted(again, 'trial')} measured again")
     if references:
         parts.append(_counted(references, "reference"))
-    return ", ".join(parts)
+    return "; ".join(parts)
 
 
 def _corrections(summary: Summary, found: Wandering, number: int) -> str:

@@ -16,6 +16,8 @@ from tuner.units import format_metric, least
 
 _NOTHING = 0.001
 """A share of the best that is not worth a word: 0.1 %."""
+_UNKNOWN = 1.0
+"""From a doubling on, what is to come is a matter of what is not known."""
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
 
 
@@ -136,6 +138,8 @@ def outlook_text(outlook: Outlook, objectives: Sequence[Objective]) -> str:
     probably = f"{outlook.trials} more trials would probably bring"
     if outlook.most < _NOTHING:
         return f"{probably} nothing"
+    if outlook.most >= _UNKNOWN:
+        return f"what {outlook.trials} more trials would bring cannot be told yet: it could be more than all so far"
     if len(objectives) == 1:
         word = "more" if objectives[0].direction == "maximize" else "less"
         of = f"{word} {objectives[0].metric}"

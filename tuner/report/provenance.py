@@ -72,6 +72,7 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
     measurement = trial.measurement
     if measurement is not None:
         starts = reported([one for one in summary.trials if one.manifest_digest == trial.manifest_digest])
+        notes["measured-at"] = starts[0].started_at.isoformat(timespec="seconds")
         notes["measured-in"] = f"trial{'s' if len(starts) > 1 else ''} {', '.join(str(one.number) for one in starts)}"
         notes |= {f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()}
         at_rate = measurement.at_rate

@@ -101,11 +101,16 @@ def non_dominated(points: FloatArray) -> BoolArray:
 
 
 def hypervolume(points: FloatArray, reference: FloatArray) -> float:
-    """What the points dominate, up to the reference."""
+    """What the points dominate, up to the reference; one that is infinitely bad dominates nothing."""
+    inside = points[(points < reference).all(1)]
+    if len(reference) == 2:
+        ordered = inside[np.lexsort((inside[:, 1], inside[:, 0]))]
+        floors = np.minimum.accumulate(np.concatenate([reference[1:], ordered[:, 1]]))
+        return float(((reference[0] - ordered[:, 0]) * (floors[:-1] - floors[1:])).sum())
     volume = 0.0
     taken = np.zeros((0, len(reference)))
     exact = np.zeros((1, len(reference)))
-    for point in points:
+    for point in inside[non_dominated(inside)]:
         volume += float(expected_hypervolume_improvement(point[None, :], exact, taken, reference)[0])
         taken = np.vstack([taken, point])
     return volume

@@ -1,7 +1,7 @@
 """Which configurations start and live, by what became of those that were tried.
 
-Two kinds of knowledge. What is certain: what died for want of memory dies with less of it, and with more processes to
-share it; what no machine had room for finds none when it asks for more. And what is likely: a Gaussian process
+Two kinds of knowledge. What is certain: what died for want of memory dies with less of it, and with more processes or
+threads to share it; what no machine had room for finds none when it asks for more. And what is likely: a Gaussian process
 classifier with a logistic likelihood, by Laplace's approximation (Rasmussen and Williams 2006, "Gaussian Processes for
 Machine Learning", section 3.4), a sum of one function a feature and one of all together, so that a single death at
 256Mi warns of 256Mi elsewhere and most of its own neighbourhood.
@@ -22,12 +22,12 @@ from tuner.space.model import Configuration
 from tuner.statistics.model import BoolArray, FloatArray
 
 OUT_OF_MEMORY = frozenset({"OOMKilled"})
-NO_ROOM = frozenset({"Unschedulable", "QuotaExceeded", "Infeasible"})
+NO_ROOM = frozenset({"Unschedulable", "QuotaExceeded"})
 
-_HOPE = 2.0
-"""What is believed of what is like nothing tried, in log odds: seven of eight live."""
-_VARIANCE = 9.0
-_TOGETHER = 0.5
+_HOPE = 1.5
+"""What is believed of what is like nothing tried, in log odds: four of five live."""
+_VARIANCE = 40.0
+_TOGETHER = 0.2
 """The part of the variance that all features have together; the rest is each one's own."""
 _LENGTHS = (0.25, 0.6, 1.5)
 """Length scales tried, in parts of a feature's range; the likeliest is taken."""
@@ -128,11 +128,11 @@ def _certain(encoding: Encoding, points: Points, row: int, failure: str) -> _Cer
     no_more: tuple[int, ...] = ()
     if failure in OUT_OF_MEMORY and "memory" in of_role:
         no_more = (of_role["memory"],)
-        no_less = tuple(of_role[role] for role in ("workers",) if role in of_role)
+        no_less = tuple(of_role[role] for role in ("workers", "threads") if role in of_role)
         same = tuple(at for at in columns.values() if at not in (*no_more, *no_less))
         words = tuple(range(len(points.word_names)))
         why = f"{failure}, and it has no more memory"
-    elif failure in NO_ROOM and any(role in of_role for role in ("cpu", "memory")):
+    elif failure in NO_ROOM and encoding.resources & columns.keys():
         no_less = tuple(columns[name] for name in encoding.resources if name in columns)
         free = encoding.unseen_by_scheduler
         same = tuple(at for name, at in columns.items() if at not in no_less and name not in free)

@@ -109,7 +109,9 @@ def _ranked(trials: Sequence[Trial], bounded: Collection[str]) -> Mapping[str, t
         if trial.measurement is not None:
             for metric, value in trial.measurement.metrics().items():
                 added = (
-                    0.0 if metric in bounded else float(_BY_SPEED.drift(metric, [0.0], [trial.measurement.speed])[0])
+                    0.0
+                    if metric in bounded
+                    else float(_BY_SPEED.drift(metric, [0.0], [trial.measurement.speed_of(metric)])[0])
                 )
                 found.setdefault(metric, []).append(value * math.exp(-added))
     return {metric: tuple(ones) for metric, ones in found.items()}

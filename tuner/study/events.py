@@ -12,7 +12,8 @@ PROPOSED = "proposed"
 RATE = "rate"
 """The common rate was fixed; data: ``rate_rps``."""
 SEARCHED = "searched"
-"""The search ended; data: ``because``, the ``budget`` it had, and an `Outlook` or null as ``outlook``."""
+"""The search ended; data: ``because``, the ``budget`` it had, an `Outlook` or null as ``outlook``, and by why how many valid
+configurations were never proposed as ``left_out``."""
 CHOSEN = "chosen"
 """A configuration was chosen; data: ``trial``, ``pick``, ``reason``, ``note``, and since there is a race ``equals``, the
 trials that could not be told from it. The last one counts."""

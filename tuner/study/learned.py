@@ -29,11 +29,21 @@ Asks = Callable[[Configuration], Demand]
 
 
 def knowledge(
-    contents: JournalContents, space: SearchSpace, choice: Choice | None, demand: Asks | None = None
+    contents: JournalContents,
+    space: SearchSpace,
+    choice: Choice | None,
+    demand: Asks | None = None,
+    *,
+    compared: bool = True,
 ) -> Knowledge:
-    """From the trials so far; `choice` is what is chosen of them. `demand` None: costs are believed, not known."""
+    """From the trials so far; `choice` is what is chosen of them. `demand` None: costs are believed, not known.
+
+    `compared`: with what Optuna's evaluators make of them, which take seconds to load.
+    """
     with one_thread():
         found = _learned(contents, space, choice, demand)
+    if not compared:
+        return found
     matters = tuple(
         replace(one, others=optuna_importances(space, contents.trials, one.metric)) for one in found.matters
     )

@@ -109,6 +109,8 @@ class Study:
         several trials in a row could not be measured), and whatever else ends `run_trial`.
         """
         self._tell(lambda recorder: recorder.started(self._start))
+        so_far = self._spent()
+        self._tell(lambda recorder: recorder.foreseen(so_far, None))
         try:
             interrupted = self._advisor.restore(self._journal.trials, pending(self._journal))
             if interrupted is not None:
@@ -142,7 +144,12 @@ class Study:
             if (hopeless := self._hopeless()) is not None:
                 return hopeless  # nothing is written of a search: `tune resume` goes on with it
         foreseen = None if self._outlook is None else encode(self._outlook)
-        self._journal.append(SEARCHED, {"because": because, "budget": budget, "outlook": foreseen})
+        left_out = self._advisor.left_out()
+        if left_out:
+            why = "; ".join(f"{number:,}: {reason}" for reason, number in left_out.items())
+            self._notice(f"valid, but not worth a trial, so that they were never proposed: {why}")
+        data = {"because": because, "budget": budget, "outlook": foreseen, "left_out": dict(left_out)}
+        self._journal.append(SEARCHED, data)
         return because
 
     def _due(self) -> Proposal | None:

@@ -36,6 +36,10 @@ class Advisor(Protocol):
         """What so many more trials would probably bring; None: it cannot tell."""
         ...
 
+    def left_out(self) -> Mapping[str, int]:
+        """How many valid configurations are never proposed, by why; empty: none, or it does not foresee it."""
+        ...
+
     def restore(self, trials: Sequence[Trial], pending: Attempt | None) -> Proposal | None:
         """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again."""
         ...

@@ -28,6 +28,8 @@ AUTO = "auto"
 """Its name."""
 _COST = "cost"
 _SAME = 1e-6
+_REASONS = 4
+"""So many are told, the commonest: they may name amounts, and there is one for each."""
 
 
 class Modelled:
@@ -79,20 +81,24 @@ class Modelled:
 
     def outlook(self, trials: int) -> Outlook | None:
         """What so many more trials would probably bring; None: that cannot be told yet."""
-        observations = () if self._candidates is None else tuple(self._observed())
+        observations = tuple(self._observed())
         if not observations:
             return None
         with one_thread():
             return self._proposer(observations).outlook(observations, trials)
 
     def left_out(self) -> Mapping[str, int]:
-        """How many valid configurations are not tried, by why: they cannot run here, or certainly die."""
+        """How many valid configurations are not tried, by why, the commonest first: they cannot run here, or certainly
+        die."""
         if self._candidates is None:
             return {}
         observations = tuple(self._observed())
         tried = {one.configuration.digest for one in observations if not one.source}
         untried = tuple(one for one in self._candidates.listed if one.digest not in tried)
-        return {**self._left_out, **Lives.fit(self._encoding, observations).pruned(untried)}
+        counted = Counter(self._left_out) + Counter(Lives.fit(self._encoding, observations).pruned(untried))
+        told = dict(counted.most_common(_REASONS))
+        rest = counted.total() - sum(told.values())
+        return told | ({"other reasons": rest} if rest else {})
 
     def _proposer(self, observations: Sequence[Observation]) -> Proposer:
         """Made when the first one is asked for: the baseline is tried meanwhile, in which it has no say."""

@@ -248,7 +248,9 @@ class TrialRunner:
         admitted = running.admitted() if isinstance(running, TellsAdmitted) else Admitted(pods=pods)
         asked = requested(admitted.pods)
         cost = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, prices)
-        warnings = [*caveats(at_rate, usage), *asked.warnings, *served.notes]
+        told = loads.conditions is not None and bool(loads.conditions.disturbance)  # who others were is said there
+        seen = replace(usage, others_cores=None) if told else usage
+        warnings = [*caveats(at_rate, seen), *asked.warnings, *served.notes]
         measurement = Measurement(
             at_rate=at_rate,
             curve=loads.curve,
