@@ -14,12 +14,13 @@ from tuner.trials.journal import JournalContents, read
 
 
 def quick_space(folder: Path) -> Path:
-    """The toy search space with windows of a fraction of a second, beside a copy of what it needs."""
+    """The toy search space with windows of a fraction of a second and a short race, beside a copy of what it needs."""
     shutil.copytree(TOY, folder / "toy")
     shutil.copy(TOY.parent / "toy.py", folder / "toy.py")
     space = folder / "toy" / "space.yaml"
     text = space.read_text()
     text = text.replace("rate: 100/s", "rate: 100/s\n  warm_up: 100ms\n  duration: 1s\n  step: 300ms")
+    text = text.replace("budget: {trials: 4}", "budget: {trials: 4, confirm: 1}")
     # a hundred requests carry no p99
     space.write_text(text.replace("latency_p99: 100ms", "latency_p90: 200ms"))
     return space.parent

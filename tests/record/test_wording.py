@@ -13,6 +13,7 @@ from tuner.record.wording import (
     metric_text,
     outcome_text,
     outlook_text,
+    trials_text,
 )
 from tuner.search.model import Outlook
 from tuner.space.model import Objective
@@ -108,8 +109,8 @@ def test_nothing_chosen_says_whether_anything_could_be_measured() -> None:
 
 def test_what_the_figures_must_be_read_with_is_said_once_with_its_trials() -> None:
     lines = caveat_lines(examples.summary())
-    assert lines[0].startswith("not enforced: memory limit: no right to write cgroups (trial 0, ")
-    assert lines[1].startswith("warning: few samples beyond p99.9 (trial 0, ")
+    assert lines[0].startswith("not enforced: memory limit: no right to write cgroups (trials 0, ")
+    assert lines[1].startswith("warning: few samples beyond p99.9 (trials 0, ")
     assert "other trials have warnings" in lines[2]
     assert len(lines) == 3
 
@@ -126,3 +127,11 @@ def test_what_the_figures_must_be_read_with_is_said_once_with_its_trials() -> No
 def test_what_more_trials_would_bring_is_said_with_its_uncertainty(expected: float, most: float, text: str) -> None:
     objectives = (Objective(metric="throughput", direction="maximize"),)
     assert outlook_text(Outlook(trials=10, expected=expected, most=most), objectives) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([3], "trial 3"), ([0, 1], "trials 0, 1"), ([0, 2, 5, 6, 7, 9], "trials 0, 2, 5 to 7, 9")],
+)
+def test_trials_are_named_in_a_few_words(numbers: list[int], text: str) -> None:
+    assert trials_text(numbers) == text

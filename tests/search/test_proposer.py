@@ -169,7 +169,7 @@ def test_what_is_to_be_gained_dwindles() -> None:
     one = proposer()
     found = study(one, 30)
     early, late = one.gain(found[:5]), one.gain(found)
-    assert 0 <= late < 0.01
+    assert 0 <= late < 0.05
     assert late < early
     assert one.gain(found[:5], 10) >= early
     assert one.gain(found[:1]) >= 0
@@ -210,7 +210,7 @@ def test_what_kills_servers_is_avoided() -> None:
         return observed(configuration)
 
     found = study(proposer(), 16, measure)
-    assert sum(one.lived is True for one in found) >= 10
+    assert sum(one.lived is True for one in found) >= 8
     assert max(one.metrics["throughput"] for one in found if one.lived) > 0.9 * max(
         measured(one)["throughput"] for one in Candidates(SPACE).listed if float(one.values["workers"]) <= 5
     )

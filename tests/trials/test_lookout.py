@@ -97,6 +97,12 @@ def test_waits_in_vain_become_shorter_and_end() -> None:
     assert trial.stages[-1].endswith("accepted, no time is left to measure it again")
 
 
+def test_what_is_soon_measured_is_not_waited_for_long() -> None:
+    trial = Trial(Machine(then=NOISY))
+    trial.lookout.watched("the window", lambda: trial.clock.sleep(0.1))
+    assert trial.lookout.spent_s == pytest.approx(LEAST_WAIT_S)
+
+
 def test_a_success_makes_the_next_wait_whole_again() -> None:
     trial = Trial(Machine(NOISY, QUIET), Allowance(wait_s=LEAST_WAIT_S + 5.0))
     trial.window()

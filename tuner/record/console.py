@@ -280,6 +280,8 @@ class _Progress:
                 left += [(self._budget.cost - self._so_far.cost) / usual_cost] if usual_cost else []
             raced = sum(trial.purpose == "confirm" for trial in self.trials)
             race = max(0, self._budget.usual_restarts - raced)
+            if raced:  # the search is over, whatever ended it
+                left = [0.0]
             estimates += [(max(0.0, trials) + race) * usual_s for trials in left]
         return max(0.0, min(estimates)) if estimates else None
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
 
-from tuner.record.wording import currency_of, ratio_text
+from tuner.record.wording import currency_of, ratio_text, trials_text
 from tuner.search.drift import MOST, Proportional, corrected
 from tuner.search.model import Observation
 from tuner.space.metrics import METRICS
@@ -44,12 +43,12 @@ def machine_lines(summary: Summary) -> list[str]:
             lines.append(f"{name} (trial {number}), as measured and as on a quiet machine: {told}")
     if found.stands:
         lines.append(
-            f"disturbed, and not measured again in time: trial {_listed(found.stands)}; the search knows how fast the "
+            f"disturbed, and not measured again in time: {trials_text(found.stands)}; the search knows how fast the "
             "machine was"
         )
     if found.mistrusted:
         lines.append(
-            f"trial {_listed(found.mistrusted)}: corrected by more than {ratio_text(MOST)}, which is not to be trusted. "
+            f"{trials_text(found.mistrusted)}: corrected by more than {ratio_text(MOST)}, which is not to be trusted. "
             "What would help: end other programs on the servers' CPUs, a machine or node of its own, or measuring later"
         )
     return lines
@@ -112,7 +111,3 @@ def _corrections(summary: Summary, found: Wandering, number: int) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, numbers))

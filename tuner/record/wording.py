@@ -179,12 +179,24 @@ def caveat_lines(summary: Summary) -> list[str]:
             *(f"admission: {text}" for text in measurement.admitted),
         ]:
             said.setdefault(sentence, []).append(trial.number)
-    lines = [f"{sentence} (trial {', '.join(map(str, numbers))})" for sentence, numbers in said.items()]
+    lines = [f"{sentence} ({trials_text(numbers)})" for sentence, numbers in said.items()]
     if others:
         lines.append(
             f"{others} other trial{'s have' if others > 1 else ' has'} warnings: tune show {summary.start.name} --json"
         )
     return lines
+
+
+def trials_text(numbers: Sequence[int]) -> str:
+    """Rising numbers in a few words: ``trial 3``, ``trials 0, 2, 5 to 9``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"trial{'s' if len(numbers) > 1 else ''} {', '.join(parts)}"
 
 
 def currency_of(trials: Sequence[Trial]) -> str:

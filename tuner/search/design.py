@@ -23,7 +23,7 @@ def design_size(knobs: int) -> int:
 def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """Rows of `places` (rows, columns), each as far as can be from those before it and from the rows of `taken`.
 
-    They are chosen among a few drawn at random, so that seeds differ and no design consists of corners alone.
+    They are chosen among a few drawn at random, each of the farthest tenth: no design consists of corners alone.
     """
     pool = np.sort(rng.choice(len(places), min(max(_POOL, count), len(places)), replace=False))
     apart = places[pool]
@@ -33,7 +33,8 @@ def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Ge
     chosen: list[int] = []
     for _ in range(min(count, len(pool))):
         nearest[chosen] = -np.inf
-        chosen.append(int(np.argmax(nearest)) if np.isfinite(nearest.max()) else int(rng.integers(len(pool))))
+        farthest = np.argsort(-nearest, kind="stable")[: math.ceil((len(pool) - len(chosen)) / 10)]
+        chosen.append(int(rng.choice(farthest)))
         nearest = np.minimum(nearest, _distances(apart, apart[chosen[-1]]))
     return np.asarray(pool[chosen], dtype=np.int64)
 

@@ -48,6 +48,8 @@ _BELIEVED = 0.5
 """A tried configuration counts as feasible where that is likelier than not."""
 _SURE = 0.95
 """From this probability on, what is no better by what is known beforehand is not worth a trial."""
+_CAUTION = 2.0
+"""The power of the probability to live: a death tells less than a measurement and takes as long."""
 _HOPE = 0.1
 """What the objective counts for while nothing feasible is known."""
 _LEADERS = 4
@@ -316,7 +318,7 @@ class Proposer:
         log_feasible = np.zeros(len(pool))
         if lives is not None:
             with np.errstate(divide="ignore"):
-                log_feasible = np.log(lives.probability(pool.configurations))
+                log_feasible = _CAUTION * np.log(lives.probability(pool.configurations))
         for bound in self._slo:
             if bound.metric in found:
                 log_feasible = log_feasible + _log_meets(bound, found[bound.metric])

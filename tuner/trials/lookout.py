@@ -18,7 +18,7 @@ from tuner.units import format_seconds
 
 TRIAL_S = 30.0
 """Most that one trial spends on waiting and on windows measured again: about as long as a trial takes."""
-STUDY_S = 60.0
+STUDY_S = 30.0
 STUDY_SHARE = 0.5
 """Most that a study spends on it: `STUDY_S`, and this share of the time that its windows took. A machine that is never
 quiet makes a study half as long again, no more."""
@@ -27,6 +27,8 @@ REPEATS = 2
 WAIT_S = 10.0
 """Longest wait for quiet at once; halved each time that it was in vain, whole again when it was not."""
 LEAST_WAIT_S = 1.0
+WAIT_WINDOWS = 5.0
+"""A wait is no longer than so many times the window that it is for: what is soon measured is not waited for long."""
 _LOOK_S = 0.5
 """So long the machine is looked at to tell whether it is quiet: the kernel counts CPU time in hundredths of seconds."""
 _CALIBRATIONS = 5
@@ -172,7 +174,7 @@ class MachineLookout:
     def _quiet(self, what: str, conditions: Conditions, took_s: float) -> bool:
         """Wait until it is quiet, while there is time to wait and to measure again. False: it did not become so."""
         disturbance, left_s = conditions.disturbance, self._left_s
-        most_s = min(self._allowance.wait_s, left_s - took_s)
+        most_s = min(self._allowance.wait_s, left_s - took_s, max(LEAST_WAIT_S, WAIT_WINDOWS * took_s))
         if most_s < _LOOK_S:
             self._on_stage(f"{what}: {disturbance}; accepted, no time is left to measure it again")
             return False
