@@ -70,6 +70,14 @@ def test_a_slow_machine_is_taken_out() -> None:
     assert np.exp(drift) == pytest.approx([0.5, 1.0, 1.0], rel=0.05)
 
 
+def test_a_latency_is_corrected_by_the_speed_of_its_own_window() -> None:
+    both = {"throughput": 100.0, "latency_p99": 0.05}
+    one = Observation(configuration=of(2), metrics=both, speed=0.5, speeds={"latency_p99": 1.0})
+    believed_s = math.exp(fit(one).believe("latency_p99", (of(2),)).mean[0])
+    assert believed_s == pytest.approx(0.05)
+    assert believed(fit(one), 2)[0] == pytest.approx(200)
+
+
 def test_on_a_machine_that_was_never_quiet_hardly_more_than_proportion_is_believed() -> None:
     """An error of the speed looks like another power of it, and to the quiet machine it is far."""
     speeds = (0.18, 0.20, 0.22, 0.25, 0.19, 0.21, 0.24, 0.26)
