@@ -120,7 +120,10 @@ _BOUNDS = (-7.0, 5.0)
 """Of the logarithm of any hyperparameter, so that a flat likelihood leads nowhere absurd."""
 _RESTARTED = 40
 """Up to so many rows the likelihood may have several peaks, and is climbed from two sides."""
-_SPEED_SD = 0.5
+_SPEED_SD = 0.25
+"""Of the power of the machine's speed beyond what is expected of a metric. One server measured at a third to a fifth of
+its CPU followed proportion within a tenth, which is a power of 0.07; a study on a machine that was never quiet
+extrapolates to the quiet one by this power, and what its few speeds seem to say of it is mostly noise."""
 _OFFSET_SD = 1.0
 """Of the offset of an earlier study, in units of the values' variance."""
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tuner.search.drift import power
 from tuner.search.gaussian import Columns, Context, GaussianProcess
 from tuner.search.model import Belief, Observation, Points
 from tuner.space.metrics import METRICS
@@ -129,20 +130,12 @@ class Surrogate:
         """(rows,): what the machine adds to the logarithm there; the raw value less this is that of the quiet machine
         on its average day. Raises KeyError for a metric that was never measured."""
         logs = _log_speeds(speed)
-        return self.models[metric].drift(np.asarray(at_s, dtype=np.float64), logs) + _shift(metric) * logs
+        return self.models[metric].drift(np.asarray(at_s, dtype=np.float64), logs) + power(metric) * logs
 
 
 def _is_measured(one: Observation, metric: str) -> bool:
     value = one.metrics.get(metric)
     return value is not None and math.isfinite(value) and not one.pending
-
-
-def _shift(metric: str) -> float:
-    """The power of the machine's speed that a metric is expected to follow."""
-    known = METRICS.get(metric)
-    if known is None:
-        return 0.0
-    return {"rate": 1.0, "seconds": -1.0}.get(known.unit, 0.0)
 
 
 def _log_speeds(speeds: Sequence[float | None]) -> FloatArray:
@@ -152,8 +145,8 @@ def _log_speeds(speeds: Sequence[float | None]) -> FloatArray:
 def _model(
     encoding: Encodes, metric: str, measured: Sequence[Observation], sources: Mapping[str, int]
 ) -> GaussianProcess:
-    speeds = _log_speeds([one.speed for one in measured])
-    values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - _shift(metric) * speeds
+    speeds = _log_speeds([one.speed_of(metric) for one in measured])
+    values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - power(metric) * speeds
     context = Context(
         at_s=np.array([one.at_s if not one.source else 0.0 for one in measured]),
         speed=speeds,
