@@ -16,12 +16,12 @@ from tuner.search.costs import Demand
 from tuner.space.model import (
     Budget,
     Choices,
+    Condition,
     Configuration,
     Constraint,
     IntRange,
     Objective,
     SearchSpace,
-    Condition,
 )
 from tuner.space.values import Value
 from tuner.study.advisor import OptunaAdvisor
