@@ -72,7 +72,7 @@ def test_several_studies_of_one_space_are_one_table(tune: Tune) -> None:
     assert {row["study"] for row in found} == {"s1", "s2"}
     text = (tune.folder / "both.csv").read_text()
     assert "# source: tune record of s1, s2, tuner" in text
-    assert "# machine: simulated: Constants(" in text
+    assert "# machine: simulated: {" in text
 
 
 def test_studies_of_different_parameters_are_refused(tune: Tune) -> None:

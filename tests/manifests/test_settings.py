@@ -33,7 +33,9 @@ def test_quantities_are_those_of_the_domain() -> None:
         ("workers=two", "workers cannot be 'two'"),
         ("service=3", "it is one of 2, 4, 8"),
         ("workers=4,replicas=2", "the rule 'workers * replicas <= 6' forbids it"),
-        ("workers=3,cpu", "'cpu' is not NAME=VALUE"),
+        ("workers=3,cpu", "'cpu' is not NAME=VALUE; write cpu=VALUE"),
+        ("", "'' is not NAME=VALUE; write for example workers=VALUE"),
+        ("workers=3,workers=2", "workers is given twice; give it once"),
     ],
 )
 def test_what_cannot_be(text: str, said: str) -> None:

@@ -100,6 +100,15 @@ def test_the_line_tells_the_money_and_what_more_trials_would_bring() -> None:
     assert "0.5 of 5 USD, 10 more trials would probably bring 0.4 % more of all objectives" in text_of(made)
 
 
+def test_the_time_of_a_replay_is_that_of_its_trials() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    start = examples.start()
+    plain.started(replace(start, budget=replace(start.budget, trials=None, time_s=3600.0)))
+    plain.finished(replace(examples.trials()[0], duration_s=1800.0))
+    assert "about 30m left" in text_of(made)
+
+
 def test_what_an_earlier_process_ran_counts_too() -> None:
     made = console()
     plain = PlainConsole(examples.space(), made)

@@ -103,7 +103,7 @@ def test_all_that_was_learned() -> None:
         "what holds the choice:",
         "  latency_p99 <= 100 ms: believed 90 ms, 80 ms to 105 ms, met with a probability of 88 %; without this bound "
         "throughput could be 25 % better",
-        "  error_ratio <= 0.1 %: believed under 0.01 %, met with a probability of 100 %",
+        "  error_ratio <= 0.1 %: believed under 0.01 %, met with a probability of > 99 %",
         "  workers=4 is the greatest value offered, and throughput is believed to get better towards it (probability "
         "97 %): a wider range may hold more",
     ]

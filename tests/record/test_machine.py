@@ -16,9 +16,7 @@ def lines(*trials: Trial) -> list[str]:
 
 def test_a_quiet_machine_is_one_line() -> None:
     said = lines(of(0, 200.0, QUIET, purpose="baseline"), of(1, 300.0, QUIET, OTHER))
-    assert said == [
-        "the machine: 100 % to 100 % of its quiet speed, mostly 100 %; no windows put back and measured again"
-    ]
+    assert said == ["the machine: 100 % of its quiet speed; no windows put back and measured again"]
 
 
 def test_of_a_machine_that_wandered_raw_and_corrected_stand_side_by_side() -> None:
@@ -29,7 +27,7 @@ def test_of_a_machine_that_wandered_raw_and_corrected_stand_side_by_side() -> No
         of(3, 100.0, QUARTER, OTHER),
     )
     assert said[0] == (
-        "the machine: 25 % to 100 % of its quiet speed, mostly 75 %; 1 window put back and measured again, 2 s with the "
+        "the machine: 25 % to 100 % (mostly 75 %) of its quiet speed; 1 window put back and measured again, 2 s with the "
         "waiting"
     )
     assert (

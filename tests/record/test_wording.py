@@ -6,6 +6,7 @@ import pytest
 
 from tests.record import examples
 from tuner.record.wording import (
+    broken_text,
     caveat_lines,
     comparison_lines,
     constraint_text,
@@ -53,6 +54,13 @@ def test_every_outcome_is_said_with_its_reason() -> None:
         "ok",
         "interrupted: interrupted by the user",
     ]
+
+
+def test_what_lies_far_beyond_its_bound_is_told_as_a_factor() -> None:
+    assert (
+        broken_text([("latency_p99", 9.5), ("error_ratio", 411.0)])
+        == "latency_p99 by 950 %, error_ratio by a factor of 412"
+    )
 
 
 def test_a_failure_of_the_environment_is_not_blamed_on_the_configuration() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.builders import parameter, space_of
 from tuner.search.importance import importances
-from tuner.search.lattice import lattice, levels_of
+from tuner.search.lattice import coarse_levels_of, lattice, levels_of
 from tuner.space.model import Choices, Condition, FloatRange, IntRange
 
 A = parameter("a", IntRange(low=0, high=3))
@@ -27,6 +27,20 @@ def test_of_a_sum_each_part_is_its_variance() -> None:
     assert [one.alone.value for one in knobs] == pytest.approx([0.8, 0.2, 0.0])
     assert [one.in_all.value for one in knobs if one.in_all] == pytest.approx([0.8, 0.2, 0.0])
     assert [one.share.value for one in pairs] == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+
+
+def test_of_a_sample_numbers_of_many_values_explain_no_more_than_there_is() -> None:
+    """900 configurations of 5,000 values a knob: hardly two have the same, so that levels alone would explain all."""
+    names = [f"k{place}" for place in range(12)]
+    space = space_of(tuple(parameter(name, IntRange(low=5000, high=9999)) for name in names))
+    configurations, whole = lattice(space)
+    assert not whole
+    values = np.array([[float(one.values["k3"]) for one in configurations]])  # type: ignore[arg-type]
+    knobs, pairs = importances(names, coarse_levels_of(names, configurations), values, whole=whole)
+    assert knobs[0].knob == "k3"
+    assert knobs[0].alone.value > 0.9
+    assert max(one.alone.value for one in knobs[1:]) < 0.03
+    assert max(one.share.value for one in pairs) < 0.05
 
 
 def test_of_a_product_about_its_mean_all_is_interaction() -> None:

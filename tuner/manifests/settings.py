@@ -17,12 +17,20 @@ def with_settings(space: SearchSpace, baseline: Configuration, text: str, said: 
     values: dict[str, Value] = dict(baseline.values)
     problems: list[Problem] = []
     known = {parameter.name: parameter for parameter in space.parameters}
+    given: set[str] = set()
     for part in text.split(","):
         name, equals, written = (piece.strip() for piece in part.partition("="))
-        if not equals or name not in known:
-            message = f"{name!r} is no parameter of {space.name}" if equals else f"{part!r} is not NAME=VALUE"
-            problems.append(Problem.at(said, message, nearest(name, known)))
+        if not equals:
+            fix = f"write {name}=VALUE" if name in known else f"write for example {next(iter(known), 'NAME')}=VALUE"
+            problems.append(Problem.at(said, f"{part!r} is not NAME=VALUE", fix))
             continue
+        if name not in known:
+            problems.append(Problem.at(said, f"{name!r} is no parameter of {space.name}", nearest(name, known)))
+            continue
+        if name in given:
+            problems.append(Problem.at(said, f"{name} is given twice", "give it once"))
+            continue
+        given.add(name)
         domain = known[name].domain
         value = _value(domain, written)
         if not contains(domain, value):

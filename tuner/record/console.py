@@ -255,13 +255,17 @@ class _Progress:
         """Trials that count against the budget: confirmations come on top."""
         return self._before + sum(trial.searched for trial in self.trials)
 
+    def _elapsed_s(self) -> float:
+        """Since this process took up the study; of a replay what its trials took when they were measured."""
+        return max(self._now() - self._began, sum(trial.duration_s for trial in self.trials))
+
     def share(self) -> float:
         """How much of the budget is spent, 0 to 1."""
         shares = [0.0]
         if self._budget.trials:
             shares.append(self._searched() / self._budget.trials)
         if self._budget.time_s:
-            shares.append((self._now() - self._began) / self._budget.time_s)
+            shares.append(self._elapsed_s() / self._budget.time_s)
         if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:
             shares.append(self._so_far.cost / self._budget.cost)
         return min(1.0, max(shares))
@@ -270,7 +274,7 @@ class _Progress:
         """Estimated seconds left, those of the race among them; None before there is anything to estimate from."""
         estimates = []
         if self._budget.time_s:
-            estimates.append(self._budget.time_s - (self._now() - self._began))
+            estimates.append(self._budget.time_s - self._elapsed_s())
         if self.trials:
             usual_s = sum(trial.duration_s for trial in self.trials) / len(self.trials)
             searched = self._searched()
@@ -290,8 +294,10 @@ class _Progress:
         of = f" of {self._budget.trials}" if self._budget.trials else ""
         parts = [f"{self._searched()}{of} trials"]
         left = self.left_s()
-        if left is not None:
-            parts.append(f"about {format_seconds(round(left))} left" if left >= 1 else "ending")
+        if left is not None and left >= 1:
+            parts.append(f"about {format_seconds(round(left))} left")
+        elif left is not None and self.share() >= 1.0:  # before that a replay's trials take next to nothing
+            parts.append("ending")
         if self._budget.cost and self._so_far is not None and self._so_far.cost is not None:
             parts.append(f"{self._so_far.cost:.2g} of {format_money(self._budget.cost, self._so_far.currency)}")
         best = self._best_ratio()

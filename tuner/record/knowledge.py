@@ -117,8 +117,9 @@ def _change(change: Data, currency: str) -> str | None:
     if before == after and (before.startswith("under") or ratio["high"] / ratio["low"] <= 1.0 + _CERTAIN):
         return None
     text = f"{metric} {before} -> {after}, {_gain(ratio['value'])}"
-    if ratio["high"] / ratio["low"] > 1.0 + _CERTAIN:
-        text += f" ({_gain(ratio['low'])} to {_gain(ratio['high'])})"
+    low, high = _gain(ratio["low"]), _gain(ratio["high"])
+    if ratio["high"] / ratio["low"] > 1.0 + _CERTAIN and low != high:
+        text += f" ({low} to {high})"
     return text if change["measured"] is None else f"{text}; measured {_gain(change['measured'])}"
 
 
@@ -133,14 +134,15 @@ def _held_back(bounds: Sequence[Data], edges: Sequence[Data], currency: str) -> 
         sign = ">=" if bound["at_least"] else "<="
         at = value if value == interval else f"{value}, {interval}"
         text = f"{metric} {sign} {_amount(metric, bound['bound'], currency)}: believed {at}"
-        text += f", met with a probability of {_percent(bound['probability'])}"
+        met = _percent(bound["probability"]) if metric == "cost" else _belief(bound["probability"])
+        text += f", met with a probability of {met}"
         if bound["gain"] is not None:
             text += f"; without this bound {bound['objective']} could be {(bound['gain'] - 1.0) * 100:.2g} % better"
         told.append(text)
     for edge in edges:
         better = f"{edge['objective']} is believed to get better towards it"
         at = f"{edge['knob']}={_value(edge['value'])} is the {edge['end']} value offered"
-        told.append(f"{at}, and {better} (probability {_percent(edge['probability'])}): a wider range may hold more")
+        told.append(f"{at}, and {better} (probability {_belief(edge['probability'])}): a wider range may hold more")
     if told:
         yield "what holds the choice:"
         yield from (f"  {text}" for text in told)
@@ -186,6 +188,11 @@ def _gain(ratio: float) -> str:
         return f"x {ratio:.3g}"
     change = (ratio - 1.0) * 100
     return "no change" if abs(change) < 0.5 else f"{change:+.0f} %"
+
+
+def _belief(probability: float) -> str:
+    """Of what is modelled nothing is certain, whatever is left of it after rounding."""
+    return _percent(min(max(probability, 1e-9), 1.0 - 1e-9))
 
 
 def _percent(share: float) -> str:

@@ -25,10 +25,7 @@ def machine_lines(summary: Summary) -> list[str]:
     slowest, fastest, usual = found.slowest, found.fastest, found.usual
     if slowest is None or fastest is None or usual is None:
         return []
-    lines = [
-        f"the machine: {format_ratio(slowest)} to {format_ratio(fastest)} of its quiet speed, mostly "
-        f"{format_ratio(usual)}; {_measured_again(found)}"
-    ]
+    lines = [f"the machine: {_speeds(slowest, fastest, usual)} of its quiet speed; {_measured_again(found)}"]
     if slowest > _QUIET:
         return lines
     for metric, spread in found.baseline.items():
@@ -81,6 +78,11 @@ def is_disturbed(trial: Trial) -> bool:
     """The machine was not as fast as it can be."""
     found = measured(trial)
     return found is not None and found.speed is not None and found.speed <= _QUIET
+
+
+def _speeds(slowest: float, fastest: float, usual: float) -> str:
+    low, high = format_ratio(slowest), format_ratio(fastest)
+    return low if low == high else f"{low} to {high} (mostly {format_ratio(usual)})"
 
 
 def _measured_again(found: Wandering) -> str:

@@ -18,6 +18,8 @@ _NOTHING = 0.001
 """A share of the best that is not worth a word: 0.1 %."""
 _UNKNOWN = 1.0
 """From a doubling on, what is to come is a matter of what is not known."""
+_FAR = 10.0
+"""From this excess on a bound is broken by a factor, not by a share."""
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
 
 
@@ -47,7 +49,12 @@ def metric_text(trial: Trial, metric: str) -> str:
 
 def broken_text(broken: Iterable[tuple[str, float]]) -> str:
     """``latency_p99 by 30 %``: which bounds are broken, and how far relative to the bound."""
-    return ", ".join(f"{metric} by {excess * 100:.3g} %" for metric, excess in broken)
+    return ", ".join(f"{metric} by {_excess_text(excess)}" for metric, excess in broken)
+
+
+def _excess_text(excess: float) -> str:
+    """Of what lies far beyond its bound, as of a server that drowns, how many times the bound it is."""
+    return f"a factor of {1.0 + excess:,.0f}" if excess >= _FAR else f"{excess * 100:.3g} %"
 
 
 def outcome_text(trial: Trial) -> str:
@@ -235,9 +242,16 @@ def _nothing_chosen(summary: Summary) -> str:
     measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
     if not measured:
         return f"nothing was chosen: {unmeasured(summary.trials) or 'no trial was run'}"
+    configurations = _counted_configurations(summary)
     undecided = sum(isinstance(trial.outcome, Measured) and trial.state == "undecided" for trial in summary.trials)
     of_some = f"; of {undecided} it is undecided whether they do: measure longer" if undecided else ""
-    return f"nothing was chosen: none of the {measured} measured configurations certainly met the SLO{of_some}"
+    return f"nothing was chosen: none of the {configurations} certainly met the SLO{of_some}"
+
+
+def _counted_configurations(summary: Summary) -> str:
+    """Restarts of one configuration count once."""
+    measured = {t.configuration.digest for t in summary.trials if isinstance(t.outcome, Measured | Stopped)}
+    return f"{len(measured)} measured configuration{'' if len(measured) == 1 else 's'}"
 
 
 def _no_baseline(summary: Summary) -> str:

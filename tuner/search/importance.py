@@ -58,7 +58,8 @@ def importances(
     """The knobs and their pairs, the most important first.
 
     `levels` (configurations, knobs): which of its values a knob has; `values` (draws, configurations): the metric.
-    `whole` False: the configurations are a sample, in which none differs from another in just one knob.
+    `whole` False: the configurations are a sample, in which none differs from another in just one knob; means of few
+    configurations differ by chance, which is taken out (Kelley 1935: epsilon squared).
     """
     spread = values.var(axis=1)
     flat = spread <= 1e-12 * np.maximum(np.abs(values).max(axis=1), 1.0)
@@ -66,7 +67,7 @@ def importances(
 
     def explained(knobs: Sequence[int]) -> FloatArray:
         """(draws,): Var E[f | these knobs] / Var f."""
-        share = _between(levels[:, list(knobs)], values) / divisor
+        share = _between(levels[:, list(knobs)], values, sampled=not whole) / divisor
         return np.asarray(np.where(flat, 0.0, np.clip(share, 0.0, 1.0)))
 
     alone = [explained([place]) for place in range(len(names))]
@@ -89,8 +90,11 @@ def importances(
     return tuple(found), tuple(pairs)
 
 
-def _between(levels: IntArray, values: FloatArray) -> FloatArray:
-    """(draws,): the variance of the means of those configurations that have the same levels."""
+def _between(levels: IntArray, values: FloatArray, *, sampled: bool = False) -> FloatArray:
+    """(draws,): the variance of the means of those configurations that have the same levels.
+
+    `sampled`: less what these means would differ by if the levels meant nothing; below 0 where they differ by less.
+    """
     if not levels.shape[1]:
         return np.zeros(len(values))
     _, group = np.unique(levels, axis=0, return_inverse=True)
@@ -100,7 +104,13 @@ def _between(levels: IntArray, values: FloatArray) -> FloatArray:
     sizes = np.diff(starts, append=len(group))
     means = np.add.reduceat(values[:, order], starts, axis=1) / sizes
     away = means - values.mean(axis=1, keepdims=True)
-    return np.asarray((away**2 * sizes).sum(axis=1) / len(group))
+    between = np.asarray((away**2 * sizes).sum(axis=1) / len(group))
+    if not sampled:
+        return between
+    rest = len(group) - len(starts)
+    if rest == 0:  # each configuration is a group: nothing tells levels from chance
+        return np.zeros(len(values))
+    return np.asarray(between - (values.var(axis=1) - between) * (len(starts) - 1) / rest)
 
 
 def _share(draws: FloatArray) -> Share:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tuner.search.binding import Bound, Edge, bounds, edges
 from tuner.search.importance import Importance, Interaction, importances
-from tuner.search.lattice import lattice, levels_of
+from tuner.search.lattice import coarse_levels_of, lattice, levels_of
 from tuner.search.model import Belief, Observation
 from tuner.search.prediction import medians
 from tuner.search.worth import Beliefs, Step, steps
@@ -153,7 +153,8 @@ def _of_metric(
     names = [parameter.name for parameter in space.parameters]
     mean, covariance = beliefs.joint(metric, candidates)
     draws = drawn(mean, covariance, seed)
-    knobs, pairs = importances(names, levels_of(names, candidates), draws, whole=whole)
+    levels = (levels_of if whole else coarse_levels_of)(names, candidates)
+    knobs, pairs = importances(names, levels, draws, whole=whole)
     told = tuple(pair for pair in pairs[:_PAIRS] if pair.share.value >= _PAIR)
     return OfMetric(metric=metric, knobs=knobs, pairs=told, noise=float(np.exp(noise_sd)))
 

@@ -16,11 +16,13 @@ from tuner.space.active import in_order
 from tuner.space.domain import count, grid
 from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace
 from tuner.space.size import assignments
-from tuner.space.values import Value
+from tuner.space.values import Value, operand
 from tuner.statistics.model import IntArray
 
 MOST = 900
 _MOST_LEVELS = 7
+_FEW_LEVELS = 4
+"""Of a knob in a sample: pairs of levels have some fifty configurations each."""
 
 
 def lattice(space: SearchSpace, most: int = MOST) -> tuple[tuple[Configuration, ...], bool]:
@@ -53,6 +55,19 @@ def levels_of(names: Sequence[str], configurations: Sequence[Configuration]) -> 
         values = [one.values.get(name) for one in configurations]
         columns.append([known.setdefault((type(value), value), len(known)) for value in values])
     return np.array(columns, dtype=np.int64).reshape(len(names), len(configurations)).T
+
+
+def coarse_levels_of(names: Sequence[str], configurations: Sequence[Configuration]) -> IntArray:
+    """As `levels_of`, of a sample: of a number that has many values its quarter, so that each level is there often."""
+    levels = levels_of(names, configurations)
+    for column, name in enumerate(names):
+        amounts = [operand(one.values[name]) for one in configurations if name in one.values]
+        numbers = [float(amount) for amount in amounts if not isinstance(amount, bool | str)]
+        if len(numbers) < len(configurations) or len(set(numbers)) <= _FEW_LEVELS:
+            continue
+        bounds = np.quantile(numbers, np.arange(1, _FEW_LEVELS) / _FEW_LEVELS)
+        levels[:, column] = np.searchsorted(bounds, numbers)
+    return levels
 
 
 def _combinations(space: SearchSpace, levels: Mapping[str, int]) -> Iterator[Configuration]:

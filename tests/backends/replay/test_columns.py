@@ -102,10 +102,23 @@ def test_a_column_that_is_missing_or_there_twice_is_told(tmp_path: Path) -> None
         ":1: there is no column of the parameter 'workers' (space.yaml:7); name one so; of the columns, "
         "did you mean 'worker'?",
         ":1: there is no column of the parameter 'eager' (space.yaml:7); name one so; of the columns, "
-        "use one of: worker, cpu, cpu",
+        "use one of: worker",
     ]
     assert told[-1].startswith(":1: no column is a metric; name one of throughput, ")
     assert "measured_cpu" in told[-1], "where a parameter is called like a metric"
+
+
+@pytest.mark.parametrize("text", ["", "# source: nowhere\n", "\n"])
+def test_without_a_head_one_problem_is_told(tmp_path: Path, text: str) -> None:
+    assert [told.partition(": ")[2] for told in problems(tmp_path, text)] == [
+        "there is no line that names the columns; record a table: `tune record STUDY -o TABLE`"
+    ]
+
+
+def test_other_separators_are_one_problem(tmp_path: Path) -> None:
+    assert problems(tmp_path, "workers;cpu;eager;throughput\n1;1;true;10\n") == [
+        ":1: the columns are not separated by commas: 'workers;cpu;eager;throughput'; write , in place of ';'"
+    ]
 
 
 def test_no_rows_and_no_file_are_told(tmp_path: Path) -> None:

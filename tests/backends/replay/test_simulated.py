@@ -85,8 +85,9 @@ def test_a_file_names_a_simulated_server_with_its_constants(tmp_path: Path) -> N
     said = {"simulated": {"cpu_s": 0.01, "memory_worker": "90Mi", "defaults": {"threads": 2}}, "noise": 0.05}
     source = open_source(written(tmp_path, said), SPACE, 0)
     assert isinstance(source, Simulated)
-    assert source.describe()["simulated"].startswith("Constants(cpu_s=0.01")
-    assert f"memory_worker={90 * 2.0**20}" in source.describe()["simulated"]
+    told = json.loads(source.describe()["simulated"])
+    assert told == {"cpu_s": 0.01, "memory_worker": 90 * 2.0**20, "defaults": {"threads": 2.0}}
+    assert json.loads(source.describe()["disturbed"]) == {"noise": 0.05}
 
 
 def test_a_file_names_a_table_and_what_disturbs_it(tmp_path: Path) -> None:

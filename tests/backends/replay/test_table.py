@@ -84,6 +84,25 @@ def test_a_sample_is_used_up(tmp_path: Path) -> None:
     assert table.infeasible(of(9)) is None
 
 
+def test_thousands_of_candidates_of_a_sample_are_looked_up_without_their_nearest_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = opened(tmp_path, "# sample: true\n" + ROWS)
+
+    def looked(*_: object) -> float:
+        raise AssertionError("it was compared with a row")
+
+    monkeypatch.setattr(Table, "_distance", looked)
+    assert [table.infeasible(of(workers, "1")) for workers in range(50, 60)] == [None] * 10
+
+
+def test_a_row_of_a_sample_that_could_not_run_stands_for_nothing_else(tmp_path: Path) -> None:
+    rows = "workers,cpu,throughput,outcome,reason\n1,1,10,,\n2,1,,infeasible,no room\n"
+    table = opened(tmp_path, "# sample: true\n" + rows)
+    assert table.infeasible(of(2, "1")) == "no room"
+    assert table.start(of(3, "1")).metrics["throughput"].value == 10
+
+
 def test_it_is_said_what_the_table_lacks_and_what_is_passed_over(tmp_path: Path) -> None:
     said = opened(tmp_path, "workers,cpu,throughput,colour\n1,1,10,red\n").foreseen()
     assert said[0].startswith("table.csv has 1 rows of 1 configurations")

@@ -148,11 +148,18 @@ class _Reading:
     def _head(self, rows: _Rows, before: int) -> list[str]:
         head = [name.strip() for name in next(rows, [])]
         self._line = before + 1
+        if not any(head):
+            self._wrong("there is no line that names the columns", "record a table: `tune record STUDY -o TABLE`")
+            return head
+        if len(head) == 1 and (sign := next((sign for sign in ";\t" if sign in head[0]), None)) is not None:
+            self._wrong(f"the columns are not separated by commas: {head[0][:60]!r}", f"write , in place of {sign!r}")
+            return head
         for name in dict.fromkeys(name for name in head if head.count(name) > 1):
             self._wrong(f"there are two columns {name!r}", "leave one of them out")
         for name, parameter in self._parameters.items():
             if name not in head:
-                fix = f"name one so; of the columns, {nearest(name, head)}"
+                others = [column for column in self._unknown(head) if column]
+                fix = f"name one so; of the columns, {nearest(name, others)}" if others else "add one"
                 self._wrong(f"there is no column of the parameter {name!r} ({parameter.where})", fix)
         if not any(column in head for column in self._columns.values()):
             self._wrong("no column is a metric", f"name one of {', '.join(self._columns.values())}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 from tuner.backends.replay.model import Source, Start
 from tuner.backends.replay.wander import Machine, Wander
@@ -72,13 +74,34 @@ class Disturbed:
         return self._source.usual_s or self._disturbance.trial_s
 
     def describe(self) -> Mapping[str, str]:
-        return {**self._source.describe(), "disturbed": repr(self._disturbance)}
+        return {**self._source.describe(), "disturbed": unusual(self._disturbance)}
 
     def foreseen(self) -> tuple[str, ...]:
         noise = f"restarts differ by {self._disturbance.noise:.0%}" if self._disturbance.noise else ""
         wanders = "the machine's speed wanders" if self._disturbance.wander != Wander() else ""
         said = " and ".join(part for part in (noise, wanders) if part)
         return (*self._source.foreseen(), *((f"what is told is disturbed: {said}",) if said else ()))
+
+
+def unusual(said: Any) -> str:
+    """What of a dataclass differs from its defaults, as the file behind `--table` says it: ``{"noise": 0.07}``."""
+    return json.dumps(_unusual(said))
+
+
+def _unusual(said: Any) -> Mapping[str, Any]:
+    usual = type(said)()
+    found = {}
+    for one in fields(said):
+        value, default = getattr(said, one.name), getattr(usual, one.name)
+        if value == default:
+            continue
+        if is_dataclass(value) and not isinstance(value, type):
+            found[one.name] = _unusual(value)
+        elif isinstance(value, Mapping):
+            found[one.name] = {name: part for name, part in value.items() if default.get(name) != part}
+        else:
+            found[one.name] = value
+    return found
 
 
 def disturbed(start: Start, speed: float, draw: random.Random, noise: float) -> Start:

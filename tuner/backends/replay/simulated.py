@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tuner.backends.replay.disturbed import Disturbance
+from tuner.backends.replay.disturbed import Disturbance, unusual
 from tuner.backends.replay.model import Start
 from tuner.backends.replay.queueing import Station, scaled
 from tuner.backends.replay.wander import Machine, Wander
@@ -119,7 +119,7 @@ class Simulated:
         return self._constants.trial_s
 
     def describe(self) -> Mapping[str, str]:
-        return {"simulated": repr(self._constants), "disturbed": repr(self._disturbance)}
+        return {"simulated": unusual(self._constants), "disturbed": unusual(self._disturbance)}
 
     def foreseen(self) -> tuple[str, ...]:
         return ("a simulated server is told of: no figure is a real one's",)

@@ -48,7 +48,8 @@ class Table:
         self._told: dict[Key, int] = defaultdict(int)
         self._stands_for: dict[Key, Key] = {}
         """By what was asked for, the rows that stand for it, where the table is a sample."""
-        self._unused = dict.fromkeys(self._rows)
+        self._never = {name for name, rows in self._rows.items() if all(row.ending == "infeasible" for row in rows)}
+        self._unused = dict.fromkeys(name for name in self._rows if name not in self._never)
         durations = [start.duration_s for start in contents.starts if start.duration_s is not None]
         self._usual_s = median(durations) if durations else 0.0
 
@@ -59,15 +60,16 @@ class Table:
         return cls(contents, space, seed=seed, file=file, digest=sha256(read_input(file)).hexdigest()[:12])
 
     def infeasible(self, configuration: Configuration) -> str | None:
+        """Of a sample without looking for the nearest row: thousands of candidates are asked for."""
         asked = key(configuration)
+        if asked in self._never:
+            return self._rows[asked][0].reason or f"{self._file.name} says so"
         if self._sample:
-            rows = self._rows[near] if (near := self._nearest(asked, configuration)) is not None else []
-            return None if rows else f"every row of {self._file.name} stands for another configuration already"
+            left = asked in self._stands_for or self._unused
+            return None if left else f"every row of {self._file.name} stands for another configuration already"
         if asked not in self._rows:
             values = " ".join(f"{name}={value}" for name, value in configuration.values.items())
             return f"{self._file.name} has no row of {values}"
-        if all(start.ending == "infeasible" for start in self._rows[asked]):
-            return self._rows[asked][0].reason or f"{self._file.name} says so"
         return None
 
     def start(self, configuration: Configuration) -> Start:
