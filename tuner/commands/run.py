@@ -90,7 +90,8 @@ def run(inputs: Inputs, settings: StudySettings, console: Recorder, notice: Noti
     space = replace(inputs.space, budget=budget)
     foretold = estimate(replace(inputs, space=space))
     folder, journal = _claim(settings.studies, settings.name, space.name)
-    notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
+    if foretold.seconds >= 1.0:  # a replay whose table says nothing of time takes next to none
+        notice(f"this takes about {format_seconds(foretold.seconds)}, unless answers are slow")
     for sentence in (*foretold.foreseen, *inputs.foreseen):
         notice(sentence)
     for study in learned_from:
