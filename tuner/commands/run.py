@@ -419,20 +419,14 @@ def _budget(budget: Budget, settings: StudySettings, inputs: Inputs) -> Budget:
 
 def price(inputs: Inputs) -> Callable[[Configuration], float]:
     """What an hour of what a configuration requests is charged, in the currency of the space's prices."""
-    from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
-    from tuner.measure.cost import cost_per_hour
-    from tuner.trials.resources import requested
+    from tuner.study.demand import demand
 
+    asks = demand(inputs.space, inputs.manifest)
     known: dict[str, float] = {}
 
     def of(configuration: Configuration) -> float:
         if configuration.digest not in known:
-            rendered = render(inputs.space, inputs.manifest, configuration)
-            asked = requested(pods_of(inputs.space, rendered))
-            known[configuration.digest] = cost_per_hour(
-                asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices
-            )
+            known[configuration.digest] = asks(configuration).cost_per_hour
         return known[configuration.digest]
 
     return of

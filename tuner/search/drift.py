@@ -42,9 +42,18 @@ class Proportional:
     said without a model."""
 
     def drift(self, metric: str, at_s: Sequence[float], speed: Sequence[float | None]) -> FloatArray:  # noqa: ARG002
-        known = METRICS.get(metric)
-        power = 0.0 if known is None else _POWERS.get(known.unit, 0.0)
-        return np.array([0.0 if one is None else power * math.log(max(one, _LEAST_SPEED)) for one in speed])
+        return power(metric) * log_speeds(speed)
+
+
+def power(metric: str) -> float:
+    """The power of the machine's speed that a metric is expected to follow."""
+    known = METRICS.get(metric)
+    return 0.0 if known is None else _POWERS.get(known.unit, 0.0)
+
+
+def log_speeds(speeds: Sequence[float | None]) -> FloatArray:
+    """(rows,): natural; 0 where nobody looked."""
+    return np.array([0.0 if one is None else math.log(max(one, _LEAST_SPEED)) for one in speeds])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tuner.search.gaussian import Columns, Context, GaussianProcess
+from tuner.search.covariance import Columns, Context
+from tuner.search.drift import log_speeds, power
+from tuner.search.gaussian import GaussianProcess
 from tuner.search.model import Belief, Observation, Points
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration
@@ -128,8 +130,8 @@ class Surrogate:
     def drift(self, metric: str, at_s: Sequence[float], speed: Sequence[float | None]) -> FloatArray:
         """(rows,): what the machine adds to the logarithm there; the raw value less this is that of the quiet machine
         on its average day. Raises KeyError for a metric that was never measured."""
-        logs = _log_speeds(speed)
-        return self.models[metric].drift(np.asarray(at_s, dtype=np.float64), logs) + _shift(metric) * logs
+        logs = log_speeds(speed)
+        return self.models[metric].drift(np.asarray(at_s, dtype=np.float64), logs) + power(metric) * logs
 
 
 def _is_measured(one: Observation, metric: str) -> bool:
@@ -137,23 +139,11 @@ def _is_measured(one: Observation, metric: str) -> bool:
     return value is not None and math.isfinite(value) and not one.pending
 
 
-def _shift(metric: str) -> float:
-    """The power of the machine's speed that a metric is expected to follow."""
-    known = METRICS.get(metric)
-    if known is None:
-        return 0.0
-    return {"rate": 1.0, "seconds": -1.0}.get(known.unit, 0.0)
-
-
-def _log_speeds(speeds: Sequence[float | None]) -> FloatArray:
-    return np.array([0.0 if one is None else math.log(max(one, 0.05)) for one in speeds])
-
-
 def _model(
     encoding: Encodes, metric: str, measured: Sequence[Observation], sources: Mapping[str, int]
 ) -> GaussianProcess:
-    speeds = _log_speeds([one.speed for one in measured])
-    values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - _shift(metric) * speeds
+    speeds = log_speeds([one.speed for one in measured])
+    values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - power(metric) * speeds
     context = Context(
         at_s=np.array([one.at_s if not one.source else 0.0 for one in measured]),
         speed=speeds,
