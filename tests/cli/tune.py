@@ -35,23 +35,21 @@ class Tune:
     """The cluster to work on; None: that of this environment."""
 
     def __call__(self, *arguments: str | Path, stdin: str | None = None, within_s: float = 110.0) -> Done:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=within_s,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        """Raises subprocess.TimeoutExpired, once nothing that it started is left."""
+        running = self.start(*arguments, stdin=None if stdin is None else subprocess.PIPE)
+        try:
+            out, err = running.communicate(stdin, timeout=within_s)
+        except BaseException:  # also that of a test that took too long
+            end(running)
+            raise
+        return Done(running.returncode, out, err)
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, stdin: int | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -63,6 +61,17 @@ class Tune:
         own = {"XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1", "COLUMNS": "120"}
         cluster = {"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {}
         return {**os.environ, **own, **cluster}
+
+
+def end(running: subprocess.Popen[str], within_s: float = 30.0) -> None:
+    """Interrupt it, so that it takes its servers with it: killed, it would leave them to the next tuner of its folder,
+    and there is none in a test's."""
+    running.send_signal(signal.SIGINT)
+    try:
+        running.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.communicate()
 
 
 def interrupt(running: subprocess.Popen[str], at: str, sign: signal.Signals = signal.SIGINT) -> tuple[str, str]:

@@ -88,7 +88,6 @@ def test_the_reason_of_a_race_names_what_its_starts_measured() -> None:
     assert by_race(one, TWO[1:]) == "by 2 starts", "they lacked what the search had measured"
 
 
-
 @given(candidates(), st.sampled_from(PICKS), st.randoms(use_true_random=False), st.integers(-10, 10))
 def test_choice_is_a_member_whatever_the_order_and_the_units(
     found: list[Candidate], pick: str, random, power: int

@@ -64,6 +64,18 @@ def test_on_a_machine_that_is_shared_others_disturb_only_where_not_enough_is_lef
     assert conditions(cpus=8.0, set_aside=False, others_cores=7.5, own_cores=0.4, full=False).disturbance
 
 
+def test_servers_that_leave_a_cpu_idle_missed_none_that_others_took() -> None:
+    one_worker = conditions(cpus=8.0, allowed_cores=8.0, own_cores=1.0, others_cores=2.0)
+    assert one_worker.speed == 1.0
+    assert one_worker.disturbance, "nobody else has any business on CPUs that are set aside"
+    on_a_node = conditions(cpus=8.0, allowed_cores=8.0, own_cores=1.0, others_cores=2.0, set_aside=False)
+    assert on_a_node.speed == 1.0
+    assert not on_a_node.disturbance, "such as the load generator's pod, beside servers without a limit"
+    wanting = conditions(cpus=8.0, allowed_cores=8.0, own_cores=5.5, others_cores=2.0, set_aside=False)
+    assert wanting.speed == pytest.approx(0.75)
+    assert wanting.disturbance
+
+
 def test_what_the_servers_got_they_could_have() -> None:
     assert conditions(others_cores=0.8, own_cores=0.5).share == pytest.approx(0.5)
 

@@ -33,6 +33,10 @@ def test_rates_and_times_follow_the_speed_and_what_is_paid_does_not() -> None:
     assert not found["cost"].worth_showing
 
 
+def test_others_who_take_the_cpu_do_not_make_a_request_use_more_of_it() -> None:
+    assert factors(corrected(seen(0.5, cpu_per_request=0.004), Proportional())) == {"cpu_per_request": 1.0}
+
+
 def test_where_nobody_looked_nothing_is_taken_out() -> None:
     assert factors(corrected(seen(None, throughput=200.0), Proportional())) == {"throughput": 1.0}
 

@@ -70,6 +70,22 @@ def test_a_slow_machine_is_taken_out() -> None:
     assert np.exp(drift) == pytest.approx([0.5, 1.0, 1.0], rel=0.05)
 
 
+def test_a_latency_is_corrected_by_the_speed_of_its_own_window() -> None:
+    both = {"throughput": 100.0, "latency_p99": 0.05}
+    one = Observation(configuration=of(2), metrics=both, speed=0.5, speeds={"latency_p99": 1.0})
+    believed_s = math.exp(fit(one).believe("latency_p99", (of(2),)).mean[0])
+    assert believed_s == pytest.approx(0.05)
+    assert believed(fit(one), 2)[0] == pytest.approx(200)
+
+
+def test_on_a_machine_that_was_never_quiet_hardly_more_than_proportion_is_believed() -> None:
+    """An error of the speed looks like another power of it, and to the quiet machine it is far."""
+    speeds = (0.18, 0.20, 0.22, 0.25, 0.19, 0.21, 0.24, 0.26)
+    steeper = [500 * speed * (speed / 0.22) ** 1.2 for speed in speeds]
+    surrogate = fit(*(seen(4, value, speed=speed) for value, speed in zip(steeper, speeds, strict=True)))
+    assert believed(surrogate, 4)[0] < 2 * 500
+
+
 def test_one_absurd_value_does_not_outweigh_many() -> None:
     honest = [seen(workers, 100 * workers**0.5) for workers in (1, 2, 3, 4, 5, 6, 7, 8) for _ in range(2)]
     surrogate = fit(*honest, seen(4, 2))

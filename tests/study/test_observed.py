@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.builders import study_start
+from tests.measure.test_conditions import conditions
 from tests.study.world import BASELINE, crashed, lost, measured, measurement, stopped, trial_of
 from tuner.statistics.model import Estimate
 from tuner.study.observed import observation, observations
@@ -33,6 +34,17 @@ def test_a_lower_bound_is_told_to_be_beyond() -> None:
     found = observation(BASELINE, outcome)
     assert found is not None
     assert found.beyond == {"throughput"}
+
+
+def test_each_metric_has_the_speed_of_its_own_windows() -> None:
+    slow = conditions(others_cores=0.5, own_cores=0.5)
+    both = replace(measurement(throughput=100.0, latency_p99=0.05), conditions=conditions(), search_conditions=slow)
+    found = observation(BASELINE, Measured(measurement=both))
+    assert found is not None
+    assert (found.speed_of("throughput"), found.speed_of("latency_p99")) == (0.5, 1.0)
+    alike = observation(BASELINE, Measured(measurement=replace(both, search_conditions=both.conditions)))
+    assert alike is not None
+    assert not alike.speeds
 
 
 def test_a_quantile_on_requests_never_answered_is_told_to_be_beyond() -> None:

@@ -8,9 +8,10 @@ import random
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ def whole(undisturbed: Path, tmp_path: Path) -> Path:
 # SIGKILL
 
 
+@pytest.fixture(scope="module")
+def fork_server() -> Iterator[None]:
+    """It and the resource tracker beside it would stay children of this process, and other tests count those."""
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+
+
 def kill_and_go_on(folder: Path, trials: int, moments: Iterable[float]) -> None:
     """Run the study in a process that is killed, again and again; at last to its end.
 
@@ -95,6 +104,7 @@ def finished_trials(folder: Path) -> tuple[Trial, ...]:
         return ()
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_twenty_kills_at_random_moments(new_folder: Callable[[], Path]) -> None:
     undisturbed, folder, dice = new_folder(), new_folder(), random.Random(2)
     go(undisturbed, 24)
@@ -106,6 +116,7 @@ def test_twenty_kills_at_random_moments(new_folder: Callable[[], Path]) -> None:
     assert len(runs) <= len(set(runs)) + 20, "a life ran more again than the trial that was interrupted"
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_kills_while_the_store_is_made(expected: tuple[Trial, ...], tmp_path: Path) -> None:
     dice = random.Random(3)
     kill_and_go_on(tmp_path, TRIALS, [dice.uniform(0.0, 0.2) for _ in range(10)])

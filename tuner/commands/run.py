@@ -362,7 +362,7 @@ def _go(
         on_stage=console.stage,
         on_rate=study.fix_rate,
         rate_rps=space.workload.rate_rps or study.rate_rps,
-        allowance=Allowance.of(journal.trials) if space.disturbed == "remeasure" else None,
+        allowance=Allowance.of(journal.trials) if start.disturbed == "remeasure" else None,
     )
 
     if space.workload.rate_rps is not None and study.rate_rps is None:

@@ -26,6 +26,9 @@ SLOWER = 0.2
 """Share by which the probe is slower than its best above which something disturbs: on a quiet machine its own CPU time
 scatters by a tenth."""
 _FAIR = 0.5
+_SPARE = 1.0
+"""CPUs idle from which on whoever is ready to run finds one, so that nobody's share was missing: the kernel leaves none
+idle that somebody waits for."""
 LEAST_SPEED = 0.05
 """No machine is taken for slower: the logarithm of a speed has to exist."""
 
@@ -91,6 +94,8 @@ class Conditions:
         left = self._left_cores
         if left is None:
             return None
+        if self._has_spare:
+            return 1.0
         if not self.full:
             left = max(left, (self.cpus - (self.steal_cores or 0.0)) * _FAIR)
         return min(1.0, left / self.allowed_cores)
@@ -101,12 +106,19 @@ class Conditions:
         return None if taken is None else max(self.cpus - taken, self.own_cores or 0.0)
 
     @property
+    def _has_spare(self) -> bool:
+        taken = self.taken_cores
+        return taken is not None and self.own_cores is not None and self.cpus - taken - self.own_cores >= _SPARE
+
+    @property
     def _is_taken(self) -> bool:
         """Others took more than is accepted, of CPUs that are the servers' alone, or of what those may use."""
         taken, left = self.taken_ratio, self._left_cores
         if taken is None or left is None:
             return False
-        return taken > TAKEN if self.set_aside else left < (1.0 - TAKEN) * self.allowed_cores
+        if self.set_aside:
+            return taken > TAKEN
+        return left < (1.0 - TAKEN) * self.allowed_cores and not self._has_spare
 
     @property
     def pace(self) -> float | None:

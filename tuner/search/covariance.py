@@ -21,7 +21,10 @@ from tuner.statistics.model import FloatArray, IntArray
 JITTER = 1e-8
 MEAN_VARIANCE = 4.0
 """Of the constant mean, in units of the values' variance."""
-SPEED_SD = 0.5
+SPEED_SD = 0.25
+"""Of the power of the machine's speed beyond what is expected of a metric. One server measured at a third to a fifth of
+its CPU followed proportion within a tenth, which is a power of 0.07; a study on a machine that was never quiet
+extrapolates to the quiet one by this power, and what its few speeds seem to say of it is mostly noise."""
 _OFFSET_SD = 1.0
 """Of the offset of an earlier study, in units of the values' variance."""
 NOISE, DRIFT, SOURCE = 2, 3, 4
@@ -99,10 +102,12 @@ class Context:
 
 
 def has_drift(context: Context) -> bool:
+    """Whether the rows are of several moments."""
     return bool(np.ptp(context.at_s) > 0)
 
 
 def has_sources(context: Context) -> bool:
+    """Whether some are of earlier studies."""
     return bool((context.source > 0).any())
 
 
@@ -163,12 +168,14 @@ def _level_squares(values: FloatArray, others: Columns, place: int) -> FloatArra
 
 
 def fixed(context: Context, scale: float) -> FloatArray:
-    fixed = MEAN_VARIANCE + SPEED_SD**2 / scale**2 * np.outer(context.speed, context.speed)
+    """(rows, rows): what no hyperparameter changes: of the mean, the machine's speed and earlier studies' offsets."""
+    added = MEAN_VARIANCE + SPEED_SD**2 / scale**2 * np.outer(context.speed, context.speed)
     if has_sources(context):
-        fixed = fixed + _OFFSET_SD**2 * same_source(context)
-    return np.asarray(fixed)
+        added = added + _OFFSET_SD**2 * same_source(context)
+    return np.asarray(added)
 
 
 def same_source(context: Context) -> FloatArray:
+    """(rows, rows): 1 for two of the same earlier study, else 0."""
     source = context.source
     return np.asarray((source[:, None] == source[None, :]) & (source[:, None] > 0), dtype=np.float64)

@@ -26,6 +26,8 @@ _LEAST_SPEED = 0.05
 _POWERS = {"rate": 1.0, "seconds": -1.0}
 """By the metric's unit: the power of the machine's speed that it follows. What is counted, paid for or a share follows
 none."""
+_OF_CPU = frozenset({"cpu_per_request"})
+"""CPU time: others who take the CPU make a request wait, and its own time no longer."""
 
 
 class Drifts(Protocol):
@@ -37,23 +39,23 @@ class Drifts(Protocol):
         ...
 
 
+def power(metric: str) -> float:
+    """Of the machine's speed, that a metric is expected to follow."""
+    known = METRICS.get(metric)
+    return 0.0 if known is None or metric in _OF_CPU else _POWERS.get(known.unit, 0.0)
+
+
+def log_speeds(speeds: Sequence[float | None]) -> FloatArray:
+    """(rows,): natural; 0 where nobody looked."""
+    return np.array([0.0 if one is None else math.log(max(one, _LEAST_SPEED)) for one in speeds])
+
+
 class Proportional:
     """Rates in proportion to the machine's speed, times in inverse proportion, and nothing by the hour: all that can be
     said without a model."""
 
     def drift(self, metric: str, at_s: Sequence[float], speed: Sequence[float | None]) -> FloatArray:  # noqa: ARG002
         return power(metric) * log_speeds(speed)
-
-
-def power(metric: str) -> float:
-    """The power of the machine's speed that a metric is expected to follow."""
-    known = METRICS.get(metric)
-    return 0.0 if known is None else _POWERS.get(known.unit, 0.0)
-
-
-def log_speeds(speeds: Sequence[float | None]) -> FloatArray:
-    """(rows,): natural; 0 where nobody looked."""
-    return np.array([0.0 if one is None else math.log(max(one, _LEAST_SPEED)) for one in speeds])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,14 @@ class Observation:
     speed: float | None = None
     """The machine's speed meanwhile, as far as it could be observed: 1.0 is that of a quiet machine, 0.5 half of it;
     None: nobody looked."""
+    speeds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """The same by metric, where other windows decided one and the machine was not as fast in them."""
     source: str = ""
     """The earlier study that it comes from; empty: this one."""
+
+    def speed_of(self, metric: str) -> float | None:
+        """The machine's in the windows that a metric is of."""
+        return self.speeds.get(metric, self.speed)
 
     @property
     def pending(self) -> bool:

@@ -142,7 +142,7 @@ def _is_measured(one: Observation, metric: str) -> bool:
 def _model(
     encoding: Encodes, metric: str, measured: Sequence[Observation], sources: Mapping[str, int]
 ) -> GaussianProcess:
-    speeds = log_speeds([one.speed for one in measured])
+    speeds = log_speeds([one.speed_of(metric) for one in measured])
     values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - power(metric) * speeds
     context = Context(
         at_s=np.array([one.at_s if not one.source else 0.0 for one in measured]),

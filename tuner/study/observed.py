@@ -62,4 +62,11 @@ def _measured(
         beyond=frozenset(least | late.keys() - estimates.keys()),
         at_s=at_s,
         speed=measurement.speed,
+        speeds=MappingProxyType(
+            {
+                metric: speed
+                for metric in metrics
+                if (speed := measurement.speed_of(metric)) is not None and speed != measurement.speed
+            }
+        ),
     )

@@ -86,6 +86,8 @@ def disturbed(start: Start, speed: float, draw: random.Random, noise: float) -> 
     rates, times, used = (math.exp(draw.gauss(0.0, noise)) if noise else 1.0 for _ in range(3))
 
     def of(name: str) -> float:
+        if name == "cpu_per_request":  # CPU time, which nobody takes away
+            return used
         if METRICS[name].unit == "rate":
             return speed * rates
         if METRICS[name].unit == "seconds":
