@@ -6,7 +6,7 @@ whoever wrote that study.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -69,6 +69,9 @@ class PlainOptuna:
 
     def outlook(self, trials: int) -> None:
         """Optuna does not tell."""
+
+    def left_out(self) -> Mapping[str, int]:
+        return {}
 
     def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
         assert not trials
