@@ -291,7 +291,7 @@ def _go(
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
     from tuner.space.known import known
-    from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.advisor import SamplingAdvisor
     from tuner.study.demand import demand
     from tuner.study.loop import Study
     from tuner.study.observed import observations
@@ -332,7 +332,7 @@ def _go(
         recorders.append(Background(mlflow, gate, notice, study=folder.name))
     study = Study(
         start=start,
-        advisor=OptunaAdvisor(
+        advisor=SamplingAdvisor(
             start=replace(start, storage_url=stores.storage_url),
             space=space,
             baseline=inputs.baseline,
