@@ -112,7 +112,7 @@ _RENDERED: dict[tuple[str, str], Any] = {}
 def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
     """Without Optuna's store, reports, what is learned of knobs, and rendering anew what every seed renders."""
     from tuner.manifests.render import render
-    from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.advisor import SamplingAdvisor
 
     def rendered(space: Any, manifest: Any, configuration: Any) -> Any:
         named = (world.name, configuration.digest)
@@ -120,11 +120,11 @@ def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
             _RENDERED[named] = render(space, manifest, configuration)
         return _RENDERED[named]
 
-    advisor = PlainOptuna if case.sampler in PLAIN else OptunaAdvisor
+    advisor = PlainOptuna if case.sampler in PLAIN else SamplingAdvisor
     with (
         patch("tuner.study.store.Store.open", lambda _: NoStore()),
         patch("tuner.manifests.render.render", rendered),
-        patch("tuner.study.advisor.OptunaAdvisor", timed.of(advisor)),
+        patch("tuner.study.advisor.SamplingAdvisor", timed.of(advisor)),
         patch("tuner.report.data.write", lambda *_args, **_kwargs: None),
         patch("tuner.commands.run._learned", lambda _journal, summary, *_: summary),
     ):

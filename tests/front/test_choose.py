@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.front.candidates import THREE, TWO, candidate, candidates
-from tuner.front.choose import PICKS, by_trial, choose, satisfying
+from tuner.front.choose import PICKS, by_race, by_trial, choose, satisfying
 from tuner.front.model import Candidate
 from tuner.front.pareto import front
 from tuner.space.model import Constraint, Objective
@@ -80,6 +80,12 @@ def test_by_trial_takes_even_what_is_not_on_the_front() -> None:
     assert choice is not None
     assert choice.reason == "trial 4 was asked for; it does not meet the SLO"
     assert by_trial(KNEE, 17) is None
+
+
+def test_the_reason_of_a_race_names_what_its_starts_measured() -> None:
+    one = Candidate(trial=3, metrics={"throughput": 200.0}, feasible=True, measured_by=(7, 9))
+    assert by_race(one, TWO) == "by 2 starts: throughput 200/s"
+    assert by_race(one, TWO[1:]) == "by 2 starts", "they lacked what the search had measured"
 
 
 @given(candidates(), st.sampled_from(PICKS), st.randoms(use_true_random=False), st.integers(-10, 10))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.search.gaussian import Columns, Context, GaussianProcess
+from tuner.search.covariance import Columns, Context
+from tuner.search.gaussian import GaussianProcess
 from tuner.statistics.model import FloatArray, IntArray
 
 
@@ -136,3 +137,12 @@ def test_equal_values_are_believed() -> None:
     mean, sd = model.predict(columns(GRID))
     assert mean == pytest.approx(np.full(9, 2.0))
     assert (sd < 0.1).all()
+
+
+def test_rows_that_are_told_later_may_be_of_other_hours_and_of_earlier_studies() -> None:
+    """Though the model was fitted to rows of one moment and one study."""
+    model = GaussianProcess.fit(columns(GRID), np.sin(3 * GRID[:, 0]), context(9))
+    earlier = Context(at_s=np.array([0.0, 90.0]), speed=np.zeros(2), source=np.array([1, 0]))
+    told = model.told(columns(np.array([[0.5], [0.55]])), np.sin(np.array([1.5, 1.65])), earlier)
+    assert told.noise_sd == model.noise_sd
+    assert told.predict(columns(GRID))[0] == pytest.approx(np.sin(3 * GRID[:, 0]), abs=0.1)

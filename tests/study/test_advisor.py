@@ -34,7 +34,7 @@ from tuner.manifests.model import Rendered
 from tuner.space.active import active
 from tuner.space.domain import contains
 from tuner.space.model import Budget, Choices, Condition, Configuration, FloatRange, IntRange
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.model import Attempt, Infeasible, Interrupted, Outcome
 
@@ -42,7 +42,7 @@ FEW_WORKERS = parameter("workers", IntRange(low=1, high=4))
 SAMPLERS = ("auto", "tpe", "random", "nsga2", "qmc", "grid")
 
 
-def go_on(advisor: OptunaAdvisor, trials: int, outcome: Callable[[Proposal], Outcome]) -> list[Proposal]:
+def go_on(advisor: SamplingAdvisor, trials: int, outcome: Callable[[Proposal], Outcome]) -> list[Proposal]:
     proposals = []
     for _ in range(trials):
         proposal = advisor.ask()
@@ -341,7 +341,7 @@ KNOWN = (
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_known_configurations_are_tried_first_whatever_the_sampler(tmp_path: Path, sampler: str) -> None:
     space = space_of()
-    advisor = OptunaAdvisor(
+    advisor = SamplingAdvisor(
         start=start_of(space, tmp_path, sampler=sampler),
         space=space,
         baseline=BASELINE,
@@ -359,7 +359,7 @@ def test_a_study_taken_up_does_not_repeat_what_is_known(tmp_path: Path) -> None:
     space = space_of()
     start = start_of(space, tmp_path)
     done = [trial_of(0, serve(BASELINE.values)), trial_of(1, serve(KNOWN[0].values), KNOWN[0])]
-    advisor = OptunaAdvisor(
+    advisor = SamplingAdvisor(
         start=start, space=space, baseline=BASELINE, render=render, infeasible=lambda _: None, known=KNOWN
     )
     advisor.restore(done)
@@ -371,7 +371,7 @@ def test_a_study_taken_up_does_not_repeat_what_is_known(tmp_path: Path) -> None:
 def test_a_known_configuration_that_can_never_run_here_is_passed_over(tmp_path: Path) -> None:
     space = space_of()
     never = digest(KNOWN[0])
-    advisor = OptunaAdvisor(
+    advisor = SamplingAdvisor(
         start=start_of(space, tmp_path),
         space=space,
         baseline=BASELINE,

@@ -24,7 +24,7 @@ from tuner.space.model import (
     SearchSpace,
 )
 from tuner.space.values import Value
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import Study
 from tuner.study.model import Proposal, Summary
 from tuner.study.observed import observations
@@ -123,7 +123,7 @@ def go(journal: Path, space: SearchSpace, baseline: Configuration, serve: Serve)
 
     start = replace(start_of(space, journal.parent, sampler="auto"), storage_url=IN_MEMORY)
     with Journal.open(journal) as kept:
-        advisor = OptunaAdvisor(
+        advisor = SamplingAdvisor(
             start=start,
             space=space,
             baseline=baseline,

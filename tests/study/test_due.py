@@ -9,7 +9,7 @@ from tests.builders import COST, THROUGHPUT
 from tests.measure.test_conditions import conditions
 from tests.study.world import BASELINE, Runner, lost, measured, opened, serve, space_of, stopped, trial_of
 from tuner.measure.conditions import Conditions
-from tuner.space.model import Budget, Configuration
+from tuner.space.model import Budget, Configuration, Objective
 from tuner.study.candidates import candidates
 from tuner.study.due import AGAIN, EVERY, Due, due
 from tuner.study.model import Proposal
@@ -86,6 +86,24 @@ def test_the_most_promising_comes_first() -> None:
         tried(3, throughput=250),
     ]
     assert due(trials, AIMS) == Due(number=2, purpose="again")
+
+
+def test_a_latency_promises_by_the_speed_of_its_own_window() -> None:
+    def at(number: int, latency_p99: float, at_rate: Conditions, searched: Conditions) -> Trial:
+        told = measured(throughput=100.0, cost=1.0, latency_p99=latency_p99).measurement
+        told = replace(told, conditions=at_rate, search_conditions=searched)
+        configuration = Configuration(values={"workers": number, "cpu": "1"})
+        return trial_of(number, Measured(measurement=told), configuration, purpose="search")
+
+    slower = conditions(others_cores=0.8, own_cores=0.2)
+    trials = [
+        first(),
+        at(1, 0.10, at_rate=slower, searched=NOISY),
+        at(2, 0.08, at_rate=NOISY, searched=slower),
+        tried(3),
+    ]
+    quickest = (Objective(metric="latency_p99", direction="minimize"),)
+    assert due(trials, quickest) == Due(number=1, purpose="again"), "20 ms on a quiet machine, not 40"
 
 
 def test_what_stays_disturbed_is_given_up() -> None:

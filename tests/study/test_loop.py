@@ -16,7 +16,7 @@ from tuner.errors import EnvironmentFailure
 from tuner.front.model import Candidate
 from tuner.search.model import Outlook
 from tuner.space.model import Budget, Configuration, IntRange, SearchSpace
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import RunTrial
 from tuner.study.model import Proposal, Recorder, Summary
 from tuner.study.summary import summarize
@@ -277,7 +277,7 @@ def test_money_ends_the_search_and_is_kept_for_the_race(folder: Path) -> None:
     assert summary.ended_because == "the money of 10 USD is used up"
 
 
-class Foresees(OptunaAdvisor):
+class Foresees(SamplingAdvisor):
     """Each trial halves what ten more would bring."""
 
     def outlook(self, trials: int) -> Outlook | None:
@@ -420,7 +420,7 @@ def test_a_configuration_is_never_run_twice_but_to_confirm(folder: Path) -> None
 
 
 def test_what_was_never_proposed_is_told_and_written_down(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OptunaAdvisor, "left_out", lambda self: {"no more memory": 1200, "no room": 3})
+    monkeypatch.setattr(SamplingAdvisor, "left_out", lambda self: {"no more memory": 1200, "no room": 3})
     notices: list[str] = []
     run(folder, space_of(budget=Budget(trials=2, confirm=0)), Runner(), notices=notices)
     assert notices == [

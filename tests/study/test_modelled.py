@@ -14,7 +14,7 @@ from tuner.manifests.model import Rendered
 from tuner.search.costs import Demand
 from tuner.search.model import Observation
 from tuner.space.model import Budget, Choices, Configuration, Constraint, Objective, SearchSpace
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.model import Proposal
 from tuner.trials.model import Failed, Outcome
 
@@ -23,8 +23,8 @@ SIZED = parameter("cpu", Choices(values=("500m", "1", "2")), "limits/cpu", "requ
 MEMORY = parameter("memory", Choices(values=("256Mi", "512Mi", "1Gi")), "limits/memory", "requests/memory")
 
 
-def auto(space: SearchSpace, folder: Path, baseline: Configuration = BASELINE, **others: object) -> OptunaAdvisor:
-    return OptunaAdvisor(
+def auto(space: SearchSpace, folder: Path, baseline: Configuration = BASELINE, **others: object) -> SamplingAdvisor:
+    return SamplingAdvisor(
         start=start_of(space, folder, sampler="auto"),
         space=space,
         baseline=baseline,
@@ -58,7 +58,7 @@ def test_what_demand_rules_out_is_neither_proposed_nor_rendered(folder: Path) ->
         return replace(asked, impossible="only one core is here" if asked.cores > 1 else None)
 
     space = space_of([WORKERS, SIZED])
-    advisor = OptunaAdvisor(
+    advisor = SamplingAdvisor(
         start=start_of(space, folder, sampler="auto"),
         space=space,
         baseline=BASELINE,

@@ -21,7 +21,7 @@ from optuna.trial import TrialState, create_trial
 from tests.study.killed import SPACE, TRIALS, go, set_out
 from tests.study.world import BASELINE, advisor_of, optuna_study, serve, start_of, trial_of
 from tuner.errors import InputError, StoreFailure
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import pending
 from tuner.study.optuna_trial import finished
 from tuner.study.store import Store
@@ -132,13 +132,13 @@ class Killed(BaseException):
 
 
 STEPS = [
-    (OptunaAdvisor, "ask"),
+    (SamplingAdvisor, "ask"),
     (Journal, "append"),
     (Journal, "finish"),
-    (OptunaAdvisor, "tell"),
+    (SamplingAdvisor, "tell"),
     (Store, "put"),
     (Store, "cut"),
-    (OptunaAdvisor, "repeat"),
+    (SamplingAdvisor, "repeat"),
 ]
 
 

@@ -16,7 +16,7 @@ from tuner.measure.model import Measurement
 from tuner.space.model import Budget, Choices, Configuration, Constraint, FloatRange, IntRange, Parameter, SearchSpace
 from tuner.space.values import Value
 from tuner.statistics.model import Estimate
-from tuner.study.advisor import OptunaAdvisor
+from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import Study
 from tuner.study.model import Proposal, Recorder
 from tuner.study.stop import Price
@@ -113,8 +113,8 @@ def advisor_of(
     baseline: Configuration = BASELINE,
     render: Callable[[Configuration], Rendered] = render,
     infeasible: Callable[[Rendered], str | None] = lambda _: None,
-    kind: type[OptunaAdvisor] = OptunaAdvisor,
-) -> OptunaAdvisor:
+    kind: type[SamplingAdvisor] = SamplingAdvisor,
+) -> SamplingAdvisor:
     return kind(start=start, space=space, baseline=baseline, render=render, infeasible=infeasible)
 
 
@@ -131,7 +131,7 @@ def opened(
     recorders: Sequence[Recorder] = (),
     notice: Callable[[str], None] = lambda _: None,
     price: Price | None = None,
-    advisor: type[OptunaAdvisor] = OptunaAdvisor,
+    advisor: type[SamplingAdvisor] = SamplingAdvisor,
     **changes: Any,
 ) -> Iterator[Study]:
     """The study in `folder`, over its journal; `changes` are of its start."""

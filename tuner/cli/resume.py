@@ -13,7 +13,13 @@ from tuner.cli.options import as_json, best_manifest, duration, money, share, st
 @click.command()
 @study_argument
 @click.option("--trials", type=click.IntRange(min=1), help="A new bound on the trials, those already done among them.")
-@click.option("--time", "time_s", metavar="DURATION", callback=duration, help="Time from now on, at most, such as 10m.")
+@click.option(
+    "--time",
+    "time_s",
+    metavar="DURATION",
+    callback=duration,
+    help="A new bound on the time, that of the trials already done in it, such as 30m.",
+)
 @click.option(
     "--cost",
     metavar="MONEY",

@@ -292,7 +292,7 @@ def _go(
     from tuner.report.data import write as write_report
     from tuner.report.provenance import export
     from tuner.space.known import known
-    from tuner.study.advisor import OptunaAdvisor
+    from tuner.study.advisor import SamplingAdvisor
     from tuner.study.demand import demand
     from tuner.study.loop import Study
     from tuner.study.observed import observations
@@ -333,7 +333,7 @@ def _go(
         recorders.append(Background(mlflow, gate, notice, study=folder.name))
     study = Study(
         start=start,
-        advisor=OptunaAdvisor(
+        advisor=SamplingAdvisor(
             start=replace(start, storage_url=stores.storage_url),
             space=space,
             baseline=inputs.baseline,
@@ -420,20 +420,14 @@ def _budget(budget: Budget, settings: StudySettings, inputs: Inputs) -> Budget:
 
 def price(inputs: Inputs) -> Callable[[Configuration], float]:
     """What an hour of what a configuration requests is charged, in the currency of the space's prices."""
-    from tuner.manifests.pods import pods as pods_of
-    from tuner.manifests.render import render
-    from tuner.measure.cost import cost_per_hour
-    from tuner.trials.resources import requested
+    from tuner.study.demand import demand
 
+    asks = demand(inputs.space, inputs.manifest)
     known: dict[str, float] = {}
 
     def of(configuration: Configuration) -> float:
         if configuration.digest not in known:
-            rendered = render(inputs.space, inputs.manifest, configuration)
-            asked = requested(pods_of(inputs.space, rendered))
-            known[configuration.digest] = cost_per_hour(
-                asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices
-            )
+            known[configuration.digest] = asks(configuration).cost_per_hour
         return known[configuration.digest]
 
     return of

@@ -55,9 +55,10 @@ def by_trial(candidates: Iterable[Candidate], number: int) -> Choice | None:
 
 def by_race(candidate: Candidate, objectives: Sequence[Objective]) -> str:
     """The reason for a choice that was measured again: what its starts came to."""
-    values = ", ".join(_value(candidate, objective.metric) for objective in objectives)
+    measured = [objective.metric for objective in objectives if objective.metric in candidate.metrics]
+    values = ", ".join(_value(candidate, metric) for metric in measured)
     starts = len(candidate.measured_by)
-    return f"by {starts} start{'s' if starts > 1 else ''}: {values}"
+    return f"by {starts} start{'s' if starts > 1 else ''}{': ' if values else ''}{values}"
 
 
 def satisfying(candidates: Iterable[Candidate], where: Sequence[Constraint]) -> tuple[Candidate, ...]:

@@ -58,14 +58,6 @@ class Costs:
         """(rows,): cost in an hour."""
         return np.array([one.cost_per_hour for one in self._all(configurations)], dtype=np.float64)
 
-    def cores(self, configurations: Sequence[Configuration]) -> FloatArray:
-        """(rows,): requested cores."""
-        return np.array([one.cores for one in self._all(configurations)], dtype=np.float64)
-
-    def memory_bytes(self, configurations: Sequence[Configuration]) -> FloatArray:
-        """(rows,): requested memory."""
-        return np.array([one.memory_bytes for one in self._all(configurations)], dtype=np.float64)
-
     def are_known(self, configurations: Sequence[Configuration]) -> bool:
         """Whether all of them can be told of without looking at more than a thousand."""
         return None not in self._demands(configurations)

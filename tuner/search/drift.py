@@ -45,12 +45,17 @@ def power(metric: str) -> float:
     return 0.0 if known is None or metric in _OF_CPU else _POWERS.get(known.unit, 0.0)
 
 
+def log_speeds(speeds: Sequence[float | None]) -> FloatArray:
+    """(rows,): natural; 0 where nobody looked."""
+    return np.array([0.0 if one is None else math.log(max(one, _LEAST_SPEED)) for one in speeds])
+
+
 class Proportional:
     """Rates in proportion to the machine's speed, times in inverse proportion, and nothing by the hour: all that can be
     said without a model."""
 
     def drift(self, metric: str, at_s: Sequence[float], speed: Sequence[float | None]) -> FloatArray:  # noqa: ARG002
-        return np.array([0.0 if one is None else power(metric) * math.log(max(one, _LEAST_SPEED)) for one in speed])
+        return power(metric) * log_speeds(speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

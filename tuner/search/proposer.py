@@ -25,9 +25,9 @@ from tuner.search.acquisition import (
     non_dominated,
 )
 from tuner.search.candidates import Candidates
+from tuner.search.covariance import Columns
 from tuner.search.design import design_size, maximin
 from tuner.search.encoding import Encoding
-from tuner.search.gaussian import Columns
 from tuner.search.lives import Lives
 from tuner.search.model import Belief, Observation, Outlook
 from tuner.search.surrogate import Surrogate, columns_of, logarithm

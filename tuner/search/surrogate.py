@@ -15,8 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tuner.search.drift import power
-from tuner.search.gaussian import Columns, Context, GaussianProcess
+from tuner.search.covariance import Columns, Context
+from tuner.search.drift import log_speeds, power
+from tuner.search.gaussian import GaussianProcess
 from tuner.search.model import Belief, Observation, Points
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration
@@ -129,7 +130,7 @@ class Surrogate:
     def drift(self, metric: str, at_s: Sequence[float], speed: Sequence[float | None]) -> FloatArray:
         """(rows,): what the machine adds to the logarithm there; the raw value less this is that of the quiet machine
         on its average day. Raises KeyError for a metric that was never measured."""
-        logs = _log_speeds(speed)
+        logs = log_speeds(speed)
         return self.models[metric].drift(np.asarray(at_s, dtype=np.float64), logs) + power(metric) * logs
 
 
@@ -138,14 +139,10 @@ def _is_measured(one: Observation, metric: str) -> bool:
     return value is not None and math.isfinite(value) and not one.pending
 
 
-def _log_speeds(speeds: Sequence[float | None]) -> FloatArray:
-    return np.array([0.0 if one is None else math.log(max(one, 0.05)) for one in speeds])
-
-
 def _model(
     encoding: Encodes, metric: str, measured: Sequence[Observation], sources: Mapping[str, int]
 ) -> GaussianProcess:
-    speeds = _log_speeds([one.speed_of(metric) for one in measured])
+    speeds = log_speeds([one.speed_of(metric) for one in measured])
     values = np.array([logarithm(metric, one.metrics[metric]) for one in measured]) - power(metric) * speeds
     context = Context(
         at_s=np.array([one.at_s if not one.source else 0.0 for one in measured]),

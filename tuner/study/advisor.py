@@ -30,8 +30,8 @@ _RETRIES = 1
 """A configuration that failed by the environment's fault may be proposed so many times more."""
 
 
-class OptunaAdvisor:
-    """Proposes configurations by a named sampler (see `tuner.study.model.Advisor`), and keeps Optuna's store."""
+class SamplingAdvisor:
+    """Proposes configurations by the model or a named sampler (see `tuner.study.model.Advisor`), and keeps Optuna's store."""
 
     def __init__(
         self,

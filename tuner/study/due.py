@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuner.search.drift import power
 from tuner.space.model import Objective
 from tuner.trials.model import Failed, Infeasible, Measured, Purpose, Stopped, Trial, measured
 
@@ -102,9 +103,5 @@ def _promise(trial: Trial, objectives: Sequence[Objective]) -> tuple[bool, float
     value = measurement.metrics().get(first.metric)
     if value is None:
         return False, 0.0, -trial.number
-    speed = measurement.speed or 1.0
-    if first.metric == "throughput":
-        value /= speed
-    elif first.metric.startswith(("latency_", "ttft_", "itl_")):
-        value *= speed
+    value /= (measurement.speed_of(first.metric) or 1.0) ** power(first.metric)
     return True, value if first.direction == "maximize" else -value, -trial.number

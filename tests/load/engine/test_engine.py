@@ -138,7 +138,7 @@ def test_load_is_spread_evenly_over_the_replicas(stage: LoadWindow) -> None:
     with Server(delay_s=0.001) as a, Server(delay_s=0.001) as b, Server(delay_s=0.001) as c:
         (samples,) = run(target(a.url, b.url, c.url), stage)
     share = np.bincount(samples.replica, minlength=3) / len(samples)
-    assert share == pytest.approx([1 / 3] * 3, abs=0.02 if stage.arrival == "constant" else 0.2)
+    assert share == pytest.approx([1 / 3] * 3, abs=0.05 if stage.arrival == "constant" else 0.2)
     assert [server.connections for server in (a, b, c)] == [2, 2, 2]
 
 
