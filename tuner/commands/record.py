@@ -47,7 +47,11 @@ def record(folders: Sequence[StudyFolder]) -> Recording:
         starts.extend(found)
     said = []
     if lost:
-        said.append(f"{lost} trials say nothing of their configuration and are left out")
+        said.append(
+            "1 trial says nothing of its configuration and is left out"
+            if lost == 1
+            else f"{lost} trials say nothing of their configuration and are left out"
+        )
     rates = sorted({start.rate_rps for start in starts if start.rate_rps})
     if rates and rates[-1] > _SAME_RATE * rates[0]:
         between = f"{format_rate(rates[0])} and {format_rate(rates[-1])}"
