@@ -111,6 +111,13 @@ def test_a_wrong_bound_is_bad_input(tune: Tune) -> None:
     assert "unit" in done.err
 
 
+@pytest.mark.parametrize(("option", "text"), [("--time", "0s"), ("--cost", "0 USD")])
+def test_a_budget_of_nothing_is_bad_input(option: str, text: str, tune: Tune) -> None:
+    done = tune("run", TOY, option, text)
+    assert done.status == 2
+    assert f"'{text}' bounds nothing: write a value above 0" in done.err
+
+
 def test_init_writes_a_space_that_checks(tune: Tune, tmp_path: Path) -> None:
     shutil.copy(MANIFEST, tmp_path / "deployment.yaml")
     done = tune("init", "deployment.yaml")

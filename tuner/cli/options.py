@@ -178,12 +178,24 @@ def sum_of_money(text: str) -> tuple[float, str | None]:
     return money(text)
 
 
+def _above_zero[T](read: Callable[[str], T], of: Callable[[T], float]) -> Callable[[str], T]:
+    def checked(text: str) -> T:
+        found = read(text)
+        if of(found) <= 0.0:
+            raise ValueError(f"{text!r} bounds nothing: write a value above 0, or leave the option out")
+        return found
+
+    return checked
+
+
 duration = amount(in_unit("seconds"))
 """Callback of options that take a duration such as ``10m``."""
 share = amount(in_unit("ratio"))
 """Of those that take a share such as ``1%``."""
-money = amount(sum_of_money)
-"""Of those that take a sum such as ``5 USD``; the currency is None where none is written."""
+time_budget = amount(_above_zero(in_unit("seconds"), float))
+"""Of those that bound a study's time."""
+money_budget = amount(_above_zero(sum_of_money, lambda sum_: sum_[0]))
+"""Of those that bound a study's money, such as ``5 USD``; the currency is None where none is written."""
 load_rate = click.option(
     "--rate", "rate_rps", metavar="RATE", callback=amount(in_unit("rate")), help="Requests a second, such as 200/s."
 )

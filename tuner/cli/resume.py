@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import as_json, best_manifest, duration, money, share, studies, study_argument, study_folder
+from tuner.cli.options import (
+    as_json,
+    best_manifest,
+    money_budget,
+    share,
+    studies,
+    study_argument,
+    study_folder,
+    time_budget,
+)
 
 
 @click.command()
@@ -17,13 +26,13 @@ from tuner.cli.options import as_json, best_manifest, duration, money, share, st
     "--time",
     "time_s",
     metavar="DURATION",
-    callback=duration,
+    callback=time_budget,
     help="A new bound on the time, that of the trials already done in it, such as 30m.",
 )
 @click.option(
     "--cost",
     metavar="MONEY",
-    callback=money,
+    callback=money_budget,
     help="A new bound on the money, what was spent already in it, such as '5 USD'.",
 )
 @click.option(

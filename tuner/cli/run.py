@@ -12,15 +12,15 @@ from tuner.cli.options import (
     StudyName,
     as_json,
     best_manifest,
-    duration,
     load_from,
-    money,
+    money_budget,
     pick,
     share,
     space_argument,
     studies,
     study_backend,
     study_folder,
+    time_budget,
 )
 
 if TYPE_CHECKING:
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     "--trials", type=click.IntRange(min=1), help="Trials at most, the baseline among them.  [default: budget.trials]"
 )
 @click.option(
-    "--time", "time_s", metavar="DURATION", callback=duration, help="Time at most, such as 10m.  [default: budget.time]"
+    "--time",
+    "time_s",
+    metavar="DURATION",
+    callback=time_budget,
+    help="Time at most, such as 10m.  [default: budget.time]",
 )
 @click.option(
     "--cost",
     metavar="MONEY",
-    callback=money,
+    callback=money_budget,
     help="Money at most, such as '5 USD': what trials request, by the space's prices.  [default: budget.cost]",
 )
 @click.option(
