@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.search.design import design_size, maximin
+from tuner.search.design import design_size, maximin, pool_size
 
 GRID = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
 
@@ -21,6 +21,18 @@ def test_no_two_points_are_near_each_other_or_the_baseline() -> None:
         taken = np.vstack([GRID[:1], GRID[rows]])
         apart = np.abs(taken[:, None] - taken[None, :]).sum(2)[np.triu_indices(4, 1)]
         assert apart.min() >= 0.5
+
+
+def test_of_many_knobs_a_draw_is_as_good_as_the_farthest() -> None:
+    assert [pool_size(knobs) for knobs in (0, 1, 3, 8, 31, 200)] == [30, 30, 30, 13, 4, 1]
+    odd = np.vstack([GRID, np.full((1, 2), 9.0)])
+
+    def chosen(pooled: int) -> int:
+        designs = [maximin(odd, GRID[:1], 3, np.random.default_rng(seed), pooled) for seed in range(40)]
+        assert all(len(set(rows)) == 3 for rows in designs)
+        return sum(25 in rows for rows in designs)
+
+    assert chosen(30) > 2 * chosen(1)
 
 
 def test_seeds_differ_and_repeat() -> None:

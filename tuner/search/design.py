@@ -11,8 +11,11 @@ import numpy as np
 
 from tuner.statistics.model import FloatArray, IntArray
 
-_POOL = 24
+_POOL = 30
 """Candidates that are looked at, drawn at random: of all, the farthest apart are corners, where servers die or idle."""
+_POOLED = 100
+"""The same times the knobs, at most. Of many knobs all points are about as far from each other (Beyer et al. 1999,
+"When is 'nearest neighbor' meaningful?"): what is farther is the odd one out, and a draw is as good a design."""
 
 
 def design_size(knobs: int) -> int:
@@ -20,12 +23,21 @@ def design_size(knobs: int) -> int:
     return 2 + max(0, math.floor(math.log2(max(knobs, 1) / 4)))
 
 
-def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
+def pool_size(knobs: int) -> int:
+    """How many candidates the farthest is chosen among."""
+    return min(_POOL, math.ceil(_POOLED / max(knobs, 1)))
+
+
+def maximin(
+    places: FloatArray, taken: FloatArray, count: int, rng: np.random.Generator, pooled: int = _POOL
+) -> IntArray:
     """Rows of `places` (rows, columns), each as far as can be from those before it and from the rows of `taken`.
 
-    They are chosen among a few drawn at random, each of the farthest tenth: no design consists of corners alone.
+    They are chosen among the first of those drawn at random, `pooled` of them, each of the farthest tenth: no design
+    consists of corners alone. Should `count` be more, the others follow as they were drawn.
     """
-    pool = np.sort(rng.choice(len(places), min(max(_POOL, count), len(places)), replace=False))
+    drawn = rng.permutation(len(places))[: max(pooled, count)]
+    pool, rest = np.sort(drawn[:pooled]), drawn[pooled:]
     apart = places[pool]
     nearest = np.full(len(pool), np.inf)
     for row in taken:
@@ -36,7 +48,7 @@ def maximin(places: FloatArray, taken: FloatArray, count: int, rng: np.random.Ge
         farthest = np.argsort(-nearest, kind="stable")[: math.ceil((len(pool) - len(chosen)) / 10)]
         chosen.append(int(rng.choice(farthest)))
         nearest = np.minimum(nearest, _distances(apart, apart[chosen[-1]]))
-    return np.asarray(pool[chosen], dtype=np.int64)
+    return np.asarray(np.concatenate([pool[chosen], rest])[:count], dtype=np.int64)
 
 
 def _distances(places: FloatArray, row: FloatArray) -> FloatArray:

@@ -26,7 +26,7 @@ from tuner.search.acquisition import (
 )
 from tuner.search.candidates import Candidates
 from tuner.search.covariance import Columns
-from tuner.search.design import design_size, maximin
+from tuner.search.design import design_size, maximin, pool_size
 from tuner.search.encoding import Encoding
 from tuner.search.lives import Lives
 from tuner.search.model import Belief, Observation, Outlook
@@ -115,6 +115,7 @@ class Proposer:
             dict.fromkeys([*(one.metric for one in space.objectives), *(b.metric for b in space.slo)])
         )
         self._design = design_size(len(space.parameters))
+        self._pooled = pool_size(len(space.parameters))
         self._encoding = encoding
         self._candidates = candidates
         self._costs = costs
@@ -220,7 +221,7 @@ class Proposer:
         rng = np.random.default_rng([self._seed, len(own)])
         tried = self._pool(tuple(one.configuration for one in own)).rows
         places = _places(free.rows.joined(tried))
-        return maximin(places[: len(free)], places[len(free) :], _FALLBACKS, rng)
+        return maximin(places[: len(free)], places[len(free) :], _FALLBACKS, rng, self._pooled)
 
     def _promising(self, pool: _Pool, observations: Sequence[Observation]) -> IntArray:
         surrogate = self.surrogate(observations)
