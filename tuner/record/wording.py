@@ -242,16 +242,14 @@ def _nothing_chosen(summary: Summary) -> str:
     measured = sum(isinstance(trial.outcome, Measured | Stopped) for trial in summary.trials)
     if not measured:
         return f"nothing was chosen: {unmeasured(summary.trials) or 'no trial was run'}"
-    configurations = _counted_configurations(summary)
     undecided = sum(isinstance(trial.outcome, Measured) and trial.state == "undecided" for trial in summary.trials)
     of_some = f"; of {undecided} it is undecided whether they do: measure longer" if undecided else ""
-    return f"nothing was chosen: none of the {configurations} certainly met the SLO{of_some}"
+    return f"nothing was chosen: none of the {_configurations(summary)} measured configurations certainly met the SLO{of_some}"
 
 
-def _counted_configurations(summary: Summary) -> str:
-    """Restarts of one configuration count once."""
-    measured = {t.configuration.digest for t in summary.trials if isinstance(t.outcome, Measured | Stopped)}
-    return f"{len(measured)} measured configuration{'' if len(measured) == 1 else 's'}"
+def _configurations(summary: Summary) -> int:
+    """That were measured: restarts of one count once."""
+    return len({t.configuration.digest for t in summary.trials if isinstance(t.outcome, Measured | Stopped)})
 
 
 def _no_baseline(summary: Summary) -> str:

@@ -89,7 +89,7 @@ def test_several_requests_keep_their_own_answers() -> None:
 
 @pytest.mark.parametrize("code", [1, 4, 8, 13, 16])
 def test_each_status_is_an_error_kind_of_its_own(code: int) -> None:
-    samples = one_window(GrpcServer(), target, closed(0.02, 1), requests=[method("Refuse", b"\x0a\x02%d" % code)])
+    samples = one_window(GrpcServer(), target, closed(0.1, 1), requests=[method("Refuse", b"\x0a\x02%d" % code)])
     assert set(samples.status.tolist()) == {GRPC + code}
     name = next(each.name for each in grpc.StatusCode if each.value[0] == code)
     assert set(kinds(samples)) == {f"grpc {name}"}
