@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from tuner.trials.model import Failed, Infeasible, Trial
 
 _OF_THIS_TRIAL = re.compile(
-    r" within \S+ \S+ of its start|\b[\d.]+ (?:ms|s|min)\b|(?<=[\w\]]):\d{2,5}\b|\bpid \d+|[\w.]+-[\w.-]*\d[\w.-]*"
+    r" within \S+ \S+ of its start|\b[\d.]+ (?:ms|s|min)\b|(?<=[\w\]]):\d{2,5}\b|\b(?:pid|replica) \d+"
+    r"|[\w.]+-[\w.-]*\d[\w.-]*"
 )
-"""Times, ports, and names with a trial's number or a pod's letters in them."""
+"""Times, ports, which replica, and names with a trial's number or a pod's letters in them."""
 
 
 def failed_alike(trials: Sequence[Trial]) -> str | None:
