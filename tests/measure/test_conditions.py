@@ -52,6 +52,13 @@ def test_a_slow_core_shows_in_the_probe() -> None:
     assert slow.disturbance == "the servers' CPUs worked at 66.7 % of their best speed"
 
 
+def test_a_passing_moment_that_strikes_one_probe_is_none_of_the_windows() -> None:
+    struck = conditions(after=Probe(cpu_s=0.0033, wall_s=0.0033))
+    assert (struck.speed, struck.disturbance) == (1.0, "")
+    other = conditions(before=Probe(cpu_s=0.0033, wall_s=0.0033))
+    assert together([struck, other]).speed == 1.0
+
+
 def test_a_server_that_may_use_little_is_not_slowed_by_others_who_leave_it_that() -> None:
     limited = conditions(allowed_cores=0.25, others_cores=0.4, own_cores=0.2)
     assert limited.speed == 1.0

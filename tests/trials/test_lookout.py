@@ -175,3 +175,11 @@ def test_the_probe_is_calibrated_once_a_study_and_shared_by_neighbours() -> None
     again = Machine()
     Trial(again, trial.allowance)
     assert again.probes == 0
+
+
+def test_one_lucky_probe_of_many_is_not_what_the_others_are_held_against() -> None:
+    allowance = Allowance()
+    assert allowance.best_probe_s is None
+    for cpu_s in (1.4, *(1.5 + 0.001 * place for place in range(19))):
+        allowance.probed(cpu_s)
+    assert allowance.best_probe_s == 1.501

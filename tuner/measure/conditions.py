@@ -4,7 +4,9 @@ Pure. What others took of the servers' CPUs is counted while the window runs (th
 machine: *steal*). What no counter tells (a lower clock, a busy sibling thread of the same core, a shared cache) shows
 in the CPU time of a fixed piece of work, the *probe*, before and after the window: a deterministic microbenchmark held
 against its own best, as Verdú et al. find the load of a host (*Platform-Agnostic Steal-Time Measurement in a Guest
-Operating System*, arXiv:1810.01139).
+Operating System*, arXiv:1810.01139). The quicker of the two counts: a sibling thread that is busy for some hundredths of
+a second, as those of shared hosts are all the time, strikes one probe by chance and is averaged out over a window; what
+slowed a window down lasted from before it till after it.
 
 Pressure (Linux' pressure stall information) and the clock's frequency are recorded and not judged by: the servers' own
 workers wait for each other, too, and a clock that matters shows in the probe.
@@ -66,7 +68,7 @@ class Conditions:
     before: Probe | None = None
     after: Probe | None = None
     best_probe_s: float | None = None
-    """Least CPU time that the probe took in this study so far."""
+    """CPU time that the probe takes where nothing slows it down: of this study's so far the lower decile."""
     full: bool = False
     """The servers wanted all the CPU that they could get: the load was near their capacity, or above."""
     not_told: tuple[str, ...] = ()
@@ -121,12 +123,16 @@ class Conditions:
         return left < (1.0 - TAKEN) * self.allowed_cores and not self._has_spare
 
     @property
+    def quicker_probe(self) -> Probe | None:
+        """Of the two before and after."""
+        probes = [probe for probe in (self.before, self.after) if probe is not None]
+        return min(probes, key=lambda probe: probe.cpu_s, default=None)
+
+    @property
     def pace(self) -> float | None:
-        """How fast the cores worked, 1.0 being the best of the study: by the probe before and after."""
-        probes = [probe.cpu_s for probe in (self.before, self.after) if probe is not None]
-        if not probes or self.best_probe_s is None:
-            return None
-        return min(1.0, self.best_probe_s / mean(probes))
+        """How fast the cores worked, 1.0 being the best of the study: by the quicker of the probes before and after."""
+        probe = self.quicker_probe
+        return None if probe is None or self.best_probe_s is None else min(1.0, self.best_probe_s / probe.cpu_s)
 
     @property
     def speed(self) -> float | None:
@@ -150,9 +156,12 @@ class Conditions:
 
 
 def together(parts: Sequence[Conditions]) -> Conditions:
-    """Those of several windows as one: means over time, and over the probes. Raises ValueError for none."""
+    """Those of several windows as one: means over time, and as `before` over each one's quicker probe. Raises ValueError
+    for none."""
     if not parts:
         raise ValueError("there are no conditions of no windows")
+    if len(parts) == 1:
+        return parts[0]
     return replace(
         parts[-1],
         window_s=sum(part.window_s for part in parts),
@@ -160,8 +169,8 @@ def together(parts: Sequence[Conditions]) -> Conditions:
         others_cores=_mean(parts, [part.others_cores for part in parts]),
         steal_cores=_mean(parts, [part.steal_cores for part in parts]),
         pressure_ratio=_mean(parts, [part.pressure_ratio for part in parts]),
-        before=_probe([part.before for part in parts]),
-        after=_probe([part.after for part in parts]),
+        before=_probe([part.quicker_probe for part in parts]),
+        after=None,
         not_told=tuple(dict.fromkeys(sentence for part in parts for sentence in part.not_told)),
     )
 
