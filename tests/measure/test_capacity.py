@@ -12,7 +12,7 @@ import pytest
 from tests.builders import window
 from tests.measure.closed_forms import tail
 from tests.measure.queues import Server, constant, exponential
-from tuner.measure.capacity import CapacitySearch, Probe
+from tuner.measure.capacity import FREE_REPEATS, CapacitySearch, Probe
 from tuner.measure.crossing import Exceeded, exceeded
 from tuner.measure.model import Window
 from tuner.measure.window import Trust, summarize
@@ -27,12 +27,12 @@ def p99(bound: float) -> list[Constraint]:
     return [Constraint(metric="latency_p99", bound=bound)]
 
 
-def drive(search: CapacitySearch, measure: Measure) -> list[Probe]:
+def drive(search: CapacitySearch, measure: Measure, most: int = 8 + FREE_REPEATS) -> list[Probe]:
     probes = []
     while (probe := search.next()) is not None:
         probes.append(probe)
         search.observe(measure(probe))
-        assert len(probes) <= 8
+        assert len(probes) <= most
     return probes
 
 
@@ -222,6 +222,37 @@ def test_the_generators_limit_is_never_the_servers() -> None:
     assert (estimate.high, estimate.is_least) == (None, True)
     assert note.startswith("the load generator's limit was reached before the server's, at ")
     assert note.endswith("the load generator was late")
+
+
+def test_a_generator_that_was_late_once_bounds_nothing() -> None:
+    fine = law(lambda rate: 0.01 if rate < 800 else 1.0)
+    hiccups = iter([False, False, True, False, True, False, True])
+
+    def measure(probe: Probe) -> Window:
+        seen = fine(probe)
+        if probe.rate_rps is None or not next(hiccups, False):
+            return seen
+        return replace(seen, untrusted=("the load generator was late",), generator_limited=True)
+
+    search, plain = CapacitySearch(p99(0.1)), CapacitySearch(p99(0.1))
+    probes, undisturbed = drive(search, measure), drive(plain, fine)
+    assert len(probes) <= len(undisturbed) + 3
+    assert not bounded(search)[0].is_least
+    assert bounded(search)[0].value == pytest.approx(bounded(plain)[0].value, rel=0.1)
+
+
+def test_a_stall_far_below_the_knee_bounds_nothing() -> None:
+    fine = law(lambda rate: 0.01 if rate < 800 else 1.0)
+    stalls = iter([False, True])
+
+    def measure(probe: Probe) -> Window:
+        stalled = probe.rate_rps is not None and next(stalls, False)
+        return law(lambda _: 0.15)(probe) if stalled else fine(probe)
+
+    search, plain = CapacitySearch(p99(0.1)), CapacitySearch(p99(0.1))
+    drive(search, measure)
+    drive(plain, fine)
+    assert bounded(search)[0].value == pytest.approx(bounded(plain)[0].value, rel=0.1)
 
 
 def test_a_generator_that_never_keeps_up_yields_nothing() -> None:

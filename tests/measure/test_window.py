@@ -11,7 +11,8 @@ from tests.measure.timed import rows
 from tuner.measure.errors import wilson
 from tuner.measure.model import Usage
 from tuner.measure.samples import Samples, Status
-from tuner.measure.window import Trust, hidden_spread, summarize
+from tuner.measure.window import Trust, hidden_spread, summarize, to_judge
+from tuner.space.model import Constraint
 
 
 @pytest.fixture
@@ -108,6 +109,15 @@ def test_waiting_for_a_connection_is_not_the_generators_lateness(rng: np.random.
     window = summarize(even(rng, late_s=np.where(waited, 0.05, 0.0), waited=waited))
     assert window.untrusted == ()
     assert window.lateness_p99_s == 0.0
+
+
+def test_a_verdict_forgives_lateness_that_is_little_beside_the_bound(rng: np.random.Generator) -> None:
+    late = even(rng, late_s=np.where(np.arange(2000) % 40 == 0, 0.02, 0.0))
+    slo = [Constraint(metric="latency_p99", bound=0.5), Constraint(metric="latency_p95", bound=0.25)]
+    assert summarize(late, to_judge(Trust(), slo)).untrusted == ()
+    assert summarize(late, to_judge(Trust(), [Constraint(metric="latency_p99", bound=0.1)])).generator_limited
+    assert to_judge(Trust(), [Constraint(metric="error_ratio", bound=0.5)]) == Trust()
+    assert summarize(even(rng, cpu_ratio=0.97), to_judge(Trust(), slo)).generator_limited
 
 
 def test_lateness_that_drowns_in_the_latency_is_forgiven(rng: np.random.Generator) -> None:

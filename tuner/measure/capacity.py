@@ -28,6 +28,8 @@ DEPTH = 16.0
 """How far below the first failed rate the search goes before it gives up."""
 STRIDES = (1.25, 1.6, 2.0)
 """Steps up beyond what the closed loop promised, once even its rate has passed."""
+FREE_REPEATS = 2
+"""Windows that cost no step: a passing moment of the machine spoilt them, or seems to have."""
 
 _Verdict = Literal["passed", "failed", "generator", "undecided"]
 _SURE: tuple[_Verdict, ...] = ("passed", "failed")
@@ -76,9 +78,10 @@ class CapacitySearch:
     average. The result is the curve's, within the bracket, with the curve's interval.
 
     Noise: a window whose intervals leave the verdict open is decided by the curve (or line), which pools all windows;
-    when it and the window disagree, the window is measured once more. So is one that could not be trusted. A window in
-    which the generator was the limit is never the server's failure: it bounds the search from above, and the result
-    says so.
+    when it and the window disagree, the window is measured once more. So is one that could not be trusted, and one that
+    failed far below what the closed loop got through. A window in which the generator was the limit is never the
+    server's failure: where it was again, the rate bounds the search from above, and the result says so; where it was
+    not, that was a passing moment, which tells nothing. The first two that a passing moment spoilt cost no step.
 
     `first` is the window at the common rate, where there is one (or it is the first `observe`); it counts.
     """
@@ -99,6 +102,7 @@ class CapacitySearch:
         self._step = 1.0 + tolerance
         self._seen: list[_Seen] = []
         self._repeat: float | None = None
+        self._free = FREE_REPEATS
         self._closed_rps: float | None = None
         self._closed_note = ""
         self._knee: Crossing | None = None
@@ -134,10 +138,14 @@ class CapacitySearch:
         again = self._repeat is not None
         self._repeat = None
         seen = self._judged(window, tuple(over))
-        self._seen.append(seen)
+        self._seen = self._reconciled(seen) if again else [*self._seen, seen]
         self._knee = self._fitted()
-        if seen.verdict is None and not again and self._doubtful(seen, window):
+        free = self._free > 0 and (seen.verdict == "generator" or self._surprising(seen))
+        if not again and (free or seen.verdict == "generator" or self._doubtful(seen, window)):
             self._repeat = seen.rate_rps
+            if free:
+                self._free -= 1
+                self._left += 1
 
     def result(self) -> tuple[Estimate | None, str]:
         """The highest rate that meets the SLO with the interval it lies in (an end that cannot be told is None), and in
@@ -178,7 +186,26 @@ class CapacitySearch:
             reason=judgement.reason,
         )
 
+    def _reconciled(self, again: _Seen) -> list[_Seen]:
+        """What was seen, in the light of a window measured again: where the generator kept up now, that it did not was
+        a passing moment; and where a failure is not confirmed, both are left to the fit."""
+        if again.verdict in ("failed", "generator"):
+            return [*self._seen, again]
+        *before, last = self._seen
+        if last.verdict == "generator":
+            return [*before, again]
+        if last.verdict == "failed":
+            return [*before, replace(last, verdict=None), replace(again, verdict=None)]
+        return [*before, last, again]
+
+    def _surprising(self, seen: _Seen) -> bool:
+        """It failed far below what the closed loop got through: a server may, and one stall of a machine lets a short
+        window look so."""
+        return seen.verdict == "failed" and bool(self._closed_rps) and seen.rate_rps < KNEE * (self._closed_rps or 0.0)
+
     def _doubtful(self, seen: _Seen, window: Window) -> bool:
+        if seen.verdict is not None:
+            return False
         if seen.factor is None:
             return True
         if window.untrusted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tuner.measure.samples import UNCHECKED, Samples, Status
 from tuner.measure.status import errors
 from tuner.measure.tokens import token_quantiles
 from tuner.space.metrics import LATENCY_PERCENTILES
+from tuner.space.model import Constraint
 from tuner.statistics.model import BoolArray, Estimate, FloatArray, IntArray
 from tuner.statistics.quantiles import MISS, estimate_quantiles
 from tuner.statistics.steady import Truncation, truncate
@@ -49,6 +50,14 @@ class Trust:
     short: bool = False
     """The window holds few answers after one another, of a server that was warm before: the same. Of a few dozen
     latencies of a queue, a third of the windows look unsteady by chance."""
+
+
+def to_judge(trust: Trust, slo: Sequence[Constraint]) -> Trust:
+    """For a window whose verdict is all that is asked for: lateness is forgiven up to `lateness_ratio` of the tightest
+    bound on a latency. That is what is forgiven at the bound anyway; farther below, lateness may lengthen a latency
+    (which counts from the scheduled instant) without carrying it across."""
+    tightest_s = min((one.bound for one in slo if one.metric in _PERCENTILES), default=0.0)
+    return replace(trust, lateness_s=max(trust.lateness_s, trust.lateness_ratio * tightest_s))
 
 
 def summarize(samples: Samples, trust: Trust = Trust(), *, more: Sequence[Samples] = (), miss: float = MISS) -> Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from statistics import mean
@@ -25,7 +25,7 @@ from tuner.measure.pace import PATIENCE_S, SLOW_S, Pace, typical_s
 from tuner.measure.samples import Samples, Status
 from tuner.measure.status import failures
 from tuner.measure.stopping import Goal, Settled, looks, measure
-from tuner.measure.window import Trust, summarize
+from tuner.measure.window import Trust, summarize, to_judge
 from tuner.space.model import Constraint
 from tuner.statistics.model import Estimate
 from tuner.trials.lookout import Lookout, NoLookout, Untrusted, summed
@@ -52,6 +52,20 @@ _USUAL = ("latency_p99",)
 
 class NoAnswers(TrialFailure):
     """A closed loop got not one good answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """A window of the capacity search."""
+
+    window: Window
+    """As a point of the curve."""
+    judged: Window
+    """As a verdict."""
+    over: tuple[Exceeded, ...] = ()
+    """What of it was beyond each bound."""
+    full: bool = False
+    """It filled the server, which a closed loop alone can tell."""
 
 
 class LoadWindows:
@@ -287,25 +301,26 @@ class LoadWindows:
                 self._on_stage(f"search at {probe.rate_rps:.4g}/s{takes}")
             rate_rps = probe.rate_rps
             what = "the closed loop" if rate_rps is None else f"the window at {rate_rps:.4g}/s"
-            (window, over, full), conditions = self._lookout.watched(what, partial(self._searched_at, rate_rps))
+            found, conditions = self._lookout.watched(what, partial(self._searched_at, rate_rps))
             self._searched.append((rate_rps, conditions))
-            search.observe(window, over, full=full)
-            if not window.untrusted:
-                self._curve.append(window)
-        found, note = search.result()
-        self._capacity_rps = 0.0 if found is None else found.value
-        return found, note
+            search.observe(found.judged, found.over, full=found.full)
+            if not found.window.untrusted:
+                self._curve.append(found.window)
+        capacity, note = search.result()
+        self._capacity_rps = 0.0 if capacity is None else capacity.value
+        return capacity, note
 
-    def _searched_at(self, rate_rps: float | None) -> tuple[Window, tuple[Exceeded, ...], bool]:
-        """A window of the capacity search, what of it was beyond each bound, and whether it filled the server.
-
-        None: a closed loop, which alone can tell the last.
-        """
+    def _searched_at(self, rate_rps: float | None) -> _Searched:
+        """A window of the capacity search; None: a closed loop."""
         if rate_rps is None:
-            return self._probe(), (), self._full
+            window = self._probe()
+            return _Searched(window, window, full=self._full)
         samples = self.send(self._step(rate_rps))
-        window = summarize(samples, Trust(short=self._pace.short(len(samples))))
-        return window, exceeded(samples, self._slo, window.warm_up_s), False
+        trust = Trust(short=self._pace.short(len(samples)))
+        window = judged = summarize(samples, trust)
+        if window.generator_limited:
+            judged = summarize(samples, to_judge(trust, self._slo))
+        return _Searched(window, judged, exceeded(samples, self._slo, judged.warm_up_s))
 
     def next_seed(self) -> int:
         """Of arrivals that no window has met yet."""
