@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.measure.conditions import LEAST_SPEED, SLOWER, TAKEN, Conditions, Probe, in_words, together
+from tuner.measure.conditions import LEAST_SPEED, SLOWER, TAKEN, Conditions, in_words, together
 
 
 def conditions(**changes: object) -> Conditions:
     """Of a quiet machine of one CPU, set aside for the servers."""
-    probe = Probe(cpu_s=0.002, wall_s=0.002)
     values: dict[str, object] = {
         "window_s": 2.0,
         "cpus": 1.0,
@@ -20,8 +19,7 @@ def conditions(**changes: object) -> Conditions:
         "own_cores": 0.5,
         "others_cores": 0.0,
         "steal_cores": 0.0,
-        "before": probe,
-        "after": probe,
+        "probe_s": 0.002,
         "best_probe_s": 0.002,
         "full": True,
     }
@@ -47,16 +45,16 @@ def test_steal_is_told_as_the_hosts() -> None:
 
 
 def test_a_slow_core_shows_in_the_probe() -> None:
-    slow = conditions(before=Probe(cpu_s=0.003, wall_s=0.003), after=Probe(cpu_s=0.003, wall_s=0.004))
+    slow = conditions(probe_s=0.003)
     assert slow.speed == pytest.approx(2 / 3)
     assert slow.disturbance == "the servers' CPUs worked at 66.7 % of their best speed"
 
 
-def test_a_passing_moment_that_strikes_one_probe_is_none_of_the_windows() -> None:
-    struck = conditions(after=Probe(cpu_s=0.0033, wall_s=0.0033))
-    assert (struck.speed, struck.disturbance) == (1.0, "")
-    other = conditions(before=Probe(cpu_s=0.0033, wall_s=0.0033))
-    assert together([struck, other]).speed == 1.0
+def test_what_is_a_little_slow_counts_and_is_no_disturbance() -> None:
+    slower = conditions(probe_s=0.0022)
+    assert (slower.speed, slower.disturbance) == (pytest.approx(1 / 1.1), "")
+    assert together([slower, conditions(window_s=6.0)]).pace == pytest.approx(0.002 / 0.00205)
+    assert conditions(best_probe_s=None).speed == 1.0, "what was left is known all the same"
 
 
 def test_a_server_that_may_use_little_is_not_slowed_by_others_who_leave_it_that() -> None:
@@ -96,7 +94,7 @@ def test_at_light_load_others_are_not_held_to_have_taken_more_than_half() -> Non
 
 
 def test_what_cannot_be_observed_is_not_judged() -> None:
-    blind = conditions(own_cores=None, others_cores=None, steal_cores=None, before=None, after=None)
+    blind = conditions(own_cores=None, others_cores=None, steal_cores=None, probe_s=None)
     assert blind.speed is None
     assert blind.disturbance == ""
     assert in_words(blind) == "nothing can be observed"
@@ -127,8 +125,7 @@ ratio = st.floats(0.0, 1.0)
 def test_speed_lies_between_nothing_and_quiet_and_falls_with_what_others_take(
     others: float, steal: float, slower: float, allowed: float, full: bool
 ) -> None:
-    probe = Probe(cpu_s=0.002 * slower, wall_s=1.0)
-    both = {"steal_cores": steal, "own_cores": 0.0, "allowed_cores": allowed, "after": probe, "full": full}
+    both = {"steal_cores": steal, "own_cores": 0.0, "allowed_cores": allowed, "probe_s": 0.002 * slower, "full": full}
     less, more = conditions(others_cores=others, **both), conditions(others_cores=others + 0.1, **both)
     assert less.speed is not None
     assert more.speed is not None

@@ -20,7 +20,7 @@ from tuner.errors import GeneratorFailure
 from tuner.load.control.exchange import exchange
 from tuner.load.model import Answer, LoadWindow, Request, Target
 from tuner.manifests.render import render
-from tuner.measure.conditions import Conditions, Probe
+from tuner.measure.conditions import Conditions
 from tuner.measure.samples import Samples
 from tuner.space.model import Configuration, Constraint
 from tuner.targets.inputs import Inputs, read_inputs
@@ -155,7 +155,6 @@ class Told:
 def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, told: Conditions, server: object = FAST) -> TrialRunner:
     """A runner on a machine that is told how quiet it is, and that has no time to wait for better."""
     monkeypatch.setattr(ProcessRunning, "watch_conditions", lambda _: Told(told))
-    monkeypatch.setattr(ProcessRunning, "probe", lambda _: Probe(cpu_s=0.002, wall_s=0.002))
     runner = bench.runner(server)
     runner.allowance = Allowance(spent_s=1e6)
     return runner

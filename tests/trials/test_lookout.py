@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import pytest
 
 from tests.measure.test_conditions import conditions
-from tuner.measure.conditions import Conditions, Probe
+from tuner.measure.conditions import Conditions
 from tuner.trials.clock import FakeClock
 from tuner.trials.lookout import LEAST_WAIT_S, REPEATS, STUDY_S, TRIAL_S, WAIT_S, Allowance, MachineLookout, Untrusted
 
@@ -20,17 +20,15 @@ class Machine:
 
     def __init__(self, *told: Conditions, then: Conditions = QUIET) -> None:
         self._told: Iterator[Conditions] = chain(told, repeat(then))
-        self.probes = 0
+        self.watched = 0
 
     def watch_conditions(self) -> Machine:
+        self.watched += 1
         return self
 
     def stop(self) -> Conditions:
+        self.watched -= 1
         return next(self._told)
-
-    def probe(self) -> Probe | None:
-        self.probes += 1
-        return Probe(cpu_s=0.002, wall_s=0.002)
 
 
 class Trial:
@@ -52,7 +50,7 @@ class Trial:
         return self.windows
 
 
-def test_a_quiet_window_stands_and_costs_probes_alone() -> None:
+def test_a_quiet_window_stands_and_costs_nothing() -> None:
     trial = Trial(Machine())
     found, told = trial.window()
     assert found == 1
@@ -132,13 +130,15 @@ def test_a_study_has_its_own_bound() -> None:
 
 
 def test_what_measuring_raises_passes() -> None:
-    trial = Trial(Machine(then=NOISY))
+    machine = Machine(then=NOISY)
+    trial = Trial(machine)
 
     def fail() -> int:
         raise RuntimeError("the generator ended")
 
     with pytest.raises(RuntimeError, match="the generator ended"):
         trial.lookout.watched("the window", fail)
+    assert machine.watched == 0, "nothing of it runs on"
 
 
 def test_a_window_that_could_not_be_trusted_is_measured_again_where_the_machine_was_disturbed() -> None:
@@ -165,16 +165,14 @@ def test_a_window_that_could_not_be_trusted_is_measured_again_where_the_machine_
     assert stages == [], "it was not the machine that others disturbed"
 
 
-def test_the_probe_is_calibrated_once_a_study_and_shared_by_neighbours() -> None:
-    machine = Machine()
-    trial = Trial(machine)
-    calibrated = machine.probes
-    trial.window()
-    trial.window()
-    assert machine.probes == calibrated + 2, "the calibration was just before, and windows share the one between them"
-    again = Machine()
-    Trial(again, trial.allowance)
-    assert again.probes == 0
+def test_the_probe_is_held_against_the_best_of_the_study() -> None:
+    slow, quick = conditions(probe_s=0.0022, best_probe_s=None), conditions(probe_s=0.002, best_probe_s=None)
+    trial = Trial(Machine(slow, quick, slow))
+    told = [trial.window()[1] for _ in range(3)]
+    assert [one and one.pace for one in told] == [1.0, 1.0, pytest.approx(1 / 1.1)]
+    resumed = Trial(Machine(slow), trial.allowance).window()[1]
+    assert resumed is not None
+    assert resumed.pace == pytest.approx(1 / 1.1)
 
 
 def test_one_lucky_probe_of_many_is_not_what_the_others_are_held_against() -> None:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from tuner.errors import Problem
 from tuner.manifests.model import PodSet, Rendered
-from tuner.measure.conditions import Conditions, Probe
+from tuner.measure.conditions import Conditions
 from tuner.measure.model import NodeUsed, Usage
 from tuner.space.model import Configuration
 from tuner.statistics.model import Estimate
@@ -101,7 +101,7 @@ class ConditionsMeter(Protocol):
     """Started by `TellsConditions.watch_conditions()`; `stop` tells how it was since then."""
 
     def stop(self) -> Conditions:
-        """Without probes, which are made between windows."""
+        """Of all but the best probe, which only the study knows. Nothing of it runs on."""
         ...
 
 
@@ -110,12 +110,7 @@ class TellsConditions(Protocol):
     """A `Running` that can tell how quiet the machine of its servers is."""
 
     def watch_conditions(self) -> ConditionsMeter:
-        """Watches without disturbing; what cannot be observed there, the conditions say in words."""
-        ...
-
-    def probe(self) -> Probe | None:
-        """Do a fixed piece of work of a few milliseconds on the servers' CPUs: outside windows only. None: it cannot be
-        done there."""
+        """Watches and takes a hundredth of one CPU at most; what cannot be observed there, the conditions say in words."""
         ...
 
 

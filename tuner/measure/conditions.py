@@ -2,11 +2,10 @@
 
 Pure. What others took of the servers' CPUs is counted while the window runs (their programs, and the host of a virtual
 machine: *steal*). What no counter tells (a lower clock, a busy sibling thread of the same core, a shared cache) shows
-in the CPU time of a fixed piece of work, the *probe*, before and after the window: a deterministic microbenchmark held
-against its own best, as Verdú et al. find the load of a host (*Platform-Agnostic Steal-Time Measurement in a Guest
-Operating System*, arXiv:1810.01139). The quicker of the two counts: a sibling thread that is busy for some hundredths of
-a second, as those of shared hosts are all the time, strikes one probe by chance and is averaged out over a window; what
-slowed a window down lasted from before it till after it.
+in the CPU time of a fixed piece of work, the *probe*, done again and again while the window runs: a deterministic
+microbenchmark held against its own best, as Verdú et al. find the load of a host (*Platform-Agnostic Steal-Time
+Measurement in a Guest Operating System*, arXiv:1810.01139). Its mean counts: a sibling thread that is busy for some
+hundredths of a second, as those of shared hosts are all the time, slows the window down by its share of the time.
 
 Pressure (Linux' pressure stall information) and the clock's frequency are recorded and not judged by: the servers' own
 workers wait for each other, too, and a clock that matters shows in the probe.
@@ -17,32 +16,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import mean
 
 from tuner.units import format_ratio, format_seconds
 
 TAKEN = 0.1
 """Share of the servers' CPUs above which what others took disturbs: a tenth is what restarts of one configuration
 differ by anyway (a noise of 3 to 7 %), and a queue at half load feels less than that."""
-SLOWER = 0.2
-"""Share by which the probe is slower than its best above which something disturbs: on a quiet machine its own CPU time
-scatters by a tenth."""
+SLOWER = 0.15
+"""Share by which the probe is slower than its best above which something disturbs: on a shared host its mean over a
+window scatters by a twentieth all the time (a server's own CPU time by a tenth), and the model takes that out."""
 _FAIR = 0.5
 _SPARE = 1.0
 """CPUs idle from which on whoever is ready to run finds one, so that nobody's share was missing: the kernel leaves none
 idle that somebody waits for."""
 LEAST_SPEED = 0.05
 """No machine is taken for slower: the logarithm of a speed has to exist."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """The fixed piece of work, done once on each of several of the servers' CPUs, the quickest of a few times each."""
-
-    cpu_s: float
-    """CPU time, the mean over the CPUs: what the core itself is slowed down by."""
-    wall_s: float
-    """Until it was done: with what others took of the CPU meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +53,8 @@ class Conditions:
     """Share of the time in which something waited for a CPU, on the whole machine (`/proc/pressure/cpu`, *some*)."""
     frequency_ratio: float | None = None
     """Of the CPUs' clock to its highest, at the end."""
-    before: Probe | None = None
-    after: Probe | None = None
+    probe_s: float | None = None
+    """CPU time of the fixed piece of work on the servers' CPUs, the mean over the windows."""
     best_probe_s: float | None = None
     """CPU time that the probe takes where nothing slows it down: of this study's so far the lower decile."""
     full: bool = False
@@ -123,16 +111,11 @@ class Conditions:
         return left < (1.0 - TAKEN) * self.allowed_cores and not self._has_spare
 
     @property
-    def quicker_probe(self) -> Probe | None:
-        """Of the two before and after."""
-        probes = [probe for probe in (self.before, self.after) if probe is not None]
-        return min(probes, key=lambda probe: probe.cpu_s, default=None)
-
-    @property
     def pace(self) -> float | None:
-        """How fast the cores worked, 1.0 being the best of the study: by the quicker of the probes before and after."""
-        probe = self.quicker_probe
-        return None if probe is None or self.best_probe_s is None else min(1.0, self.best_probe_s / probe.cpu_s)
+        """How fast the cores worked, 1.0 being the best of the study."""
+        if self.probe_s is None or self.best_probe_s is None:
+            return None
+        return min(1.0, self.best_probe_s / self.probe_s)
 
     @property
     def speed(self) -> float | None:
@@ -156,8 +139,7 @@ class Conditions:
 
 
 def together(parts: Sequence[Conditions]) -> Conditions:
-    """Those of several windows as one: means over time, and as `before` over each one's quicker probe. Raises ValueError
-    for none."""
+    """Those of several windows as one: means over time. Raises ValueError for none."""
     if not parts:
         raise ValueError("there are no conditions of no windows")
     if len(parts) == 1:
@@ -169,8 +151,7 @@ def together(parts: Sequence[Conditions]) -> Conditions:
         others_cores=_mean(parts, [part.others_cores for part in parts]),
         steal_cores=_mean(parts, [part.steal_cores for part in parts]),
         pressure_ratio=_mean(parts, [part.pressure_ratio for part in parts]),
-        before=_probe([part.quicker_probe for part in parts]),
-        after=None,
+        probe_s=_mean(parts, [part.probe_s for part in parts]),
         not_told=tuple(dict.fromkeys(sentence for part in parts for sentence in part.not_told)),
     )
 
@@ -182,10 +163,9 @@ def in_words(conditions: Conditions) -> str:
         parts.append(f"others took {format_ratio(conditions.taken_ratio)} of the servers' CPUs")
     if conditions.steal_cores:
         parts.append(f"{format_ratio(conditions.steal_cores / conditions.cpus)} of it the virtual machine's host")
-    probes = [probe for probe in (conditions.before, conditions.after) if probe is not None]
-    if probes and conditions.best_probe_s is not None:
-        took = " and ".join(format_seconds(probe.cpu_s) for probe in probes)
-        parts.append(f"the probe took {took}, at best {format_seconds(conditions.best_probe_s)}")
+    if conditions.probe_s is not None and conditions.best_probe_s is not None:
+        took, best = format_seconds(conditions.probe_s), format_seconds(conditions.best_probe_s)
+        parts.append(f"the probe took {took}, at best {best}")
     if conditions.pressure_ratio is not None:
         parts.append(f"something waited for a CPU {format_ratio(conditions.pressure_ratio)} of the time")
     return ", ".join([*parts, *conditions.not_told]) or "nothing can be observed"
@@ -198,10 +178,3 @@ def _mean(parts: Sequence[Conditions], values: Sequence[float | None]) -> float 
     if len(known) < len(parts) or total_s <= 0.0:
         return None
     return sum(value * part.window_s for value, part in zip(known, parts, strict=True)) / total_s
-
-
-def _probe(probes: Sequence[Probe | None]) -> Probe | None:
-    known = [probe for probe in probes if probe is not None]
-    if not known:
-        return None
-    return Probe(cpu_s=mean(probe.cpu_s for probe in known), wall_s=mean(probe.wall_s for probe in known))

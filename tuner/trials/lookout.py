@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from tuner.backends.model import Running, TellsConditions
-from tuner.measure.conditions import Conditions, Probe, together
+from tuner.measure.conditions import Conditions, together
 from tuner.trials.clock import Clock
 from tuner.trials.model import Trial, measured
 from tuner.units import format_seconds
@@ -31,9 +31,6 @@ WAIT_WINDOWS = 5.0
 """A wait is no longer than so many times the window that it is for: what is soon measured is not waited for long."""
 _LOOK_S = 0.5
 """So long the machine is looked at to tell whether it is quiet: the kernel counts CPU time in hundredths of seconds."""
-_CALIBRATIONS = 5
-_FRESH_S = 0.5
-"""A probe that is no older was made before what comes next, too."""
 
 
 class Untrusted(Exception):
@@ -57,7 +54,7 @@ class Allowance:
             found.spent_s += measurement.put_back_s
             for one in filter(None, (measurement.conditions, measurement.search_conditions)):
                 found.measured_s += one.window_s
-                found.probed(one.best_probe_s)
+                found.probed(one.probe_s)
         return found
 
     @property
@@ -119,12 +116,8 @@ class MachineLookout:
         self._allowance = allowance
         self._clock = clock
         self._on_stage = on_stage
-        self._last: tuple[float, Probe] | None = None
         self.spent_s = 0.0
         self.told: list[str] = []
-        if allowance.best_probe_s is None:
-            for _ in range(_CALIBRATIONS):
-                self._probe()
 
     def watched[T](self, what: str, measure: Callable[[], T]) -> tuple[T, Conditions | None]:
         """The least disturbed of all tries counts, but one that could not be trusted.
@@ -148,7 +141,6 @@ class MachineLookout:
         return max(reversed(tries), key=_Try.worth).result()
 
     def _once[T](self, measure: Callable[[], T]) -> _Try[T]:
-        before = self._probe(fresh=True)
         meter = self._running.watch_conditions()
         found: T | None = None
         untrusted: Untrusted | None = None
@@ -156,21 +148,13 @@ class MachineLookout:
             found = measure()
         except Untrusted as error:
             untrusted = error
-        conditions = meter.stop()
-        after = self._probe()
-        best_s = self._allowance.best_probe_s
-        return _Try(found, untrusted, replace(conditions, before=before, after=after, best_probe_s=best_s))
+        finally:
+            conditions = meter.stop()
+        return _Try(found, untrusted, self._held_against_the_best(conditions))
 
-    def _probe(self, *, fresh: bool = False) -> Probe | None:
-        """`fresh`: the last one will do where it was made just now."""
-        now = self._clock.now()
-        if fresh and self._last is not None and now - self._last[0] <= _FRESH_S:
-            return self._last[1]
-        probe = self._running.probe()
-        if probe is not None:
-            self._last = self._clock.now(), probe
-            self._allowance.probed(probe.cpu_s)
-        return probe
+    def _held_against_the_best(self, conditions: Conditions) -> Conditions:
+        self._allowance.probed(conditions.probe_s)
+        return replace(conditions, best_probe_s=self._allowance.best_probe_s)
 
     @property
     def _left_s(self) -> float:
@@ -207,9 +191,11 @@ class MachineLookout:
 
     def _look(self) -> Conditions:
         meter = self._running.watch_conditions()
-        self._clock.sleep(_LOOK_S)
-        conditions = meter.stop()
-        return replace(conditions, after=self._probe(), best_probe_s=self._allowance.best_probe_s)
+        try:
+            self._clock.sleep(_LOOK_S)
+        finally:
+            conditions = meter.stop()
+        return self._held_against_the_best(conditions)
 
     def _spend(self, seconds: float) -> None:
         self.spent_s += seconds

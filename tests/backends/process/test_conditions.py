@@ -18,7 +18,6 @@ from tuner.backends.process.container.conditions import (
     allowed_cores,
     frequency_ratio,
     pressure_s,
-    probe,
 )
 
 CPU = max(os.sched_getaffinity(0))
@@ -65,37 +64,13 @@ def test_a_program_that_takes_of_the_servers_cpus_is_seen(monkeypatch: pytest.Mo
     assert told.cpus == 1.0
     assert told.set_aside
     assert told.steal_cores is not None
+    assert told.probe_s is not None
 
 
 def test_without_servers_it_is_not_known_what_is_others() -> None:
     told = ConditionsMeter((), (CPU,)).stop()
     assert told.own_cores is None
     assert told.others_cores is None
-
-
-def test_the_probe_takes_milliseconds_and_leaves_this_thread_where_it_is() -> None:
-    ours = os.sched_getaffinity(0)
-    found = probe((CPU,))
-    assert found is not None
-    assert 0.0 < found.cpu_s <= found.wall_s * 1.5
-    assert os.sched_getaffinity(0) == ours
-
-
-def test_a_probe_of_a_cpu_that_is_not_ours_is_none() -> None:
-    assert probe((100_000,)) is None
-
-
-def test_of_many_cpus_a_few_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, ...]] = []
-
-    def note(cpus: tuple[int, ...], found: list[tuple[float, float]]) -> None:
-        asked.append(cpus)
-        found.extend((1.0, 2.0) for _ in cpus)
-
-    monkeypatch.setattr(conditions, "_probe", note)
-    for count in (1, 4, 5, 64):
-        assert probe(range(count)) is not None
-    assert asked == [(0,), (0, 1, 2, 3), (0, 2, 4), (0, 16, 32, 48)]
 
 
 def test_the_kernels_pressure(tmp_path: Path) -> None:

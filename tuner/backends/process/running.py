@@ -13,14 +13,12 @@ import psutil
 from tuner.backends.model import Difference, Endpoint
 from tuner.backends.process.container import readback
 from tuner.backends.process.container.conditions import ConditionsMeter
-from tuner.backends.process.container.conditions import probe as probe_of
 from tuner.backends.process.container.contained import Contained
 from tuner.backends.process.container.ports import LOOPBACK
 from tuner.backends.process.container.probe import probe
 from tuner.backends.process.container.usage import SandboxMeter
 from tuner.errors import TrialFailure
 from tuner.manifests.model import PodSet
-from tuner.measure.conditions import Probe
 from tuner.units import format_bytes, format_seconds
 
 _PROBED_EVERY_S = 0.05
@@ -84,9 +82,6 @@ class ProcessRunning:
 
     def watch_conditions(self) -> ConditionsMeter:
         return ConditionsMeter(self._containers, self._cpus)
-
-    def probe(self) -> Probe | None:
-        return probe_of(self._cpus)
 
     def logs(self, tail: int) -> str:
         """Lines are prefixed by the replica (and container) where there are several."""

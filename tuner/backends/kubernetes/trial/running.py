@@ -220,10 +220,6 @@ class KubernetesRunning:
         }
         return NodeMeter(self._api, self._containers(), nodes, limits)
 
-    def probe(self) -> None:
-        """Nothing of ours runs on the servers' CPUs."""
-        return
-
     def logs(self, tail: int) -> str:
         try:
             return logs.of_pods(self._api, self._live(), tail)

@@ -1,10 +1,8 @@
-"""How quiet the servers' CPUs of this machine are: counters of the kernel over a time, and a probe between windows."""
+"""How quiet the servers' CPUs of this machine are: counters of the kernel over a time, and a probe."""
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,22 +10,17 @@ from pathlib import Path
 import psutil
 
 from tuner.backends.process.container.contained import Contained
+from tuner.backends.process.container.speed import SpeedProbe
 from tuner.backends.process.container.usage import busy_s, cpu_s
-from tuner.measure.conditions import Conditions, Probe
+from tuner.measure.conditions import Conditions
 
-_STEPS = 20_000
-"""Of the probe's work: about two milliseconds of a CPU of 2020."""
-_TIMES = 3
-"""The quickest counts: caches are cold at first, and an interrupt is not the machine's speed."""
-_MOST_CPUS = 4
-"""So many CPUs are probed at most, evenly chosen: it is a matter of milliseconds."""
 _PRESSURE = Path("/proc/pressure/cpu")
 _SOME = re.compile(r"^some .*\btotal=(\d+)$", re.MULTILINE)
 _FREQUENCY = "/sys/devices/system/cpu/cpu{}/cpufreq/{}"
 
 
 class ConditionsMeter:
-    """Started when it is made (see `tuner.backends.model.ConditionsMeter`). It costs two readings, and no thread."""
+    """Started when it is made (see `tuner.backends.model.ConditionsMeter`). It costs two readings, and the probe."""
 
     def __init__(
         self, containers: Sequence[Contained], cpus: Sequence[int], clock: Callable[[], float] = time.monotonic
@@ -37,14 +30,16 @@ class ConditionsMeter:
         self._cpus = tuple(cpus)
         self._clock = clock
         self._first = self._read()
+        self._probe = SpeedProbe(self._cpus)
 
     def stop(self) -> Conditions:
         """How it was since the meter was made."""
+        probe = self._probe.stop()
         (at, busy, steal, own, pressure), (at_0, busy_0, steal_0, own_0, pressure_0) = self._read(), self._first
         window_s = max(at - at_0, 1e-9)
         stolen = None if steal is None or steal_0 is None else max(0.0, steal - steal_0)
         used = None if own is None or own_0 is None else max(0.0, own - own_0)
-        others = None if used is None else max(0.0, busy - busy_0 - (stolen or 0.0) - used)
+        others = None if used is None else max(0.0, busy - busy_0 - (stolen or 0.0) - used - probe.spent_s)
         waited = None if pressure is None or pressure_0 is None else max(0.0, pressure - pressure_0)
         return Conditions(
             window_s=window_s,
@@ -56,6 +51,7 @@ class ConditionsMeter:
             steal_cores=None if stolen is None else stolen / window_s,
             pressure_ratio=None if waited is None else min(1.0, waited / window_s),
             frequency_ratio=frequency_ratio(self._cpus),
+            probe_s=probe.mean_s,
         )
 
     def _read(self) -> tuple[float, float, float | None, float | None, float | None]:
@@ -99,41 +95,3 @@ def frequency_ratio(cpus: Sequence[int], file: str = _FREQUENCY) -> float | None
     except (OSError, ValueError, ZeroDivisionError):
         return None
     return sum(ratios) / len(ratios) if ratios else None
-
-
-def probe(cpus: Sequence[int]) -> Probe | None:
-    """Do the fixed piece of work on some of these CPUs, one after the other; None: a thread cannot be pinned here.
-
-    In a thread of its own: where this one runs, and what is started from it, stays as it is.
-    """
-    chosen = tuple(cpus)[:: max(1, -(-len(cpus) // _MOST_CPUS))]
-    found: list[tuple[float, float]] = []
-    thread = threading.Thread(target=_probe, args=(chosen, found), name="tuner-probe", daemon=True)
-    thread.start()
-    thread.join()
-    if len(found) < len(chosen) or not found:
-        return None
-    cpu, wall = (sum(times) / len(found) for times in zip(*found, strict=True))
-    return Probe(cpu_s=cpu, wall_s=wall)
-
-
-def _probe(cpus: Sequence[int], found: list[tuple[float, float]]) -> None:
-    for cpu in cpus:
-        try:
-            os.sched_setaffinity(0, {cpu})
-        except OSError:
-            return
-        times = []
-        for _ in range(_TIMES):
-            cpu_begin, begin = time.thread_time(), time.perf_counter()
-            _work()
-            times.append((time.thread_time() - cpu_begin, time.perf_counter() - begin))
-        found.append((min(cpu_s for cpu_s, _ in times), min(wall_s for _, wall_s in times)))
-
-
-def _work() -> int:
-    """Arithmetic in the interpreter: branches and small objects, as a model server in Python is made of."""
-    total = 0
-    for step in range(_STEPS):
-        total = (total * 31 + step) & 0xFFFFF
-    return total
