@@ -393,6 +393,18 @@ def test_an_environment_that_fails_three_times_in_a_row_ends_the_study_with_the_
     assert sum(purpose != "confirm" for purpose in purposes(summary)) == 12
 
 
+@pytest.mark.parametrize(("losses", "whole"), [(1, ["baseline", "again"]), (2, ["baseline", "again", "again"])])
+def test_a_baseline_that_the_environment_lost_is_measured_again_though_no_trial_is_left(
+    folder: Path, losses: int, whole: list[str]
+) -> None:
+    once = Runner(lambda p: lost() if p.number < losses else serve(p.configuration.values))
+    space = space_of(budget=Budget(trials=1, confirm=0))
+    with opened(space, folder, FakeClock(), sampler="random", disturbed="remeasure") as study:
+        summary = study.run(once)
+    assert purposes(summary) == whole
+    assert summary.choice is not None
+
+
 def test_what_is_no_number_becomes_a_failed_trial(folder: Path) -> None:
     def outcome(proposal: Proposal) -> Outcome:
         if proposal.number == 1:

@@ -38,7 +38,7 @@ def due(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Due | None:
     """
     if not trials:
         return None
-    if (lost := _lost_baseline(trials)) is not None:
+    if (lost := lost_baseline(trials)) is not None:
         return lost
     bears = isinstance(_baseline(trials).outcome, Measured)  # what does not bear the common rate tells nothing at it
     if bears and _since_baseline(trials) >= EVERY:
@@ -53,8 +53,11 @@ def _baseline(trials: Sequence[Trial]) -> Trial:
     return next((trial for trial in own if not _is_lost(trial)), own[-1])
 
 
-def _lost_baseline(trials: Sequence[Trial]) -> Due | None:
-    """All is held against the baseline: where the environment lost it, it is measured again at once."""
+def lost_baseline(trials: Sequence[Trial]) -> Due | None:
+    """All is held against the baseline: where the environment lost it, it is measured again at once, and were there no
+    trial left. None: it was not lost, or too often."""
+    if not trials:
+        return None
     tried = sum(trial.purpose == "again" and trial.manifest_digest == trials[0].manifest_digest for trial in trials)
     lost = _is_lost(_baseline(trials)) and tried < AGAIN
     return Due(number=trials[0].number, purpose="again") if lost else None

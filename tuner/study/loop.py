@@ -17,7 +17,7 @@ from tuner.search.model import Outlook
 from tuner.search.race import Step, step
 from tuner.search.standings import Aim
 from tuner.study.candidates import baseline, candidates, contenders
-from tuner.study.due import due
+from tuner.study.due import due, lost_baseline
 from tuner.study.events import (
     BUDGET,
     CHOSEN,
@@ -163,7 +163,8 @@ class Study:
         """Why no further trial is begun, or None."""
         so_far, self._outlook = self._spent(), self._advisor.outlook(AHEAD)
         self._tell(lambda recorder: recorder.foreseen(so_far, self._outlook))
-        return search_over(self._start.budget, so_far, self._outlook)
+        lacks = self._start.disturbed != "accept" and lost_baseline(self._journal.trials) is not None
+        return search_over(self._start.budget, so_far, self._outlook, lacks_baseline=lacks)
 
     def _spent(self) -> Spent:
         return spent(self._journal.trials, self._clock.now() - self._begun_s, self._price, self._currency)

@@ -49,13 +49,16 @@ def spent(trials: Sequence[Trial], time_s: float, price: Price | None, currency:
     )
 
 
-def search_over(budget: Budget, so_far: Spent, outlook: Outlook | None = None) -> str | None:
+def search_over(
+    budget: Budget, so_far: Spent, outlook: Outlook | None = None, *, lacks_baseline: bool = False
+) -> str | None:
     """Why no further trial of the search is begun; None: it goes on.
 
     One more trial has to fit, give or take half of it, and the race after it: as many starts as the choice and the
-    baseline need. `outlook` None: nobody can tell what further trials would bring.
+    baseline need. `outlook` None: nobody can tell what further trials would bring. `lacks_baseline`: the environment lost
+    it, and to measure it again counts against no number of trials.
     """
-    if budget.trials is not None and so_far.trials >= budget.trials:
+    if budget.trials is not None and so_far.trials >= budget.trials and not lacks_baseline:
         return f"all {budget.trials} trials were run"
     if (over := _used_up(budget, so_far, starts=2 * budget.confirm)) is not None:
         return over

@@ -34,8 +34,9 @@ from tuner.units import format_seconds
 from tuner.workload.arrivals import described
 from tuner.workload.model import WorkloadSpec
 
-_ATTEMPTS = 2
-"""A window that could not be trusted is measured once more: a passing disturbance of the machine is common."""
+_ATTEMPTS = 3
+"""Times that a window which could not be trusted is measured in all: a passing disturbance of the machine is common, and
+a window costs less than the trial that would be lost."""
 _WARM_UP_CONNECTIONS = 4
 """Of a closed loop that warms up: enough to reach every worker of most servers, too few to flood one."""
 _NEAR = 0.8
