@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.cli.killed import Namespace
 from tests.cli.tune import Tune
 from tests.repository.checkout import ROOT
@@ -29,8 +27,7 @@ def test_the_pods_are_called_and_asked_for_their_own_metrics(
         if done.status == 0:
             break
     told = done.json
-    if not told["trusted"]:  # what is looked at here is not the machine's speed
-        pytest.skip(f"the machine was too busy each time: {told['refused']}")
+    assert told["trusted"], told["refused"]
     assert told["settings"]["protocol"] == "seldon-grpc"
     (start,) = told["starts"]
     assert "a pod on node" in start["load_from"]

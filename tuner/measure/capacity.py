@@ -204,7 +204,7 @@ class CapacitySearch:
     def _surprising(self, seen: _Seen) -> bool:
         """It failed far below what the closed loop got through: a server may, and one stall of a machine lets a short
         window look so."""
-        return seen.verdict == "failed" and bool(self._closed_rps) and seen.rate_rps < KNEE * (self._closed_rps or 0.0)
+        return seen.verdict == "failed" and seen.rate_rps < KNEE * (self._closed_rps or 0.0)
 
     def _doubtful(self, seen: _Seen, window: Window) -> bool:
         if seen.verdict is not None:
