@@ -162,3 +162,10 @@ def test_bytes_are_refused_in_units_kubernetes_does_not_have() -> None:
 def test_a_number_of_thousands_of_digits_is_refused_at_once(read: Callable[[str], object]) -> None:
     with pytest.raises(ValueError, match="is not a"):
         read("9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("gain", "text"), [(0.052, "5.2 %"), (1.2, "120 %"), (123.4, "12,000 %"), (0.000123, "0.012 %")]
+)
+def test_gains_are_told_without_powers_of_ten(gain: float, text: str) -> None:
+    assert units.format_gain(gain) == text

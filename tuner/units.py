@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -58,8 +58,9 @@ def quantity(value: str | int | float) -> Decimal:
     return number * Decimal(1000) ** _DECIMAL_POWER[suffix]
 
 
-def seconds(text: str | int | float) -> float:
-    """A duration (``100ms``, ``10m``, ``1h30m``, ``250us``) in seconds. Only 0 may stand without a unit."""
+def seconds(text: str | int | float, likely: Sequence[str] = ("ms", "s", "m")) -> float:
+    """A duration (``100ms``, ``10m``, ``1h30m``, ``250us``) in seconds. Only 0 may stand without a unit; `likely` are
+    those that a number without one may have been meant in."""
     written = _written(text)
     parts = list(_DURATION_PART.finditer(written))
     if parts and "".join(part[0] for part in parts) == written:
@@ -67,8 +68,19 @@ def seconds(text: str | int | float) -> float:
     if re.fullmatch(_NUMBER, written, re.ASCII):
         if float(written) == 0:
             return 0.0
-        raise Mistake(f"{text!r} has no unit", f"write for example {written}ms, {written}s or {written}m")
+        *first, last = [f"{written}{unit}" for unit in likely]
+        raise Mistake(f"{text!r} has no unit", f"write for example {', '.join(first)} or {last}")
     raise Mistake(f"{text!r} is not a duration", "write for example 250us, 100ms, 2s, 10m or 1h30m")
+
+
+def latency(text: str | int | float) -> float:
+    """As `seconds`, of what a request takes."""
+    return seconds(text, ("ms", "s"))
+
+
+def span(text: str | int | float) -> float:
+    """As `seconds`, of what a study takes."""
+    return seconds(text, ("s", "m", "h"))
 
 
 def rate(text: str | int | float) -> float:
@@ -143,6 +155,11 @@ def format_ratio(value: float) -> str:
     return f"{_digits(value * 100)} %"
 
 
+def format_gain(gain: float) -> str:
+    """What is gained of something, relative to it, as far as an estimate may say it: ``5.2 %``, ``120 %``."""
+    return f"{float(f'{gain * 100:.2g}'):,.12g} %"
+
+
 def format_money(value: float, currency: str) -> str:
     """``0.0312 USD``."""
     return f"{_digits(value)} {currency}"
@@ -215,7 +232,7 @@ def _money(text: str | int | float) -> float:
 
 _PARSERS: dict[str, Callable[[str | int | float], float]] = {
     "rate": rate,
-    "seconds": seconds,
+    "seconds": latency,
     "ratio": ratio,
     "money_per_hour": _money,
     "cores": _cores,

@@ -52,7 +52,7 @@ class PlainOptuna:
     def repeat(self, number: int, purpose: Purpose = "confirm") -> Proposal:
         return self._proposal(len(self._told), purpose, self._told[number])
 
-    def tell(self, number: int, outcome: Outcome) -> None:
+    def tell(self, number: int, outcome: Outcome, *_started: object) -> None:
         self._told.append(self._pending.configuration)
         trial = self._asked.pop(number, None)
         if trial is None:
@@ -70,13 +70,16 @@ class PlainOptuna:
     def outlook(self, trials: int) -> None:
         """Optuna does not tell."""
 
+    def conclude(self, summary: object) -> None:
+        """There is no store."""
+
     def left_out(self) -> Mapping[str, int]:
         return {}
 
-    def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
+    def restore(self, trials: Sequence[Trial], pending: Sequence[Attempt] = ()) -> tuple[Proposal, ...]:
         assert not trials
-        assert pending is None
-        return None
+        assert not pending
+        return ()
 
     def _proposal(self, number: int, purpose: Purpose, configuration: Configuration) -> Proposal:
         rendered = self._render(configuration)

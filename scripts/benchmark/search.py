@@ -8,10 +8,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -28,11 +29,12 @@ from tuner.backends.replay.disturbed import Disturbance
 from tuner.backends.replay.model import key
 from tuner.backends.replay.wander import Wander
 from tuner.errors import TunerError
-from tuner.study.model import Recorder, Summary
+from tuner.study.model import Proposal, Recorder, Summary
 from tuner.trials.model import Measured, Trial
 
 BUDGETS = (5, 10, 20, 40)
 TIMED_AT = (20, 50, 200)
+PARALLEL = (1, 2, 4, 8)
 SAMPLERS = ("auto", "tpe", "nsga2", "qmc", "random", "plain-tpe", "plain-gp")
 WANDERS = {
     "still": Wander(),
@@ -56,10 +58,13 @@ class Case:
     observed: bool = True
     edge: bool = False
     """The SLO is put near the best."""
+    parallel: int = 1
+    """So many trials at a time."""
 
     @property
     def name(self) -> str:
-        parts = (self.table, self.sampler, self.trials, "two" if self.two else "one", f"noise={self.noise:g}")
+        sampler = self.sampler if self.parallel == 1 else f"{self.sampler}*{self.parallel}"
+        parts = (self.table, sampler, self.trials, "two" if self.two else "one", f"noise={self.noise:g}")
         seen = "seen" if self.observed else "unseen"
         return " ".join(map(str, (*parts, f"{self.wander}{'-edge' if self.edge else ''}", seen, self.seed)))
 
@@ -105,6 +110,21 @@ class Timed:
         return Advisor
 
 
+class SoManyAtATime:
+    """Trials that all take the same time: the oldest ends next, and until then nobody knows of the younger ones."""
+
+    def __init__(self, number: int, run_trial: Callable[[Proposal], Trial]) -> None:
+        self.number = number
+        self._run_trial = run_trial
+        self._begun: deque[Proposal] = deque()
+
+    def start(self, proposal: Proposal) -> None:
+        self._begun.append(proposal)
+
+    def next(self) -> Trial:
+        return self._run_trial(self._begun.popleft())
+
+
 _RENDERED: dict[tuple[str, str], Any] = {}
 
 
@@ -126,7 +146,9 @@ def quick(world: World, case: Case, timed: Timed) -> Iterator[None]:
         patch("tuner.manifests.render.render", rendered),
         patch("tuner.study.advisor.SamplingAdvisor", timed.of(advisor)),
         patch("tuner.report.data.write", lambda *_args, **_kwargs: None),
+        patch("tuner.report.study.page.write", lambda *_args, **_kwargs: None),
         patch("tuner.commands.run._learned", lambda _journal, summary, *_: summary),
+        patch("tuner.study.model.OneByOne", partial(SoManyAtATime, case.parallel)),
     ):
         yield
 
@@ -143,7 +165,7 @@ def study(world: World, case: Case, place: Path) -> tuple[Summary, Timed]:
         seed=case.seed,
         sampler=case.sampler,
         tracking_uri=None,
-        table=place / "table.csv",
+        table=world.file,
     )
     timed = Timed()
     silent: Recorder = Nobody()
@@ -199,6 +221,9 @@ def cases(given: argparse.Namespace, names: Sequence[str]) -> Iterator[Case]:
     parts: dict[str, Callable[[int, str], Iterable[Case]]] = {
         "found": lambda seed, table: (Case(table=table, sampler=one, seed=seed) for one in samplers),
         "two": lambda seed, table: (Case(table=table, sampler=one, seed=seed, two=True) for one in samplers),
+        "beside": lambda seed, table: (
+            Case(table=table, sampler="auto", seed=seed, parallel=number) for number in PARALLEL
+        ),
         "noise": lambda seed, table: (
             Case(table=table, sampler=one, seed=seed, noise=noise, trials=given.noisy_trials, edge=True)
             for one in noisy

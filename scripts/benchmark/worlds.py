@@ -27,7 +27,7 @@ EDGE = 0.03
 """So far is the best from the bound, where it is put near."""
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 BETTER = {"throughput": "maximize"}
-QUICK = ("storm-wc-d", "mysql", "simulated-workers")
+QUICK = ("iris", "mlserver", "simulated-workers")
 
 Metrics = Mapping[str, float]
 
@@ -41,6 +41,8 @@ class World:
     truth: Mapping[Key, Metrics]
     source: Callable[[Disturbance, int], Source]
     """With this disturbance and seed."""
+    file: Path
+    """The table, or what names the simulated server."""
     sample: bool = False
     tried: int = 0
     """Configurations that could be tried, those that fail among them."""
@@ -160,7 +162,7 @@ def of_table(name: str, inputs: Inputs, file: Path) -> World:
         return Disturbed(table, disturbance, seed) if disturbance.any else table
 
     sample = contents.said.get("sample", "").lower() == "true"
-    return World(name=name, inputs=inputs, truth=truth, source=source, sample=sample, tried=len(groups))
+    return World(name=name, inputs=inputs, truth=truth, source=source, file=file, sample=sample, tried=len(groups))
 
 
 def lives(group: Sequence[Start]) -> bool:
@@ -203,6 +205,7 @@ def simulated(name: str, text: str, manifest: str, constants: Constants, *, two:
         inputs=inputs,
         truth=truth,
         source=lambda disturbance, seed: Simulated(constants, space, disturbance, seed),
+        file=folder / "server.json",
         tried=count,
     )
 

@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Place(Protocol):
     """Where the study's trials run."""
 
     options: tuple[str, ...]
+    of_run: tuple[str, ...]
+    """Further ones of `tune run` alone."""
     longest_s: float
     """So long after its start the tuner is killed at most: within one of its first trials."""
     collected_s: float
@@ -42,8 +45,9 @@ class Here:
     """This machine."""
 
     options: tuple[str, ...] = ()
+    of_run: tuple[str, ...] = ()
     longest_s = 14.0
-    collected_s = 0.0
+    collected_s = 10.0  # servers go at once; a load generator ends by itself, when it notices that its tuner is gone
 
     def left(self, folder: Path) -> list[str]:
         found = [f"process {pid}" for pid in processes_below(folder)]
@@ -55,6 +59,7 @@ class Here:
 class Namespace:
     """A namespace of a cluster, made for the study."""
 
+    of_run: tuple[str, ...] = ()
     longest_s = 25.0
     collected_s = 60.0  # pods go at once, what else they had is left to the cluster's garbage collector
 
@@ -93,7 +98,7 @@ class Kill:
 def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: int) -> list[Kill]:
     """Run a study to its end through `kills` kills; asserts after each that what was finished stays as it was."""
     tune, rng, seen = Tune(folder), random.Random(seed), []
-    run = ("run", str(quick_space(folder)), "--name", "toy", "--trials", str(trials), *place.options)
+    run = ("run", str(quick_space(folder)), "--name", "toy", "--trials", str(trials), *place.options, *place.of_run)
     finished: tuple[Trial, ...] = ()
     for _ in range(kills):
         running = tune.start(*(("resume", "toy") if _begun(folder) else run))
@@ -109,7 +114,7 @@ def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: i
         left = place.left(folder)
         cleaned = tune("clean", *place.options)
         assert cleaned.status == 0, cleaned.err
-        _check_nothing_left(place, folder)
+        check_nothing_left(place, folder)
         if _begun(folder):
             now = journal(folder).trials
             assert now[: len(finished)] == finished, "what was finished is lost or was run again"
@@ -120,11 +125,11 @@ def kill_and_resume(folder: Path, place: Place, kills: int, seed: int, trials: i
     kept = agreed_books(folder)
     assert list(kept.journal) == list(range(len(kept.journal)))
     assert len(kept.journal) >= trials
-    _check_nothing_left(place, folder)
+    check_nothing_left(place, folder)
     return seen
 
 
-def _check_nothing_left(place: Place, folder: Path) -> None:
+def check_nothing_left(place: Place, folder: Path) -> None:
     end = time.monotonic() + place.collected_s
     while left := place.left(folder):
         assert time.monotonic() < end, f"cleaning leaves {left}"
@@ -138,12 +143,50 @@ def _begun(folder: Path) -> bool:
         return False
 
 
+def _of_a_workflow(kills: int, trials: int) -> Counter[str]:
+    from tests.cli.workflow_killed import kill_all_of_a_workflow
+    from tests.cluster import images, ways
+    from tests.cluster.argo import controller
+    from tests.cluster.fixture import Cluster
+
+    way = ways.Own()
+    way.up(2)
+    controller.up()
+    for image in ("toy", "tune"):
+        way.load(images.archive(image))
+    cluster = Cluster(kubeconfig=way.kubeconfig(), way=way)
+    with tempfile.TemporaryDirectory() as temporary:
+        return kill_all_of_a_workflow(Path(temporary), cluster, kills, seed=7, trials=trials, say=print)
+
+
+def _tell(killed: Counter[str]) -> None:
+    kinds = ", ".join(f"{what} {times} times" for what, times in killed.items())
+    print(f"killed: {kinds}; nothing is lost, run twice or left behind")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/benchmark/kills")
     parser.add_argument("number", nargs="?", type=int, default=20)
     parser.add_argument("--kubernetes", metavar="KUBECTL", help="on the cluster of $KUBECONFIG, by this kubectl")
     parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--workers", action="store_true", help="of a study in PostgreSQL, all that takes part")
+    parser.add_argument(
+        "--workflow", action="store_true", help="of a Workflow on the tests' cluster, all that takes part"
+    )
     given = parser.parse_args()
+    if given.workflow:
+        _tell(_of_a_workflow(given.number, given.trials))
+        return
+    if given.workers:
+        from tests.cli.workers_killed import kill_all_kinds
+
+        with (
+            tempfile.TemporaryDirectory() as temporary,
+            namespace(Path(os.environ["KUBECONFIG"]), given.kubernetes) as place,
+        ):
+            killed = kill_all_kinds(Path(temporary), place, given.number, seed=7, trials=given.trials)
+        _tell(killed)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if given.kubernetes:

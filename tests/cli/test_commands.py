@@ -34,6 +34,21 @@ def test_every_command_has_help_with_an_example() -> None:
                 assert parameter.help, f"tune {name} {parameter.opts[0]} has no help"
 
 
+def test_the_help_of_all_commands_fits_and_cuts_no_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = group.get_help(click.Context(group, info_name="tune", **group.context_settings))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.split("Commands:")[1]
+    assert "by looking at what its containers run." in " ".join(text.split())
+
+
+def test_the_names_of_samplers_are_completed() -> None:
+    command = group.commands["run"]
+    (sampler,) = [one for one in command.params if one.name == "sampler"]
+    found = sampler.shell_complete(click.Context(command), "n")
+    assert [one.value for one in found] == ["nsga2"]
+
+
 def test_help_needs_no_heavy_library() -> None:
     code = (
         "import sys, tuner.cli.root\n"
@@ -219,16 +234,18 @@ def test_a_study_killed_before_its_first_line_frees_its_name(tune: Tune) -> None
     folder.mkdir(parents=True)
     (folder / "space.yaml").touch()
     (folder / "journal.jsonl").write_text('{"n":0,"kind":"sta')
-    done = tune("run", TOY, "--name", "mine", "--trials", "1", "--confirm", "0", "--tracking-uri", "none")
+    (tune.folder / "server.json").write_text('{"simulated": {"memory_base": "8Mi", "memory_worker": "8Mi"}}')
+    replay = ("--backend", "replay", "--table", "server.json")
+    done = tune("run", TOY, *replay, "--name", "mine", "--trials", "1", "--confirm", "0", "--tracking-uri", "none")
     assert done.status in (0, 1), done.err
 
 
 def test_nothing_that_can_run_here(tune: Tune, space: Path) -> None:
     """All of the space asks for more than the machine has: no number, the reason, and exit status 3."""
     manifest = (space / "deployment.yaml").read_text()
-    manifest = manifest.replace("cpu: 500m", "cpu: '4000'")
+    manifest = manifest.replace("cpu: 500m", "cpu: '400'")
     (space / "deployment.yaml").write_text(manifest)
-    text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['3000', '4000']")
+    text = (space / "space.yaml").read_text().replace("choices: [250m, 500m]", "choices: ['300', '400']")
     (space / "space.yaml").write_text(text)
     done = tune("run", space, "--tracking-uri", "none", "--json")
     assert done.status == 3, done.err

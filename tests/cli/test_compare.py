@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from xml.etree import ElementTree as Xml
 
 import pytest
 
@@ -50,9 +51,9 @@ def wait(port: int) -> None:
 
 def test_two_urls(tune: Tune, urls: list[str]) -> None:
     """What it finds is this machine's doing; that it is told, and how, is not."""
-    page = tune.folder / "page.html"
+    page, report, comment = (tune.folder / name for name in ("page.html", "report.xml", "comment.md"))
     asked = ("--protocol", "seldon", "--body", TOY / "request.json", "--rate", "250/s", "--pairs", "3", "--time", "4s")
-    done = tune("compare", *urls, *asked, "--json", "--html", page)
+    done = tune("compare", *urls, *asked, "--json", "--html", page, "--junit", report, "--markdown", comment)
     found = done.json
     assert done.status == STATUS[found["verdict"]], done.err
     assert found["headline"]
@@ -62,6 +63,21 @@ def test_two_urls(tune: Tune, urls: list[str]) -> None:
     assert max(found["load_s"]) <= 4.0 + 1e-6
     assert len(found["pairs"]) == found["assessment"]["pairs"]
     assert "<html" in page.read_text()
+    assert found["headline"] in (Xml.fromstring(report.read_text()).findtext("testcase/system-out") or "")
+    told = comment.read_text().replace("**", "").replace("\\", "")
+    assert "| | A | B | B / A |" in told
+    assert all(f"| {effect['metric']} |" in told for effect in found["assessment"]["effects"])
+
+
+def test_a_side_that_does_not_answer_is_in_the_job_s_files(tune: Tune) -> None:
+    nobody = [f"http://127.0.0.1:{port}" for port in (1, 2)]
+    asked = ("--protocol", "seldon", "--body", TOY / "request.json", "--rate", "50/s", "--time", "60s")
+    done = tune("compare", *nobody, *asked, "--junit", "report.xml", "--markdown", "comment.md")
+    assert done.status == 3, done.err
+    error = Xml.fromstring((tune.folder / "report.xml").read_text()).find("testcase/error")
+    assert error is not None
+    assert "failed at" in error.attrib["message"]
+    assert "could not be compared with" in (tune.folder / "comment.md").read_text()
 
 
 @pytest.mark.parametrize(

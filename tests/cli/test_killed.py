@@ -14,7 +14,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, Here(), kills=4, seed=3, trials=3)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_killed_on_a_cluster_and_resumed(
     tmp_path: Path, cluster: Cluster, images: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

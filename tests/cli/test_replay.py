@@ -107,15 +107,21 @@ def test_a_study_is_taken_up_with_its_table(tune: Tune) -> None:
     assert len(searched) == 6
 
 
-def test_a_table_that_changed_since_is_told(tune: Tune) -> None:
+def test_a_table_that_changed_since_is_told_and_the_studys_copy_is_replayed_on(tune: Tune) -> None:
     run(tune, "server.json", "--name", "more", "--trials", "3", "--confirm", "0")
     tune("record", "more", "-o", "more.csv")
     run(tune, "more.csv", "--name", "again", "--trials", "2", "--confirm", "0")
     table = tune.folder / "more.csv"
-    table.write_text(table.read_text() + "\n")
+    table.write_text("workers\n1\n")
     done = tune("resume", "again", "--trials", "3")
+    assert done.status in (0, 1), done.err
+    assert f"{table} changed since study again began, which goes on with its copy in studies/again/inputs" in done.err
+    assert len([one for one in journal(tune.folder, "again").trials if one.purpose in ("baseline", "search")]) == 3
+    (copied,) = (tune.folder / "studies" / "again" / "inputs").rglob("more.csv")
+    copied.write_text(copied.read_text() + "\n")
+    done = tune("resume", "again", "--trials", "4")
     assert done.status == 2
-    assert "the search space, its manifest or the table changed" in done.err
+    assert "the search space, its manifest or the table changed since study again began" in done.err
 
 
 def test_check_says_what_the_table_has(tune: Tune) -> None:

@@ -75,7 +75,7 @@ def _quick(folder: Path) -> Path:
     file = space / "space.yaml"
     text = file.read_text().replace("duration: 4s", "duration: 2s").replace("step: 1s", "step: 500ms")
     # the cluster's own work shares the two cores of the machine: what is looked at here is that the study goes on
-    file.write_text(text.replace("latency_p99: 100ms", "latency_p90: 1s"))
+    file.write_text(text.replace("latency_p99: 100ms", "latency_p90: 1s") + "\ndisturbed: accept\n")
     return space
 
 

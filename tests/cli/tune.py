@@ -34,8 +34,9 @@ class Tune:
     kubeconfig: Path | None = None
     """The cluster to work on; None: that of this environment."""
 
-    def __call__(self, *arguments: str | Path, stdin: str | None = None, within_s: float = 110.0) -> Done:
-        """Raises subprocess.TimeoutExpired, once nothing that it started is left."""
+    def __call__(self, *arguments: str | Path, stdin: str | None = None, within_s: float | None = None) -> Done:
+        """Within `within_s` (None: as long as the test may take, whose own limit ends it too), else raises
+        subprocess.TimeoutExpired, once nothing that it started is left."""
         running = self.start(*arguments, stdin=None if stdin is None else subprocess.PIPE)
         try:
             out, err = running.communicate(stdin, timeout=within_s)

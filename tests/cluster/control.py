@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cluster import daemons, network
 from tests.cluster.places import API_PORT, Node, api_address, networks, state
+from tests.cluster.say import CannotError
 
 _ETCD = "https://127.0.0.1:23790"
 _ETCD_PEER = "https://127.0.0.1:23800"
@@ -113,6 +114,13 @@ def kubectl(programs: Path, *arguments: str, stdin: str | None = None) -> subpro
         text=True,
         check=False,
     )
+
+
+def obliged(programs: Path, *arguments: str, stdin: str | None = None) -> None:
+    """Of kubectl. Raises CannotError where it fails."""
+    done = kubectl(programs, *arguments, stdin=stdin)
+    if done.returncode:
+        raise CannotError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def kubeconfig() -> Path:

@@ -9,6 +9,10 @@ started, where the machine allows, and taken down at the end of the last test ru
 returns its name in manifests. With `--cluster=current` it only returns the name: the images must be where that
 cluster pulls from.
 
+`argo` (module): Argo's workflow controller serves the cluster. Only on a cluster of our own.
+`seldon` (module): the operator of Seldon Core does, with an orchestrator that stands in for its own. The same.
+`kserve` (module): KServe's controller does, in its standard mode. The same.
+
 Where there can be no cluster, or no image, the test is skipped with the reason. With CI=true missing Debian packages
 are installed first, and what still is missing fails the test. Tests that use either fixture carry the marker
 `cluster`, and their time limit leaves room for compiling and building.
@@ -29,11 +33,15 @@ import pytest
 
 from tests.cluster import control, daemons, machine, recovery, ways
 from tests.cluster import images as built_images
+from tests.cluster.argo import controller
+from tests.cluster.kserve import controller as kserve_controller
 from tests.cluster.places import locked, nodes, own_name, started_by_tests
 from tests.cluster.programs import programs
 from tests.cluster.say import CannotError
+from tests.cluster.seldon import operator
 
-_FIXTURES = {"cluster", "images"}
+_FIXTURES = {"cluster", "images", "argo", "seldon", "kserve"}
+_BUILT = {"images", "argo", "seldon", "kserve"}
 _BUILD_S = 900.0
 
 
@@ -98,9 +106,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         used = _FIXTURES & set(getattr(item, "fixturenames", ()))
         if used:
             item.add_marker("cluster")
-        if used and item.get_closest_marker("timeout") is None:
+        if used:
             # compiling a cluster or building an image takes minutes, once: not the time of the test that comes first
-            item.add_marker(pytest.mark.timeout(limit + _BUILD_S * ("images" in used), func_only=True))
+            own = item.get_closest_marker("timeout")
+            seconds = limit if own is None else float(own.args[0])
+            item.add_marker(pytest.mark.timeout(seconds + _BUILD_S * bool(_BUILT & used), func_only=True), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +167,37 @@ def images(cluster: Cluster) -> Callable[[str], str]:
         return reference
 
     return image
+
+
+@pytest.fixture(scope="module")
+def argo(cluster: Cluster) -> Iterator[None]:
+    if not isinstance(cluster.way, ways.Own):
+        pytest.skip(f"Argo is only installed on a cluster of our own; this is {cluster.way.words}")
+    with _or_skip():
+        controller.up()
+    yield
+    controller.stop()  # it listens on every address of the cluster's network, and cannot be told otherwise
+
+
+@pytest.fixture(scope="module")
+def seldon(cluster: Cluster, images: Callable[[str], str]) -> Iterator[None]:
+    if not isinstance(cluster.way, ways.Own):
+        pytest.skip(f"Seldon Core is only installed on a cluster of our own; this is {cluster.way.words}")
+    orchestrator = images("orchestrator")
+    with _or_skip():
+        operator.up(orchestrator)
+    yield
+    operator.stop()  # its webhook listens on every address of the cluster's network, and cannot be told otherwise
+
+
+@pytest.fixture(scope="module")
+def kserve(cluster: Cluster) -> Iterator[None]:
+    if not isinstance(cluster.way, ways.Own):
+        pytest.skip(f"KServe is only installed on a cluster of our own; this is {cluster.way.words}")
+    with _or_skip():
+        kserve_controller.up()
+    yield
+    kserve_controller.stop()  # as Seldon Core's
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def known() -> dict[str, Image]:
     version = _search(r'__version__ = "(.+)"', ROOT / "tuner" / "__init__.py")
     project = ("LICENSE", "README.md", "pyproject.toml", "requirements/*.lock", "tuner/**/*")
     iris, toy = ROOT / "search_spaces" / "iris", ROOT / "tests" / "servers"
+    orchestrator = toy / "orchestrator"
     return {
         "load": Image(reference=f"tuner-load:{version}", context=ROOT, inputs=project, target="load"),
         "iris": Image(
@@ -61,6 +62,7 @@ def known() -> dict[str, Image]:
         "toy": Image(
             reference=_search(r"image: (\S+)", toy / "toy" / "deployment.yaml"), context=toy, inputs=("toy.py",)
         ),
+        "orchestrator": Image(reference="example/orchestrator:1", context=orchestrator, inputs=("orchestrator.py",)),
         "tune": Image(reference=f"tuner:{version}", context=ROOT, inputs=project, target="tune"),
     }
 

@@ -39,7 +39,7 @@ def obstacle() -> str | None:
     if packages := missing(_PACKAGES):
         return f"missing here: {' '.join(packages)}; `scripts/cluster up --install` installs them"
     if shutil.which("go") is None and not compiled():
-        return "go is not on PATH: the cluster is compiled from Go modules; install Go 1.24 or later"
+        return "go is not on PATH: the cluster is compiled from Go modules; install Go 1.25 or later"
     return None
 
 

@@ -35,10 +35,10 @@ def make() -> None:
     run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key)
     run("openssl", "pkey", "-in", key, "-pubout", "-out", f"{folder}/service-account.pub")
     served_at = f"IP:{networks().services[1]},IP:{api_address()}"
-    _sign("apiserver", "/CN=kube-apiserver", f"{_SERVER_NAMES},{served_at}")
-    _sign("etcd", "/CN=etcd", "DNS:localhost,IP:127.0.0.1")
-    _sign("etcd-client", "/CN=kube-apiserver-etcd-client")
-    _sign("apiserver-kubelet", "/O=system:masters/CN=kube-apiserver-kubelet-client")
+    sign("apiserver", "/CN=kube-apiserver", f"{_SERVER_NAMES},{served_at}")
+    sign("etcd", "/CN=etcd", "DNS:localhost,IP:127.0.0.1")
+    sign("etcd-client", "/CN=kube-apiserver-etcd-client")
+    sign("apiserver-kubelet", "/O=system:masters/CN=kube-apiserver-kubelet-client")
     clients = {
         "admin": "/O=system:masters/CN=tuner-admin",
         "controller-manager": "/CN=system:kube-controller-manager",
@@ -46,20 +46,21 @@ def make() -> None:
         "proxy": "/CN=system:kube-proxy",
     }
     for name, subject in clients.items():
-        _sign(name, subject)
+        sign(name, subject)
         _kubeconfig(name)
 
 
 def node(member: Node) -> None:
     """The node's certificate, with which its kubelet serves and is a client, and its kubeconfig."""
-    _sign(member.name, f"/O=system:nodes/CN=system:node:{member.name}", f"DNS:{member.name},IP:{member.address}")
+    sign(member.name, f"/O=system:nodes/CN=system:node:{member.name}", f"DNS:{member.name},IP:{member.address}")
     _kubeconfig(member.name)
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
-def _sign(name: str, subject: str, names: str | None = None) -> None:
+def sign(name: str, subject: str, names: str | None = None) -> None:
+    """A key and its certificate, `NAME.key` and `NAME.crt`; `names`: as of a server."""
     folder = _folder()
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
     run("openssl", "req", *_NEW_KEY, "-subj", subject, "-keyout", f"{folder}/{name}.key", "-out", str(request))

@@ -1,13 +1,14 @@
 """Every kind of workload on a real cluster, from a search space to the exported manifest that answers.
 
-SeldonDeployment and InferenceService are made ready by the stand-in for their operators, on the definitions that the
-projects publish; StatefulSet by Kubernetes itself; Scorer stands for any other custom resource.
+SeldonDeployment is made ready by Seldon Core's own operator, InferenceService by KServe's own controller, StatefulSet by
+Kubernetes itself; Scorer stands for any other custom resource.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import secrets
 import shutil
 import urllib.request
@@ -20,7 +21,8 @@ import pytest
 from tests.cli.tune import Tune
 from tests.cluster.fixture import Cluster
 from tests.cluster.places import ROOT
-from tests.cluster.standin import StandIn, definitions, kserve, others, scorer, seldon
+from tests.cluster.seldon import operator
+from tests.cluster.standin import StandIn, definitions, others, scorer
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.trial.running import KubernetesRunning
 from tuner.backends.model import Deployment
@@ -201,11 +203,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
-    """Those of Seldon Core and KServe, and the Scorer's."""
-    definitions.install(cluster, "seldondeployments", "inferenceservices", "scorers", *others.NAMES)
-    known = [seldon.operator(images("toy")), kserve.operator(), scorer.operator(), *others.operators()]
-    with StandIn(cluster.kubeconfig, namespace, known):
+def operators(cluster: Cluster, seldon: None, kserve: None, namespace: str) -> Iterator[None]:
+    """Those of Seldon Core and KServe; in the place of the Scorer's and others' the stand-in."""
+    definitions.install(cluster, "scorers", *others.NAMES)
+    with StandIn(cluster.kubeconfig, namespace, [scorer.operator(), *others.operators()]):
         yield
 
 
@@ -361,10 +362,19 @@ def test_a_service_that_no_operator_makes_is_named(operators: None, kind: Kind) 
 def test_an_operator_that_gives_up_is_told_long_before_the_time_is_over(operators: None, kind: Kind) -> None:
     space, found = kind.space(SELDON.replace("graph: {name: server", "graph: {name: sever"), workers=USUAL["workers"])
     backend, deployment = kind.deploy(space, found, workers=1)
-    with pytest.raises(TrialFailure) as raised, backend.deploy(deployment) as running:
+    with operator.unasked(), pytest.raises(TrialFailure) as raised, backend.deploy(deployment) as running:
         running.wait_ready(READY_WITHIN_S)
     assert raised.value.kind == "OperatorFailed"
     assert "not clear where to inject engine" in raised.value.reason
+
+
+def test_what_an_operators_webhook_refuses_is_told_at_once(operators: None, kind: Kind) -> None:
+    space, found = kind.space(SELDON.replace("graph: {name: server", "graph: {name: sever"), workers=USUAL["workers"])
+    backend, deployment = kind.deploy(space, found, workers=1)
+    with pytest.raises(TrialFailure) as raised, backend.deploy(deployment) as running:
+        running.wait_ready(READY_WITHIN_S)
+    assert raised.value.kind == "AdmissionRefused"
+    assert "sever" in raised.value.reason
 
 
 def test_a_manifest_of_several_documents_is_deployed_whole(cluster: Cluster, namespace: str, kind: Kind) -> None:
@@ -395,7 +405,7 @@ def test_an_autoscaler_on_tuned_replicas_is_told_at_once(cluster: Cluster, names
     assert "this HorizontalPodAutoscaler scales Deployment toy while replicas is tuned" in done.err
 
 
-@pytest.mark.parametrize("name", ["seldon-iris", "kserve-iris"])
+@pytest.mark.parametrize("name", ["seldon-iris", "seldon-graph", "kserve-iris"])
 def test_a_study_of_a_custom_resource_from_search_space_to_an_exported_manifest_that_answers(
     cluster: Cluster, images: Callable[[str], str], operators: None, namespace: str, tmp_path: Path, name: str
 ) -> None:
@@ -406,41 +416,70 @@ def test_a_study_of_a_custom_resource_from_search_space_to_an_exported_manifest_
     checked = tune("check", space, *options)
     assert (checked.status, "nothing is wrong" in checked.out) == (0, True), checked.err
     options += ("--load", "here", "--trials", "2", "--confirm", "0", "--tracking-uri", "none")
-    done = tune("run", space, *options, "-o", "best.yaml")
+    done = tune("run", space, *options, "-o", "best.yaml", within_s=300.0)
     assert done.status == 0, done.err
     best = tmp_path / "best.yaml"
     apply = ("apply", f"--namespace={namespace}", "--server-side", "--validate=strict", f"--filename={best}")
     cluster.kubectl(*apply, "--dry-run=server")
     cluster.kubectl(*apply)
     try:
-        resource = {"seldon-iris": "seldondeployment", "kserve-iris": "inferenceservice"}[name]
+        resource = "inferenceservice" if name == "kserve-iris" else "seldondeployment"
         cluster.kubectl(
             "wait", f"--namespace={namespace}", f"{resource}/{name}", "--for=condition=Ready", "--timeout=60s"
         )
-        service = {"seldon-iris": "seldon-iris-default", "kserve-iris": "kserve-iris-predictor"}[name]
+        service = f"{name}-predictor" if name == "kserve-iris" else f"{name}-default"
         found = json.loads(cluster.kubectl("get", f"--namespace={namespace}", "service", service, "--output=json"))
         url = f"http://{found['spec']['clusterIP']}:{found['spec']['ports'][0]['port']}"
-        ((_, versicolor, _),) = ask(url, (SPACES / "iris" / "request.json").read_bytes())
+        (_, versicolor, _), *_ = ask(url, (SPACES / _requests(name) / "request.json").read_bytes())
         assert versicolor > 0.9
     finally:
         cluster.kubectl("delete", f"--namespace={namespace}", f"{resource}/{name}", "--wait=false")
 
 
+@pytest.mark.parametrize("port", [5001, 9500], ids=["orchestrator", "no-engine"])
+def test_a_seldon_deployment_is_measured_over_grpc(
+    cluster: Cluster, images: Callable[[str], str], operators: None, namespace: str, tmp_path: Path, port: int
+) -> None:
+    """Where there is no orchestrator the port follows from what the operator does."""
+    images("iris")
+    space = _quick("seldon-iris", tmp_path)
+    manifest = space / "deployment.yaml"
+    said, where = ("false", "port: 5001, ") if port == 5001 else ("true", "")
+    manifest.write_text(manifest.read_text().replace('no-engine: "false"', f'no-engine: "{said}"'))
+    (space / "grpc.yaml").write_text(
+        "name: grpc\nmanifest: deployment.yaml\ncontainer: classifier\n"
+        "parameters: {workers: {int: [1, 2], set: env/GUNICORN_WORKERS}}\n"
+        f"workload: {{protocol: seldon-grpc, {where}request: ../iris/request.json, ready_timeout: 90s}}\n"
+        "slo: {latency_p90: 2s}\nobjectives: {throughput: maximize}\n"
+    )
+    options = ("--backend", "kubernetes", "--namespace", namespace, "--load", "here", "--json")
+    load = ("--rate", "30/s", "--duration", "2s")
+    done = Tune(tmp_path, cluster.kubeconfig)("bench", space / "grpc.yaml", *load, *options, within_s=300.0)
+    assert done.status == 0, done.err
+    (start,) = done.json["starts"]
+    assert start["window"]["errors"] == {}
+
+
+def _requests(name: str) -> str:
+    """The search space whose request this one sends."""
+    return "graph" if name == "seldon-graph" else "iris"
+
+
 def _quick(name: str, folder: Path) -> Path:
     """The search space with windows of a second, beside a copy of what it needs."""
     shutil.copytree(SPACES / name, folder / name)
-    (folder / "iris").mkdir()
-    shutil.copy(SPACES / "iris" / "request.json", folder / "iris")
+    (folder / _requests(name)).mkdir()
+    shutil.copy(SPACES / _requests(name) / "request.json", folder / _requests(name))
     manifest = folder / name / "deployment.yaml"  # one worker on a whole CPU starts in a fraction of the time
     before, _, containers = manifest.read_text().partition("containers:")
-    containers = containers.replace('value: "4"', 'value: "1"').replace("cpu: 500m", 'cpu: "1"')
+    containers = re.sub(r'(GUNICORN_WORKERS\n +value: )"\d"', r'\1"1"', containers)
+    containers = containers.replace("cpu: 500m", 'cpu: "1"').replace("cpu: 400m", "cpu: 600m")
     manifest.write_text(f"{before}containers:{containers}")
     space = folder / name / "space.yaml"
-    text = (
-        space.read_text()
-        .replace("cpu:      {choices: [250m, 500m]", 'cpu:      {choices: ["1"]')
-        .replace("int: [1, 4]", "int: [1, 2]")
-    )
+    text = space.read_text().replace("int: [1, 4]", "int: [1, 2]").replace("int: [1, 3]", "int: [1, 2]")
+    text = text.replace("cpu:      {choices: [250m, 500m]", 'cpu:      {choices: ["1"]')
+    text = re.sub(r"cpu: +\{choices: \[200m, .*?\]", "cpu: {choices: [500m, 600m]", text).replace("<= 800m", "<= 1.2")
     text = text.replace("rate: 100/s", "rate: 50/s\n  warm_up: 200ms").replace("duration: 4s", "duration: 2s")
-    space.write_text(text.replace("step: 1s", "step: 500ms").replace("latency_p99: 100ms", "latency_p90: 1s"))
+    text = re.sub("latency_p99: [0-9]+ms", "latency_p90: 1s", text)
+    space.write_text(text.replace("step: 1s", "step: 500ms"))
     return space.parent

@@ -15,7 +15,7 @@ from tests.simulated import SimulatedGenerator, SimulatedRunning
 from tuner.commands.compare import CompareSettings, compare
 from tuner.errors import EnvironmentFailure, InputError, TrialFailure
 from tuner.load.model import LoadWindow
-from tuner.measure.comparison_text import headline
+from tuner.measure.comparison_text import headline, load_that_tells
 from tuner.measure.model import Usage
 from tuner.measure.paired import Assessment, Comparison
 from tuner.measure.samples import Samples
@@ -258,3 +258,29 @@ def test_what_the_pairs_tell_is_told_as_they_come() -> None:
     found = compare(a, b, CompareSettings(), on_stage=lambda _: None, on_assessment=heard.append)
     assert [assessment.pairs for assessment in heard] == list(range(1, len(found.pairs) + 1))
     assert heard[-1] == found.assessment
+
+
+def test_going_on_until_told_takes_more_pairs_than_asked_for() -> None:
+    noisy = {"starts_differ": 0.04}
+    assert run(*two(0.0025, 0.0025, **noisy), pairs=6).assessment.verdict == "undecided"
+    found = run(*two(0.0025, 0.0025, **noisy), pairs=6, until_told=True)
+    assert found.assessment.verdict == "no difference"
+    assert len(found.pairs) > 6
+    assert found.terms.until_told
+
+
+def test_going_on_is_bounded_by_the_time_given() -> None:
+    found = run(*two(0.0025, 0.0025, starts_differ=0.2), until_told=True, time_s=90.0)
+    assert found.assessment.verdict == "undecided"
+    assert len(found.pairs) > 12
+    assert max(found.load_s) <= 90.0 + 1e-6
+    assert "a side would tell 5 %; give --time " in headline(found)
+
+
+def test_what_would_tell_is_said_where_it_cannot_be_told() -> None:
+    found = run(*two(0.0025, 0.0025, starts_differ=0.04), pairs=6, time_s=20.0)
+    wanted = found.assessment.would_tell
+    assert wanted is not None
+    assert f"give --pairs {wanted} --time " in headline(found)
+    again = run(*two(0.0025, 0.0025, starts_differ=0.04), pairs=wanted, time_s=load_that_tells(found))
+    assert again.assessment.verdict == "no difference"

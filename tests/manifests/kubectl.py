@@ -51,3 +51,30 @@ def read(file: Path) -> list[Any] | None:
             del one["metadata"]["annotations"]
         objects.append(one)
     return objects
+
+
+def kustomize(folder: Path) -> str:
+    """What it builds of a folder, which any version can; skips the test where there is none. Fails where it fails."""
+    found = shutil.which("kubectl")
+    if found is None:
+        return _built_by(program(), folder)
+    return _built_by(found, folder)
+
+
+def patched(folder: Path, obj: Any, patch: str, kind: str) -> Any:
+    """What it makes of an object by a patch of that kind, which any version can; skips the test where there is none."""
+    (folder / "object.json").write_text(json.dumps(obj))
+    (folder / "patch").write_text(patch)
+    how = ["--local", "-f", folder / "object.json", "--type", kind, "--patch-file", folder / "patch", "-o", "json"]
+    command = [shutil.which("kubectl") or program(), "patch", *how]
+    home = {"HOME": str(folder), "KUBECONFIG": os.devnull, "PATH": os.defpath}
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, env=home)
+    assert told.returncode == 0, told.stderr
+    return json.loads(told.stdout)
+
+
+def _built_by(command: str, folder: Path) -> str:
+    home = {"HOME": str(folder), "KUBECONFIG": os.devnull, "PATH": os.defpath}
+    told = subprocess.run([command, "kustomize", folder], capture_output=True, text=True, timeout=60, env=home)
+    assert told.returncode == 0, told.stderr
+    return told.stdout

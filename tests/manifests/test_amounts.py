@@ -23,6 +23,7 @@ from tuner.manifests.reader import read
         ("cpu", "2000Mi", "2000Mi of cpu is 2,097,152,000 cores; write 2000m for thousandths of a core"),
         ("cpu", "4Gi", "4Gi of cpu is 4,294,967,296 cores; write 4 for cores, or 4m for thousandths of one"),
         ("cpu", "2e12", "2e12 of cpu is 2,000,000,000,000 cores; write cores, such as 2"),
+        ("cpu", 1000, "1000 of cpu is 1,000 cores; write 1000m for thousandths of a core"),
         ("cpu", "8000", "8000 of cpu is 8,000 cores; write 8000m for thousandths of a core"),
         ("cpu", "100M", "100M of cpu is 100,000,000 cores; write 100m for thousandths of a core"),
         ("cpu", "100u", "100u of cpu is less than a thousandth of a core; write 1m or more"),
@@ -51,7 +52,7 @@ def test_what_cannot_be_meant(resource: str, value: str | int, told: str, tmp_pa
 @pytest.mark.parametrize(
     ("resource", "value"),
     [
-        *(("cpu", value) for value in ("100m", 2, 0.5, "128", "0")),
+        *(("cpu", value) for value in ("100m", 2, 0.5, "128", "896", "0")),
         *(("memory", value) for value in ("20G", "0", "1500000k", 536870912, "2e12")),
         *(("nvidia.com/gpu", "8"), ("example.com/slices", 100), ("storage", "1"), ("pods", "1")),
     ],

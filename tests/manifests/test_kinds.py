@@ -11,6 +11,7 @@ from tuner.manifests.kinds import KINDS, Place, Service, WorkloadKind, kind_of
 from tuner.manifests.kinds.model import at, count
 from tuner.manifests.pods import pods
 from tuner.manifests.render import render
+from tuner.manifests.servers.recognition import recognise
 from tuner.space.model import Configuration, Parameter
 from tuner.space.values import Value
 from tuner.trials.resources import requested
@@ -182,6 +183,13 @@ def test_knatives_least_and_most_are_text_and_set_together() -> None:
         ("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}", "on every node"),
         ("apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: x}", "NAME-kserve"),
         ("apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: x}", "the knobs live on the Server"),
+        ("apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: x}", "write apiVersion: apps/v1"),
+        ("apiVersion: serving.kubeflow.org/v1beta1\nkind: InferenceService\nmetadata: {name: x}", "kserve.io/v1beta1"),
+        ("apiVersion: v1\nkind: ReplicationController\nmetadata: {name: x}", "write it as a Deployment"),
+        (
+            "apiVersion: production-stack.vllm.ai/v1alpha1\nkind: VLLMRuntime\nmetadata: {name: x}",
+            "get deployment NAME",
+        ),
         ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}", "it ends, and serves nothing"),
     ],
 )
@@ -490,6 +498,25 @@ def test_a_container_that_the_operator_would_make_is_written_for_a_knob() -> Non
     found = rendered(beside, integer("x", "env/A", container="classifier"), x=3)
     containers = at(found.objects[0], ("spec", "predictors", 0, "componentSpecs", 0, "spec", "containers"))
     assert [container["name"] for container in containers] == ["other", "classifier"]
+
+
+def test_of_several_that_the_operator_would_make_those_before_it_are_written_too() -> None:
+    node = '{name: NAME, implementation: SKLEARN_SERVER, modelUri: "gs://bucket/NAME"}'
+    children = ", ".join(node.replace("NAME", name) for name in ("one", "two"))
+    text = prepackaged("RANDOM_ABTEST").replace('modelUri: "gs://bucket/iris"', f"children: [{children}]")
+    found = rendered(text, integer("x", "env/GUNICORN_WORKERS", container="two"), x=3)
+    containers = at(found.objects[0], ("spec", "predictors", 0, "componentSpecs", 0, "spec", "containers"))
+    assert containers == [{"name": "one"}, {"name": "two", "env": [{"name": "GUNICORN_WORKERS", "value": "3"}]}]
+
+
+def test_ones_own_image_of_a_prepackaged_server_is_that_server() -> None:
+    own = "containers: [{name: classifier, image: example/sklearnserver:7}]"
+    obj = first(prepackaged("SKLEARN_SERVER", "componentSpecs:", "  - spec:", f"      {own}"))
+    kind = known(obj)
+    (place, *_) = kind.containers(obj)
+    found = recognise(kind.container(obj, place), known_as=kind.server(obj, place)).server
+    assert found is not None
+    assert found.name == "seldon-core microservice"
 
 
 def test_arguments_that_the_operator_would_give_are_written_with_a_flag() -> None:

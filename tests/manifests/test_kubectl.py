@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.manifests import kubectl
 from tests.manifests.spaces import DEPLOYMENT, integer, space
 from tuner.manifests.documents import load_all
-from tuner.manifests.export import annotate
+from tuner.manifests.export.annotations import annotate
 from tuner.manifests.reader import read
 from tuner.manifests.render import render
 from tuner.space.model import Configuration

@@ -15,7 +15,7 @@ from tests.manifests.spaces import DEPLOYMENT, INFERENCE, SELDON, choice, intege
 from tuner.errors import InputError
 from tuner.manifests.baseline import baseline
 from tuner.manifests.check.knobs import check
-from tuner.manifests.export import annotate
+from tuner.manifests.export.annotations import annotate
 from tuner.manifests.model import Rendered
 from tuner.manifests.pods import pods
 from tuner.manifests.render import demanding, render

@@ -89,6 +89,15 @@ def test_either_spelling_of_a_flag_is_kept() -> None:
     assert changed(script, "args/--max-num-batched-tokens", 2048) == script.replace("1024", "2048")
 
 
+def test_a_value_within_the_word_of_a_flag_of_one_letter() -> None:
+    assert changed("gunicorn -w2 -b:8080 app:app", "args/-w") == "gunicorn -w8 -b:8080 app:app"
+    base = manifest("app:app", shell=("gunicorn", "-w2"))
+    knob = space(integer("w", "args/-w"))
+    assert baseline(knob, base).values == {"w": 2}
+    assert "- -w8\n" in render(knob, base, Configuration(values={"w": 8})).text.replace('"', "")
+    assert "set: args/-w}" in propose(base).space
+
+
 @pytest.mark.parametrize(
     "shell", [("bash", "-lc"), ("/bin/sh", "-ec"), ("/usr/bin/env", "bash", "-c"), ("sh", "-e", "-c")]
 )
@@ -104,6 +113,7 @@ def test_shells(shell: tuple[str, ...]) -> None:
             "args/--workers: --workers is $WORKERS in the container's script; set env/WORKERS instead",
         ),
         ('gunicorn --workers="${WORKERS:-2}" a', "set env/WORKERS instead"),
+        ("gunicorn --workers ${WORKERS:=2} a", "set env/WORKERS instead"),
         ("WORKERS=2\ngunicorn --workers $WORKERS a", "--workers is $WORKERS, which the script sets itself"),
         ("gunicorn --workers $((2 * N)) a", "the container's script works --workers out"),
         ("gunicorn --workers $(nproc) a", "the container's script works --workers out"),
@@ -148,6 +158,40 @@ def test_the_variable_of_a_flag_is_proposed() -> None:
     assert "set: env/WORKERS" in proposed
     assert "set: args/--threads" in proposed
     assert "env/WORKERS" not in propose(manifest("WORKERS=2; exec gunicorn --workers $WORKERS app:app")).space
+
+
+@pytest.mark.parametrize("shell", [True, False])
+def test_a_variable_that_kubernetes_puts_into_a_flag_is_the_knob(shell: bool) -> None:
+    env = {"COUNT": "2", "THREADS": "$(COUNT)"}
+    base = manifest("exec gunicorn --workers $(COUNT) --threads=$(OTHER) app:app", env=env)
+    if not shell:
+        base = manifest("app:app", shell=("gunicorn", "--workers", "$(COUNT)", "--threads=$(OTHER)"), env=env)
+    proposed = propose(base).space
+    assert "workers: {int: [1, 4], set: env/COUNT}" in proposed
+    assert "; now 2" in proposed
+    knob = space(integer("w", "env/COUNT"))
+    assert baseline(knob, base).values == {"w": 2}
+    out = render(knob, base, Configuration(values={"w": 4}))
+    assert "--workers $(COUNT)" in out.text.replace("--workers\n        - $(COUNT)", "--workers $(COUNT)")
+    assert "env/OTHER" not in proposed
+
+
+def test_a_variable_from_elsewhere_is_no_knob() -> None:
+    base = manifest("exec gunicorn --workers $COUNT --threads 2 app:app", env={"COUNT": "2"})
+    given = "        - name: COUNT\n          value: '2'\n"
+    assert given in base.text
+    source = given.replace("value: '2'", "valueFrom: {configMapKeyRef: {name: c, key: workers}}")
+    proposed = propose(Manifest(file=base.file, text=base.text.replace(given, source))).space
+    assert "set: env/COUNT" not in proposed
+    assert "# not here: --workers is $COUNT, which takes its value from configMapKeyRef" in proposed
+
+
+def test_what_kubernetes_puts_into_a_flag_is_todays_value() -> None:
+    base = manifest("app:app", shell=("gunicorn", "--workers=$(COUNT)"), env={"COUNT": "2"})
+    knob = space(integer("w", "args/--workers"))
+    assert baseline(knob, base).values == {"w": 2}
+    assert render(knob, base, Configuration(values={"w": 2})).text == base.text
+    assert "--workers=3" in render(knob, base, Configuration(values={"w": 3})).text
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,13 @@ def test_a_store_alone_is_no_server(tmp_path: Path) -> None:
     assert "container: redis\n" in propose(base, container="redis").space
 
 
+def test_what_serves_beside_a_store_is_told_to_be_none_that_is_tuned(tmp_path: Path) -> None:
+    cluster = "---\napiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {name: c}\nspec: {rayVersion: 2.46.0}\n"
+    base = base_of(tmp_path, deployment("image: redis:7") + cluster)
+    with pytest.raises(InputError, match=r"m.yaml:\d+: RayCluster c is not tuned: .*; write it as a RayService"):
+        propose(base)
+
+
 def test_a_page_alone_may_be_tuned(tmp_path: Path) -> None:
     space, _ = proposed(tmp_path, deployment("image: nginx:1"))
     assert space.container == "server"

@@ -43,6 +43,15 @@ def test_a_helm_template(text: str) -> None:
     assert command in told("chart/templates/m.yaml", text)
 
 
+def test_a_value_to_fill_in() -> None:
+    text = DEPLOYMENT.replace("spec:\n", "spec:\n  # image: {user}/x\n", 1)
+    assert told("m.yaml", text) == ""
+    text = text.replace("- name: classifier", "- image: {user}/server:1\n          name: classifier", 1)
+    line = text[: text.index("- image: {user}")].count("\n") + 1
+    expected = f"m.yaml:{line}: a value to fill in ({{user}}); write yours in place of {{user}}"
+    assert told("m.yaml", text) == expected
+
+
 def test_other_templates() -> None:
     text = DEPLOYMENT.replace("name: iris   # its name", "name: {% if x %}")
     assert "m.yaml:5: a template ({% if x %})" in told("m.yaml", text)
@@ -53,6 +62,7 @@ def test_other_templates() -> None:
     [
         DEPLOYMENT + "# {{ .Values.x }}\n",
         DEPLOYMENT + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: t}\ndata:\n  t: |\n    {{ .Values.x }}\n",
+        DEPLOYMENT.replace("metadata:\n", "metadata:\n  annotations: {x: '{{ $labels.pod }}: {{ $value }}'}\n", 1),
         DEPLOYMENT.replace("[--log-level, info]", "[--log-level, info, --chat-template, '{{ messages }}{% if x %}']"),
     ],
 )

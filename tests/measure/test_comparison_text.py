@@ -63,7 +63,18 @@ def test_what_cannot_be_told_says_what_it_would_take() -> None:
     text = headline(comparison(pairs([1.0, 1.3, 0.9, 1.1]), last=True))
     assert text.startswith("undecided: B is 6.5 % slower than A at p50 (")
     assert "starts of one side differ by" in text
-    assert "give more --pairs and --time, or a larger --smallest" in text
+    assert text.endswith(
+        "about 1h41m56s a side would tell 5 %; give --pairs 1112 --time 6117s or --until-told, or a larger --smallest"
+    )
+
+
+def test_more_load_is_not_asked_for_where_it_would_not_tell() -> None:
+    measured = pairs([1.049, 1.051, 1.05, 1.048])
+    found = comparison(measured)
+    found = replace(found, assessment=assess(measured, metric="latency_p50", smallest=0.05, most=12, until_told=True))
+    assert found.assessment.told
+    assert found.assessment.verdict == "undecided"
+    assert headline(found).endswith("the difference is about the smallest of interest, 5 %; no load tells these apart")
 
 
 def test_too_few_pairs() -> None:

@@ -9,11 +9,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.builders import window
 from tests.measure.queues import Server, constant
 from tuner.measure.model import Usage
-from tuner.measure.paired import MISS, Pair, Verdict, Visit, assess, effect, error_difference, judge, looks
+from tuner.measure.paired import (
+    MISS,
+    Pair,
+    Verdict,
+    Visit,
+    assess,
+    effect,
+    error_difference,
+    judge,
+    looks,
+    tells,
+    would_tell,
+)
 from tuner.measure.window import summarize
 from tuner.statistics.model import Estimate
 from tuner.statistics.student import student_point
@@ -233,3 +247,67 @@ def test_forty_comparisons_of_queues(slower: float, least: tuple[Verdict, float]
     verdicts = Counter(verdict for verdict, _ in found)
     assert verdicts[least[0]] / 40 >= least[1], verdicts
     assert np.median([count for _, count in found]) <= 9, found
+
+
+@given(
+    logs=st.lists(st.floats(-0.3, 0.3), min_size=4, max_size=12, unique=True),
+    smallest=st.floats(0.01, 0.5),
+    most=st.integers(12, 400),
+)
+def test_what_would_tell_is_more_where_it_is_not_told_and_no_more_where_it_is(
+    logs: list[float], smallest: float, most: int
+) -> None:
+    found = effect("latency_p50", pairs([math.exp(one) for one in logs]), MISS / len(looks(most)))
+    assert found is not None
+    wanted = would_tell(found, smallest, most)
+    assert wanted is not None
+    if tells(found, smallest):
+        assert wanted == len(logs)
+    else:
+        assert wanted > len(logs)
+    larger = would_tell(found, 1.5 * smallest, most)
+    assert larger is not None
+    assert larger <= wanted
+
+
+def test_nobody_knows_what_would_tell_before_there_is_an_interval() -> None:
+    assert assess(pairs([1.1, 1.2]), metric="latency_p50", smallest=0.05, most=12).would_tell is None
+    assert assess([], metric="latency_p50", smallest=0.05, most=12).would_tell is None
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.1])
+def test_what_is_said_to_tell_does(spread: float) -> None:
+    """Planned from the first 12 pairs, the interval is narrow enough after as many as that in four of five cases or some more."""
+    rng = np.random.default_rng(4)
+    enough, runs = 0, 200
+    for _ in range(runs):
+        first = rng.normal(0.0, spread, 12)
+        found = effect("latency_p50", pairs(list(np.exp(first))), MISS / len(looks(12)))
+        assert found is not None
+        wanted = would_tell(found, 0.05, 12)
+        assert wanted is not None
+        logs = np.concatenate([first, rng.normal(0.0, spread, wanted - 12)])
+        half = student_point(MISS / len(looks(wanted)), wanted - 1) * logs.std(ddof=1) / math.sqrt(wanted)
+        enough += half <= math.log1p(0.05) / 2.0
+    assert 0.75 <= enough / runs <= 0.95
+
+
+@pytest.mark.parametrize(
+    ("truth", "verdicts"),
+    [(0.0, {"no difference"}), (0.1, {"worse"}), (-0.1, {"better"}), (math.log(1.05), {"undecided", "worse"})],
+)
+def test_going_on_until_told_tells_and_errs_no_more_often_than_promised(truth: float, verdicts: set[Verdict]) -> None:
+    """Of pairs that differ by 5 %: what is clear is told; what lies at the edge ends, too."""
+    rng = np.random.default_rng(5)
+    runs, most, wrong = 200, 400, 0
+    for _ in range(runs):
+        logs = rng.normal(truth, 0.05, most)
+        for count in looks(most):
+            found = assess(
+                pairs(list(np.exp(logs[:count]))), metric="latency_p50", smallest=0.05, most=most, until_told=True
+            )
+            if found.verdict != "undecided" or found.told:
+                break
+        assert count < most
+        wrong += found.verdict not in verdicts
+    assert wrong / runs <= MISS

@@ -3,16 +3,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from tests.record import examples
-from tuner.record.console import LiveConsole, PlainConsole, pareto_table, trials_table
+from tuner.record.console import LiveConsole, PlainConsole
 from tuner.search.model import Outlook
-from tuner.study.model import Summary
 from tuner.study.stop import Spent
 
 
@@ -23,48 +20,6 @@ def console(width: int = 120, *, terminal: bool = False) -> Console:
 def text_of(made: Console) -> str:
     assert isinstance(made.file, io.StringIO)
     return made.file.getvalue()
-
-
-def printed(renderable: RenderableType, width: int) -> str:
-    made = console(width)
-    made.print(renderable)
-    return text_of(made)
-
-
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("table", [pareto_table, trials_table])
-def test_tables_fit_and_cut_nothing(table: Callable[[Summary], RenderableType], width: int) -> None:
-    text = printed(table(examples.summary()), width)
-    assert max(len(line) for line in text.splitlines()) <= width
-    assert "…" not in text
-    assert "\x1b" not in text
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_the_choice_the_front_and_the_baseline_are_marked(width: int) -> None:
-    text = printed(trials_table(examples.summary()), width)
-    starts = [line.split()[0] for line in text.splitlines() if line.strip()]
-    assert {"b0", "*1", "+2"} <= set(starts)
-
-
-def test_failures_stand_below_the_table_with_their_reason() -> None:
-    text = printed(trials_table(examples.summary()), 120)
-    assert "trial 4 failed at ready: OOMKilled, replica 0 was killed for memory (limit 256Mi)" in text
-    assert "trial 5 cannot run here: requests 4 cores, this machine has 2" in text
-    assert "trial 1 " not in text
-
-
-def test_an_empty_front_is_said() -> None:
-    summary = examples.summary()
-    assert "no configuration certainly met the SLO" in printed(
-        pareto_table(replace(summary, front=replace(summary.front, members=()))), 80
-    )
-
-
-def test_user_data_is_never_markup() -> None:
-    summary = examples.summary()
-    odd = examples.trial(0, {"flag": "[bold]x[/bold]"}, summary.trials[0].outcome, "baseline")
-    assert "flag=[bold]x[/bold]" in printed(trials_table(replace(summary, trials=(odd,))), 120)
 
 
 def test_plain_lines_tell_the_study() -> None:
@@ -109,6 +64,25 @@ def test_the_time_of_a_replay_is_that_of_its_trials() -> None:
     assert "about 30m left" in text_of(made)
 
 
+def test_until_a_trial_was_run_the_end_is_as_foretold() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made, trial_s=20.0)
+    start = examples.start()
+    plain.started(replace(start, budget=replace(start.budget, trials=3, time_s=1800.0, confirm=1)))
+    assert plain._progress.line() == "0 of 3 trials, about 2m left"
+    plain.foreseen(Spent(trials=2, time_s=80.0, usual_s=40.0), None)
+    assert plain._progress.line() == "2 of 3 trials, about 2m40s left", "by the trials of an earlier process"
+
+
+def test_of_many_knobs_those_are_told_that_are_not_as_in_the_baseline() -> None:
+    made = console()
+    plain = PlainConsole(examples.space(), made)
+    many = {f"knob{number}": number for number in range(31)}
+    plain.proposed(examples.proposal(0, many, "baseline"))
+    plain.proposed(examples.proposal(1, {**many, "knob7": 70}))
+    assert text_of(made).splitlines()[-1] == "trial 1 (search): the baseline but for knob7=70"
+
+
 def test_what_an_earlier_process_ran_counts_too() -> None:
     made = console()
     plain = PlainConsole(examples.space(), made)
@@ -144,6 +118,25 @@ def test_the_live_table_shows_the_running_trial_and_gives_the_terminal_back() ->
     assert "2 on the Pareto front" in text_of(made)
 
 
+def test_the_live_view_cuts_no_word_and_shows_what_runs_in_its_row() -> None:
+    made = console(80, terminal=True)
+    live = LiveConsole(examples.space(), made, now=lambda: 0.0)
+    live.started(examples.start())
+    for trial in examples.trials()[:5]:
+        live.finished(trial)
+    live.foreseen(Spent(trials=5, time_s=90.0), Outlook(trials=10, expected=0.004, most=0.03))
+    live.proposed(examples.proposal(5))
+    live.stage(5, "search for the capacity, " + "a step of many words " * 8)
+    rows = ["".join(segment.text for segment in line).rstrip() for line in made.render_lines(live._render())]
+    live.stop()
+    assert max(map(len, rows)) <= 80
+    (running,) = [row for row in rows if row.split()[:1] == ["5"]]
+    assert running.endswith("running")
+    (stage,) = [row for row in rows if row.startswith("trial 5: search")]
+    assert stage.endswith((" words …", " step …", " of …", " many …", " a …"))
+    assert any(row.startswith("10 more trials would probably bring 0.4 % more of all objectives") for row in rows)
+
+
 def test_the_live_table_keeps_to_the_window() -> None:
     made = console(80, terminal=True)
     live = LiveConsole(examples.space(), made, now=lambda: 0.0)
@@ -157,12 +150,6 @@ def test_the_live_table_keeps_to_the_window() -> None:
     rows = ["".join(segment.text for segment in line) for line in rendered]
     assert any(row.strip().startswith("+3 ") for row in rows), "the best trial scrolled out of sight"
     assert any(row.strip().startswith("59 ") for row in rows), "the newest trial is not shown"
-
-
-def test_no_colour_when_it_is_not_wanted() -> None:
-    made = Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"NO_COLOR": "1"})
-    made.print(trials_table(examples.summary()))
-    assert "\x1b[32m" not in text_of(made)
 
 
 def test_an_unhandled_error_leaves_the_cursor_visible() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tuner.record.knowledge import knowledge_lines, prediction_lines
@@ -95,7 +96,7 @@ def test_all_that_was_learned() -> None:
     move = "workers 1 -> 4, batching nothing -> true"
     assert knowledge_lines(as_written(KNOWN), "EUR") == [
         "what mattered, by the model after 12 configurations: shares of the variance (90 % intervals)",
-        "  throughput  workers 62 % (40-80)",
+        "  throughput  workers  ████████████▍         62 % (40-80)",
         "              only together: workers and cpu 10 % (0-30)",
         "              Optuna's fANOVA: workers 70 %",
         "from the baseline to the choice, by what is believed of a quiet machine (90 % intervals):",
@@ -107,6 +108,19 @@ def test_all_that_was_learned() -> None:
         "  workers=4 is the greatest value offered, and throughput is believed to get better towards it (probability "
         "97 %): a wider range may hold more",
     ]
+
+
+def test_steps_that_bring_nothing_share_a_line() -> None:
+    nothing = Change(
+        metric="cost",
+        before=Believed(value=0.03, low=0.03, high=0.03),
+        after=Believed(value=0.03, low=0.03, high=0.03),
+        ratio=Believed(value=1.0, low=1.0, high=1.0),
+        measured=None,
+    )
+    steps = tuple(Step(knobs={f"knob{n}": (n, n + 1)}, changes=(nothing,), allowed=True) for n in range(3))
+    lines = knowledge_lines(as_written(replace(KNOWN, steps=(*KNOWN.steps, *steps))), "EUR")
+    assert "  nothing to speak of: knob0 0 -> 1; knob1 1 -> 2; knob2 2 -> 3" in lines
 
 
 def prediction(**changes: Any) -> Mapping[str, Any]:
@@ -168,4 +182,7 @@ def test_where_no_knob_surely_matters_that_is_said() -> None:
         noise=1.0,
     )
     lines = knowledge_lines(as_written(Knowledge(configurations=6, too_few="", matters=(one,))), "USD")
-    assert lines[1] == "  throughput  workers 40 % (5-90); which matters most is still open"
+    assert lines[1:3] == [
+        "  throughput  workers  ████████              40 % (5-90)",
+        "              which matters most is still open",
+    ]

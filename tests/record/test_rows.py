@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
 
 from hypothesis import given
@@ -9,29 +7,7 @@ from hypothesis import strategies as st
 
 from tests.record import examples
 from tuner.record import rows
-from tuner.space.metrics import METRICS
 from tuner.trials.model import Measured
-
-
-def test_every_metric_has_a_name_that_mlflow_takes() -> None:
-    for metric in METRICS:
-        assert re.fullmatch(r"[/\w.\- :]+", rows.metric_name(metric))
-
-
-@given(st.text(min_size=1))
-def test_any_name_is_made_safe(name: str) -> None:
-    assert re.fullmatch(r"[\w.\-]+", rows.safe(name))
-
-
-def test_a_number_knob_stays_a_number_in_text() -> None:
-    trial = examples.trial(1, {"rate": 0.25, "on": True, "n": 3, "cpu": "500m"}, examples.trials()[0].outcome)
-    assert rows.trial_params(trial) == {"rate": "0.25", "on": "True", "n": "3", "cpu": "500m"}
-
-
-def test_points_are_unique_by_name_and_step() -> None:
-    for trial in examples.trials():
-        keys = [(point.name, point.step) for point in rows.trial_points(trial)]
-        assert len(keys) == len(set(keys))
 
 
 def test_the_front_so_far_holds_the_feasible_trials_that_no_other_beats() -> None:
@@ -58,21 +34,6 @@ def test_no_member_of_the_front_so_far_is_beaten_and_every_other_trial_is(points
     for number, (rate, cost) in enumerate(points):
         beaten = any(r >= rate and c <= cost and (r, c) != (rate, cost) for r, c in points)
         assert (number in best) is not beaten
-
-
-def test_tables_are_plain_json() -> None:
-    summary = examples.summary()
-    measurement = summary.trials[0].measurement
-    assert measurement is not None
-    for table in (rows.curve_table(measurement), rows.front_table(summary), rows.comparison_table(summary)):
-        assert json.loads(json.dumps(table, allow_nan=False)) == table
-        assert {len(row) for row in table["data"]} == {len(table["columns"])}
-
-
-def test_a_study_without_a_choice_has_no_chosen_run() -> None:
-    summary = replace(examples.summary(), choice=None, front=replace(examples.summary().front, members=()))
-    assert {tags["chosen"] for tags in rows.verdict_tags(summary).values()} == {"false"}
-    assert rows.front_table(summary)["data"] == []
 
 
 @given(st.lists(st.tuples(values, values), max_size=12), st.integers(1, 4))

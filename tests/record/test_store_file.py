@@ -15,7 +15,7 @@ import pytest
 
 from tuner.record.store_file import make_whole
 
-OPENS = "import sys; from tuner.record.mlflow import _client; _client(sys.argv[1])"
+OPENS = "import sys; from tuner.record.mlflow.store import opened; opened(sys.argv[1])"
 
 
 def write(file: Path, value: str = "mine") -> None:

@@ -92,6 +92,25 @@ def test_the_comparison_is_no_more_certain_than_the_noise_floor_allows() -> None
         "no difference beyond the noise floor (restarts of one configuration differ by 1.3x)"
     )
     assert "undecided: the noise floor was not measured" in lines[2]
+    alike = replace(summary, noise_floor=dict.fromkeys(summary.noise_floor, 1.0))
+    assert not [line for line in comparison_lines(alike) if "restarts of one configuration" in line]
+
+
+def test_a_tie_is_told_as_a_tie() -> None:
+    assert comparison_lines(examples.summary())[-1] == (
+        "a tie: trial 2 is as near to the ideal, the knee of two points: each is the best in one objective and the "
+        "worst in the other; --pick says which objective counts"
+    )
+
+
+def test_an_equal_is_told_by_what_is_not_as_in_the_choice_and_with_what_is_known_of_it() -> None:
+    summary = examples.summary()
+    assert summary.choice is not None
+    large = replace(summary.front.members[0], least=("throughput",))
+    equal = replace(summary, choice=replace(summary.choice, equals=(2,)), candidates=(large,))
+    assert comparison_lines(equal)[-1] == (
+        "as good within the noise: trial 2 (cpu=1 workers=4 no threads, else the same): >= 640/s, 0.031 USD/h"
+    )
 
 
 def test_a_baseline_that_is_the_choice_was_not_beaten() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,22 +10,14 @@ import numpy as np
 import pytest
 
 from tests.repository.checkout import ROOT
+from tests.repository.ready_spaces import iris_module
 
 MODEL = ROOT / "search_spaces" / "iris" / "model"
 
 
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"iris_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def classifier() -> ModuleType:
-    return _load(MODEL / "IrisClassifier.py")
+    return iris_module("IrisClassifier")
 
 
 def test_the_shipped_request_is_answered(classifier: ModuleType) -> None:
@@ -50,7 +41,7 @@ def test_measurements_far_outside_do_not_overflow(classifier: ModuleType) -> Non
 
 def test_training_makes_the_committed_weights(tmp_path: Path, classifier: ModuleType) -> None:
     pytest.importorskip("sklearn.datasets", reason="scikit-learn, which holds the flowers, is not installed")
-    train = _load(MODEL / "train.py")
+    train = iris_module("train")
     train.WEIGHTS = tmp_path / "weights.json"
     train.main()
     made = json.loads(train.WEIGHTS.read_text(encoding="utf-8"))

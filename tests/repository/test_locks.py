@@ -45,7 +45,12 @@ def test_the_locks_meet_what_pyproject_asks_for(lock: str, python: str) -> None:
     pinned = pins(lock)
     groups = PROJECT["dependency-groups"]
     asked = [*PROJECT["project"]["dependencies"], *groups["build"], *(d for d in groups["dev"] if isinstance(d, str))]
-    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
+    environment = {
+        **default_environment(),
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": "x86_64",  # where everything installs
+    }
     for requirement in map(Requirement, asked):
         name = canonicalize_name(requirement.name)
         if requirement.marker is not None and not requirement.marker.evaluate(environment):

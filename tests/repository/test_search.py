@@ -14,6 +14,7 @@ from tests.repository.checkout import ROOT
 sys.path.insert(0, str(ROOT / "scripts" / "benchmark"))  # its modules know each other by their bare names
 
 import adopt
+import public
 import search
 import worlds
 
@@ -35,6 +36,17 @@ def test_domains_are_the_values_that_occur() -> None:
 def test_columns_of_others_are_named_and_scaled() -> None:
     text = "# licence: MIT\nMax, Latency-\n1,250\n"
     assert adopt.renamed(text, ["Latency-=latency_p99/1000"]) == "# licence: MIT\nMax,latency_p99\n1,0.25\n"
+
+
+def test_public_measurements_are_tables_of_one_revision_in_our_units_and_of_what_varies() -> None:
+    storm = "a,b,Throughput+,Latency-\n1.000,1,30,100\n2.000,1,20,300\n2.000,1,-1,200\n"
+    assert public.table(public.storm("A"), storm) == (
+        "a,throughput,latency_p99\n1,30,0.1\n2,20,0.3\n",
+        ["latency_p99 <= 0.2"],
+    )
+    database = "root;mode;revision;performance;energy\n1;x;8.3;0.5;7\n1;y;8.3;0.7;7\n1;y;9.1;0.6;7\n"
+    told = public.table(public.timed("PostgreSQL", only_first="revision"), database)
+    assert told == ("mode,latency_p99\nx,0.5\ny,0.7\n", [])
 
 
 def test_the_area_that_points_dominate() -> None:

@@ -99,6 +99,23 @@ def test_medians_on_the_quiet_machine_count_a_failure_as_nothing() -> None:
     assert medians[configured(4).digest] == (450.0, False)
 
 
+def test_the_best_is_known_by_starts_that_had_no_say_in_it() -> None:
+    lucky_once = [trial(1, rate, 0.02) for rate in (100.0, 100.0, 190.0)]
+    steady = [trial(2, 105.0, 0.02) for _ in range(3)]
+    good = {configured(1).digest, configured(2).digest}
+    assert wander.best_unseen([*lucky_once, *steady], good) == 100.0  # twice the lucky start speaks for the other
+    assert wander.best_unseen([*lucky_once, *steady], {configured(1).digest}) == 100.0
+    assert wander.best_unseen([lucky_once[2], steady[0]], good) == 190.0  # there are no others
+    assert wander.best_unseen([], good) == 0.0
+
+
+@given(st.lists(st.lists(st.floats(1.0, 1000.0), min_size=3, max_size=3), min_size=1, max_size=2))
+def test_the_best_is_the_worth_of_a_start_that_was_seen(values: list[list[float]]) -> None:
+    trials = [trial(workers, rate, 0.02) for workers, rates in zip((1, 2), values, strict=False) for rate in rates]
+    best = wander.best_unseen(trials, {configured(1).digest, configured(2).digest})
+    assert best in {rate for rates in values for rate in rates}
+
+
 def test_the_ways_of_one_seed_follow_each_other(tmp_path: Path) -> None:
     experiment = wander.Experiment(tmp_path, SPACE, studies=2, trials=3, seed=5, starts=3)
     assert list(experiment.names) == ["remeasured-5", "accepted-5", "remeasured-6", "accepted-6"]

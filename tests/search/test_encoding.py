@@ -90,6 +90,21 @@ def test_a_value_outside_its_domain_lies_beyond_but_not_far() -> None:
     assert numbers(IntRange(low=2, high=16), 0, "unset") == [-0.5, NEUTRAL]
 
 
+def test_of_few_values_each_may_be_anything_of_many_it_lies_between_its_neighbours() -> None:
+    parameters = [
+        parameter("few", Choices(values=(1, 2, 3, 6)), "env/FEW"),
+        parameter("ten", IntRange(low=1, high=10), "env/TEN"),
+        parameter("many", IntRange(low=1, high=100), "env/MANY"),
+        parameter("all", FloatRange(low=0.1, high=1.0), "env/ALL"),
+        parameter("word", Choices(values=("a", "b")), "env/WORD"),
+    ]
+    few, ten, many, continuous = Encoding(space_of(parameters)).points([]).uneven
+    assert few == 0.15
+    assert ten == pytest.approx(0.025)
+    assert many < 0.001
+    assert continuous == 0.0
+
+
 def test_words_and_truth_values_are_places_among_the_choices() -> None:
     space = space_of(
         [parameter("kind", Choices(values=("sync", "gthread"))), parameter("on", Choices(values=(True, False)))]

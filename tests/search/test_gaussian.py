@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.search.covariance import Columns, Context
+from tuner.search.covariance import Columns, Context, covariances, cross
 from tuner.search.gaussian import GaussianProcess
 from tuner.statistics.model import FloatArray, IntArray
 
 
-def columns(numbers: FloatArray, words: IntArray | None = None, derived: int = 0) -> Columns:
+def columns(
+    numbers: FloatArray, words: IntArray | None = None, derived: int = 0, uneven: tuple[float, ...] = ()
+) -> Columns:
     none = np.zeros((len(numbers), 0), dtype=np.int64)
-    return Columns(numbers=numbers, words=none if words is None else words, derived=derived)
+    return Columns(numbers=numbers, words=none if words is None else words, derived=derived, uneven=uneven)
 
 
 def context(rows: int, at_s: FloatArray | None = None, speed: FloatArray | None = None) -> Context:
@@ -46,6 +48,21 @@ def test_what_does_not_exist_is_like_itself_and_far_from_all_numbers() -> None:
     numbers = np.array([[np.nan], [np.nan], [0.0], [1.0]])
     squares = columns(numbers).squares(columns(numbers))[0]
     assert squares[0].tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_of_few_values_the_one_between_may_be_anything() -> None:
+    seen, between = np.array([[0.0], [0.4], [1.0]]), np.array([[0.2]])
+    even = GaussianProcess.fit(columns(seen), np.array([1.0, 1.2, 0.8]), context(3))
+    uneven = GaussianProcess.fit(columns(seen, uneven=(0.4,)), np.array([1.0, 1.2, 0.8]), context(3))
+    assert uneven.predict(columns(between, uneven=(0.4,)))[1] > 1.5 * even.predict(columns(between))[1]
+
+
+def test_both_ways_to_the_covariance_are_one() -> None:
+    rng = np.random.default_rng(7)
+    rows = columns(rng.integers(0, 4, (20, 2)) / 3, rng.integers(0, 2, (20, 1)), uneven=(0.3, 0.1))
+    theta = rng.normal(0.0, 0.5, rows.count + 5)
+    assert cross(rows, rows, theta) == pytest.approx(covariances(rows.squares(rows), theta, rows.shares), abs=1e-12)
+    assert np.linalg.eigvalsh(cross(rows, rows, theta)).min() > -1e-9
 
 
 def test_the_knob_that_matters_has_the_shorter_scale() -> None:

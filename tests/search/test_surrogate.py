@@ -12,7 +12,7 @@ from tests.builders import parameter, space_of
 from tuner.search.encoding import Encoding
 from tuner.search.model import Observation
 from tuner.search.surrogate import Surrogate, logarithm
-from tuner.space.model import Configuration, IntRange
+from tuner.space.model import Choices, Configuration, IntRange
 
 ENCODING = Encoding(space_of([parameter("workers", IntRange(low=1, high=8))]))
 
@@ -115,3 +115,27 @@ def test_no_errors_at_all_have_a_logarithm_too() -> None:
 def test_the_same_observations_give_the_same_beliefs() -> None:
     done = [seen(workers, 100.0 + workers) for workers in range(1, 9)]
     assert believed(fit(*done), 3) == believed(fit(*done), 3)
+
+
+def test_more_cpus_are_expected_to_serve_more_until_trials_say_otherwise() -> None:
+    replicas = parameter("replicas", IntRange(low=1, high=4), "replicas")
+    cpu = parameter("cpu", Choices(values=("500m", "1", "2")), "limits/cpu", "requests/cpu")
+    threads = parameter("threads", IntRange(low=1, high=8), "env/THREADS")
+    encoding = Encoding(space_of([replicas, cpu, threads]))
+
+    def at(replicas: int, cpu: str) -> Configuration:
+        return Configuration(values={"replicas": replicas, "cpu": cpu, "threads": 2})
+
+    def measured(replicas: int, cpu: str, throughput: float) -> Observation:
+        metrics = {"throughput": throughput, "latency_p99": 0.02}
+        return Observation(configuration=at(replicas, cpu), metrics=metrics)
+
+    def ratio(metric: str, *observations: Observation) -> float:
+        surrogate = Surrogate.fit(encoding, observations, ["throughput", "latency_p99"])
+        small, large = surrogate.believe(metric, (at(1, "1"), at(4, "2"))).mean
+        return math.exp(large - small)
+
+    assert ratio("throughput", measured(1, "1", 100)) == pytest.approx(8**0.7, rel=0.05)
+    assert ratio("latency_p99", measured(1, "1", 100)) == pytest.approx(1.0, rel=0.05)
+    flat = [measured(1, "500m", 100), measured(1, "1", 100), measured(2, "1", 101), measured(4, "2", 99)]
+    assert ratio("throughput", *flat) == pytest.approx(1.0, rel=0.1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.study.world import opened, serve, space_of, trial_of
 from tuner.space.model import Budget
-from tuner.study.model import Proposal, Summary
+from tuner.study.model import OneByOne, Proposal, Summary
 from tuner.trials.clock import RealClock
 from tuner.trials.model import Trial
 
@@ -34,7 +34,7 @@ def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _
 
     try:
         with opened(space, folder, RealClock()) as study:
-            return study.run(run_trial)
+            return study.run(OneByOne(run_trial))
     finally:
         os.close(ran)
 

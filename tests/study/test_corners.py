@@ -26,7 +26,7 @@ from tuner.space.model import (
 from tuner.space.values import Value
 from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import Study
-from tuner.study.model import Proposal, Summary
+from tuner.study.model import OneByOne, Proposal, Summary
 from tuner.study.observed import observations
 from tuner.study.store import IN_MEMORY
 from tuner.trials.clock import FakeClock
@@ -98,6 +98,9 @@ SPACES: dict[str, tuple[SearchSpace, Configuration]] = {
 OUTCOMES: dict[str, Serve] = {
     "as it is": serve,
     "the baseline crashes": lambda one: crashed() if one.purpose == "baseline" else serve(one),
+    "the baseline lacks memory": lambda one: (
+        replace(crashed(), kind="OOMKilled") if one.purpose == "baseline" else serve(one)
+    ),
     "the baseline is lost": lambda one: lost() if one.purpose == "baseline" else serve(one),
     "restarts crash": lambda one: crashed() if one.purpose == "confirm" else serve(one),
     "some crash": lambda one: crashed() if one.number % 3 == 1 else serve(one),
@@ -133,7 +136,7 @@ def go(journal: Path, space: SearchSpace, baseline: Configuration, serve: Serve)
             demand=lambda one: Demand(cost_per_hour=cost(one.values), cores=1.0, memory_bytes=1.0),
         )
         study = Study(start=start, advisor=advisor, journal=kept, recorders=(), clock=clock, notice=lambda _: None)
-        return study.run(run)
+        return study.run(OneByOne(run))
 
 
 def told(journal: Path) -> list[tuple[str, Configuration]]:

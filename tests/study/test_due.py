@@ -12,7 +12,7 @@ from tuner.measure.conditions import Conditions
 from tuner.space.model import Budget, Configuration, Objective
 from tuner.study.candidates import candidates
 from tuner.study.due import AGAIN, EVERY, Due, due
-from tuner.study.model import Proposal
+from tuner.study.model import OneByOne, Proposal
 from tuner.trials.clock import FakeClock
 from tuner.trials.model import Infeasible, Measured, Outcome, Purpose, Referenced, Trial
 
@@ -132,7 +132,7 @@ def test_a_study_measures_references_and_what_was_disturbed_and_its_budget_does_
     runner = Runner(outcome)
     space = space_of(budget=Budget(trials=10, confirm=0))
     with opened(space, folder, FakeClock(), sampler="random", disturbed="remeasure") as study:
-        summary = study.run(runner)
+        summary = study.run(OneByOne(runner))
     purposes = [trial.purpose for trial in summary.trials]
     assert purposes.count("search") == 9
     assert purposes[4] == "again"
@@ -146,5 +146,5 @@ def test_a_study_measures_references_and_what_was_disturbed_and_its_budget_does_
 def test_a_study_that_accepts_what_is_disturbed_does_nothing_of_it(folder: Path) -> None:
     runner = Runner(lambda proposal: under(NOISY, serve(proposal.configuration.values)))
     with opened(space_of(budget=Budget(trials=10, confirm=0)), folder, FakeClock(), sampler="random") as study:
-        summary = study.run(runner)
+        summary = study.run(OneByOne(runner))
     assert {trial.purpose for trial in summary.trials} == {"baseline", "search"}

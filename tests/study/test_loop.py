@@ -17,12 +17,11 @@ from tuner.front.model import Candidate
 from tuner.search.model import Outlook
 from tuner.space.model import Budget, Configuration, IntRange, SearchSpace
 from tuner.study.advisor import SamplingAdvisor
-from tuner.study.loop import RunTrial
-from tuner.study.model import Proposal, Recorder, Summary
+from tuner.study.model import OneByOne, Proposal, Recorder, Summary
 from tuner.study.summary import summarize
 from tuner.trials.clock import Clock, FakeClock
 from tuner.trials.journal import read
-from tuner.trials.model import Infeasible, Interrupted, Outcome, Trial
+from tuner.trials.model import Failed, Infeasible, Interrupted, Outcome, Trial
 
 
 class Ear(Remembers):
@@ -46,7 +45,7 @@ class Ear(Remembers):
 def run(
     folder: Path,
     space: SearchSpace,
-    run_trial: RunTrial,
+    run_trial: Callable[[Proposal], Trial],
     *,
     clock: Clock | None = None,
     recorders: Sequence[Recorder] = (),
@@ -56,7 +55,7 @@ def run(
     notice = (notices if notices is not None else []).append
     chosen_by = {"sampler": "random", "pick": pick}
     with opened(space, folder, clock or FakeClock(), recorders=recorders, notice=notice, **chosen_by) as study:
-        return study.run(run_trial)
+        return study.run(OneByOne(run_trial))
 
 
 def chosen(summary: Summary) -> Candidate:
@@ -121,17 +120,52 @@ def test_nothing_feasible_is_no_choice_and_no_confirmation(folder: Path) -> None
     assert len(summary.trials) == 5
 
 
+def oom(reason: str = "it needed more than its limit of 64 Mi") -> Failed:
+    """What a configuration of another size may not run into."""
+    return Failed(stage="ready", kind="OOMKilled", reason=reason)
+
+
+def test_a_baseline_that_does_not_start_ends_the_study_and_says_what_to_change(folder: Path) -> None:
+    space = space_of(budget=Budget(trials=5, confirm=0))
+    summary = run(folder, space, Runner(lambda _: crashed("no model")))
+    assert [trial.number for trial in summary.trials] == [0]
+    assert summary.ended_because == (
+        "the manifest as it stands does not start or does not answer (ready: Crashed, no model); make the manifest start "
+        "as it stands; what it wrote last stands in the study's trials/0000/server.log, and run the study anew"
+    )
+    assert len(run(folder, space, Runner()).trials) == 5, "a resumed one goes on"
+
+
+def test_a_baseline_that_answers_wrongly_ends_the_study_with_the_answer(folder: Path) -> None:
+    told = "POST http://127.0.0.1:1/predict was answered wrongly: not 2xx (status 422, the answer begins 'no field x')"
+    wrong = Failed(stage="verify", kind="WrongAnswer", reason=told)
+    summary = run(folder, space_of(budget=Budget(trials=5)), Runner(lambda _: wrong))
+    assert len(summary.trials) == 1
+    assert summary.ended_because.startswith("the manifest as it stands answers wrongly (verify: WrongAnswer, POST ")
+    assert "status 422, the answer begins 'no field x'" in summary.ended_because
+    assert "change the request or the path" in summary.ended_because
+
+
+@pytest.mark.parametrize(
+    "outcome", [lost(), oom(), Failed(stage="measure", kind="NoCommonRate", reason="no rate could be derived")]
+)
+def test_a_baseline_that_fails_otherwise_does_not_end_it_alone(folder: Path, outcome: Outcome) -> None:
+    space = space_of(budget=Budget(trials=3, confirm=0))
+    good = measured(throughput=1.0, cost=1.0, latency_p99=0.01)
+    assert len(run(folder, space, Runner(lambda p: good if p.number else outcome)).trials) >= 3
+
+
 def test_a_study_whose_first_two_trials_fail_alike_ends_and_goes_on_when_that_is_put_right(folder: Path) -> None:
     """Their times and names differ, the reason does not."""
 
     def outcome(proposal: Proposal) -> Outcome:
         name = f"toy-ab12cd34-{proposal.number}"
-        return crashed(f"pod {name} exited with status 1 within {proposal.number + 2} s of its start: no model")
+        return oom(f"pod {name} was killed for memory within {proposal.number + 2} s of its start: no model")
 
     space = space_of(budget=Budget(trials=5, confirm=0))
     summary = run(folder, space, Runner(outcome))
     assert [trial.number for trial in summary.trials] == [0, 1]
-    assert summary.ended_because.startswith("trial 0 (the baseline) and trial 1 failed alike at ready: Crashed, pod ")
+    assert summary.ended_because.startswith("trial 0 (the baseline) and trial 1 failed alike at ready: OOMKilled, pod ")
     assert summary.ended_because.endswith("no model; put that right, then `tune resume` goes on")
     summary = run(folder, space, Runner())
     assert len(summary.trials) == 5
@@ -141,9 +175,9 @@ def test_a_study_whose_first_two_trials_fail_alike_ends_and_goes_on_when_that_is
 @pytest.mark.parametrize(
     ("baseline", "others"),
     [
-        (crashed("it needed more than its limit of 64 Mi"), crashed("it needed more than its limit of 128 Mi")),
+        (oom("it needed more than its limit of 64 Mi"), oom("it needed more than its limit of 128 Mi")),
         (measured(throughput=1.0, cost=1.0, latency_p99=1.0), crashed()),
-        (crashed("it exited with status 1"), crashed("it exited with status 2")),
+        (oom("it needed more than its limit of 64 Mi"), crashed("it exited with status 2")),
     ],
 )
 def test_trials_that_fail_otherwise_or_after_one_that_was_measured_do_not_end_it(
@@ -157,7 +191,7 @@ def test_trials_that_fail_otherwise_or_after_one_that_was_measured_do_not_end_it
 
 def test_what_can_never_run_here_is_not_the_next_trial(folder: Path) -> None:
     def outcome(proposal: Proposal) -> Outcome:
-        return Infeasible(reason="too large") if proposal.number == 1 else crashed()
+        return Infeasible(reason="too large") if proposal.number == 1 else oom()
 
     summary = run(folder, space_of(budget=Budget(trials=5)), Runner(outcome))
     assert [trial.number for trial in summary.trials] == [0, 1, 2]
@@ -272,7 +306,7 @@ def test_money_ends_the_search_and_is_kept_for_the_race(folder: Path) -> None:
     space = space_of(budget=Budget(cost=10.0, confirm=1))
     start = {"sampler": "random", "price": lambda configuration: 360.0}
     with opened(space, folder, FakeClock(), **start) as study:
-        summary = study.run(Runner())
+        summary = study.run(OneByOne(Runner()))
     assert purposes(summary) == ["baseline", *["search"] * 7, "confirm", "confirm"]
     assert summary.ended_because == "the money of 10 USD is used up"
 
@@ -287,7 +321,7 @@ class Foresees(SamplingAdvisor):
 def test_nothing_more_to_gain_ends_the_search(folder: Path) -> None:
     space = space_of(budget=Budget(trials=20, gain=0.05))
     with opened(space, folder, FakeClock(), sampler="random", advisor=Foresees) as study:
-        summary = study.run(Runner())
+        summary = study.run(OneByOne(Runner()))
     assert purposes(summary).count("search") == 4
     assert summary.ended_because == (
         "there is no more to gain: 10 more trials would bring less than 5 %, even with luck"
@@ -380,7 +414,7 @@ def test_the_common_rate_is_kept(folder: Path) -> None:
         assert study.rate_rps is None
         study.fix_rate(120.0)
         assert study.rate_rps == 120.0
-        assert study.run(Runner()).rate_rps == 120.0
+        assert study.run(OneByOne(Runner())).rate_rps == 120.0
 
 
 def test_an_environment_that_fails_three_times_in_a_row_ends_the_study_with_the_state_kept(folder: Path) -> None:
@@ -400,7 +434,7 @@ def test_a_baseline_that_the_environment_lost_is_measured_again_though_no_trial_
     once = Runner(lambda p: lost() if p.number < losses else serve(p.configuration.values))
     space = space_of(budget=Budget(trials=1, confirm=0))
     with opened(space, folder, FakeClock(), sampler="random", disturbed="remeasure") as study:
-        summary = study.run(once)
+        summary = study.run(OneByOne(once))
     assert purposes(summary) == whole
     assert summary.choice is not None
 

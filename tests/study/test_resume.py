@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import random
@@ -11,23 +12,36 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
 from tests.study.killed import SPACE, TRIALS, go, set_out
-from tests.study.world import BASELINE, advisor_of, optuna_study, serve, start_of, trial_of
+from tests.study.world import (
+    BASELINE,
+    advisor_of,
+    measured,
+    opened,
+    optuna_study,
+    serve,
+    start_of,
+    trial_of,
+)
 from tuner.errors import InputError, StoreFailure
 from tuner.study.advisor import SamplingAdvisor
-from tuner.study.loop import pending
+from tuner.study.model import OneByOne, Proposal
 from tuner.study.optuna_trial import finished
 from tuner.study.store import Store
+from tuner.study.unfinished import unfinished
+from tuner.trials.clock import FakeClock
 from tuner.trials.codec import encode
 from tuner.trials.journal import Journal, read
-from tuner.trials.model import Attempt, Trial
+from tuner.trials.model import Attempt, Measured, Trial
 
 
 def agree(folder: Path) -> None:
@@ -271,19 +285,91 @@ def one(number: int) -> Trial:
     return trial_of(number, serve(BASELINE.values))
 
 
-@pytest.mark.parametrize(("trials", "proposed", "expected"), [(0, None, None), (2, 1, None), (2, 2, 2), (0, 0, 0)])
-def test_which_trial_is_pending(trials: int, proposed: int | None, expected: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("trials", "proposed", "expected"), [(0, None, []), (2, 1, []), (2, 2, [2]), (0, 0, [0])])
+def test_which_trial_is_pending(trials: int, proposed: int | None, expected: list[int], tmp_path: Path) -> None:
     with journal_with(tmp_path / "journal.jsonl", trials, proposed) as journal:
-        found = pending(journal)
-    assert (None if found is None else found.number) == expected
+        found = unfinished(journal)
+    assert [attempt.number for attempt in found.attempts] == expected
 
 
 def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path) -> None:
     advisor = advisor_of(start_of(SPACE, folder), SPACE)
     interrupted = Attempt(number=1, purpose="search", configuration=BASELINE)
-    advisor.restore([one(0)], interrupted)
+    advisor.restore([one(0)], [interrupted])
     following = advisor.ask()
     assert following is not None
     assert following.number == 2
     advisor.tell(1, serve(BASELINE.values))
     assert len(optuna_study(SPACE, folder).get_trials()) == 2
+
+
+# what Optuna's own tools show
+
+
+def test_the_store_shows_the_study_s_name_its_times_and_what_was_measured(undisturbed: Path) -> None:
+    (summary,) = optuna.get_all_study_summaries(start_of(SPACE, undisturbed).storage_url)
+    assert summary.study_name == start_of(SPACE, undisturbed).name
+    for trial, kept in zip(finished_trials(undisturbed), optuna_study(SPACE, undisturbed).get_trials(), strict=True):
+        assert kept.datetime_start is not None
+        assert kept.datetime_start.astimezone() == trial.started_at
+        assert kept.duration == timedelta(seconds=trial.duration_s)
+        assert trial.measurement is not None
+        metrics = trial.measurement.metrics()
+        assert kept.user_attrs["latency_p99_ms"] == 1e3 * metrics["latency_p99"]
+        assert kept.user_attrs["throughput"] == metrics["throughput"]
+
+
+def test_of_two_studies_of_one_name_in_one_store_the_second_has_its_id(folder: Path) -> None:
+    first = start_of(SPACE, folder)
+    second = replace(first, study_id="feedbeef")
+    Store.open(first).close()
+    Store.open(second).close()
+    Store.open(first).close()
+    Store.open(second).close()
+    assert sorted(optuna.get_all_study_names(first.storage_url)) == [first.name, f"{first.name}-feedbeef"]
+
+
+def test_a_study_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    start = start_of(SPACE, tmp_path)
+    theirs = optuna.create_study(storage=start.storage_url, study_name=start.name)
+    theirs.add_trial(create_trial(value=1.0))
+    store = Store.open(start)
+    store.put(0, finished(SPACE, BASELINE, "x", serve(BASELINE.values)))
+    assert [trial.values for trial in theirs.get_trials()] == [[1.0]]
+    assert len(optuna.get_all_study_names(start.storage_url)) == 2
+
+
+def test_optuna_s_front_is_the_study_s_own(new_folder: Callable[[], Path]) -> None:
+    """Whatever restarts measured, also those that were lucky, or of which the SLO is unsure."""
+    rng = random.Random(3)
+    differed = 0
+    for _ in range(3):
+        folder = new_folder()
+        with opened(SPACE, folder, FakeClock()) as study:
+            summary = study.run(OneByOne(lambda proposal: _scattered(proposal, rng)))
+        before = {trial.number for trial in optuna_study(SPACE, folder).best_trials}
+        store = Store.open(start_of(SPACE, folder))
+        store.conclude(SPACE, summary)
+        complete = [one for one in optuna_study(SPACE, folder).get_trials() if one.state == TrialState.COMPLETE]
+        assert {one.number for one in complete} == {one.trial for one in summary.candidates if one.feasible}
+        shown = {trial.number: trial for trial in optuna_study(SPACE, folder).best_trials}
+        assert shown.keys() == {member.trial for member in summary.front.members}
+        for member in summary.front.members:
+            assert shown[member.trial].values == [member.metrics[one.metric] for one in SPACE.objectives]
+        differed += before != shown.keys()
+        agreeing = Store.open(start_of(SPACE, folder))
+        agreeing.conclude(SPACE, summary)
+    assert differed, "or this would test nothing"
+
+
+def _scattered(proposal: Proposal, rng: random.Random) -> Trial:
+    """A trial whose throughput and latency differ by a few percent from start to start."""
+    found = serve(proposal.configuration.values)
+    assert isinstance(found, Measured)
+    metrics = found.measurement.metrics()
+    noisy = measured(
+        throughput=metrics["throughput"] * math.exp(rng.gauss(0.0, 0.1)),
+        latency_p99=metrics["latency_p99"] * math.exp(rng.gauss(0.0, 0.1)),
+        cost=metrics["cost"],
+    )
+    return trial_of(proposal.number, noisy, proposal.configuration, purpose=proposal.purpose)

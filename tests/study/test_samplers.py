@@ -16,7 +16,7 @@ from tests.study import world
 from tests.study.test_advisor import by_serving, go_on
 from tuner.space.model import Budget, Choices, Configuration, FloatRange, IntRange
 from tuner.space.values import Value
-from tuner.study import samplers
+from tuner.study import names, samplers
 from tuner.study.model import Proposal
 from tuner.study.optuna_trial import as_drawn, drawn_from, ordered
 from tuner.trials.model import Outcome
@@ -130,3 +130,7 @@ def test_the_last_resort_is_spread_out(folder: Path, monkeypatch: pytest.MonkeyP
     first = [int(proposal.configuration.values["workers"]) for proposal in proposals[1:7]]
     assert first != sorted(first)
     assert len(set(first)) >= 4
+
+
+def test_the_names_are_those_there_are() -> None:
+    assert set(names.SAMPLERS) == {names.AUTO, *samplers.SAMPLERS}

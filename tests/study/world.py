@@ -150,7 +150,7 @@ def opened(
 
 def optuna_study(space: SearchSpace, folder: Path) -> optuna.Study:
     start = start_of(space, folder)
-    return optuna.load_study(study_name=f"{start.name}-{start.study_id}", storage=start.storage_url)
+    return optuna.load_study(study_name=start.name, storage=start.storage_url)
 
 
 class Runner:

@@ -234,7 +234,7 @@ def test_a_server_that_dies_tells_what_it_said(toy: Path) -> None:
 
 
 def test_what_can_never_run_here_is_not_started(toy: Path) -> None:
-    replaced(toy / "deployment.yaml", "cpu: 500m", 'cpu: "4000"')
+    replaced(toy / "deployment.yaml", "cpu: 500m", 'cpu: "400"')
     huge = system(str(toy), options=NONE)
     with pytest.raises(EnvironmentFailure, match="cannot run here"), huge.serve(lambda _: None):
         pass

@@ -25,6 +25,22 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which part of a place is this process's, where `number` of one study run trials beside each other."""
+
+    index: int | None = None
+    """From 0; None: none, for it runs no trials: it decides what the others run."""
+    number: int = 1
+
+    @property
+    def is_whole(self) -> bool:
+        return self.number == 1
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """What is asked of a backend: the manifest, and the pods it describes."""
 

@@ -27,13 +27,15 @@ _OF_THE_MACHINE = {
 """What the system refuses that is no mistake of ours."""
 
 
-def main() -> None:
-    """Entry point of the `tune` script. Exit status: see the README."""
-    from tuner.cli.root import tune
+def main(command: click.Command | None = None) -> None:
+    """Entry point of the `tune` script, or of another command. Exit status: see the README."""
+    if command is None:
+        from tuner.cli.root import tune
 
+        command = tune
     _interrupt_once()
     try:
-        status = tune.main(standalone_mode=False)
+        status = command.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

@@ -14,7 +14,7 @@ import click
 from tuner.cli.options import amount, as_json, duration, html_page, in_unit, load_rate, system
 
 if TYPE_CHECKING:
-    from tuner.measure.paired import Assessment, Comparison, Effect, Terms
+    from tuner.measure.paired import Assessment, Comparison, Terms
     from tuner.targets.model import SystemUnderTest, TargetOptions
 
 
@@ -49,7 +49,22 @@ if TYPE_CHECKING:
     callback=duration,
     help="Load at most, for each side.  [default: 60s, or what slow answers take]",
 )
+@click.option(
+    "--until-told",
+    is_flag=True,
+    help="Go on until a difference of --smallest would be told, whatever the --pairs; --time bounds it.  "
+    "[default bound: 1h]",
+)
 @html_page
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it as a JUnit report, too."
+)
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it as a table for a pull request's comment, too.",
+)
 @system
 @as_json
 def compare(
@@ -60,7 +75,10 @@ def compare(
     smallest: float,
     pairs: int,
     time_s: float | None,
+    until_told: bool,
     html: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
     options: TargetOptions,
     as_json: bool,
 ) -> None:
@@ -80,25 +98,43 @@ def compare(
     tune compare search_spaces/iris search_spaces/iris@workers=2
     tune compare http://127.0.0.1:9000/predict http://127.0.0.1:9001/predict --rate 200/s --metric latency_p99
     tune compare search_spaces/iris study:iris --smallest 10% --time 2m --json
+    tune compare main.yaml branch.yaml --until-told --junit compare.xml --markdown compare.md
     """
     from tuner.cli.output import command_line, deliver, writable
     from tuner.cli.status import CANNOT_TELL, FINE, WORSE
     from tuner.commands.compare import CompareSettings, document
     from tuner.commands.compare import compare as measure
+    from tuner.errors import EnvironmentFailure
+    from tuner.report import verdict
     from tuner.report.page import compare_page
 
     sides = _systems(a, b, replace(options, rate_rps=rate_rps))
-    settings = CompareSettings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest)
-    writable(html)
+    settings = CompareSettings(pairs=pairs, time_s=time_s, metric=metric, smallest=smallest, until_told=until_told)
+    writable(html, junit, markdown)
     try:
         with _progress(quiet=as_json) as (on_stage, on_assessment):
             found = measure(*sides, settings, on_stage=on_stage, on_terms=_foretell, on_assessment=on_assessment)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("what was started is taken down; nothing was written") from stop
+    except EnvironmentFailure as failure:
+        reason = str(failure)
+        _write(junit, lambda: verdict.junit_of_failure(a, b, reason))
+        _write(markdown, lambda: verdict.markdown_of_failure(a, b, reason))
+        raise
+    _write(junit, lambda: verdict.junit(found))
+    _write(markdown, lambda: verdict.markdown(found))
     result = {**document(found), "command": command_line()}
-    deliver(result, lambda: compare_page(found), html, lambda: _print(found), as_json=as_json)
+    about = [side.describe() for side in sides]
+    deliver(result, lambda: compare_page(found, result["command"], about), html, lambda: _print(found), as_json=as_json)
     status = {"better": FINE, "no difference": FINE, "worse": WORSE, "undecided": CANNOT_TELL}
     sys.exit(status[found.assessment.verdict])
+
+
+def _write(file: Path | None, text: Callable[[], str]) -> None:
+    from tuner.files import write
+
+    if file is not None:
+        write(file, text().encode())
 
 
 def _systems(a: str, b: str, options: TargetOptions) -> tuple[SystemUnderTest, SystemUnderTest]:
@@ -151,17 +187,25 @@ def _foretell(terms: Terms) -> None:
     from tuner.cli.output import notice
     from tuner.units import format_seconds
 
-    notice(f"this takes up to {format_seconds(terms.load_s)} of load for each side, {terms.pairs} pairs at most")
+    until = "until it can be told: " if terms.until_told else ""
+    most = f"up to {format_seconds(terms.load_s)} of load for each side, {terms.pairs} pairs at most"
+    notice(f"this takes {until}{most}")
 
 
 def _so_far(assessment: Assessment) -> str:
+    from tuner.measure.comparison_text import ratio_text
+
     effect = assessment.effects[0] if assessment.effects else None
-    ratio = "not measured" if effect is None else f"B / A in {effect.metric}: {_ratio_text(effect)}"
-    return f"pair {assessment.pairs}: {ratio}; {assessment.verdict if assessment.verdict != 'undecided' else 'go on'}"
+    ratio = "not measured" if effect is None else f"B / A in {effect.metric}: {ratio_text(effect)}"
+    told: str = assessment.verdict
+    if told == "undecided":
+        wanted = assessment.would_tell
+        told = "go on" if wanted is None or wanted <= assessment.pairs else f"go on, about {wanted} pairs would tell"
+    return f"pair {assessment.pairs}: {ratio}; {told}"
 
 
 def _print(found: Comparison) -> None:
-    from tuner.measure.comparison_text import headline, spread_text, terms_text
+    from tuner.measure.comparison_text import headline, rows, spread_text, terms_text
     from tuner.units import format_seconds
 
     click.echo(headline(found))
@@ -169,9 +213,10 @@ def _print(found: Comparison) -> None:
     click.echo(f"A  {found.a}")
     click.echo(f"B  {found.b}")
     click.echo()
-    rows = [("", "A", "B", "B / A"), *_rows(found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
+    starred = ((f"{name} *" if name == found.terms.metric else name, *rest) for name, *rest in rows(found))
+    table = [("", "A", "B", "B / A"), *starred]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     click.echo()
     click.echo(f"terms: {terms_text(found.terms)}")
@@ -182,24 +227,3 @@ def _print(found: Comparison) -> None:
     click.echo(f"ended: {found.ended_because}; load: {loads}")
     for sentence in (*(f"measured in vain: {reason}" for reason in found.refused), *found.warnings):
         click.echo(f"note: {sentence}")
-
-
-def _rows(found: Comparison) -> Iterator[tuple[str, str, str, str]]:
-    """A metric a row, the one that decides first, with its star."""
-    from tuner.space.metrics import METRICS
-    from tuner.units import format_metric, format_ratio
-
-    for effect in found.assessment.effects:
-        star = " *" if effect.metric == found.terms.metric else ""
-        unit = METRICS[effect.metric].unit
-        a, b = format_metric(unit, effect.a), format_metric(unit, effect.b)
-        yield effect.metric + star, a, b, _ratio_text(effect)
-    errors = found.assessment.errors
-    if errors is not None:
-        yield "error_ratio", format_ratio(errors.a), format_ratio(errors.b), ""
-
-
-def _ratio_text(effect: Effect) -> str:
-    ratio = effect.ratio
-    between = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
-    return f"{ratio.value:.3f}{between}"

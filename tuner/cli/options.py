@@ -14,17 +14,31 @@ from tuner.errors import InputError, Mistake, Problem, Where
 
 if TYPE_CHECKING:
     from tuner.space.model import Constraint
+    from tuner.trials.database.connection import Database
     from tuner.trials.folder import StudyFolder
     from tuner.workload.model import Bearer
 
 _PICKS = click.Choice(["knee", "throughput", "latency", "cost"])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, to stdout.")
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "plain", "json"]),
+    default="auto",
+    show_default=True,
+    help="Progress on stderr: a table in a terminal and lines elsewhere; lines; or a JSON object a line, as for CI.",
+)
 html_page = click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write a page with the result here."
 )
 best_manifest = click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the best manifest here too."
+)
+parallel = click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    help="So many trials at a time: never two that are measured on one node of a cluster, or on one CPU of this machine.  "
+    "[default: 1, of a study taken up as before]",
 )
 file_or_stdout = click.option(
     "-o",
@@ -67,12 +81,36 @@ table = click.option(
 )
 _namespace = click.option("--namespace", help="Where on the cluster.  [default: the kubeconfig's, or default]")
 _context = click.option("--context", help="Which cluster of the kubeconfig.  [default: the current one]")
+_DATABASE = "tuner.database"
+"""Of a click context: the database that studies are kept in."""
+
+
+def _place_of_studies(ctx: click.Context, _param: click.Parameter, text: str) -> Path:
+    """The folder; of a database the one with the copies of its studies, on this machine."""
+    if not text.startswith(("postgresql://", "postgres://")):
+        return Path(text)
+    from tuner.trials.database.connection import Database
+    from tuner.trials.database.copies import folder_of
+
+    ctx.meta[_DATABASE] = database = Database(text)
+    ctx.call_on_close(database.close)
+    return folder_of(database)
+
+
+def database() -> Database | None:
+    """Where this command's studies are kept; None: in a folder."""
+    found: Database | None = click.get_current_context().meta.get(_DATABASE)
+    return found
+
+
 studies = click.option(
     "--studies",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("studies"),
+    metavar="FOLDER|URL",
+    default="studies",
     show_default=True,
-    help="Folder the studies are kept in.",
+    envvar="TUNE_STUDIES",
+    callback=_place_of_studies,
+    help="Folder the studies are kept in, or a database: postgresql://USER@HOST/DATABASE (also as $TUNE_STUDIES).",
 )
 pick = click.option(
     "--pick",
@@ -134,14 +172,30 @@ class StudyName(click.ParamType[str]):
         return [CompletionItem(name) for name in known(root, incomplete)]
 
 
+class SamplerName(click.ParamType[str]):
+    """What proposes; checked where it is made, which knows the search space."""
+
+    name = "sampler"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from tuner.study.names import SAMPLERS
+
+        return [CompletionItem(name) for name in SAMPLERS if name.startswith(incomplete)]
+
+
 def study_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("study", type=StudyName())(command)
 
 
 def study_folder(study: str, studies: Path) -> StudyFolder:
-    """A study given by name or path. Raises InputError that lists the studies there are."""
+    """A study given by name or path; of one in a database, the copy, brought up to date. Raises InputError that lists the
+    studies there are."""
     from tuner.trials.folder import find
 
+    if (kept := database()) is not None:
+        from tuner.trials.database.copies import pull
+
+        pull(kept, study, studies)
     try:
         return find(study, studies)
     except Mistake as error:
@@ -171,6 +225,18 @@ def in_unit(unit: str) -> Callable[[str], float]:
     return read
 
 
+def _duration(text: str) -> float:
+    from tuner.units import seconds
+
+    return seconds(text)
+
+
+def _span(text: str) -> float:
+    from tuner.units import span
+
+    return span(text)
+
+
 def sum_of_money(text: str) -> tuple[float, str | None]:
     """As ``5 USD``."""
     from tuner.units import money
@@ -188,11 +254,11 @@ def _above_zero[T](read: Callable[[str], T], of: Callable[[T], float]) -> Callab
     return checked
 
 
-duration = amount(in_unit("seconds"))
+duration = amount(_duration)
 """Callback of options that take a duration such as ``10m``."""
 share = amount(in_unit("ratio"))
 """Of those that take a share such as ``1%``."""
-time_budget = amount(_above_zero(in_unit("seconds"), float))
+time_budget = amount(_above_zero(_span, float))
 """Of those that bound a study's time."""
 money_budget = amount(_above_zero(sum_of_money, lambda sum_: sum_[0]))
 """Of those that bound a study's money, such as ``5 USD``; the currency is None where none is written."""

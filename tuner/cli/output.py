@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from tuner.space.model import SearchSpace
     from tuner.study.model import Recorder
+
+
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|us|s|Mi|Gi|cores?|[A-Z]{3}/h)(?!\w))")
+_KEEPS_TOGETHER = "\u00a0"
 
 
 def print_json(value: Any) -> None:
@@ -67,8 +72,47 @@ def command_line() -> str:
     return shlex.join(words)
 
 
+def print_diff(text: str) -> None:
+    """A unified diff, in colours on a terminal."""
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in text.splitlines(keepends=True):
+        is_head = line.startswith(("--- ", "+++ "))
+        click.secho(line, nl=False, fg=None if is_head else colours.get(line[:1]), bold=is_head)
+
+
 def print_renderable(renderable: RenderableType) -> None:
     console().print(renderable)
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Of plain text; brackets in it are no markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in titles:
+        table.add_column(title, justify="right" if title == "trials" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    print_renderable(table)
+
+
+def print_lines(lines: Iterable[str], *, indent: int = 2) -> None:
+    """Sentences, a line each; in a terminal no word is cut at its edge, and what goes on is indented."""
+    from textwrap import wrap
+
+    to = console()
+    for line in lines:
+        if not to.is_terminal:
+            click.echo(line)
+            continue
+        start = len(line) - len(line.lstrip())
+        further = " " * (indent if start < indent else start + 2)
+        kept = _NUMBER_AND_UNIT.sub(_KEEPS_TOGETHER, line)
+        parts = wrap(kept, to.width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
+        for part in parts or [""]:
+            click.echo(part.replace(_KEEPS_TOGETHER, " "))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -100,18 +144,26 @@ def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def progress(space: SearchSpace, *, quiet: bool) -> Iterator[tuple[Recorder, Callable[[str], None]]]:
-    """A live table in a terminal, a plain log elsewhere, both on stderr; and where to say a sentence meanwhile.
+def progress(
+    space: SearchSpace, *, quiet: bool, log_format: str = "auto", trial_s: float | None = None
+) -> Iterator[tuple[Recorder, Callable[[str], None]]]:
+    """A live table in a terminal, a plain log elsewhere, or what `log_format` asks for, all on stderr; and where to say
+    a sentence meanwhile. `trial_s`: what a trial is expected to take.
 
     The terminal is given back when the context is left, before anything else is printed.
     """
     from tuner.record.console import LiveConsole, PlainConsole
+    from tuner.record.log import JsonLog
 
     to = console(stderr=True)
-    if not to.is_terminal or quiet:
-        yield PlainConsole(space, to), notice
+    if log_format == "json":
+        log = JsonLog(space, sys.stderr, trial_s=trial_s)
+        yield log, log.notice
         return
-    live = LiveConsole(space, to)
+    if not to.is_terminal or quiet or log_format == "plain":
+        yield PlainConsole(space, to, trial_s=trial_s), notice
+        return
+    live = LiveConsole(space, to, trial_s=trial_s)
     try:
         yield live, lambda text: to.print(text, markup=False)
     finally:

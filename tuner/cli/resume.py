@@ -10,7 +10,10 @@ import click
 from tuner.cli.options import (
     as_json,
     best_manifest,
+    database,
+    log_format,
     money_budget,
+    parallel,
     share,
     studies,
     study_argument,
@@ -38,10 +41,12 @@ from tuner.cli.options import (
 @click.option(
     "--gain", metavar="SHARE", callback=share, help="End the search where ten more trials would bring less, such as 1%."
 )
+@parallel
 @click.option("--storage", "storage_url", metavar="URL", help="Optuna's storage, where its address holds credentials.")
 @click.option("--tracking-uri", metavar="URI", help="MLflow's store, where its address holds credentials.")
 @best_manifest
 @studies
+@log_format
 @as_json
 def resume(
     study: str,
@@ -49,10 +54,12 @@ def resume(
     time_s: float | None,
     cost: tuple[float, str | None] | None,
     gain: float | None,
+    parallel: int | None,
     storage_url: str | None,
     tracking_uri: str | None,
     output: Path | None,
     studies: Path,
+    log_format: str,
     as_json: bool,
 ) -> None:
     """Go on with a study after Ctrl-C, a crash or a kill; or give a finished one more trials.
@@ -67,13 +74,23 @@ def resume(
     from tuner.cli.result import finish
     from tuner.commands.run import StudySettings
     from tuner.commands.run import resume as resume_study
-    from tuner.targets.inputs import inputs_of
+    from tuner.targets.inputs import estimate, inputs_of
 
     folder = study_folder(study, studies)
-    inputs = inputs_of(folder)
+    inputs = inputs_of(folder, parallel=parallel)
     settings = StudySettings(
-        trials=trials, time_s=time_s, cost=cost, gain=gain, storage_url=storage_url, tracking_uri=tracking_uri
+        trials=trials,
+        time_s=time_s,
+        cost=cost,
+        gain=gain,
+        parallel=parallel,
+        database=database(),
+        storage_url=storage_url,
+        tracking_uri=tracking_uri,
     )
-    with progress(inputs.space, quiet=as_json) as (console, notice):
+    with progress(inputs.space, quiet=as_json, log_format=log_format, trial_s=estimate(inputs).seconds_a_trial) as (
+        console,
+        notice,
+    ):
         summary = resume_study(folder, inputs, settings, console, notice)
     sys.exit(finish(folder, summary, output=output, as_json=as_json))

@@ -265,10 +265,14 @@ def prepare(
     from tuner.manifests.pods import pods as pods_of
     from tuner.manifests.workload import find
     from tuner.report.provenance import export
+    from tuner.trials.copied import masked_names
 
     if summary.choice is None:
         message = "no configuration meets the SLO, so there is nothing to apply"
         raise InputError.at(f"study {summary.start.name}", message, "choose one with --trial, or search on")
+    if names := masked_names(folder):
+        message = f"this copy was made for others, and {', '.join(names)} masked in it"
+        raise InputError.at(f"study {summary.start.name}", message, "apply it where the study ran")
     space = _space(folder, summary, measure=measure)
     text = export(folder, summary, summary.choice.candidate.trial)
     objects = [json.loads(json.dumps(obj)) for obj in load_all(text)]

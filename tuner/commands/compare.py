@@ -54,6 +54,8 @@ TIME_S = 60.0
 """Load for each side where nobody says and answers are quick."""
 LONGEST_S = 900.0
 """What slow answers take, pair after pair, where that is not needed for the fewest pairs."""
+PATIENCE_S = 3600.0
+"""Most load for each side of a comparison that goes on until it can be told."""
 _ATTEMPTS = 3
 """A window that could not be trusted is measured again: a passing disturbance of the machine is common."""
 _OTHER_ARRIVALS = 1_000_003
@@ -80,6 +82,9 @@ class CompareSettings:
     """The one that decides; None: the latency that the SLO bounds, else `DEFAULT_METRIC`."""
     smallest: float = 0.05
     """Smallest difference of interest, as a share."""
+    until_told: bool = False
+    """Go on until a difference of that size would be told; `pairs` is not heeded, and `time_s` bounds it where it is
+    given, else `PATIENCE_S`."""
 
 
 class PairRefused(Exception):
@@ -162,6 +167,9 @@ class _Match:
             if assessment.verdict != "undecided":
                 ended = f"decided after {len(self._pairs)} pairs"
                 break
+            if self._terms.until_told and assessment.told:
+                ended = f"a difference of {format_ratio(self._terms.smallest)} would have been told after {len(self._pairs)} pairs"
+                break
         if assessment.verdict == "undecided":
             assessment = self._assess(last=not self._distrusted)
         return Comparison(
@@ -190,6 +198,7 @@ class _Match:
             smallest=terms.smallest,
             most=terms.pairs,
             last=last,
+            until_told=terms.until_told,
             also=(*latencies, *OF_THE_MACHINE),
         )
 
@@ -359,11 +368,17 @@ def _terms(
         restarted=restarted,
         least_closed_s=pace.rounds_s(0.0),
     )
-    load_s = settings.time_s or TIME_S
-    if settings.time_s is None and pace.slow:
+    load_s = settings.time_s if settings.time_s is not None and not settings.until_told else TIME_S
+    if (settings.time_s is None or settings.until_told) and pace.slow:
         all_s = min(needs.load_s(settings.pairs, spent_s), LONGEST_S)
         load_s = max(load_s, all_s, needs.load_s(fewest(settings.pairs), spent_s))
+    if settings.until_told:  # windows as ever, and as many pairs of them as the patience lasts
+        patience_s = settings.time_s or max(PATIENCE_S, load_s)
+        load_s = min(load_s, patience_s)
     pairs, windows, window_s = divide(load_s, spent_s, pairs=settings.pairs, needs=needs)
+    if settings.until_told:
+        pairs = max(pairs, int((patience_s - spent_s - needs.once_s) / (needs.every_s + windows * window_s)))
+        load_s = patience_s
     return Terms(
         metric=metric,
         smallest=settings.smallest,
@@ -378,6 +393,7 @@ def _terms(
         load_s=load_s,
         seed=workload.seed,
         restarted=restarted,
+        until_told=settings.until_told,
     )
 
 

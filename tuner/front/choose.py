@@ -10,10 +10,13 @@ from tuner.front.model import Candidate, Choice, Front
 from tuner.front.pareto import as_losses
 from tuner.space.metrics import METRICS
 from tuner.space.model import Constraint, Objective
+from tuner.statistics.model import FloatArray
 from tuner.units import format_metric, least
 
 PICKS = ("knee", "throughput", "latency", "cost")
 
+_ROUNDING = 1e-9
+"""Distances that differ by rounding alone are equal: the choice must not hang on units or order."""
 LATENCIES = ("latency_p99", "latency_p95", "latency_p99.9", "latency_p90", "latency_p50")
 """The latency that `latency` goes by when none is an objective: the first of these that was measured."""
 
@@ -40,6 +43,17 @@ def choose(front: Front, pick: str, where: Sequence[Constraint] = ()) -> Choice 
         return _knee(front, members)
     metric = _latency(front, members) if pick == "latency" else pick
     return _best(members, metric, pick, len(front.members))
+
+
+def knee_ties(front: Front, chosen: int) -> tuple[int, ...]:
+    """The trials of the other members that are as near to the ideal as this one: of two points each is, where each is
+    best in one objective and worst in the other. Empty where `chosen` is no member, or none is."""
+    place = next((place for place, member in enumerate(front.members) if member.trial == chosen), None)
+    if place is None or len(front.objectives) < 2:
+        return ()
+    distances = _distances(front, front.members)
+    near = np.flatnonzero(np.abs(distances - distances[place]) <= _ROUNDING)
+    return tuple(front.members[index].trial for index in near if index != place)
 
 
 def by_trial(candidates: Iterable[Candidate], number: int) -> Choice | None:
@@ -74,12 +88,8 @@ def satisfying(candidates: Iterable[Candidate], where: Sequence[Constraint]) -> 
 
 
 def _knee(front: Front, members: Sequence[Candidate]) -> Choice:
-    losses = as_losses(front.members, front.objectives)
-    best, span = losses.min(axis=0), np.ptp(losses, axis=0)
-    scaled = (as_losses(members, front.objectives) - best) / np.where(span > 0.0, span, 1.0)
-    distances = np.sqrt((scaled**2).sum(axis=1))
-    # Distances that differ by rounding alone are equal: the choice must not hang on units or order.
-    nearest = int(np.flatnonzero(distances <= distances.min() + 1e-9)[0])
+    distances = _distances(front, members)
+    nearest = int(np.flatnonzero(distances <= distances.min() + _ROUNDING)[0])
     chosen = members[nearest]
     values = ", ".join(_value(chosen, objective.metric) for objective in front.objectives)
     if len(front.objectives) == 1:
@@ -92,6 +102,14 @@ def _knee(front: Front, members: Sequence[Candidate]) -> Choice:
             f"{distances[nearest]:.2g} (0: best in all, 1: worst in one): {values}"
         )
     return Choice(candidate=chosen, pick="knee", reason=reason)
+
+
+def _distances(front: Front, members: Sequence[Candidate]) -> FloatArray:
+    """Of each member to the ideal point, each objective scaled to 0 to 1 over the front."""
+    losses = as_losses(front.members, front.objectives)
+    best, span = losses.min(axis=0), np.ptp(losses, axis=0)
+    scaled = (as_losses(members, front.objectives) - best) / np.where(span > 0.0, span, 1.0)
+    return np.asarray(np.sqrt((scaled**2).sum(axis=1)), dtype=np.float64)
 
 
 def _best(members: Sequence[Candidate], metric: str | None, pick: str, on_front: int) -> Choice | None:

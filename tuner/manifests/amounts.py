@@ -9,7 +9,8 @@ from typing import Any
 from tuner.errors import Mistake
 from tuner.units import quantity
 
-_MOST_CORES, _LEAST_CORES = 4096, Decimal("0.001")
+_MOST_CORES, _LEAST_CORES = 999, Decimal("0.001")
+"""From here on the thousandths of a core are likelier meant than one of the few machines that have as many."""
 _MOST_BYTES, _LEAST_BYTES = 64 << 40, 1 << 20
 """No machine has more; no process runs in less, but for a request of nothing."""
 _MOST_DEVICES = 1024

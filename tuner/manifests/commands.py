@@ -14,7 +14,7 @@ _WORDS_BEFORE = frozenset(
 )
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=")
 """Matches the beginning of a word that sets a variable."""
-VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^${}]*))?\})")
+VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::?[-=](?P<default>[^${}]*))?\})")
 _OPERATORS = re.compile(r"&&|\|\||;;|[;&|\n()]")
 _REDIRECTION = re.compile(r"\d*(?:>>|>&|<<<|<&|>\||[<>])")
 

@@ -10,13 +10,15 @@ from typing import Any
 from tuner.manifests.address import Address, Annotation, ContainerResource, Env, Flag, OfContainer, Pointer, Replicas
 from tuner.manifests.commands import Command
 from tuner.manifests.kinds.model import Place, at, mappings
-from tuner.manifests.servers.flags import alike
+from tuner.manifests.servers.flags import alike, joined
 from tuner.manifests.shell import Script, ScriptFlag, flag_of, script_of, with_flag
 from tuner.manifests.workload import Workload
 from tuner.space.values import Value
 from tuner.yaml.tree import Path
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_REFERENCE = re.compile(r"\$\((?P<name>[^()]+)\)")
+"""What Kubernetes puts a variable of the container in place of."""
 
 
 class Unaddressable(Exception):
@@ -65,10 +67,10 @@ def read(objects: list[Any], workload: Workload, place: Place | None, address: A
         case Flag(name):
             script = script_of(objects[workload.index], _of(place))
             if script is not None:
-                in_script = _in_script(script, name)
+                in_script = _in_script(objects[workload.index], _of(place), script, name)
                 return None if in_script is None else in_script.value
             found = _flag(objects[workload.index], _of(place), name)
-            return None if found is None else found.value
+            return None if found is None else _resolved(objects[workload.index], _of(place), found.value)
         case _:
             found = at(objects[workload.index], _some(paths(workload, place, address), workload)[0])
             counted = isinstance(address, Replicas) and isinstance(found, str) and found.isdecimal()
@@ -86,6 +88,8 @@ def write(objects: list[Any], workload: Workload, place: Place | None, address: 
     present = read(objects, workload, place, address)
     obj = objects[workload.index]
     if isinstance(address, OfContainer) and place is not None and not place.injected:
+        for other in _before(workload, place):
+            _ensure(obj, other)
         _ensure(obj, place)
     match address:
         case Pointer():
@@ -162,6 +166,13 @@ def _pointed(objects: list[Any], workload: Workload, address: Pointer) -> tuple[
     return obj, tuple(path)
 
 
+def _before(workload: Workload, place: Place) -> list[Place]:
+    """The containers that come before it in the same list, and that an operator would make otherwise."""
+    index = place.path[-1]
+    listed = [one for one in workload.places() if one.path[:-1] == place.path[:-1] and not one.injected]
+    return [one for one in listed if isinstance(index, int) and isinstance(one.path[-1], int) and one.path[-1] < index]
+
+
 def _ensure(obj: Any, place: Place) -> None:
     """Make the entry of a container that an operator would make otherwise, with nothing but its name."""
     if at(obj, place.path) is not None:
@@ -217,7 +228,7 @@ def _env(obj: Any, place: Place, name: str) -> Any:
 
 
 class _Found:
-    """A flag in a list of arguments: `--flag=value` at `index`, or `value` in the item after it."""
+    """A flag in a list of arguments: `--flag=value` or `-f1` at `index`, or `value` in the item after it."""
 
     def __init__(self, items: list[Any], index: int, value: Any, *, apart: bool) -> None:
         self.items, self.index, self.value, self.apart = items, index, value, apart
@@ -234,6 +245,8 @@ def _flag(obj: Any, place: Place, name: str) -> _Found | None:
             given, equals, rest = item.partition("=") if isinstance(item, str) else ("", "", "")
             if equals and alike(given, name):
                 return _Found(items, index, rest, apart=False)
+            if isinstance(item, str) and (value := joined(item, name)) is not None:
+                return _Found(items, index, value, apart=False)
             if alike(given, name):
                 value = items[index + 1] if index + 1 < len(items) else None
                 if value is None or (isinstance(value, str) and value.startswith("-") and not _NUMBER.fullmatch(value)):
@@ -250,44 +263,82 @@ def _set_flag(obj: Any, place: Place, name: str, value: str) -> None:
         items += [f"{name}={value}"] if name.startswith("--") else [name, value]
     elif found.apart:
         found.items[found.index + 1] = value
+    elif joined(found.items[found.index], name) is not None:
+        found.items[found.index] = f"{name}{value}"
     else:
         given = found.items[found.index].partition("=")[0]
         found.items[found.index] = f"{given}={value}"
 
 
 def reached(obj: Any, place: Place, address: Address) -> Address | None:
-    """The address under which a value reaches the server: that of the variable, for a flag that a script takes from one.
+    """The address under which a value reaches the server: that of the variable, for a flag that takes its value from one.
 
     None: it never would, since the script of the container's shell sets or works it out itself, or starts no server
-    that is sure.
+    that is sure; or since the variable takes its value from elsewhere.
     """
     script = script_of(obj, place)
+    if isinstance(address, Env):
+        return None if script is not None and script.sets(address.name) else address
+    if not isinstance(address, Flag):
+        return address
+    variable = _variable(obj, place, script, address.name)
+    if variable is not None:
+        return None if _decided(obj, place, script, variable) else Env(variable)
     if script is None:
         return address
-    if isinstance(address, Env):
-        return None if script.sets(address.name) else address
-    if isinstance(address, Flag):
-        command = script.server()
-        found = flag_of(command, address.name) if command is not None else None
-        if found is not None and found.variable is not None:
-            return None if script.sets(found.variable[0]) else Env(found.variable[0])
-        return address if command is not None and (found is None or found.plain) else None
-    return address
+    command = script.server()
+    found = flag_of(command, address.name) if command is not None else None
+    return address if command is not None and (found is None or found.plain) else None
 
 
 def hindrance(obj: Any, place: Place, address: Address) -> str | None:
-    """Why the container's script lets no value reach the server at this address, in words; None: it does."""
+    """Why no value reaches the server at this address, in words; None: it does."""
     if reached(obj, place, address) is not None:
-        return None
-    script = script_of(obj, place)
-    if script is None:
         return None
     if isinstance(address, Env):
         return f"the container's script sets {address.name} itself"
+    script, name = script_of(obj, place), address.name if isinstance(address, Flag) else ""
+    if script is None:
+        variable = _variable(obj, place, None, name) or ""
+        return f"{name} is ${variable}, {_decided(obj, place, None, variable)}"
     try:
-        _in_script(script, address.name if isinstance(address, Flag) else "")
+        _in_script(obj, place, script, name)
     except Unaddressable as error:
         return str(error)
+    return None
+
+
+def _variable(obj: Any, place: Place, script: Script | None, flag: str) -> str | None:
+    """The variable that a flag takes its value from, by Kubernetes or by the container's shell."""
+    if script is None:
+        found = _flag(obj, place, flag)
+        return None if found is None else _referred(obj, place, found.value)
+    command = script.server()
+    given = flag_of(command, flag) if command is not None else None
+    if given is None:
+        return None
+    return _referred(obj, place, given.value) or (given.variable[0] if given.variable is not None else None)
+
+
+def _referred(obj: Any, place: Place, value: Any) -> str | None:
+    found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return found["name"] if found is not None and _env(obj, place, found["name"]) is not None else None
+
+
+def _resolved(obj: Any, place: Place, value: Any) -> Any:
+    """What Kubernetes puts in place of a reference; the reference itself where that is not known."""
+    name = _referred(obj, place, value)
+    entry = _env(obj, place, name) if name is not None else None
+    return value if entry is None or entry.get("valueFrom") else text(entry.get("value", ""))
+
+
+def _decided(obj: Any, place: Place, script: Script | None, variable: str) -> str | None:
+    """Why the variable can be given no other value, in words."""
+    if script is not None and script.sets(variable):
+        return "which the script sets itself"
+    entry = _env(obj, place, variable)
+    if entry is not None and entry.get("valueFrom"):
+        return f"which takes its value from {next(iter(entry['valueFrom']), 'elsewhere')}"
     return None
 
 
@@ -299,13 +350,13 @@ def _server(script: Script, name: str) -> Command:
     return command
 
 
-def _in_script(script: Script, name: str) -> ScriptFlag | None:
+def _in_script(obj: Any, place: Place, script: Script, name: str) -> ScriptFlag | None:
     found = flag_of(_server(script, name), name)
     if found is None or found.plain:
         return found
-    if found.variable is not None:
-        variable = found.variable[0]
-        if script.sets(variable):
-            raise Unaddressable(f"{name} is ${variable}, which the script sets itself", "write its value in the script")
-        raise Unaddressable(f"{name} is ${variable} in the container's script", f"set env/{variable} instead")
-    raise Unaddressable(f"the container's script works {name} out", "write its value in the script, or a variable")
+    variable = _variable(obj, place, script, name)
+    if variable is None:
+        raise Unaddressable(f"the container's script works {name} out", "write its value in the script, or a variable")
+    if (why := _decided(obj, place, script, variable)) is not None:
+        raise Unaddressable(f"{name} is ${variable}, {why}", "write its value in the script")
+    raise Unaddressable(f"{name} is ${variable} in the container's script", f"set env/{variable} instead")

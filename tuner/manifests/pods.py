@@ -16,6 +16,7 @@ from tuner.manifests.servers.config_maps import with_config_maps
 from tuner.manifests.servers.load_port import load_port
 from tuner.manifests.servers.metrics_ports import metrics_ports
 from tuner.manifests.servers.recognition import recognise
+from tuner.manifests.servers.serving_runtimes import with_runtime
 from tuner.manifests.services import selecting
 from tuner.manifests.workload import NoWorkload, Workload, find
 from tuner.space.model import SearchSpace
@@ -42,7 +43,8 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
     containers = tuple(one.container for one in answering)
     added = tuple(_container(workload, place) for place in workload.places() if place.injected)
     try:
-        load = load_port(space.workload, serving.container, grpc=serving.grpc, has_orchestrator=bool(added))
+        grpc = _operators_grpc_port(workload, rendered.objects) or serving.grpc
+        load = load_port(space.workload, serving.container, grpc=grpc, has_orchestrator=bool(added))
     except Mistake as error:
         raise InputError([error.at(where)]) from None
     port = serving.http if serving.http is not None else load
@@ -67,6 +69,12 @@ def pods(space: SearchSpace, rendered: Rendered) -> PodSet:
     )
 
 
+def _operators_grpc_port(workload: Workload, objects: Sequence[Mapping[str, Any]]) -> int | None:
+    """At which an operator makes a server answer, whatever is usual for it; None: there is none, or it leaves that alone."""
+    service = workload.kind.service(workload.obj, objects)
+    return service.grpc_port if service is not None else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answering:
     """A container and where it answers, as far as the manifest and what is known of its server tell."""
@@ -81,7 +89,7 @@ class _Answering:
 
 
 def _answering(workload: Workload, place: Place, objects: Sequence[Mapping[str, Any]]) -> _Answering:
-    spec = workload.kind.container(workload.obj, place)
+    spec = with_runtime(workload.kind.container(workload.obj, place), objects, workload.name)
     others = [
         workload.kind.container(workload.obj, other)
         for other in workload.places()

@@ -35,7 +35,7 @@ _ASSIGNED = tuple(
     re.compile(start + _WORD) for start in (r"(?P<name>\b[A-Za-z][\w-]*)=", r"(?<![\w-])--(?P<name>[A-Za-z][\w-]*)\s+")
 )
 """Within a script: ``NAME=value``, ``--name=value``, ``--name value``."""
-_SHORTEST = 4
+SHORTEST = 4
 """Shorter values are not looked for in other texts: they stand in any."""
 
 
@@ -67,8 +67,13 @@ def masked(text: str, names: Collection[str] = (), values: Collection[str] = ())
     """`text`, if it is YAML, without its literal secrets; in any case without `values` and credentials in URLs."""
     for one in reversed(secret_values(text, names)):
         text = f"{text[: one.start]}{f'"{MASK}"' if one.whole else MASK}{text[one.end :]}"
+    return without(text, values)
+
+
+def without(text: str, values: Collection[str]) -> str:
+    """`text` without `values` and credentials in URLs."""
     for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _SHORTEST:
+        if len(value) >= SHORTEST:
             text = text.replace(value, MASK)
     return "".join(without_credentials(line) if "://" in line else line for line in text.splitlines(keepends=True))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.manifests.commands import ASSIGNMENT, VARIABLE, Command, Word, commands
 from tuner.manifests.kinds.model import Place, at
-from tuner.manifests.servers.flags import alike
+from tuner.manifests.servers.flags import alike, joined
 from tuner.manifests.servers.known import SERVERS as KNOWN
 from tuner.yaml.tree import Path
 
@@ -198,6 +198,8 @@ def flag_of(command: Command, name: str) -> ScriptFlag | None:
             found = VARIABLE.fullmatch(value.strip('"'))
             variable = (found["plain"] or found["braced"], found["default"]) if found and not word.plain else None
             return ScriptFlag(word=word, value_word=None, value=value, variable=variable, plain=word.plain)
+        if (after_letter := joined(word.text, name)) is not None:
+            return ScriptFlag(word=word, value_word=None, value=after_letter, variable=None, plain=word.plain)
         if alike(word.text, name):
             following = words[index + 1] if index + 1 < len(words) else None
             if following is None or (following.text.startswith("-") and not _is_number(following.text)):
@@ -222,8 +224,9 @@ def with_flag(script: Script, command: Command, name: str, value: str) -> str:
     if found.value_word is not None:
         start, end, new = found.value_word.start, found.value_word.end, quoted(value)
     else:
-        given = found.word.text.partition("=")[0]
-        start, end, new = found.word.start, found.word.end, quoted(f"{given}={value}")
+        is_joined = joined(found.word.text, name) is not None
+        spelled = f"{name}{value}" if is_joined else f"{found.word.text.partition('=')[0]}={value}"
+        start, end, new = found.word.start, found.word.end, quoted(spelled)
     return script.text[:start] + new + script.text[end:]
 
 

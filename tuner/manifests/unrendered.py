@@ -10,9 +10,11 @@ from tuner.yaml import tree
 from tuner.yaml.tree import MappingNode, ScalarNode, SequenceNode
 
 _HELM = re.compile(
-    r"\{\{-?\s*(?:/\*|end\b|else\b|\$|[^}\n]*(?:\.(?:Values|Release|Chart|Capabilities|Files|Template)\b"
+    r"\{\{-?\s*(?:/\*|end\b|else\b|\$(?!(?:labels|value|externalLabels|externalURL)\b)|[^}\n]*(?:\.(?:Values|Release|Chart|Capabilities|Files|Template)\b"
     r"|\b(?:include|template|define|toYaml|tpl|required|nindent)\s))"
 )
+"""But not what Prometheus puts into its alerts by itself."""
+_TO_FILL_IN = re.compile(r":[ \t]+(\{[A-Za-z_][\w-]*\})[^\s,}\]]")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\r\n]*", re.MULTILINE)
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -23,7 +25,13 @@ _SHOWN = 60
 
 def unrendered(path: Path, text: str) -> Problem | None:
     """What the file is, where it is no manifest yet but makes one."""
-    return _template(path, text) or _kustomization(path, text) or _of_chart(path, text) or _patch(path, text)
+    return (
+        _template(path, text)
+        or _to_fill_in(path, text)
+        or _kustomization(path, text)
+        or _of_chart(path, text)
+        or _patch(path, text)
+    )
 
 
 def _template(path: Path, text: str) -> Problem | None:
@@ -39,6 +47,15 @@ def _template(path: Path, text: str) -> Problem | None:
         return None
     shown, line = _shown(text, found.start()), text.count("\n", 0, found.start()) + 1
     return Problem.at(path, f"a template ({shown})", f"render it first: {_helm(path)} where it is Helm's", line=line)
+
+
+def _to_fill_in(path: Path, text: str) -> Problem | None:
+    """``image: {user}/server``, which no reader of YAML takes."""
+    found = _TO_FILL_IN.search(_COMMENT.sub(lambda comment: " " * len(comment[0]), text))
+    if found is None or _reads(text):
+        return None
+    line = text.count("\n", 0, found.start()) + 1
+    return Problem.at(path, f"a value to fill in ({found[1]})", f"write yours in place of {found[1]}", line=line)
 
 
 def _shown(text: str, start: int) -> str:

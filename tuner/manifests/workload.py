@@ -97,12 +97,8 @@ def find(space: SearchSpace, objects: Sequence[Mapping[str, Any]]) -> Workload:
 
 def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
     """Which of the objects is meant to serve, why it is not tuned, and what to tune instead; or what there is."""
-    for index, obj in enumerate(objects):
-        if (why := refused(obj)) is not None:
-            name = at(obj, ("metadata", "name"))
-            error = NoWorkload(f"{obj['kind']} {name} is not tuned: {why.why}", why.instead)
-            error.index = index
-            return error
+    if (error := refused_in(objects)) is not None:
+        return error
     known = {kind.kind for kind in KINDS} - {"Service"}
     found = {
         f"{obj.get('kind')} of {obj.get('apiVersion')}" if str(obj.get("kind")) in known else str(obj.get("kind"))
@@ -114,6 +110,17 @@ def none_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload:
         f"no workload that can be tuned, only {shortened(there, 300)}",
         f"add one of {kinds}, or say with the annotation tuner.dev/service how another custom resource serves",
     )
+
+
+def refused_in(objects: Sequence[Mapping[str, Any]]) -> NoWorkload | None:
+    """The first that is meant to serve and is not tuned, why, and what to tune instead; None: there is none."""
+    for index, obj in enumerate(objects):
+        if (why := refused(obj)) is not None:
+            name = at(obj, ("metadata", "name"))
+            error = NoWorkload(f"{obj['kind']} {name} is not tuned: {why.why}", why.instead)
+            error.index = index
+            return error
+    return None
 
 
 def named(found: Sequence[Workload], name: str) -> Workload:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from tuner.measure.paired import Assessment, Comparison, Effect, Terms
+from tuner.space.metrics import METRICS
 from tuner.statistics.model import Estimate
-from tuner.units import format_ratio, format_seconds
+from tuner.units import format_metric, format_ratio, format_seconds
 
 _MANIFOLD = 2.0
 """From this ratio on, times say more than percents."""
 _BOUNDLESS = 100.0
 """Ratio of an interval's ends from which on it says nothing."""
+_SPARE = 1.1
+"""Load for windows that have to be measured again."""
 _WORDS = {
     "latency": ("slower", "faster"),
     "throughput": ("more throughput", "less throughput"),
@@ -47,10 +53,44 @@ def why_not(comparison: Comparison) -> str:
         return f"{terms.metric} was not measured on both sides; a longer --time makes longer windows"
     if effect.ratio.low is None:
         return f"only {pairs(effect.pairs, terms)} measured {terms.metric} on both sides; give more --pairs and --time"
-    restarts, windows = effect.restarts_differ, effect.windows_differ
-    by_windows = restarts is not None and windows is not None and windows > restarts
-    remedy = "give more --time" if by_windows else "give more --pairs and --time"
-    return f"{spread_text(effect, terms)}: {remedy}, or a larger --smallest"
+    spread = spread_text(effect, terms)
+    if assessment.told:
+        return f"the difference is about the smallest of interest, {format_ratio(terms.smallest)}; no load tells these apart"
+    count, load_s = assessment.would_tell, load_that_tells(comparison)
+    if count is None or load_s is None:
+        return f"{spread}: give more --pairs and --time, or a larger --smallest"
+    if count <= assessment.pairs:
+        return f"{spread}: a few more --pairs would tell, or a larger --smallest"
+    more = f"--time {math.ceil(load_s)}s" if terms.until_told else f"--pairs {count} --time {math.ceil(load_s)}s"
+    options = f"give {more}{'' if terms.until_told else ' or --until-told'}, or a larger --smallest"
+    would = f"about {format_seconds(load_s)} a side would tell {format_ratio(terms.smallest)}"
+    return f"{spread}: {would}; {options}"
+
+
+def load_that_tells(comparison: Comparison) -> float | None:
+    """Load for each side, in seconds, under which it could probably be told; None: nobody knows."""
+    assessment = comparison.assessment
+    if assessment.would_tell is None or not assessment.pairs:
+        return None
+    a_pair_s = max(comparison.load_s) / assessment.pairs
+    return assessment.would_tell * a_pair_s * _SPARE
+
+
+def rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
+    """Metric, A, B and B / A, a metric a row, the one that decides first."""
+    for effect in comparison.assessment.effects:
+        unit = METRICS[effect.metric].unit
+        yield effect.metric, format_metric(unit, effect.a), format_metric(unit, effect.b), ratio_text(effect)
+    errors = comparison.assessment.errors
+    if errors is not None:
+        yield "error_ratio", format_ratio(errors.a), format_ratio(errors.b), ""
+
+
+def ratio_text(effect: Effect) -> str:
+    """``1.100 (1.078 to 1.122)``."""
+    ratio = effect.ratio
+    between = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
+    return f"{ratio.value:.3f}{between}"
 
 
 def spread_text(effect: Effect, terms: Terms) -> str:

@@ -19,6 +19,10 @@ beside it with a share of its own: latencies of a side that fails more requests 
 The verdict compares the interval with a band around 1 of effects too small to matter, the two one-sided tests of
 equivalence (Schuirmann 1987) and their counterpart against a least effect: *no difference* is a finding, not the
 lack of one.
+
+How much load would tell is planned for an interval of a given width with an assurance (Kupper & Hafner, *How
+appropriate are popular sample size formulas?*, The American Statistician 43(2), 1989): not from the spread of the
+pairs so far as if it were known, but from its upper confidence limit.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -128,6 +133,11 @@ class Assessment:
     """The primary metric's first; a metric that could not be compared is absent."""
     errors: Errors | None
     pairs: int
+    would_tell: int | None = None
+    """Pairs, those measured among them, whose interval would probably be no wider than the smallest difference of
+    interest; None: nobody knows yet."""
+    told: bool = False
+    """At a look the interval is no wider than that: what is undecided then lies at its edge."""
 
     def effect(self, metric: str) -> Effect | None:
         return next((effect for effect in self.effects if effect.metric == metric), None)
@@ -158,6 +168,8 @@ class Terms:
     seed: int
     restarted: bool
     """False: both sides are URLs, which are not restarted, and the pairs are pairs of windows."""
+    until_told: bool = False
+    """It goes on beyond what is usual, until the interval is no wider than the smallest difference of interest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +203,17 @@ def looks(most: int) -> tuple[int, ...]:
 
 
 def assess(
-    pairs: Sequence[Pair], *, metric: str, smallest: float, most: int, last: bool = False, also: Sequence[str] = ()
+    pairs: Sequence[Pair],
+    *,
+    metric: str,
+    smallest: float,
+    most: int,
+    last: bool = False,
+    until_told: bool = False,
+    also: Sequence[str] = (),
 ) -> Assessment:
-    """What these pairs tell, of at most `most`. `last`: there will be no more. `also`: metrics to tell, not to decide
-    by.
+    """What these pairs tell, of at most `most`. `last`: there will be no more; `until_told`: nor where the interval is
+    narrow enough. `also`: metrics to tell, not to decide by.
 
     Between the looks the verdict is ``undecided``: asking more often would find differences that are not there.
     ``better``, ``worse``: the interval lies wholly beyond the smallest difference of interest; at the end it is
@@ -211,14 +230,69 @@ def assess(
     errors = error_difference(pairs, GUARD_MISS / len(planned))
     verdict: Verdict = "undecided"
     by = metric
+    primary = effects[0] if effects and effects[0].metric == metric else None
+    told = len(pairs) in planned and primary is not None and tells(primary, smallest)
     if last or len(pairs) in planned:
         guard = _by_errors(errors)
-        primary = effects[0] if effects and effects[0].metric == metric else None
         if guard is not None:
             verdict, by = guard, "error_ratio"
         elif primary is not None:
-            verdict = judge(primary, smallest, last=last or len(pairs) >= most)
-    return Assessment(verdict=verdict, by=by, effects=effects, errors=errors, pairs=len(pairs))
+            verdict = judge(primary, smallest, last=last or len(pairs) >= most or (until_told and told))
+    return Assessment(
+        verdict=verdict,
+        by=by,
+        effects=effects,
+        errors=errors,
+        pairs=len(pairs),
+        would_tell=None if primary is None else would_tell(primary, smallest, most),
+        told=told,
+    )
+
+
+def tells(effect: Effect, smallest: float) -> bool:
+    """Whether the interval is no wider than the smallest difference of interest.
+
+    Then no difference is found where there is none, and any that is clearly larger; one of about that size is not
+    told from it by any number of pairs.
+    """
+    half = _half(effect)
+    return half is not None and half <= math.log1p(smallest) / 2.0
+
+
+def would_tell(effect: Effect, smallest: float, most: int) -> int | None:
+    """Pairs whose interval is narrow enough (`tells`) with a probability of four in five, if at most `most`, or as many
+    as these, are planned for; None: there is no interval yet. Those measured, where they tell."""
+    half, measured = _half(effect), effect.pairs
+    if half is None:
+        return None
+    if tells(effect, smallest):
+        return measured
+    spread = half * math.sqrt(measured) / student_point(MISS / len(looks(most)), measured - 1)
+    spread *= math.sqrt((measured - 1) / _chi_square_low(measured - 1))
+
+    def suffice(count: int) -> bool:
+        point = student_point(MISS / len(looks(max(most, count))), count - 1)  # more pairs mean more looks
+        return point * spread / math.sqrt(count) <= math.log1p(smallest) / 2.0
+
+    few, many = measured, 2 * measured
+    while not suffice(many):
+        few, many = many, 2 * many
+    while many - few > 1:
+        between = (few + many) // 2
+        few, many = (few, between) if suffice(between) else (between, many)
+    return many
+
+
+def _chi_square_low(degrees: int) -> float:
+    """What a chi-square variable falls short of with a probability of one in five (Wilson & Hilferty 1931)."""
+    part = 2.0 / (9.0 * degrees)
+    return degrees * (1.0 - part + NormalDist().inv_cdf(0.2) * math.sqrt(part)) ** 3
+
+
+def _half(effect: Effect) -> float | None:
+    """Half of the width of the interval of the logarithm."""
+    low, high = effect.ratio.low, effect.ratio.high
+    return None if low is None or high is None else math.log(high / low) / 2.0
 
 
 def judge(effect: Effect, smallest: float, *, last: bool) -> Verdict:

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.space.metrics import METRICS
-from tuner.units import format_metric
+from tuner.units import format_gain, format_metric
 
 Data = Mapping[str, Any]
 _SMALL = 0.02
 """A knob that explains less is not named."""
+_BAR = 20
+"""Characters of a bar for the whole variance."""
+_EIGHTHS = "▏▎▍▌▋▊▉"
 _TOLD = 0.2
 """The trials tell of a knob that matters where some knob explains so much at least."""
 _NO_RATIO, _NONE = 1e-4, 1.5e-4
@@ -66,9 +69,19 @@ def _matters(knowledge: Data) -> Iterator[str]:
         "(90 % intervals)"
     )
     width = max(len(one["metric"]) for one in knowledge["matters"])
+    knobs_width = max(
+        (len(knob["knob"]) for one in knowledge["matters"] for knob in _of_weight(one["knobs"])), default=0
+    )
     for one in knowledge["matters"]:
-        knobs = ", ".join(_knobs(one["knobs"])) or "no knob to speak of"
-        yield f"  {one['metric']:{width}}  {knobs}{_open(one['knobs'])}"
+        bars = [
+            f"{knob['knob']:{knobs_width}}  {_bar(share['value']):{_BAR}}  {_share(share)}"
+            for knob in _of_weight(one["knobs"])
+            for share in [_in_all(knob)]
+        ]
+        for place, text in enumerate(bars or ["no knob to speak of"]):
+            yield f"  {one['metric'] if place == 0 else '':{width}}  {text}"
+        if still_open := _open(one["knobs"]):
+            yield f"  {'':{width}}  {still_open}"
         pairs = [f"{' and '.join(pair['knobs'])} {_share(pair['share'])}" for pair in one["pairs"]]
         if pairs:
             yield f"  {'':{width}}  only together: {', '.join(pairs)}"
@@ -77,18 +90,27 @@ def _matters(knowledge: Data) -> Iterator[str]:
             yield f"  {'':{width}}  Optuna's {method}: {', '.join(named)}"
 
 
-def _knobs(knobs: Sequence[Data]) -> Iterator[str]:
-    """Those to speak of, with their share in all it takes part in."""
-    for one in knobs:
-        share = one["in_all"] or one["alone"]
-        if share["value"] >= _SMALL:
-            yield f"{one['knob']} {_share(share)}"
+def _of_weight(knobs: Sequence[Data]) -> list[Data]:
+    """Those to speak of, the weightiest first."""
+    return sorted((one for one in knobs if _in_all(one)["value"] >= _SMALL), key=lambda one: -_in_all(one)["value"])
+
+
+def _in_all(knob: Data) -> Data:
+    """Its share in all it takes part in."""
+    share: Data = knob["in_all"] or knob["alone"]
+    return share
+
+
+def _bar(share: float) -> str:
+    """In eighths of a character."""
+    eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8 - 1] if eighths % 8 else "")
 
 
 def _open(knobs: Sequence[Data]) -> str:
     """That the trials do not tell yet: any of the knobs may be without weight."""
-    least = max((one["in_all"] or one["alone"])["low"] for one in knobs)
-    return "; which matters most is still open" if least < _TOLD else ""
+    least = max(_in_all(one)["low"] for one in knobs)
+    return "which matters most is still open" if least < _TOLD else ""
 
 
 def _largest(shares: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -102,12 +124,18 @@ def _steps(steps: Sequence[Data], currency: str) -> Iterator[str]:
     moves = [
         ", ".join(f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in s["knobs"].items()) for s in steps
     ]
-    width = max(map(len, moves))
-    for move, step in zip(moves, steps, strict=True):
+    told = [
+        (move, step, [text for change in step["changes"] if (text := _change(change, currency)) is not None])
+        for move, step in zip(moves, steps, strict=True)
+    ]
+    width = max((len(move) for move, _, changes in told if changes), default=0)
+    for move, step, changes in told:
         barred = "" if step["allowed"] else "  (on the way only: it breaks a rule)"
-        changes = [text for change in step["changes"] if (text := _change(change, currency)) is not None]
-        for place, text in enumerate(changes or ["nothing to speak of"]):
+        for place, text in enumerate(changes):
             yield f"  {move if place == 0 else '':{width}}  {text}{barred if place == 0 else ''}"
+    for_nothing = [move for move, _, changes in told if not changes]
+    if for_nothing:
+        yield f"  nothing to speak of: {'; '.join(for_nothing)}"
 
 
 def _change(change: Data, currency: str) -> str | None:
@@ -137,7 +165,7 @@ def _held_back(bounds: Sequence[Data], edges: Sequence[Data], currency: str) -> 
         met = _percent(bound["probability"]) if metric == "cost" else _belief(bound["probability"])
         text += f", met with a probability of {met}"
         if bound["gain"] is not None:
-            text += f"; without this bound {bound['objective']} could be {(bound['gain'] - 1.0) * 100:.2g} % better"
+            text += f"; without this bound {bound['objective']} could be {format_gain(bound['gain'] - 1.0)} better"
         told.append(text)
     for edge in edges:
         better = f"{edge['objective']} is believed to get better towards it"

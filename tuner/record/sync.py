@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.record.mlflow import MlflowRecorder
+from tuner.record.mlflow.recorder import MlflowRecorder
 from tuner.study.model import StudyStart, Summary
 from tuner.trials.model import Trial
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from tuner.front.choose import knee_ties
 from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration, Constraint, Objective
 from tuner.statistics.model import Estimate
 from tuner.study.hopeless import unmeasured
 from tuner.study.model import BaselineComparison, Summary, display
+from tuner.trials.ended import ended
 from tuner.trials.model import Failed, Infeasible, Interrupted, Measured, Referenced, Stopped, Trial
-from tuner.units import format_metric, least
+from tuner.units import format_gain, format_metric, least
 
 _NOTHING = 0.001
 """A share of the best that is not worth a word: 0.1 %."""
@@ -20,6 +22,8 @@ _UNKNOWN = 1.0
 """From a doubling on, what is to come is a matter of what is not known."""
 _FAR = 10.0
 """From this excess on a bound is broken by a factor, not by a share."""
+_FEW = 8
+"""So many knobs are named whenever a configuration is."""
 _NUMBER_AND_UNIT = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(.*)", re.DOTALL)
 
 
@@ -40,6 +44,12 @@ def estimate_text(metric: str, estimate: Estimate, currency: str) -> str:
     return f"{value} ({low}-{high})"
 
 
+def columns(objectives: Sequence[Objective], slo: Sequence[Constraint], measured: Collection[str]) -> list[str]:
+    """Metrics worth a column: the objectives, then what the SLO bounds; of those only what was measured."""
+    wanted = [*(objective.metric for objective in objectives), *(constraint.metric for constraint in slo)]
+    return [metric for metric in dict.fromkeys(wanted) if metric in measured]
+
+
 def metric_text(trial: Trial, metric: str) -> str:
     """The metric of a trial, or ``-`` where it was not measured."""
     measurement = trial.measurement
@@ -49,10 +59,10 @@ def metric_text(trial: Trial, metric: str) -> str:
 
 def broken_text(broken: Iterable[tuple[str, float]]) -> str:
     """``latency_p99 by 30 %``: which bounds are broken, and how far relative to the bound."""
-    return ", ".join(f"{metric} by {_excess_text(excess)}" for metric, excess in broken)
+    return ", ".join(f"{metric} by {excess_text(excess)}" for metric, excess in broken)
 
 
-def _excess_text(excess: float) -> str:
+def excess_text(excess: float) -> str:
     """Of what lies far beyond its bound, as of a server that drowns, how many times the bound it is."""
     return f"a factor of {1.0 + excess:,.0f}" if excess >= _FAR else f"{excess * 100:.3g} %"
 
@@ -64,17 +74,8 @@ def outcome_text(trial: Trial) -> str:
             if not broken and undecided:
                 return f"undecided: {', '.join(undecided)} could not be told"
             return f"breaks the SLO: {broken_text(broken)}" if broken else "ok"
-        case Stopped(reason=reason):
-            return f"cut short: {reason}"
-        case Referenced():
-            return "a reference: how fast the machine is"
-        case Infeasible(reason=reason):
-            return f"cannot run here: {reason}"
-        case Failed(stage=stage, kind=kind, reason=reason, blame=blame):
-            blamed = " (not the configuration's fault)" if blame == "environment" else ""
-            return f"failed at {stage}: {kind}, {reason}{blamed}"
-        case Interrupted(reason=reason):
-            return f"interrupted: {reason}"
+        case other:
+            return ended(other)
 
 
 def outcome_word(trial: Trial) -> str:
@@ -105,38 +106,75 @@ def objective_text(objective: Objective) -> str:
     return f"{objective.direction} {objective.metric}"
 
 
+def settings_text(configuration: Configuration, like: Configuration | None = None) -> str:
+    """A configuration in a few words: of many knobs only those that differ from the one it is `like`, the baseline."""
+    if like is None or len(configuration.values) <= _FEW:
+        return display(configuration)
+    return f"the baseline but for {differences_text(configuration, like) or 'nothing'}"
+
+
+def differences_text(configuration: Configuration, like: Configuration) -> str:
+    """``cpu=1 workers=4``: what is not as in `like`; a knob that exists there alone is ``no NAME``."""
+    values, other = configuration.values, like.values
+    told = [f"{name}={value}" for name, value in values.items() if name not in other or other[name] != value]
+    return " ".join([*told, *(f"no {name}" for name in other if name not in values)])
+
+
 def comparison_lines(summary: Summary) -> list[str]:
     """What was chosen and how it compares with the baseline, no more certain than the noise floor allows."""
     if summary.choice is None:
         return [_nothing_chosen(summary)]
     candidate = summary.choice.candidate
     configuration = _configuration(summary, candidate.trial)
-    shown = f" ({display(configuration)})" if configuration else ""
-    lines = [f"chosen ({summary.choice.pick}): trial {candidate.trial}{shown}, {summary.choice.reason}"]
     baseline = _configuration(summary, summary.baseline)
+    shown = f" ({settings_text(configuration, baseline)})" if configuration else ""
+    lines = [f"chosen ({summary.choice.pick}): trial {candidate.trial}{shown}, {summary.choice.reason}"]
     if baseline is None:
         lines.append(_no_baseline(summary))
     elif configuration is not None and _same_deployment(summary, candidate.trial):
         lines.append("the baseline was not beaten: the manifest as it stands is the choice")
     else:
         lines += [_comparison_line(summary, comparison) for comparison in summary.comparisons]
-    return lines + equals_lines(summary)
+    return lines + tie_lines(summary) + equals_lines(summary)
+
+
+def tie_lines(summary: Summary) -> list[str]:
+    """That the knee is a tie, where others are as near to the ideal as what was chosen."""
+    choice = summary.choice
+    if choice is None or choice.pick != "knee":
+        return []
+    others = knee_ties(summary.front, choice.candidate.trial)
+    if not others:
+        return []
+    two = ", the knee of two points: each is the best in one objective and the worst in the other"
+    why = two if len(summary.front.members) == 2 else ""
+    return [
+        f"a tie: {trials_text(sorted(others))} {'are' if len(others) > 1 else 'is'} as near to the ideal{why}; --pick says which objective counts"
+    ]
 
 
 def equals_lines(summary: Summary) -> list[str]:
     """The configurations that are as good as the choice for all that could be told, cheapest first."""
+    if summary.choice is None:
+        return []
     found = {one.trial: one for one in summary.candidates}
+    chosen = _configuration(summary, summary.choice.candidate.trial)
     lines = []
-    for number in summary.choice.equals if summary.choice is not None else ():
+    for number in summary.choice.equals:
         configuration, candidate = _configuration(summary, number), found.get(number)
         if configuration is None or candidate is None:
             continue
         values = [
-            format_metric(METRICS[one.metric].unit, candidate.metrics[one.metric], currency_of(summary.trials))
+            estimate_text(
+                one.metric,
+                Estimate(value=candidate.metrics[one.metric], is_least=one.metric in candidate.least),
+                currency_of(summary.trials),
+            )
             for one in summary.start.objectives
             if one.metric in candidate.metrics
         ]
-        lines.append(f"as good within the noise: trial {number} ({display(configuration)}): {', '.join(values)}")
+        told = display(configuration) if chosen is None else f"{differences_text(configuration, chosen)}, else the same"
+        lines.append(f"as good within the noise: trial {number} ({told}): {', '.join(values)}")
     return lines
 
 
@@ -152,8 +190,8 @@ def outlook_text(outlook: Outlook, objectives: Sequence[Objective]) -> str:
         of = f"{word} {objectives[0].metric}"
     else:
         of = "more of all objectives together (the hypervolume)"
-    expected = "less than 0.1 %" if outlook.expected < _NOTHING else f"{outlook.expected * 100:.2g} %"
-    return f"{probably} {expected} {of} (up to {outlook.most * 100:.2g} %)"
+    expected = "less than 0.1 %" if outlook.expected < _NOTHING else format_gain(outlook.expected)
+    return f"{probably} {expected} {of} (up to {format_gain(outlook.most)})"
 
 
 def ending_lines(summary: Summary) -> list[str]:
@@ -226,7 +264,9 @@ def _comparison_line(summary: Summary, comparison: BaselineComparison) -> str:
 
 
 def _verdict(comparison: BaselineComparison, floor: float | None) -> str:
-    restarts = "" if floor is None else f" (restarts of one configuration differ by {ratio_text(floor)})"
+    told = "" if floor is None else ratio_text(floor)
+    # what is the same at every start, as a cost is, has no noise to speak of
+    restarts = "" if told in ("", ratio_text(1.0)) else f" (restarts of one configuration differ by {told})"
     match comparison.verdict:
         case "no difference":
             return f"no difference beyond the noise floor{restarts}"

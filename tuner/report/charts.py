@@ -1,159 +1,155 @@
-"""Charts of measured results as plain Plotly figures (data and layout), from the plain data of a result.
+"""What the charts of `tune bench`, `tune stress` and `tune compare` hold, from the plain data of their results.
 
-Colours that must follow the reader's light or dark theme are left to the page; axes say their units.
+None in place of a chart: there is nothing to draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Data = Mapping[str, Any]
-Figure = dict[str, Any]
+from tuner.report.plot import SERIES, Axis, Colour, Panel, Plot, Point, Rule, Scale, Series, Shade
+from tuner.units import format_bytes, format_rate, format_seconds
 
-BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#4285d6", "#e07b2e", "#2f9e6c", "#8f6bd8", "#d64a55", "#8b95a5"
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
+Data = Mapping[str, Any]
+
 _MI = 1 << 20
 _LEVELS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+_TALL = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The unit in which times are drawn."""
-
-    name: str
-    per_s: float
-
-    @staticmethod
-    def of(values_s: Iterable[float | None]) -> Scale:
-        """The unit that the largest of the values reads well in."""
-        largest = max((abs(value) for value in values_s if value is not None), default=0.0)
-        if largest >= 2.0:
-            return Scale("s", 1.0)
-        return Scale("ms", 1e3) if largest >= 1e-3 else Scale("µs", 1e6)
-
-    def __call__(self, value_s: float | None) -> float | None:
-        return None if value_s is None else value_s * self.per_s
-
-
-def percentile_chart(starts: Sequence[Data], bounds: Sequence[tuple[str, float]]) -> Figure | None:
+def percentile_chart(starts: Sequence[Data], bounds: Sequence[tuple[str, float]]) -> Plot | None:
     """Latency over its level, the tail stretched out: the x axis is even in the logarithm of 1 / (1 - level).
 
     `starts` hold `percentiles` and a `window` with intervals; `bounds` are those of the SLO on latencies, (level as
-    text, seconds). None: there is nothing to draw.
+    text, seconds).
     """
     drawn = [start for start in starts if start["percentiles"]]
     if not drawn:
         return None
     scale = Scale.of(value for start in drawn for _, value in start["percentiles"])
-    data = []
+    series: list[Series] = []
     for number, start in enumerate(drawn):
-        below = [1.0 / (1.0 - level) for level, _ in start["percentiles"] if level < 1.0]
-        # the slowest request's level is 1, which has no place on this axis: it is drawn where the next one would be
-        places = below + [2.0 * max(below, default=1.0)] * (len(start["percentiles"]) - len(below))
-        data.append(
-            {
-                **_line(_name(number, len(drawn)), SERIES[number % len(SERIES)]),
-                "x": places,
-                "y": [scale(value) for _, value in start["percentiles"]],
-                "customdata": [f"{level * 100:.6g} %" for level, _ in start["percentiles"]],
-                "hovertemplate": f"%{{customdata}}: %{{y:.4g}} {scale.name}<extra></extra>",
-            }
-        )
-        data.append(_intervals(start["window"]["latency_s"], scale, SERIES[number % len(SERIES)]))
-    for level, bound in bounds:
-        data.append(
-            _marker(f"bound on {level}", 1.0 / (1.0 - float(level.removeprefix("p")) / 100), scale(bound), scale)
-        )
-    ticks = [1.0 / (1.0 - level) for level in _LEVELS]
-    layout = {
-        "xaxis": {
-            "type": "log",
-            "title": {"text": "share of requests that were at least as fast"},
-            "tickvals": ticks,
-            "ticktext": [f"{level * 100:.6g} %" for level in _LEVELS],
-        },
-        "yaxis": {"title": {"text": f"latency ({scale.name})"}, "rangemode": "tozero"},
-    }
-    return {"data": data, "layout": layout}
+        name, colour = _name(number, len(drawn)), SERIES[number % len(SERIES)]
+        series.append(Series(name=name, colour=colour, points=tuple(_levels(start["percentiles"], scale))))
+        series.append(Series(name="", colour=colour, line="none", points=_quantiles(start["window"], scale), dots=True))
+    rules = [
+        Rule(at=scale(bound), of="y", text=f"SLO: {level} within {format_seconds(bound)}") for level, bound in bounds
+    ]
+    return Plot(x=LEVELS, panels=(Panel(y=_latency(scale), series=tuple(series), rules=tuple(rules), height=_TALL),))
 
 
-def over_time_chart(slices: Sequence[Data], warm_up_s: float) -> Figure | None:
-    """Latencies and rates over the window; what was cut as warm-up is shaded."""
+LEVELS = Axis(
+    title="share of requests that were at least as fast",
+    scale="log",
+    ticks=tuple((1.0 / (1.0 - level), f"{level * 100:.6g} %") for level in _LEVELS),
+)
+
+
+def level_of(metric: str) -> float:
+    """The place of a quantile's metric (``latency_p99``) on that axis."""
+    return 1.0 / (1.0 - float(metric.rpartition("_p")[2]) / 100)
+
+
+def over_time_chart(slices: Sequence[Data], warm_up_s: float, rules: Sequence[Rule] = ()) -> Plot | None:
+    """Latencies and rates over the window; what was cut as warm-up is shaded. `rules` stand among the rates."""
     if not slices:
         return None
     scale = Scale.of(part["longest_s"] for part in slices)
-    middles = [(part["start_s"] + part["end_s"]) / 2 for part in slices]
-    latencies = (("slowest", "longest_s", GREY), ("p90", "p90_s", ORANGE), ("p50", "p50_s", BLUE))
-    rates = (("due", "due_rps", GREY), ("answered well", "good_rps", GREEN))
-    data: list[Figure] = [
-        {**_line(name, colour), "x": middles, "y": [scale(part[key]) for part in slices]}
-        for name, key, colour in latencies
-    ]
-    data += [
-        {**_line(name, colour), "x": middles, "y": [part[key] for part in slices], "yaxis": "y2"}
-        for name, key, colour in rates
+    latencies: tuple[tuple[str, str, Colour], ...] = (
+        ("slowest", "longest_s", "grey"),
+        ("p90", "p90_s", "orange"),
+        ("p50", "p50_s", "blue"),
+    )
+    rates: list[tuple[str, list[float], Colour]] = [
+        ("due", [part["due_rps"] for part in slices], "grey"),
+        ("answered well", [part["good_rps"] for part in slices], "green"),
     ]
     if any(part["errors"] for part in slices):
-        failed = [part["errors"] / (part["end_s"] - part["start_s"]) for part in slices]
-        data.append({**_line("failed", RED), "x": middles, "y": failed, "yaxis": "y2"})
-    layout = {
-        "xaxis": {"title": {"text": "time in the window (s)"}, "anchor": "y2", "rangemode": "tozero"},
-        "yaxis": {"title": {"text": f"latency ({scale.name})"}, "domain": [0.42, 1.0], "rangemode": "tozero"},
-        "yaxis2": {"title": {"text": "requests/s"}, "domain": [0.0, 0.34], "rangemode": "tozero"},
-        "shapes": [_shade(0.0, warm_up_s)] if warm_up_s > 0.0 else [],
-        "height": 460,
-    }
-    return {"data": data, "layout": layout}
+        rates.append(("failed", [part["errors"] / (part["end_s"] - part["start_s"]) for part in slices], "red"))
+    middles = [(part["start_s"] + part["end_s"]) / 2 for part in slices]
+    return Plot(
+        x=Axis(title="time in the window (s)", zero=True),
+        shades=(Shade(low=0.0, high=warm_up_s),) if warm_up_s > 0.0 else (),
+        panels=(
+            Panel(
+                y=_latency(scale),
+                series=tuple(
+                    Series(
+                        name=name, colour=colour, points=_timed(name, middles, [part[key] for part in slices], scale)
+                    )
+                    for name, key, colour in latencies
+                ),
+                height=220,
+            ),
+            Panel(
+                y=Axis(title="requests/s", zero=True),
+                series=tuple(
+                    Series(name=name, colour=colour, points=_rates(name, middles, values))
+                    for name, values, colour in rates
+                ),
+                rules=tuple(rules),
+                height=170,
+            ),
+        ),
+    )
 
 
-def load_chart(run: Data) -> Figure | None:
+def load_chart(run: Data) -> Plot | None:
     """A load that changes, over time: the latency that was usual before it, and the rates at which bounds broke."""
-    figure = over_time_chart(run["over_time"], run["window"]["warm_up_s"])
-    if figure is None:
+    recovery, climb = run["recovery"], run["climb"]
+    broken = [
+        Rule(at=one["rate_rps"], of="y", text=f"{one['bound']} broke")
+        for one in (climb["breaks"] if climb is not None else ())
+        if one["rate_rps"] is not None
+    ]
+    plot = over_time_chart(run["over_time"], run["window"]["warm_up_s"], broken)
+    if plot is None:
         return None
     scale = Scale.of(part["longest_s"] for part in run["over_time"])
-    figure["layout"]["yaxis"] |= {"type": "log", "dtick": 1}  # what is usual, and many times that
-    shapes = figure["layout"]["shapes"]
-    recovery, climb = run["recovery"], run["climb"]
-    if recovery is not None and recovery["band_s"] is not None:
-        shapes.append(_across(scale(recovery["band_s"]), "usual before", GREY))
-    for broken in climb["breaks"] if climb is not None else ():
-        if broken["rate_rps"] is not None:
-            shapes.append({**_across(broken["rate_rps"], f"{broken['bound']} broke", RED), "yref": "y2"})
-    return figure
+    band_s = None if recovery is None else recovery["band_s"]
+    usual = () if band_s is None else (Rule(at=scale(band_s), of="y", text="usual before", colour="grey"),)
+    latencies, rates = plot.panels
+    # what is usual, and many times that
+    stretched = Panel(
+        y=Axis(title=latencies.y.title, scale="log"), series=latencies.series, rules=usual, height=latencies.height
+    )
+    return Plot(x=plot.x, panels=(stretched, rates), shades=plot.shades)
 
 
-def soak_chart(moments: Sequence[Data], trends: Mapping[str, Data]) -> Figure | None:
+def soak_chart(moments: Sequence[Data], trends: Mapping[str, Data]) -> Plot | None:
     """Latency and memory over a long steady load, with the slopes that were found."""
     if len(moments) < 2:
         return None
     scale = Scale.of(moment["latency_p99_s"] or moment["latency_p50_s"] for moment in moments)
     at_s = [moment["at_s"] for moment in moments]
-    data: list[Figure] = []
-    for metric, field, colour in (("latency_p99", "latency_p99_s", ORANGE), ("latency_p50", "latency_p50_s", BLUE)):
-        values = [scale(moment[field]) for moment in moments]
-        data.append({**_line(metric.removeprefix("latency_"), colour, "lines+markers"), "x": at_s, "y": values})
+    latency: list[Series] = []
+    told: tuple[tuple[str, str, Colour], ...] = (
+        ("latency_p99", "latency_p99_s", "orange"),
+        ("latency_p50", "latency_p50_s", "blue"),
+    )
+    for metric, field, colour in told:
+        name = metric.removeprefix("latency_")
+        points = _timed(name, at_s, [moment[field] for moment in moments], scale)
+        latency.append(Series(name=name, colour=colour, points=points, dots=True))
         if metric in trends:
-            data.append(_slope(trends[metric], at_s, scale.per_s, colour))
-    layout: Figure = {
-        "xaxis": {"title": {"text": "time since the soak began (s)"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": f"latency ({scale.name})"}, "rangemode": "tozero"},
-    }
-    if any(moment["memory_bytes"] is not None for moment in moments):
-        memory = [None if moment["memory_bytes"] is None else moment["memory_bytes"] / _MI for moment in moments]
-        data.append({**_line("memory", GREEN, "lines+markers"), "x": at_s, "y": memory, "yaxis": "y2"})
+            latency.append(_slope(trends[metric], at_s, scale.per_s, colour))
+    panels = [Panel(y=_latency(scale), series=tuple(latency), height=220)]
+    memory = [(time, moment["memory_bytes"]) for time, moment in zip(at_s, moments, strict=True)]
+    known = [(time, value) for time, value in memory if value is not None]
+    if known:
+        points = tuple(
+            Point(x=time, y=value / _MI, text=f"memory {format_bytes(value)} at {format_seconds(time)}")
+            for time, value in known
+        )
+        series = [Series(name="memory", colour="green", points=points, dots=True)]
         if "memory" in trends:
-            data.append({**_slope(trends["memory"], at_s, 1.0 / _MI, GREEN), "yaxis": "y2"})
-        layout["xaxis"]["anchor"] = "y2"
-        layout["yaxis"]["domain"] = [0.42, 1.0]
-        layout["yaxis2"] = {"title": {"text": "memory (Mi)"}, "domain": [0.0, 0.34], "rangemode": "tozero"}
-        layout["height"] = 460
-    return {"data": data, "layout": layout}
+            series.append(_slope(trends["memory"], at_s, 1.0 / _MI, "green"))
+        panels.append(Panel(y=Axis(title="memory (Mi)", zero=True), series=tuple(series), height=170))
+    return Plot(x=Axis(title="time since the soak began (s)", zero=True), panels=tuple(panels))
 
 
-def curve_chart(curve: Sequence[Data], capacity: Data | None, bounds: Sequence[tuple[str, float]]) -> Figure | None:
+def curve_chart(curve: Sequence[Data], capacity: Data | None, bounds: Sequence[tuple[str, float]]) -> Plot | None:
     """Latency over the rate that was offered, with intervals; closed loops stand at what they achieved."""
     points = [window for window in curve if window["latency_s"]]
     if len(points) < 2:
@@ -162,163 +158,178 @@ def curve_chart(curve: Sequence[Data], capacity: Data | None, bounds: Sequence[t
     scale = Scale.of(
         window["latency_s"][name]["value"] for window in points for name in quantiles if name in window["latency_s"]
     )
-    data = []
-    for name, colour in zip(quantiles, SERIES, strict=False):
-        there = [window for window in points if name in window["latency_s"]]
-        estimates = [window["latency_s"][name] for window in there]
-        data.append(
-            {
-                **_line(name.removeprefix("latency_"), colour, mode="lines+markers"),
-                "x": [window["offered_rps"] or window["achieved_rps"] for window in there],
-                "y": [scale(estimate["value"]) for estimate in estimates],
-                "error_y": _error_bars(estimates, scale),
-                "customdata": ["closed loop" if not window["offered_rps"] else "" for window in there],
-                "hovertemplate": f"%{{x:.4g}}/s: %{{y:.4g}} {scale.name} %{{customdata}}<extra>%{{fullData.name}}</extra>",
-            }
-        )
-    shapes = [_across(scale(bound)) for level, bound in bounds if f"latency_{level}" in quantiles]
+    series = tuple(
+        Series(name=name.removeprefix("latency_"), colour=colour, dots=True, points=curve_points(points, name, scale))
+        for name, colour in zip(quantiles, SERIES, strict=False)
+    )
+    rules = [
+        Rule(at=scale(bound), of="y", text=f"SLO: {level} within {format_seconds(bound)}")
+        for level, bound in bounds
+        if f"latency_{level}" in quantiles
+    ]
     if capacity is not None:
-        shapes.append(
-            {**_upright(capacity["value"]), "label": {"text": "capacity", "textposition": "end", "textangle": 0}}
+        rules.append(Rule(at=capacity["value"], of="x", text="capacity", colour="grey"))
+    y = Axis(title=f"latency ({scale.name})", scale="log")
+    return Plot(x=OFFERED, panels=(Panel(y=y, series=series, rules=tuple(rules), height=_TALL),))
+
+
+OFFERED = Axis(title="offered rate (requests/s)", zero=True)
+
+
+def curve_points(
+    windows: Sequence[Data], metric: str, scale: Scale, name: str = "", trial: int | None = None
+) -> tuple[Point, ...]:
+    """A quantile over the rate, of the windows that carry it."""
+    quantile = name or metric.removeprefix("latency_")
+    found = []
+    for window in sorted(windows, key=lambda one: float(one["offered_rps"] or one["achieved_rps"])):
+        if metric not in window["latency_s"]:
+            continue
+        estimate, rate = window["latency_s"][metric], window["offered_rps"] or window["achieved_rps"]
+        closed = "" if window["offered_rps"] else ", a closed loop"
+        found.append(
+            Point(
+                x=rate,
+                y=scale(estimate["value"]),
+                low=scale.end(estimate["low"]),
+                high=scale.end(estimate["high"]),
+                text=f"{quantile} {between(estimate, format_seconds)} at {format_rate(rate)}{closed}",
+                trial=trial,
+            )
         )
-    layout = {
-        "xaxis": {"title": {"text": "offered rate (requests/s)"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": f"latency ({scale.name})"}, "type": "log", "dtick": "D2"},
-        "shapes": shapes,
-    }
-    return {"data": data, "layout": layout}
+    return tuple(found)
 
 
-def effects_chart(effects: Sequence[Data], smallest: float) -> Figure | None:
-    """B / A of each metric with its interval; between the shades no difference matters to the user."""
+def effects_chart(effects: Sequence[Data], smallest: float) -> Plot | None:
+    """B / A of each metric with its interval; within the shade no difference matters to the user."""
     known = [effect for effect in reversed(effects) if effect["ratio"]["low"] is not None]
     if not known:
         return None
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "marker": {"color": BLUE, "size": 10},
-            "x": [effect["ratio"]["value"] for effect in known],
-            "y": [effect["metric"].replace("_", " ") for effect in known],
-            "error_x": {**_error_bars([effect["ratio"] for effect in known], None), "color": BLUE},
-            "hovertemplate": "%{y}: B is %{x:.4g} of A<extra></extra>",
-            "showlegend": False,
-        }
-    ]
-    layout = {
-        "xaxis": {"title": {"text": "B / A"}, "type": "log"},
-        "yaxis": {"automargin": True},
-        "shapes": [_shade(1.0 / (1.0 + smallest), 1.0 + smallest), _upright(1.0)],
-        "height": 120 + 44 * len(known),
-    }
-    return {"data": data, "layout": layout}
+    words = tuple(effect["metric"].replace("_", " ") for effect in known)
+    points = tuple(
+        Point(
+            x=effect["ratio"]["value"],
+            y=float(place),
+            x_low=effect["ratio"]["low"],
+            x_high=effect["ratio"]["high"],
+            text=f"{word}: B is {between(effect['ratio'], _times)} of A",
+        )
+        for place, (word, effect) in enumerate(zip(words, known, strict=True))
+    )
+    return Plot(
+        x=Axis(title="B / A", scale="log"),
+        shades=(Shade(low=1.0 / (1.0 + smallest), high=1.0 + smallest),),
+        panels=(
+            Panel(
+                y=Axis(title="", scale="words", words=words),
+                series=(Series(name="", colour="blue", line="none", dots=True, points=points),),
+                rules=(Rule(at=1.0, of="x", colour="grey"),),
+                height=30 + 36 * len(known),
+            ),
+        ),
+    )
 
 
-def pairs_chart(pairs: Sequence[tuple[float | None, float | None]], title: str, scale: Scale | None) -> Figure | None:
+def pairs_chart(pairs: Sequence[tuple[float | None, float | None]], title: str, scale: Scale | None) -> Plot | None:
     """A metric of both sides, pair by pair."""
-    known = [(number, a, b) for number, (a, b) in enumerate(pairs, 1) if a is not None and b is not None]
+    known = [(float(number), a, b) for number, (a, b) in enumerate(pairs, 1) if a is not None and b is not None]
     if not known:
         return None
-    draw = scale or (lambda value: value)
-    numbers = [number for number, _, _ in known]
-    data = [
-        {
-            **_line(side, colour, mode="lines+markers"),
-            "x": numbers,
-            "y": [draw(pair[place]) for pair in known],
-            "line": {"color": colour, "width": 1, "dash": "dot"},
-            "marker": {"size": 9},
-        }
-        for place, side, colour in ((1, "A", ORANGE), (2, "B", BLUE))
-    ]
     unit = f" ({scale.name})" if scale is not None else ""
-    layout = {
-        "xaxis": {"title": {"text": "pair"}, "dtick": 1 if len(known) < 30 else None},
-        "yaxis": {"title": {"text": f"{title}{unit}"}, "rangemode": "tozero"},
-    }
-    return {"data": data, "layout": layout}
+    sides: tuple[tuple[str, Colour], ...] = (("A", "orange"), ("B", "blue"))
+    series = tuple(
+        Series(
+            name=side,
+            colour=colour,
+            line="dotted",
+            dots=True,
+            points=tuple(
+                Point(
+                    x=pair[0],
+                    y=scale(value) if scale is not None else value,
+                    text=f"{side}, pair {pair[0]:.0f}: {format_seconds(value) if scale is not None else f'{value:.4g}'}",
+                )
+                for pair in known
+                for value in [pair[place]]
+            ),
+        )
+        for place, (side, colour) in enumerate(sides, 1)
+    )
+    ticks = tuple((number, f"{number:.0f}") for number, _, _ in known)
+    panel = Panel(y=Axis(title=f"{title}{unit}", zero=True), series=series)
+    return Plot(x=Axis(title="pair", ticks=ticks), panels=(panel,))
+
+
+def between(estimate: Data, told: Any) -> str:
+    """A value with the interval that is known of it: ``11 ms (9.9 ms to 13.2 ms)``."""
+    value, low, high = (None if estimate[end] is None else told(estimate[end]) for end in ("value", "low", "high"))
+    if low == high:
+        return str(value)
+    return f"{value} ({low or '?'} to {high or '?'})"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3f}"
 
 
 def _name(number: int, of: int) -> str:
     return "latency" if of == 1 else f"start {number + 1}"
 
 
-def _line(name: str, colour: str, mode: str = "lines") -> Figure:
-    return {"type": "scatter", "mode": mode, "name": name, "line": {"color": colour, "width": 2}}
+def _latency(scale: Scale) -> Axis:
+    return Axis(title=f"latency ({scale.name})", zero=True)
 
 
-def _intervals(estimates: Mapping[str, Data], scale: Scale, colour: str) -> Figure:
-    latency_s = {name: estimate for name, estimate in estimates.items() if name.startswith("latency_")}
-    levels = [float(name.removeprefix("latency_p")) / 100 for name in latency_s]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "95 % interval",
-        "showlegend": False,
-        "marker": {"color": colour, "size": 7},
-        "x": [1.0 / (1.0 - level) for level in levels],
-        "y": [scale(estimate["value"]) for estimate in latency_s.values()],
-        "error_y": {**_error_bars(list(latency_s.values()), scale), "color": colour},
-        "hoverinfo": "skip",
-    }
+def _levels(percentiles: Sequence[tuple[float, float]], scale: Scale) -> Iterator[Point]:
+    # the slowest request's level is 1, which has no place on this axis: it is drawn where the next one would be
+    furthest = max((1.0 / (1.0 - level) for level, _ in percentiles if level < 1.0), default=1.0)
+    for level, value in percentiles:
+        x = 1.0 / (1.0 - level) if level < 1.0 else 2.0 * furthest
+        yield Point(x=x, y=scale(value), text=f"{level * 100:.6g} %: {format_seconds(value)}")
 
 
-def _error_bars(estimates: Sequence[Data], scale: Scale | None) -> Figure:
-    """An end that is not known is drawn as none."""
-    per_s = scale.per_s if scale is not None else 1.0
-
-    def reach(estimate: Data, end: str) -> float:
-        return 0.0 if estimate[end] is None else abs(estimate[end] - estimate["value"]) * per_s
-
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [reach(estimate, "high") for estimate in estimates],
-        "arrayminus": [reach(estimate, "low") for estimate in estimates],
-        "thickness": 1.5,
-        "width": 4,
-    }
+def _quantiles(window: Data, scale: Scale) -> tuple[Point, ...]:
+    return quantile_points(window["latency_s"], scale)
 
 
-def _marker(name: str, x: float, y: float | None, scale: Scale) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [x],
-        "y": [y],
-        "marker": {"symbol": "line-ew-open", "size": 26, "color": RED, "line": {"width": 3, "color": RED}},
-        "hovertemplate": f"{name}: %{{y:.4g}} {scale.name}<extra></extra>",
-    }
+def quantile_points(
+    latency_s: Mapping[str, Data], scale: Scale, name: str = "", trial: int | None = None
+) -> tuple[Point, ...]:
+    """The quantiles of a window with their intervals, on the axis of levels."""
+    return tuple(
+        Point(
+            x=level_of(metric),
+            y=scale(estimate["value"]),
+            low=scale.end(estimate["low"]),
+            high=scale.end(estimate["high"]),
+            text=f"{name}{metric.removeprefix('latency_')} {between(estimate, format_seconds)}",
+            trial=trial,
+        )
+        for metric, estimate in latency_s.items()
+        if metric.startswith("latency_")
+    )
 
 
-def _shade(start: float, end: float) -> Figure:
-    place = {"type": "rect", "xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1}
-    return {**place, "fillcolor": GREY, "opacity": 0.16, "line": {"width": 0}, "layer": "below"}
+def _timed(name: str, at_s: Sequence[float], values_s: Sequence[float | None], scale: Scale) -> tuple[Point, ...]:
+    return tuple(
+        Point(x=time, y=scale(value), text=f"{name} {format_seconds(value)} at {format_seconds(time)}")
+        for time, value in zip(at_s, values_s, strict=True)
+        if value is not None
+    )
 
 
-def _upright(x: float) -> Figure:
-    place = {"type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1}
-    return {**place, "line": {"color": GREY, "width": 1.5, "dash": "dash"}}
+def _rates(name: str, at_s: Sequence[float], rates: Sequence[float]) -> tuple[Point, ...]:
+    return tuple(
+        Point(x=time, y=rate, text=f"{name} {format_rate(rate)} at {format_seconds(time)}")
+        for time, rate in zip(at_s, rates, strict=True)
+    )
 
 
-def _across(y: float | None, text: str = "SLO", colour: str = RED) -> Figure:
-    place = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y}
-    label = {"text": text, "textposition": "start", "yanchor": "top"}
-    return {**place, "line": {"color": colour, "width": 1.5, "dash": "dash"}, "label": label}
-
-
-def _slope(found: Data, at_s: Sequence[float], per_unit: float, colour: str) -> Figure:
+def _slope(found: Data, at_s: Sequence[float], per_unit: float, colour: Colour) -> Series:
     """The line of a trend, through its level in the middle of the points it is of."""
     end = at_s[-1]
     start = max(at_s[0], end - found["over_s"])
     half = found["per_s"]["value"] * (end - start) / 2
-    return {
-        **_line("trend", colour),
-        "line": {"color": colour, "width": 1.5, "dash": "dot"},
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "x": [start, end],
-        "y": [(found["level"] - half) * per_unit, (found["level"] + half) * per_unit],
-    }
+    ends = ((start, found["level"] - half), (end, found["level"] + half))
+    points = tuple(Point(x=time, y=level * per_unit) for time, level in ends)
+    return Series(name="", colour=colour, line="dotted", points=points)

@@ -48,7 +48,9 @@ def data(summary: Summary, space: SearchSpace | None = None) -> dict[str, Any]:
         "comparisons": plain(summary.comparisons),
         "noise_floor": dict(summary.noise_floor),
         "machine": _wandering(machine),
+        "state": summary.state,
         "ended_because": summary.ended_because,
+        "left_out": dict(summary.left_out),
         "knowledge": plain(summary.knowledge),
         "outlook": plain(summary.outlook),
     }

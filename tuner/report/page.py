@@ -1,23 +1,19 @@
-"""One self-contained HTML page a result: everything in one file, which loads nothing from anywhere.
+"""The pages of `tune bench`, `tune stress` and `tune compare`: one self-contained HTML file a result.
 
-Each page is made from the plain data that the command prints with ``--json``. Text in it is escaped, and the page's own
-policy (Content-Security-Policy) keeps a browser from loading or sending anything.
+Each is made from the plain data that the command prints with ``--json``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tuner.measure.comparison_text import headline as comparison_headline
 from tuner.measure.comparison_text import terms_text
 from tuner.measure.paired import Comparison
 from tuner.report.charts import (
     Data,
-    Figure,
-    Scale,
     curve_chart,
     effects_chart,
     load_chart,
@@ -27,6 +23,8 @@ from tuner.report.charts import (
     soak_chart,
 )
 from tuner.report.data import plain
+from tuner.report.html import render
+from tuner.report.plot import Chart, Plot, Scale
 from tuner.space.metrics import METRICS
 from tuner.units import format_interval, format_metric, format_ratio, format_seconds, least
 
@@ -41,14 +39,6 @@ class Cell:
     value: str
     interval: str = ""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    title: str
-    says: str
-    """What to look for, in a sentence."""
-    figure: Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,37 +61,47 @@ def bench_page(document: Data) -> str:
     """The page of `tune bench`, from what it prints with ``--json``."""
     starts: Sequence[Data] = document["starts"]
     last = starts[-1] if starts else None
-    return _page(
+    figures = [_figure(name, document) for name in document["figures"]]
+    return render(
         "bench.html",
         title=f"tune bench {document['target']}",
         verdict=_bench_verdict(document),
         tone="bad" if document["refused"] else _TONES[document["met"]],
         document=document,
-        figures=[_figure(name, document) for name in document["figures"]],
+        figures=figures,
         throughput=starts[0]["throughput"] if starts else None,
         interval_title=f"range over {len(starts)} starts" if len(starts) > 1 else "95 % interval",
-        errors=_errors(starts),
-        starts=[_start(start) for start in starts] if len(starts) > 1 else [],
+        rows=[
+            *([one.name, one.value, one.interval, one.note] for one in figures),
+            *([f"errors: {kind}", count, "", ""] for kind, count in _errors(starts)),
+        ],
+        start_columns=["start", *(f"#{name}" for name in _start(starts[0]))] if starts else [],
+        starts=[[number, *_start(start).values()] for number, start in enumerate(starts, 1)] if len(starts) > 1 else [],
         waterfall=[] if last is None else _waterfall(last["waterfall"]),
         notes=[] if last is None else _waterfall_notes(last["waterfall"]),
         charts=[] if last is None else list(_bench_charts(document, starts, last, _latency_bounds(document))),
     )
 
 
-def compare_page(comparison: Comparison, command: str = "") -> str:
-    """The page of `tune compare`. `command`: the command line to repeat it, without secrets."""
+def compare_page(comparison: Comparison, command: str, about: Sequence[Mapping[str, str]]) -> str:
+    """The page of `tune compare`. `command`: the command line to repeat it, and `about`: where A and B ran, without
+    secrets."""
     document = plain(comparison)
     assessment, terms = document["assessment"], document["terms"]
+    errors = assessment["errors"]
     tones = {"better": "good", "worse": "bad", "no difference": "open", "undecided": "open"}
-    return _page(
+    return render(
         "compare.html",
         title=f"tune compare {document['a']} {document['b']}",
         verdict=comparison_headline(comparison),
         tone=tones[assessment["verdict"]],
         document=document,
         terms=terms_text(comparison.terms),
-        rows=[_effect(effect, terms["metric"]) for effect in assessment["effects"]],
-        errors=assessment["errors"] and [format_ratio(assessment["errors"][side]) for side in ("a", "b")],
+        rows=[
+            *(_effect(effect, terms["metric"]) for effect in assessment["effects"]),
+            *([["error ratio", format_ratio(errors["a"]), format_ratio(errors["b"]), "", "", ""]] if errors else []),
+        ],
+        about=_where(*about),
         charts=list(_compare_charts(document)),
         loads=" and ".join(format_seconds(load) for load in document["load_s"]),
         command=command,
@@ -114,7 +114,7 @@ def stress_page(document: Data) -> str:
     words = {"fine": "held", "bad": "did not hold", "undecided": "undecided"}
     charts = [(run, _stress_chart(run)) for run in document["runs"]]
     drawn = [chart for _, chart in charts if chart is not None]
-    return _page(
+    return render(
         "stress.html",
         title=f"tune stress {document['target']}",
         verdict=words[document["state"]],
@@ -125,11 +125,10 @@ def stress_page(document: Data) -> str:
             {
                 "load": run["load"],
                 "verdicts": run["verdicts"],
-                "figures": _run_figures(run),
-                "breaks": [] if run["climb"] is None else [_break(one) for one in run["climb"]["breaks"]],
-                "trends": [_trend(name, one) for name, one in (run["trends"] or {}).items()],
+                "figures": _rows(_run_figures(run)),
+                "breaks": [] if run["climb"] is None else _rows(map(_break, run["climb"]["breaks"])),
+                "trends": _rows(_trend(name, one) for name, one in (run["trends"] or {}).items()),
                 "place": None if chart is None else drawn.index(chart),
-                "says": "" if chart is None else chart.says,
             }
             for run, chart in charts
         ],
@@ -140,14 +139,14 @@ def stress_page(document: Data) -> str:
 
 def _stress_chart(run: Data) -> Chart | None:
     if run["moments"]:
-        figure = soak_chart(run["moments"], run["trends"] or {})
+        plot = soak_chart(run["moments"], run["trends"] or {})
         says = "A dot for each window of the soak; dotted: the slopes that were found."
     else:
-        figure = load_chart(run)
+        plot = load_chart(run)
         says = (
             "By the time at which requests were due. Dashed: the latency that was usual before, and where bounds broke."
         )
-    return None if figure is None else Chart(title=run["load"], says=says, figure=figure)
+    return None if plot is None else Chart(title=run["load"], says=says, plot=plot)
 
 
 def _run_figures(run: Data) -> list[Cell]:
@@ -162,6 +161,10 @@ def _run_figures(run: Data) -> list[Cell]:
         if usage[field] is not None:
             cells.append(Cell(name=name, value=format_metric(unit, usage[field])))
     return cells
+
+
+def _rows(cells: Iterable[Cell]) -> list[list[str]]:
+    return [[cell.name, cell.value, cell.interval] for cell in cells]
 
 
 def _break(found: Data) -> Cell:
@@ -206,10 +209,21 @@ def _compare_charts(document: Data) -> Iterator[Chart]:
     yield from _chart("Pair by pair", says, pairs_chart(values, metric.replace("_", " "), scale))
 
 
-def _chart(title: str, says: str, figure: Figure | None) -> Iterator[Chart]:
+def _chart(title: str, says: str, plot: Plot | None) -> Iterator[Chart]:
     """None where there is nothing to draw."""
-    if figure is not None:
-        yield Chart(title=title, says=says, figure=figure)
+    if plot is not None:
+        yield Chart(title=title, says=says, plot=plot)
+
+
+def _where(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, str]:
+    """What is true of both sides once, and what differs side by side."""
+    found = {}
+    for name in dict.fromkeys([*a, *b]):
+        if a.get(name) == b.get(name):
+            found[name] = a[name]
+        else:
+            found |= {f"{name} of {side}": of[name] for side, of in (("A", a), ("B", b)) if name in of}
+    return found
 
 
 def _visit(visit: Data, metric: str) -> float | None:
@@ -334,33 +348,14 @@ def _quantile(found: Data | None, source: str) -> str:
     return format_seconds(found["value"])
 
 
-def _effect(effect: Data, decides: str) -> dict[str, Any]:
+def _effect(effect: Data, decides: str) -> list[str]:
     unit, ratio = METRICS[effect["metric"]].unit, effect["ratio"]
     known = ratio["low"] is not None and ratio["high"] is not None
-    return {
-        "name": effect["metric"].replace("_", " "),
-        "decides": effect["metric"] == decides,
-        "a": format_metric(unit, effect["a"]),
-        "b": format_metric(unit, effect["b"]),
-        "ratio": f"{ratio['value']:.3f}",
-        "interval": f"{ratio['low']:.3f} to {ratio['high']:.3f}" if known else "not known",
-        "restarts": "–" if effect["restarts_differ"] is None else format_ratio(effect["restarts_differ"]),
-    }
-
-
-def _page(template: str, **values: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("tuner.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(template).render(plotly=_plotly(), **values)
-
-
-def _plotly() -> str:
-    """The plotting library's own text. It stands within a script, so it must not end one."""
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-
-    text: str = get_plotlyjs()
-    return text.replace("</script", "<\\/script")
+    return [
+        f"{effect['metric'].replace('_', ' ')}{' (decides)' if effect['metric'] == decides else ''}",
+        format_metric(unit, effect["a"]),
+        format_metric(unit, effect["b"]),
+        f"{ratio['value']:.3f}",
+        f"{ratio['low']:.3f} to {ratio['high']:.3f}" if known else "not known",
+        "–" if effect["restarts_differ"] is None else format_ratio(effect["restarts_differ"]),
+    ]

@@ -7,24 +7,29 @@ from typing import Any
 
 from tuner.errors import StoreFailure
 from tuner.manifests.documents import load_all
-from tuner.manifests.export import annotate
+from tuner.manifests.export.annotations import annotate
 from tuner.manifests.exposed import moved
 from tuner.manifests.model import Rendered
-from tuner.measure.model import Measurement, NodeUsed
-from tuner.measure.noise import pool
-from tuner.space.metrics import METRICS
-from tuner.statistics.model import Estimate
-from tuner.study.candidates import reported
+from tuner.measure.model import NodeUsed
+from tuner.report.figures import figure_text
+from tuner.study.candidates import pooled, reported
 from tuner.study.model import BaselineComparison, Summary
+from tuner.trials.copied import masked_digests
 from tuner.trials.folder import StudyFolder
 from tuner.trials.model import Trial
-from tuner.units import format_metric, format_rate, least
+from tuner.units import format_rate
 
 PREFIX = "tuner.dev/"
 
 
 def export(folder: StudyFolder, summary: Summary, number: int) -> str:
-    """The text of the manifest of trial `number`, annotated.
+    """The text of the manifest of trial `number`, annotated. Raises StoreFailure as `measured` does."""
+    rendered = measured(folder, summary, number)
+    return annotate(rendered, noted(folder, summary, number, rendered))
+
+
+def measured(folder: StudyFolder, summary: Summary, number: int) -> Rendered:
+    """The manifest of trial `number`.
 
     Raises StoreFailure when the study's copy is missing or is not what was measured.
     """
@@ -35,15 +40,22 @@ def export(folder: StudyFolder, summary: Summary, number: int) -> str:
     except OSError as error:
         raise StoreFailure(f"{path}: the manifest of trial {number} cannot be read ({error.strerror})") from error
     rendered = Rendered(text=text, objects=load_all(text))
-    if rendered.digest != trial.manifest_digest:
+    if rendered.digest not in (trial.manifest_digest, masked_digests(folder).get(str(number))):
         raise StoreFailure(
             f"{path}: was changed after it was measured (digest {rendered.digest}, measured {trial.manifest_digest}); "
             "bring it back, or run the trial again in a new study"
         )
-    notes = provenance(summary, trial)
+    return rendered
+
+
+def noted(folder: StudyFolder, summary: Summary, number: int, rendered: Rendered) -> dict[str, str]:
+    """The annotations of trial `number`: its provenance, and where its clients have to look for it elsewhere."""
+    notes = provenance(summary, next(trial for trial in summary.trials if trial.number == number))
+    if masked_digests(folder):
+        notes[f"{PREFIX}masked"] = "literal secrets are *** in this copy of the study"
     if changed := "; ".join(ports_changed(folder, rendered.objects)):
         notes[f"{PREFIX}service-ports"] = changed
-    return annotate(rendered, notes)
+    return notes
 
 
 def ports_changed(folder: StudyFolder, objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -74,7 +86,10 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
         starts = reported([one for one in summary.trials if one.manifest_digest == trial.manifest_digest])
         notes["measured-at"] = starts[0].started_at.isoformat(timespec="seconds")
         notes["measured-in"] = f"trial{'s' if len(starts) > 1 else ''} {', '.join(str(one.number) for one in starts)}"
-        notes |= {f"measured-{_key(name)}": _shown(name, value, measurement) for name, value in _pooled(starts).items()}
+        notes |= {
+            f"measured-{_key(name)}": figure_text(name, value, measurement.currency)
+            for name, value in pooled(starts).items()
+        }
         at_rate = measurement.at_rate
         sent = f"{at_rate.requests} requests after warm-up, " if at_rate.requests else ""  # of a record nobody knows
         notes["load"] = f"{format_rate(at_rate.offered_rps)} offered, {sent}from {measurement.load_from}"
@@ -95,15 +110,6 @@ def provenance(summary: Summary, trial: Trial) -> dict[str, str]:
     return {PREFIX + key: value for key, value in notes.items()}
 
 
-def _pooled(starts: Sequence[Trial]) -> dict[str, Estimate]:
-    """By metric, over all starts that are reported; of several the median with the range."""
-    known = [trial.measurement.estimates() for trial in starts if trial.measurement is not None]
-    return {
-        name: pool([one[name] for one in known if name in one])
-        for name in dict.fromkeys(n for one in known for n in one)
-    }
-
-
 def node_text(used: NodeUsed) -> str:
     """``node1 (pool a, GenuineIntel family 6 model 85), others used 0.31 cores there``."""
     about = ", ".join(text for text in (used.pool and f"pool {used.pool}", used.processor) if text)
@@ -113,20 +119,6 @@ def node_text(used: NodeUsed) -> str:
 
 def _key(metric: str) -> str:
     return metric.replace("_", "-")
-
-
-def _shown(name: str, estimate: Estimate, measurement: Measurement) -> str:
-    unit = METRICS[name].unit
-    text = format_metric(unit, estimate.value, measurement.currency)
-    if estimate.is_least:
-        return least(text)
-    if estimate.low is None and estimate.high is None:
-        return text
-    low, high = (
-        "?" if bound is None else format_metric(unit, bound, measurement.currency)
-        for bound in (estimate.low, estimate.high)
-    )
-    return f"{text} ({low} to {high})"
 
 
 def _compared(comparison: BaselineComparison) -> str:

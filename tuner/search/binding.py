@@ -62,7 +62,7 @@ def bounds(
     all_of_them = (choice, *candidates)
     met = {bound: probability_met(bound, beliefs, all_of_them) for bound in known}
     means = {
-        one.metric: _sign(one) * beliefs.believe(one.metric, all_of_them).mean
+        one.metric: -one.sign * beliefs.believe(one.metric, all_of_them).mean
         for one in objectives
         if beliefs.knows(one.metric)
     }
@@ -103,7 +103,7 @@ def edges(
                     continue
                 mean, covariance = beliefs.joint(objective.metric, pair)
                 sd = math.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 1e-12))
-                better = normal_cdf(_sign(objective) * float(mean[0] - mean[1]) / sd)
+                better = normal_cdf(objective.sign * float(mean[1] - mean[0]) / sd)
                 if better >= _SURE:
                     metric = objective.metric
                     found.append(Edge(knob=name, value=last, end=end, objective=metric, probability=better))
@@ -160,7 +160,3 @@ def _ordered(domain: Domain) -> list[Value]:
     if any(isinstance(number, bool | str) for number in numbers):
         return []
     return [value for _, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0])]
-
-
-def _sign(objective: Objective) -> float:
-    return 1.0 if objective.direction == "maximize" else -1.0

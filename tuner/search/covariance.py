@@ -12,7 +12,7 @@ functions together, of their joint one, of a restart, of what time does, and of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,6 +41,10 @@ class Columns:
     """(rows, knobs that are words)."""
     derived: int = 0
     """How many of the numbers' last columns are derived features: taken to matter less until the data say so."""
+    capacity: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
+    """See `tuner.search.model.Points`; it is no column."""
+    uneven: tuple[float, ...] = ()
+    """Of each number, the share of its own function that is no smooth one (see `smooth`); empty: nothing of any."""
     levels: tuple[tuple[FloatArray, IntArray], ...] | None = field(default=None, repr=False)
     """For each column its different values and which row has which; None: not worked out (`leveled`)."""
 
@@ -52,6 +56,8 @@ class Columns:
             numbers=self.numbers[rows],
             words=self.words[rows],
             derived=self.derived,
+            uneven=self.uneven,
+            capacity=self.capacity[rows] if len(self.capacity) else self.capacity,
             levels=None if self.levels is None else tuple((values, index[rows]) for values, index in self.levels),
         )
 
@@ -61,7 +67,12 @@ class Columns:
             return self
         columns = [*self.numbers.T, *self.words.T.astype(np.float64)]
         levels = tuple((values, index) for values, index in (np.unique(one, return_inverse=True) for one in columns))
-        return Columns(numbers=self.numbers, words=self.words, derived=self.derived, levels=levels)
+        return replace(self, levels=levels)
+
+    @property
+    def shares(self) -> FloatArray:
+        """(columns,): `uneven`, and 0 for all others."""
+        return np.asarray([*self.uneven, *[0.0] * (self.count - len(self.uneven))])
 
     @property
     def count(self) -> int:
@@ -74,6 +85,8 @@ class Columns:
             numbers=np.vstack([self.numbers, other.numbers]),
             words=np.vstack([self.words, other.words]),
             derived=self.derived,
+            uneven=self.uneven,
+            capacity=np.concatenate([self.capacity, other.capacity]),
         )
 
     def squares(self, other: Columns) -> FloatArray:
@@ -111,11 +124,16 @@ def has_sources(context: Context) -> bool:
     return bool((context.source > 0).any())
 
 
-def smooth(r: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Matern 5/2 at sqrt(5) times the distance, and what its derivative by the logarithm of a length scale needs."""
+def smooth(r: FloatArray, uneven: FloatArray | float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """Matern 5/2 at sqrt(5) times the distance, and what its derivative by the logarithm of a length scale needs.
+
+    The share `uneven` of it is alike only where nothing is between: a value that nobody tried may be better than its
+    neighbours on both sides, as two splitters were where one, three and six were not.
+    """
     falling = np.exp(-r)
     slope = (1 + r) * falling
-    return np.asarray(slope + r * r * falling / 3), np.asarray(slope / 3)
+    even = 1.0 - uneven
+    return np.asarray(even * (slope + r * r * falling / 3) + uneven * (r == 0.0)), np.asarray(even * slope / 3)
 
 
 def rough(r: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -125,13 +143,17 @@ def rough(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.asarray((1 + r) * falling), np.asarray(falling * (3 / 5))
 
 
-def covariances(squares: FloatArray, theta: FloatArray, count: int) -> FloatArray:
-    """Of noiseless values, by the squared distances in each column: any shape after the first axis."""
+def covariances(squares: FloatArray, theta: FloatArray, uneven: FloatArray) -> FloatArray:
+    """Of noiseless values, by the squared distances in each column: any shape after the first axis.
+
+    `uneven`: (columns,), see `Columns.shares`.
+    """
+    count, shape = len(uneven), (-1, *[1] * (squares.ndim - 1))
     lengths = 5 * np.exp(-2 * theta[:count])
     additive, joint = np.exp(2 * theta[count : count + 2])
-    scaled = squares * lengths.reshape(-1, *[1] * (squares.ndim - 1))
+    scaled = squares * lengths.reshape(shape)
     together, _ = rough(np.sqrt(scaled.sum(0)))
-    alone, _ = smooth(np.sqrt(scaled))
+    alone, _ = smooth(np.sqrt(scaled), uneven.reshape(shape))
     return np.asarray(joint * together + additive / max(count, 1) * alone.sum(0))
 
 
@@ -142,10 +164,10 @@ def cross(rows: Columns, others: Columns, theta: FloatArray) -> FloatArray:
     additive, joint = np.exp(2 * theta[count : count + 2])
     total = np.zeros((len(rows), len(others)))
     alone = np.zeros_like(total)
-    levels = rows.leveled().levels or ()
+    levels, uneven = rows.leveled().levels or (), rows.shares
     for place, (values, index) in enumerate(levels):
         squares = _level_squares(values, others, place) * lengths[place]
-        kernel, _ = smooth(np.sqrt(squares))
+        kernel, _ = smooth(np.sqrt(squares), uneven[place])
         total += squares[index]
         alone += kernel[index]
     alone *= additive / max(count, 1)

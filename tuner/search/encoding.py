@@ -18,7 +18,8 @@ import numpy as np
 from tuner.search.model import Points
 from tuner.search.roles import Role, inside, roles, sizes
 from tuner.search.scale import Scale, scale_of
-from tuner.space.model import Choices, Configuration, Parameter, SearchSpace
+from tuner.space.domain import count
+from tuner.space.model import Choices, Configuration, Domain, Parameter, SearchSpace
 from tuner.space.values import Value
 from tuner.statistics.model import FloatArray
 
@@ -26,6 +27,10 @@ NEUTRAL = 0.5
 """The number of a parameter that does not exist, or whose value is no number; that it is so stands in a word."""
 _MARGIN = 0.5
 """So far beyond 0 to 1 a value outside its domain may lie: the manifest as it stands may have any."""
+_UNEVEN = 0.15
+"""The share of what a number does that may be anything from value to value, at most."""
+_FEW = 2.5
+"""That share times the square of how many values there are, from five values on."""
 _REMEMBERED = 4
 
 
@@ -35,6 +40,7 @@ class _Number:
 
     name: str
     scale: Scale
+    uneven: float
     known: dict[tuple[type, Value], float] = field(default_factory=dict)
 
     def place(self, value: Value | None) -> float:
@@ -93,7 +99,7 @@ class Encoding:
         for parameter in space.parameters:
             scale = scale_of(parameter.domain)
             if scale is not None:
-                self._numbers.append(_Number(parameter.name, scale))
+                self._numbers.append(_Number(parameter.name, scale, _uneven(parameter.domain)))
             if (word := _word(parameter, scale)) is not None:
                 self._words.append(word)
         self.roles: Mapping[str, Role] = roles(space.parameters)
@@ -127,12 +133,20 @@ class Encoding:
             number_names=tuple(column.name for column in self._numbers),
             word_names=tuple(word.name for word in self._words),
             derived_names=tuple(one.name for one in self._derived),
+            capacity=self._capacity(rows),
+            uneven=tuple(column.uneven for column in self._numbers),
         )
         if isinstance(configurations, tuple):  # what may change cannot be remembered
             while len(self._remembered) >= _REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[id(configurations)] = (configurations, points)
         return points
+
+    def _capacity(self, rows: Sequence[Mapping[str, Value]]) -> FloatArray:
+        found = [self.roles[name] for name in ("cpu", "replicas") if name in self.roles]
+        if not found:
+            return np.zeros(0)
+        return np.array([sum(role.logarithm(row.get(role.parameter)) for role in found) for row in rows])
 
     def _derived_columns(self, rows: Sequence[Mapping[str, Value]]) -> list[FloatArray]:
         logarithms = {
@@ -144,6 +158,12 @@ class Encoding:
 
 def _table(columns: Sequence[Sequence[float] | FloatArray], rows: int) -> FloatArray:
     return np.array(columns, dtype=np.float64).T if columns else np.empty((rows, 0))
+
+
+def _uneven(domain: Domain) -> float:
+    """Of few values each may be anything, of many each lies between its neighbours."""
+    values = count(domain)
+    return 0.0 if values is None else min(_UNEVEN, _FEW / values**2)
 
 
 def _within(place: float) -> float:

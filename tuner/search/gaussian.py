@@ -122,7 +122,7 @@ class GaussianProcess:
     def covariance(self, columns: Columns) -> FloatArray:
         """(rows, rows): of the noiseless values; for few rows."""
         across = self._across(columns)
-        among = covariances(columns.squares(columns), self.theta, self.columns.count) + MEAN_VARIANCE
+        among = covariances(columns.squares(columns), self.theta, columns.shares) + MEAN_VARIANCE
         return np.asarray((among - across @ self.inverse @ across.T) * self.scale**2)
 
     def left_out(self) -> tuple[FloatArray, FloatArray]:

@@ -18,7 +18,7 @@ from tuner.search.lattice import coarse_levels_of, lattice, levels_of
 from tuner.search.model import Belief, Observation
 from tuner.search.prediction import medians
 from tuner.search.worth import Beliefs, Step, steps
-from tuner.space.model import Configuration, SearchSpace
+from tuner.space.model import Configuration, SearchSpace, decisive
 from tuner.statistics.model import FloatArray
 
 LEAST = 6
@@ -86,7 +86,7 @@ class Exact:
 
 def metrics_of(space: SearchSpace) -> tuple[str, ...]:
     """Those that the space aims at or bounds, each once."""
-    return tuple(dict.fromkeys([*(one.metric for one in space.objectives), *(one.metric for one in space.slo)]))
+    return decisive(space.objectives, space.slo)
 
 
 def learn(

@@ -60,6 +60,8 @@ class _Pairs:
 
     squares: FloatArray
     """(columns, pairs)."""
+    uneven: FloatArray
+    """(columns, 1), see `Columns.shares`."""
     rows: IntArray
     others: IntArray
     elapsed: FloatArray | None
@@ -81,6 +83,7 @@ def most_probable(
     rows, others = np.triu_indices(len(unit), 1)
     pairs = _Pairs(
         squares=columns.squares(columns)[:, rows, others],
+        uneven=columns.shares[:, None],
         rows=rows,
         others=others,
         elapsed=np.abs(context.at_s[rows] - context.at_s[others]) / tau_s if has_drift(context) else None,
@@ -138,7 +141,7 @@ def _assembled(theta: FloatArray, pairs: _Pairs, count: int, rows: int) -> tuple
     additive, joint, noise = np.exp(2 * theta[count : count + 3])
     scaled = pairs.squares * lengths[:, None]
     together, together_slope = rough(np.sqrt(scaled.sum(0)))
-    alone, alone_slope = smooth(np.sqrt(scaled))
+    alone, alone_slope = smooth(np.sqrt(scaled), pairs.uneven)
     share = additive / max(count, 1)
     summed = alone.sum(0)
     function = joint * together + share * summed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
 
 from tuner.space.model import Configuration
 from tuner.statistics.model import FloatArray, IntArray
@@ -69,9 +72,20 @@ class Points:
     number_names: tuple[str, ...]
     word_names: tuple[str, ...]
     derived_names: tuple[str, ...]
+    capacity: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(rows,): the logarithm of the CPUs of all replicas, as far as knobs set them; empty: none does."""
+    uneven: tuple[float, ...] = ()
+    """Of each parameter that is a number, how much of what it does may be anything, from value to value; empty: nothing
+    of any."""
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+class Encodes(Protocol):
+    """What turns configurations into rows (`tuner.search.encoding.Encoding`)."""
+
+    def points(self, configurations: Sequence[Configuration], /) -> Points: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

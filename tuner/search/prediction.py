@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from tuner.search.binding import probability_met
-from tuner.search.model import Observation, Points
+from tuner.search.model import Encodes, Observation, Points
 from tuner.search.worth import Beliefs, Believed
 from tuner.space.model import Configuration, Constraint
 from tuner.space.values import Value
 from tuner.statistics.model import FloatArray
-
-
-class Encodes(Protocol):
-    def points(self, configurations: Sequence[Configuration], /) -> Points: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

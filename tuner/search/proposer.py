@@ -31,7 +31,7 @@ from tuner.search.encoding import Encoding
 from tuner.search.lives import Lives
 from tuner.search.model import Belief, Observation, Outlook
 from tuner.search.surrogate import Surrogate, columns_of, logarithm
-from tuner.space.model import Configuration, Constraint, Objective, SearchSpace
+from tuner.space.model import Configuration, Constraint, Objective, SearchSpace, decisive
 from tuner.statistics.model import BoolArray, FloatArray, IntArray
 
 Costs = Callable[[Sequence[Configuration]], FloatArray | None]
@@ -50,6 +50,9 @@ _SURE = 0.95
 """From this probability on, what is no better by what is known beforehand is not worth a trial."""
 _CAUTION = 2.0
 """The power of the probability to live: a death tells less than a measurement and takes as long."""
+_MATTERS = 0.05
+"""Of the one objective, in the logarithm: less is not looked for. Around a good configuration there is always a per cent
+to be expected of knobs that do nothing, and trial after trial went there while other knobs had better values."""
 _HOPE = 0.1
 """What the objective counts for while nothing feasible is known."""
 _LEADERS = 4
@@ -111,9 +114,7 @@ class Proposer:
         """`costs` None: cost is measured like any other metric."""
         self._objectives = space.objectives
         self._slo = space.slo
-        self._metrics = tuple(
-            dict.fromkeys([*(one.metric for one in space.objectives), *(b.metric for b in space.slo)])
-        )
+        self._metrics = decisive(space.objectives, space.slo)
         self._design = design_size(len(space.parameters))
         self._pooled = pool_size(len(space.parameters))
         self._encoding = encoding
@@ -168,16 +169,16 @@ class Proposer:
         free = self._screened(free, tried, seen, number=0, rows=len(surrogate))
         beliefs = self._beliefs(free, surrogate, lives)
         leaders = np.argsort(-self._scores(beliefs, seen, good), kind="stable")[:trials]
-        gains = self._gains(self._drawn(free[leaders], beliefs, leaders, surrogate), seen.mean[good], seen.mean)
+        draws = self._drawn(free[leaders], beliefs, leaders, surrogate)
+        gains = self._gains(draws, seen.mean[good], _reference(seen, beliefs))
         return Outlook(trials=trials, expected=float(gains.mean()), most=float(np.quantile(gains, 0.9)))
 
-    def _gains(self, draws: FloatArray, good: FloatArray, seen: FloatArray) -> FloatArray:
+    def _gains(self, draws: FloatArray, good: FloatArray, reference: FloatArray) -> FloatArray:
         """(draws,): what each improves the best, or the hypervolume, by."""
         if len(self._objectives) == 1:
             improved = np.maximum(float(good[:, 0].min()) - draws[:, :, 0].min(1), 0.0)
             return np.asarray(np.expm1(np.minimum(improved, 50.0)))
         front = good[non_dominated(good)]
-        reference = _reference(seen)
         volume = hypervolume(front, reference)
         return np.array([hypervolume(np.vstack([front, draw]), reference) / volume - 1.0 for draw in draws])
 
@@ -261,11 +262,11 @@ class Proposer:
             hope = log_expected_improvement(beliefs.mean[:, 0], beliefs.sd[:, 0], float(seen.mean[:, 0].min()))
             return np.asarray(beliefs.log_feasible + _HOPE * hope)
         if len(self._objectives) == 1:
-            best = float(seen.mean[good, 0].min())
+            best = float(seen.mean[good, 0].min()) - (0.0 if self._is_known(self._objectives[0]) else _MATTERS)
             return log_expected_improvement(beliefs.mean[:, 0], beliefs.sd[:, 0], best) + beliefs.log_feasible
         front = seen.mean[good]
         volume = expected_hypervolume_improvement(
-            beliefs.mean, beliefs.sd, front[non_dominated(front)], _reference(seen.mean)
+            beliefs.mean, beliefs.sd, front[non_dominated(front)], _reference(seen, beliefs)
         )
         return np.asarray(np.log(np.maximum(volume, 1e-300)) + beliefs.log_feasible)
 
@@ -304,9 +305,11 @@ class Proposer:
         return free[np.unique(np.concatenate(chosen))]
 
     def _knows_objectives(self, surrogate: Surrogate) -> bool:
-        return all(
-            surrogate.knows(one.metric) or (one.metric == _COST and self._costs is not None) for one in self._objectives
-        )
+        return all(surrogate.knows(one.metric) or self._is_known(one) for one in self._objectives)
+
+    def _is_known(self, objective: Objective) -> bool:
+        """Beforehand, and exactly."""
+        return objective.metric == _COST and self._costs is not None
 
     def _beliefs(self, pool: _Pool, surrogate: Surrogate, lives: Lives | None) -> _Beliefs:
         found: dict[str, Belief] = {}
@@ -326,9 +329,7 @@ class Proposer:
         unknown = Belief(mean=np.zeros(len(pool)), sd=np.ones(len(pool)))
         beliefs = [found.get(one.metric, unknown) for one in self._objectives]
         return _Beliefs(
-            mean=np.stack(
-                [_sign(one) * held.mean for one, held in zip(self._objectives, beliefs, strict=True)], axis=1
-            ),
+            mean=np.stack([one.sign * held.mean for one, held in zip(self._objectives, beliefs, strict=True)], axis=1),
             sd=np.stack([held.sd for held in beliefs], axis=1),
             log_feasible=log_feasible,
         )
@@ -351,10 +352,6 @@ class Proposer:
         return drawn
 
 
-def _sign(objective: Objective) -> float:
-    return -1.0 if objective.direction == "maximize" else 1.0
-
-
 def _log_meets(bound: Constraint, belief: Belief) -> FloatArray:
     edge = logarithm(bound.metric, bound.bound)
     if bound.at_least:
@@ -362,9 +359,12 @@ def _log_meets(bound: Constraint, belief: Belief) -> FloatArray:
     return log_probability_below(belief.mean, belief.sd, edge)
 
 
-def _reference(seen: FloatArray) -> FloatArray:
-    """A tenth beyond the worst that was seen, in each objective."""
-    worst, best = seen.max(0), seen.min(0)
+def _reference(seen: _Beliefs, others: _Beliefs) -> FloatArray:
+    """A tenth beyond the worst, in each objective, of what was tried and of what else is believed to be feasible: what
+    costs more than all before may be worth it."""
+    likely = np.exp(others.log_feasible) >= _BELIEVED
+    means = np.vstack([seen.mean, others.mean[likely]])
+    worst, best = means.max(0), means.min(0)
     return np.asarray(worst + np.maximum(0.1 * (worst - best), 1e-3))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from tuner.front.choose import LATENCIES
 from tuner.search.restarts import Noise, is_exact, noise, sureness_of_all
 from tuner.space.metrics import METRICS
-from tuner.space.model import Constraint, Objective
+from tuner.space.model import Constraint, Objective, decisive
 from tuner.statistics.model import BoolArray, FloatArray
 
 _DRAWS = 1000
@@ -128,8 +128,7 @@ def _metrics(contenders: Sequence[Contender], aim: Aim) -> list[str]:
     """Those that are aimed at, bounded or picked by."""
     picked = _picked(contenders, aim)
     named = [
-        *(one.metric for one in aim.objectives),
-        *(bound.metric for bound in aim.slo),
+        *decisive(aim.objectives, aim.slo),
         *([picked] if picked else []),
     ]
     return list(dict.fromkeys(named))

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from tuner.search.covariance import Columns, Context
 from tuner.search.drift import log_speeds, power
 from tuner.search.gaussian import GaussianProcess
-from tuner.search.model import Belief, Observation, Points
+from tuner.search.model import Belief, Encodes, Observation, Points
 from tuner.space.metrics import METRICS
 from tuner.space.model import Configuration
 from tuner.statistics.model import BoolArray, FloatArray
@@ -28,6 +27,8 @@ FLOORS: Mapping[str, float] = {"ratio": 1e-4}
 thousand are told apart by no window."""
 _LEAST = 1e-9
 """The same of every other unit: a nanosecond, a request in thirty years."""
+_SCALING = 0.7
+"""The power of the CPUs of all replicas that a throughput is expected to follow, before trials say otherwise."""
 _IMPUTATIONS = 3
 _FAR_SD = 4.0
 """A value so many standard deviations from what all others say is no longer taken at its word."""
@@ -35,12 +36,6 @@ _ENOUGH = 8
 """Fewer observations cannot tell which of them is absurd."""
 _DOUBTED = 0.01
 """What an absurd value weighs."""
-
-
-class Encodes(Protocol):
-    """What turns configurations into rows (`tuner.search.encoding.Encoding`)."""
-
-    def points(self, configurations: Sequence[Configuration], /) -> Points: ...
 
 
 def floor(metric: str) -> float:
@@ -56,7 +51,11 @@ def logarithm(metric: str, value: float) -> float:
 
 def columns_of(points: Points) -> Columns:
     return Columns(
-        numbers=np.hstack([points.numbers, points.derived]), words=points.words, derived=points.derived.shape[1]
+        numbers=np.hstack([points.numbers, points.derived]),
+        words=points.words,
+        derived=points.derived.shape[1],
+        uneven=points.uneven,
+        capacity=points.capacity,
     )
 
 
@@ -112,7 +111,7 @@ class Surrogate:
     def believe_rows(self, metric: str, rows: Columns) -> Belief:
         """The same of rows that are encoded already. Raises KeyError."""
         mean, sd = self.models[metric].predict(rows)
-        return Belief(mean=mean, sd=sd)
+        return Belief(mean=mean + _trend(metric, rows), sd=sd)
 
     def joint(self, metric: str, configurations: Sequence[Configuration]) -> tuple[FloatArray, FloatArray]:
         """(rows,) and (rows, rows): means, and covariances, of the noiseless logarithm; for few rows.
@@ -121,7 +120,7 @@ class Surrogate:
         """
         rows = columns_of(self.encoding.points(configurations))
         mean, _ = self.models[metric].predict(rows)
-        return mean, self.models[metric].covariance(rows)
+        return mean + _trend(metric, rows), self.models[metric].covariance(rows)
 
     def noise_sd(self, metric: str) -> float:
         """Of one restart, in the logarithm. Raises KeyError for a metric that was never measured."""
@@ -150,11 +149,19 @@ def _model(
         source=np.array([sources[one.source] for one in measured], dtype=np.int64),
     )
     rows = columns_of(encoding.points(tuple(one.configuration for one in measured)))
+    values = values - _trend(metric, rows)
     model = GaussianProcess.fit(rows, values, context)
     beyond = np.array([metric in one.beyond for one in measured])
     if beyond.any():
         model = _imputed(model, values, beyond)
     return _doubting(model, beyond)
+
+
+def _trend(metric: str, rows: Columns) -> FloatArray | float:
+    """What more CPUs and replicas are expected to do to the logarithm of a throughput. Without it, a search that pays for
+    them looks first where nothing is paid, among knobs that do nothing."""
+    follows = power(metric) > 0.0 and len(rows.capacity) > 0
+    return _SCALING * rows.capacity if follows else 0.0
 
 
 def _imputed(model: GaussianProcess, bounds: FloatArray, beyond: BoolArray) -> GaussianProcess:

@@ -11,6 +11,18 @@ from tuner.space.model import SearchSpace
 from tuner.workload.shapes import Trace
 
 
+def input_files(space: SearchSpace) -> tuple[Path, ...]:
+    """Those that the digest is of, the search-space file first."""
+    files = [space.file, space.manifest, *(request.path for request in space.workload.requests)]
+    if isinstance(space.workload.shape, Trace):
+        files.append(space.workload.shape.path)
+    if space.workload.check.schema is not None:
+        files.append(space.workload.check.schema)
+    if space.workload.proto is not None and "://" not in space.workload.proto:
+        files.append(Path(space.workload.proto))
+    return tuple(files)
+
+
 def input_digest(space: SearchSpace) -> str:
     """Sixteen hex digits of a SHA-256 over the search-space file, the manifest, the request files, the trace, the
     schema of answers and the .proto file (what it imports aside).
@@ -19,14 +31,7 @@ def input_digest(space: SearchSpace) -> str:
     be read.
     """
     digest = hashlib.sha256()
-    files = [space.file, space.manifest, *(request.path for request in space.workload.requests)]
-    if isinstance(space.workload.shape, Trace):
-        files.append(space.workload.shape.path)
-    if space.workload.check.schema is not None:
-        files.append(space.workload.check.schema)
-    if space.workload.proto is not None and "://" not in space.workload.proto:
-        files.append(Path(space.workload.proto))
-    for path in files:
+    for path in input_files(space):
         try:
             content = read_input(path)
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -81,6 +81,11 @@ class Objective:
     metric: str
     direction: Direction
 
+    @property
+    def sign(self) -> float:
+        """What makes of its values something to minimise."""
+        return -1.0 if self.direction == "maximize" else 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
@@ -94,6 +99,11 @@ class Constraint:
         """How far `value` breaks the bound, relative to it: feasible at <= 0 (Optuna's sign)."""
         gap = self.bound - value if self.at_least else value - self.bound
         return gap / abs(self.bound) if self.bound else gap
+
+
+def decisive(objectives: Sequence[Objective], slo: Sequence[Constraint]) -> tuple[str, ...]:
+    """The metrics that are aimed at or bounded, each once."""
+    return tuple(dict.fromkeys([*(one.metric for one in objectives), *(one.metric for one in slo)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +196,9 @@ class ClusterSpec:
     """Labels of the nodes that trials run on, beside what the manifest asks for; not exported."""
     lease_namespace: str | None = None
     """Where the leases on nodes are, for studies in several namespaces; None: the trials' own."""
+    apart: bool = False
+    """Of trials beside each other no two have pods on one node; else they may, while one of them is measured and the
+    others are only about to start."""
 
 
 Disturbed = Literal["remeasure", "accept"]
@@ -212,6 +225,13 @@ class SearchSpace:
     cluster: ClusterSpec = ClusterSpec()
     disturbed: Disturbed = "remeasure"
     """What becomes of windows that were measured while the machine was not quiet."""
+    home: Path | None = None
+    """Of a study's copy, the folder that it was in."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its programs are."""
+        return self.file.parent if self.home is None else self.home
 
     def parameter(self, name: str) -> Parameter:
         """Raises KeyError for a name that is not a parameter's."""

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from functools import cached_property
 
 from tuner.manifests.model import Rendered
@@ -18,10 +19,11 @@ from tuner.search.candidates import Candidates
 from tuner.search.costs import Demand
 from tuner.search.model import Observation, Outlook
 from tuner.space.model import Configuration, SearchSpace
-from tuner.study.model import Proposal
-from tuner.study.modelled import AUTO, Modelled
+from tuner.study.model import Proposal, Summary
+from tuner.study.modelled import Modelled
+from tuner.study.names import AUTO
 from tuner.study.observed import observation
-from tuner.study.optuna_trial import finished, lost
+from tuner.study.optuna_trial import at, finished, lost
 from tuner.study.samplers import sampler
 from tuner.study.store import Store
 from tuner.trials.model import Attempt, Outcome, Purpose, StudyStart, Trial
@@ -91,24 +93,27 @@ class SamplingAdvisor:
         """What so many more trials would probably bring; None: Optuna's samplers, or too few trials, cannot tell."""
         return None if self._modelled is None else self._modelled.outlook(trials)
 
-    def tell(self, number: int, outcome: Outcome) -> None:
+    def tell(self, number: int, outcome: Outcome, started_at: datetime | None = None, duration_s: float = 0.0) -> None:
         """Raises KeyError for a number that was not proposed or is not the next to be told, StoreFailure."""
         if number != len(self._told):
             raise KeyError(f"trial {number} cannot be told: the next to be told is {len(self._told)}")
         proposal = self._proposed.pop(number)
-        self._learn(proposal.configuration, proposal.rendered.digest, outcome)
+        self._learn(proposal.configuration, proposal.rendered.digest, outcome, started_at, duration_s)
 
-    def restore(self, trials: Sequence[Trial], pending: Attempt | None = None) -> Proposal | None:
-        """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again.
+    def conclude(self, summary: Summary) -> None:
+        """Bring Optuna's store to what the study found in the end. Raises StoreFailure."""
+        self._store.conclude(self._space, summary)
+
+    def restore(self, trials: Sequence[Trial], pending: Sequence[Attempt] = ()) -> tuple[Proposal, ...]:
+        """Take up a study where its journal ends; what is `pending` was proposed, but is not finished: it is proposed
+        again, with the numbers that it had.
 
         The store is brought to what the journal says. Raises StoreFailure.
         """
         for trial in trials:
-            self._learn(trial.configuration, trial.manifest_digest, trial.outcome)
+            self._learn(trial.configuration, trial.manifest_digest, trial.outcome, trial.started_at, trial.duration_s)
         self._store.cut(len(self._told))
-        if pending is None:
-            return None
-        return self._propose(pending.purpose, pending.configuration, self._render(pending.configuration))
+        return tuple(self._propose(one.purpose, one.configuration, self._render(one.configuration)) for one in pending)
 
     def left_out(self) -> Mapping[str, int]:
         """How many valid configurations are not tried, by why; empty for samplers that do not foresee it."""
@@ -125,9 +130,16 @@ class SamplingAdvisor:
         )
         return self._proposed[number]
 
-    def _learn(self, configuration: Configuration, digest: str, outcome: Outcome) -> None:
+    def _learn(
+        self,
+        configuration: Configuration,
+        digest: str,
+        outcome: Outcome,
+        started_at: datetime | None,
+        duration_s: float,
+    ) -> None:
         trial = finished(self._space, configuration, digest, outcome)
-        self._store.put(len(self._told), trial)
+        self._store.put(len(self._told), trial if started_at is None else at(trial, started_at, duration_s))
         self._sampler.learn(configuration, trial)
         self._told.append(configuration)
         if (seen := observation(configuration, outcome)) is not None:
@@ -141,7 +153,9 @@ class SamplingAdvisor:
         """What was observed, and what is under way: nobody knows yet how that ends."""
         seen = tuple(self._seen if self._observed is None else self._observed())
         latest_s = max((one.at_s for one in seen if not one.source), default=0.0)
-        under_way = [self._proposed[number].configuration for number in sorted(self._proposed)]
+        known = {one.configuration.digest for one in seen if not one.source}
+        proposed = (self._proposed[number].configuration for number in sorted(self._proposed))
+        under_way = [one for one in proposed if one.digest not in known]
         return (*seen, *(Observation(configuration=one, lived=None, at_s=latest_s) for one in under_way))
 
     def _drafts(self, number: int) -> Generator[Configuration]:

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 
 from tuner.front.model import Candidate
+from tuner.measure.noise import pool
 from tuner.search.drift import Proportional
 from tuner.search.race import ENOUGH, SURE
 from tuner.search.restarts import Noise, sureness
 from tuner.search.standings import Aim, Contender, noises
 from tuner.space.model import Constraint
+from tuner.statistics.model import Estimate
 from tuner.trials.model import Failed, Infeasible, Measured, Stopped, Trial
 
 _BY_SPEED = Proportional()
@@ -49,6 +51,15 @@ def reported(group: Sequence[Trial]) -> tuple[Trial, ...]:
     """The trials whose medians are reported of a deployment: of those that count its fresh starts, or else all."""
     measured = tuple(trial for trial in standing(group) if trial.measurement is not None)
     return tuple(trial for trial in measured if trial.purpose == "confirm") or measured
+
+
+def pooled(starts: Sequence[Trial]) -> dict[str, Estimate]:
+    """By metric, of trials that are `reported`: of several the median, with the range over all of them."""
+    known = [trial.measurement.estimates() for trial in starts if trial.measurement is not None]
+    return {
+        name: pool([one[name] for one in known if name in one])
+        for name in dict.fromkeys(n for one in known for n in one)
+    }
 
 
 def candidates(trials: Iterable[Trial], slo: Sequence[Constraint]) -> tuple[Candidate, ...]:

@@ -9,6 +9,8 @@ from tuner.trials.model import Event
 
 PROPOSED = "proposed"
 """A trial begins; data: an `Attempt`."""
+EARLY = "early"
+"""A trial ended while one of a lower number was still running; data: a `Trial`, which the journal finishes in its turn."""
 RATE = "rate"
 """The common rate was fixed; data: ``rate_rps``."""
 SEARCHED = "searched"
@@ -23,6 +25,8 @@ INTERRUPTED = "interrupted"
 """The user ended the study; data: the ``number`` of the trial that was running, or null."""
 BUDGET = "budget"
 """`tune resume` changed the budget; data: a `Budget`."""
+PARALLEL = "parallel"
+"""`tune resume` changed how many trials run at a time; data: ``number``."""
 KNOWLEDGE = "knowledge"
 """What the trials taught; data: a `tuner.search.knowledge.Knowledge` as plain JSON, and ``trials``, how many there were.
 The last one counts, as long as no trial followed."""

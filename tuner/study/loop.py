@@ -2,10 +2,15 @@
 
 It knows neither where trials run nor how they are hit. What it does next depends on the journal and the clock only, so
 that going on after an interruption is the same as having gone on.
+
+Trials may run beside each other. Each has its number from when it was proposed, and the journal has them in that order:
+one that ends before another of a lower number is written down at once all the same, as an event of its own, and becomes
+a trial of the journal when its turn comes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,8 +26,10 @@ from tuner.study.due import due, lost_baseline
 from tuner.study.events import (
     BUDGET,
     CHOSEN,
+    EARLY,
     ENDED,
     INTERRUPTED,
+    PARALLEL,
     PROPOSED,
     RATE,
     RECORDER_DROPPED,
@@ -30,29 +37,22 @@ from tuner.study.events import (
     last,
     since,
 )
-from tuner.study.hopeless import failed_alike
-from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary
+from tuner.study.hopeless import baseline_failed, failed_alike
+from tuner.study.model import Advisor, Proposal, Recorder, StudyStart, Summary, Workers
 from tuner.study.stop import AHEAD, Price, Spent, race_over, search_over, spent
 from tuner.study.summary import current, rate, summarize
+from tuner.study.unfinished import Unfinished, busy_s, unfinished
 from tuner.trials.clock import Clock
-from tuner.trials.codec import CodecError, decode, encode
+from tuner.trials.codec import encode
 from tuner.trials.journal import Journal
-from tuner.trials.model import Attempt, Failed, Infeasible, Interrupted, Stopped, Trial
-
-RunTrial = Callable[[Proposal], Trial]
-"""Runs one trial to its outcome; raises only what ends the study (an interrupt, EnvironmentFailure)."""
+from tuner.trials.model import SEARCHING, Failed, Infeasible, Interrupted, Purpose, Stopped, Trial
+from tuner.trials.writable import writable
 
 _LOST_IN_A_ROW = 3
-"""So many trials in a row failed by the environment's fault: measuring on would only use the budget up."""
+"""So many trials in a row, for each that runs at a time, failed by the environment's fault: measuring on would only use
+the budget up."""
 _TRIED = 2
 """So many trials that fail alike, from the first on, end a study."""
-
-
-def pending(journal: Journal) -> Attempt | None:
-    """The trial that was begun last, where it never finished."""
-    begun = last(journal.events, PROPOSED)
-    attempt = None if begun is None else decode(Attempt, begun)
-    return attempt if attempt is not None and attempt.number >= len(journal.trials) else None
 
 
 class Study:
@@ -69,16 +69,22 @@ class Study:
         notice: Callable[[str], None],
         price: Price | None = None,
         currency: str = "USD",
+        conclude: Callable[[Summary], Summary] = lambda summary: summary,
     ) -> None:
-        """`start` is written to a new journal; of a study taken up, its budget counts and the rest is the journal's.
-        `price` is in `currency`; None: it is not known, and nothing is spent.
+        """`start` is written to a new journal; of a study taken up, its budget and how many trials run at a time count,
+        and the rest is the journal's.
+        `price` is in `currency`; None: it is not known, and nothing is spent. `conclude` adds to what was found, and
+        writes it down, before anyone is told that the study ended.
 
         Raises StoreFailure.
         """
         if journal.start is None:
             journal.begin(start)
-        elif start.budget != current(journal.contents()).budget:
+        before = current(journal.contents())
+        if start.budget != before.budget:
             journal.append(BUDGET, encode(start.budget))
+        if start.parallel != before.parallel:
+            journal.append(PARALLEL, {"number": start.parallel})
         self._start = current(journal.contents())
         self._advisor = advisor
         self._journal = journal
@@ -87,11 +93,21 @@ class Study:
         self._notice = notice
         self._price = price
         self._currency = currency
-        self._running: int | None = None
+        self._conclude = conclude
+        self._running: dict[int, Proposal] = {}
+        """What the workers are at."""
+        self._early: dict[int, Trial] = {}
+        """What ended before its turn in the journal."""
         self._lost_in_a_row = 0
-        self._deployed = 0
+        self._taken_up = len(journal.trials)
+        """So many trials had ended before."""
         self._outlook: Outlook | None = None
-        self._begun_s = clock.now() - sum(trial.duration_s for trial in journal.trials)
+        self._begun_s = clock.now() - busy_s(journal.trials, max(start.parallel, before.parallel))
+
+    @property
+    def start(self) -> StudyStart:
+        """With the budget as it is now."""
+        return self._start
 
     @property
     def rate_rps(self) -> float | None:
@@ -102,47 +118,58 @@ class Study:
         """Write down the common rate, to which all trials of the study then keep. Raises StoreFailure."""
         self._journal.append(RATE, {"rate_rps": rate_rps})
 
-    def run(self, run_trial: RunTrial) -> Summary:
+    @property
+    def early(self) -> tuple[Trial, ...]:
+        """Trials that ended before one of a lower number did, and are in the journal as events only."""
+        return tuple(self._early[number] for number in sorted(self._early))
+
+    def run(self, workers: Workers) -> Summary:
         """Run it to its end.
 
-        Raises, with the state kept, KeyboardInterrupt, EnvironmentFailure (of its stores, of `run_trial`, or when
-        several trials in a row could not be measured), and whatever else ends `run_trial`.
+        Raises, with the state kept, KeyboardInterrupt, EnvironmentFailure (of its stores, of `workers`, or when
+        several trials in a row could not be measured), and whatever else ends a worker.
         """
         self._tell(lambda recorder: recorder.started(self._start))
         so_far = self._spent()
         self._tell(lambda recorder: recorder.foreseen(so_far, None))
         try:
-            interrupted = self._advisor.restore(self._journal.trials, pending(self._journal))
-            if interrupted is not None:
-                self._try(interrupted, run_trial)
-            because = self._search(run_trial)
-            self._race(run_trial)
+            self._take_up(unfinished(self._journal), workers)
+            because = self._search(workers)
+            self._race(workers)
         except KeyboardInterrupt:
-            self._journal.append(INTERRUPTED, {"number": self._running})
+            self._journal.append(INTERRUPTED, {"number": min(self._running, default=None)})
             raise
         self._journal.append(ENDED, {"because": because})
-        summary = summarize(self._journal.contents())
+        summary = self._conclude(summarize(self._journal.contents()))
         self._tell(lambda recorder: recorder.closed(summary))
         return summary
 
+    def _take_up(self, left: Unfinished, workers: Workers) -> None:
+        """Begin again what was begun and never ended."""
+        proposals = self._advisor.restore(self._journal.trials, left.attempts)
+        self._early.update({trial.number: trial for trial in left.early})
+        early = {*self._early}
+        self._finish_waiting()
+        for proposal in proposals:
+            if proposal.number not in early:
+                self._await_free(workers)
+                self._begin(proposal, workers)
+
     # search
 
-    def _search(self, run_trial: RunTrial) -> str:
+    def _search(self, workers: Workers) -> str:
         """Try configurations until there is a reason not to; returns the reason."""
         budget = encode(self._start.budget)
         searched = last(self._journal.events, SEARCHED)
         if searched is not None and searched["budget"] == budget:
             return str(searched["because"])
-        because = self._search_over()
-        while because is None:
-            proposal = self._due() or self._advisor.ask()
-            if proposal is None:
-                because = "every configuration that can run here was tried"
-                break
-            self._try(proposal, run_trial)
-            because = self._search_over()
+        because = self._begin_more(workers)
+        while self._running:
+            self._settle(workers)
             if (hopeless := self._hopeless()) is not None:
+                self._await_all(workers)
                 return hopeless  # nothing is written of a search: `tune resume` goes on with it
+            because = self._begin_more(workers)
         foreseen = None if self._outlook is None else encode(self._outlook)
         left_out = self._advisor.left_out()
         if left_out:
@@ -150,14 +177,34 @@ class Study:
             self._notice(f"valid, but not worth a trial, so that they were never proposed: {why}")
         data = {"because": because, "budget": budget, "outlook": foreseen, "left_out": dict(left_out)}
         self._journal.append(SEARCHED, data)
+        return str(because)
+
+    def _begin_more(self, workers: Workers) -> str | None:
+        """Begin trials while a worker is free; returns why no further one is begun. None: all are busy."""
+        because = self._search_over()
+        while because is None and len(self._running) < self._at_once(workers):
+            proposal = self._due() or self._advisor.ask()
+            if proposal is None:
+                return "every configuration that can run here was tried"
+            self._begin(proposal, workers)
+            because = self._search_over() if len(self._running) < self._at_once(workers) else None
         return because
+
+    def _at_once(self, workers: Workers) -> int:
+        """The baseline is measured alone: what is tried next follows from it, and at which rate from what is measured
+        first."""
+        trials = self._journal.trials
+        rated = self.rate_rps is not None or any(trial.measurement is not None for trial in trials)
+        return workers.number if trials and rated and lost_baseline(trials) is None else 1
 
     def _due(self) -> Proposal | None:
         """What has to be measured now besides the search, and does not count against its trials. None: nothing."""
         if self._start.disturbed == "accept":
             return None
         found = due(self._journal.trials, self._start.objectives)
-        return None if found is None else self._advisor.repeat(found.number, found.purpose)
+        if found is None or found.purpose in self._begun:
+            return None
+        return self._advisor.repeat(found.number, found.purpose)
 
     def _search_over(self) -> str | None:
         """Why no further trial is begun, or None."""
@@ -167,21 +214,32 @@ class Study:
         return search_over(self._start.budget, so_far, self._outlook, lacks_baseline=lacks)
 
     def _spent(self) -> Spent:
-        return spent(self._journal.trials, self._clock.now() - self._begun_s, self._price, self._currency)
+        so_far = spent(self._journal.trials, self._clock.now() - self._begun_s, self._price, self._currency)
+        return replace(so_far, under_way=sum(purpose in SEARCHING for purpose in self._begun))
+
+    @property
+    def _begun(self) -> list[Purpose]:
+        """What the trials are for that are no trials of the journal yet."""
+        return [*(one.purpose for one in self._running.values()), *(one.purpose for one in self._early.values())]
 
     def _hopeless(self) -> str | None:
         """Asked after the first two that were deployed since the study was begun or taken up: later it says less."""
-        self._deployed += not isinstance(self._journal.trials[-1].outcome, Infeasible)
-        why = failed_alike(self._journal.trials) if self._deployed <= _TRIED else None
+        trials = self._journal.trials[self._taken_up :]
+        deployed = sum(not isinstance(trial.outcome, Infeasible) for trial in trials)
+        if (why := baseline_failed(self._journal.trials)) is not None:
+            return f"{why}, and run the study anew"
+        why = failed_alike(self._journal.trials) if deployed <= _TRIED else None
         return None if why is None else f"{why}; put that right, then `tune resume` goes on"
 
     # the race
 
-    def _race(self, run_trial: RunTrial) -> None:
+    def _race(self, workers: Workers) -> None:
         """Start the leaders and the baseline again, in turn, until it is certain which to choose; and choose."""
         if any(event.kind == CHOSEN for event in since(self._journal.events, SEARCHED)):
             return
+        self._await_free(workers)
         if self._start.budget.confirm == 0:
+            self._await_all(workers)
             self._choose_as_seen()
             return
         fallen: set[int] = set()
@@ -191,9 +249,13 @@ class Study:
                 if trial not in fallen and self._raced(trial):
                     self._notice(f"trial {trial} is out of the race: {self._why_fallen(trial)}")
             fallen |= {*came.fallen}
-            if came.start is None:
+            if came.start is not None:
+                self._begin(self._advisor.repeat(came.start), workers)
+                self._await_free(workers)
+            elif self._running:  # what they will tell may change it
+                self._settle(workers)
+            else:
                 break
-            self._try(self._advisor.repeat(came.start), run_trial)
         if came.chosen is not None:
             candidate = next(one for one in self._candidates() if one.trial == came.chosen)
             reason = by_race(candidate, self._start.objectives)
@@ -203,12 +265,17 @@ class Study:
     def _step(self) -> Step:
         start, trials = self._start, self._journal.trials
         base = baseline(trials, self._candidates())
+        begun = Counter(one.rendered.digest for one in self._running.values() if one.purpose == "confirm")
+        begun.update(one.manifest_digest for one in self._early.values() if one.purpose == "confirm")
         return step(
-            contenders(trials, start.slo),
+            [
+                replace(one, starts=one.starts + begun[trials[one.trial].manifest_digest])
+                for one in contenders(trials, start.slo)
+            ],
             Aim(objectives=start.objectives, slo=start.slo, pick=start.pick),
             baseline=None if base is None else base.trial,
             wanted=start.budget.confirm,
-            used=len(self._restarts()),
+            used=len(self._restarts()) + begun.total(),
             spent=race_over(start.budget, self._spent()),
         )
 
@@ -247,16 +314,47 @@ class Study:
     def _front(self) -> Front:
         return pareto(self._candidates(), self._start.objectives)
 
-    # one trial
+    # trials
 
-    def _try(self, proposal: Proposal, run_trial: RunTrial) -> None:
-        """Run one trial; it is in the journal before the advisor and the recorders hear of it."""
-        self._running = proposal.number
+    def _begin(self, proposal: Proposal, workers: Workers) -> None:
         self._journal.append(PROPOSED, encode(proposal.attempt))
+        self._running[proposal.number] = proposal
         self._tell(lambda recorder: recorder.proposed(proposal))
-        trial = self._written(run_trial(proposal))
-        self._running = None
-        self._advisor.tell(trial.number, trial.outcome)
+        workers.start(proposal)
+
+    def _await_free(self, workers: Workers) -> None:
+        """Returns when a worker is free."""
+        while len(self._running) >= workers.number:
+            self._settle(workers)
+
+    def _await_all(self, workers: Workers) -> None:
+        while self._running:
+            self._settle(workers)
+
+    def _settle(self, workers: Workers) -> None:
+        """Wait for the next trial that ends, and write it down."""
+        trial = writable(workers.next())
+        if isinstance(trial.outcome, Interrupted):
+            raise KeyboardInterrupt(trial.outcome.reason)
+        del self._running[trial.number]
+        if trial.number > len(self._journal.trials):
+            self._journal.append(EARLY, encode(trial))
+            self._early[trial.number] = trial
+            ahead = f"ended; its turn comes after trial {min(self._running)}"
+            self._tell(lambda recorder: recorder.stage(trial.number, ahead))
+            return
+        self._finish(trial)
+        self._finish_waiting()
+
+    def _finish_waiting(self) -> None:
+        """Those whose turn it is by now."""
+        while (waited := self._early.pop(len(self._journal.trials), None)) is not None:
+            self._finish(waited)
+
+    def _finish(self, trial: Trial) -> None:
+        """It is in the journal before the advisor and the recorders hear of it."""
+        self._journal.finish(trial)
+        self._advisor.tell(trial.number, trial.outcome, trial.started_at, trial.duration_s)
         self._tell(lambda recorder: recorder.finished(trial))
         self._stop_when_lost(trial)
 
@@ -266,23 +364,11 @@ class Study:
             self._lost_in_a_row = 0
             return
         self._lost_in_a_row += 1
-        if self._lost_in_a_row == _LOST_IN_A_ROW:
+        if self._lost_in_a_row == _LOST_IN_A_ROW * self._start.parallel:
             raise EnvironmentFailure(
-                f"{_LOST_IN_A_ROW} trials in a row could not be measured, the last one because {outcome.reason}; "
+                f"{self._lost_in_a_row} trials in a row could not be measured, the last one because {outcome.reason}; "
                 "put that right, then `tune resume` goes on"
             )
-
-    def _written(self, trial: Trial) -> Trial:
-        if isinstance(trial.outcome, Interrupted):
-            raise KeyboardInterrupt(trial.outcome.reason)
-        try:
-            self._journal.finish(trial)
-        except CodecError as error:
-            reason = f"it yielded what is no number: {error}"
-            outcome = Failed(stage="measure", kind="NotANumber", reason=reason, blame="environment")
-            trial = replace(trial, outcome=outcome)
-            self._journal.finish(trial)
-        return trial
 
     def _tell(self, tell: Callable[[Recorder], None]) -> None:
         for recorder in tuple(self._recorders):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 from tuner.front.model import Candidate, Choice, Front
 from tuner.search.model import Outlook
@@ -30,7 +32,9 @@ class Advisor(Protocol):
         """Trial `number` once more, as a trial of its own (a replicate)."""
         ...
 
-    def tell(self, number: int, outcome: Outcome) -> None: ...
+    def tell(self, number: int, outcome: Outcome, started_at: datetime | None = None, duration_s: float = 0.0) -> None:
+        """Trial `number` ended so; when it began, and how long it took, where that is known."""
+        ...
 
     def outlook(self, trials: int) -> Outlook | None:
         """What so many more trials would probably bring; None: it cannot tell."""
@@ -40,9 +44,48 @@ class Advisor(Protocol):
         """How many valid configurations are never proposed, by why; empty: none, or it does not foresee it."""
         ...
 
-    def restore(self, trials: Sequence[Trial], pending: Attempt | None) -> Proposal | None:
-        """Take up a study where its journal ends; `pending` was proposed, but not finished: it is proposed again."""
+    def restore(self, trials: Sequence[Trial], pending: Sequence[Attempt]) -> tuple[Proposal, ...]:
+        """Take up a study where its journal ends; what is `pending` was proposed, but is not finished: it is proposed
+        again, with the numbers that it had."""
         ...
+
+
+class Workers(Protocol):
+    """Who runs trials: one after the other, or some beside each other."""
+
+    @property
+    def number(self) -> int:
+        """So many trials run at a time."""
+        ...
+
+    def start(self, proposal: Proposal) -> None:
+        """Begin a trial; asked only while fewer than `number` are running."""
+        ...
+
+    def next(self) -> Trial:
+        """The trial that ends next, whichever it is. Raises only what ends the study (an interrupt,
+        EnvironmentFailure)."""
+        ...
+
+
+class OneByOne:
+    """Runs each trial here, when its outcome is asked for."""
+
+    number = 1
+
+    def __init__(self, run_trial: Callable[[Proposal], Trial]) -> None:
+        self._run_trial = run_trial
+        self._proposal: Proposal | None = None
+
+    def start(self, proposal: Proposal) -> None:
+        self._proposal = proposal
+
+    def next(self) -> Trial:
+        """Raises ValueError where nothing was begun."""
+        proposal, self._proposal = self._proposal, None
+        if proposal is None:
+            raise ValueError("no trial was begun")
+        return self._run_trial(proposal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +128,16 @@ class Summary:
     rate_rps: float | None
     """The common rate."""
     ended_because: str
+    state: Literal["open", "ended", "interrupted"] = "open"
+    """`open`: a process runs it, or was killed."""
     knowledge: Mapping[str, Any] | None = None
     """What its trials taught, a `tuner.search.knowledge.Knowledge` as plain JSON; None: not worked out."""
     candidates: tuple[Candidate, ...] = ()
     """All that was measured, on the front or not."""
     outlook: Outlook | None = None
     """What more trials would probably have brought when the search ended; None: nobody can tell."""
+    left_out: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """By why, how many valid configurations were never proposed; empty: none, or nobody foresaw it."""
 
 
 class Recorder(Protocol):

@@ -24,8 +24,6 @@ from tuner.search.threads import one_thread
 from tuner.space.model import Configuration, SearchSpace
 from tuner.statistics.model import BoolArray
 
-AUTO = "auto"
-"""Its name."""
 _COST = "cost"
 _SAME = 1e-6
 _REASONS = 4

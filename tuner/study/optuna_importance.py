@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tuner.space.model import SearchSpace
@@ -23,7 +24,8 @@ def optuna_importances(space: SearchSpace, trials: Sequence[Trial], metric: str)
     """By evaluator, by knob: its share of one of the objectives' importance, by the trials that were measured whole.
 
     ``fANOVA`` (Hutter et al. 2014: a random forest) and ``PED-ANOVA`` (Watanabe et al. 2023: how the best trials differ
-    from all). Empty for what is no objective, for too few trials, and where Optuna cannot tell.
+    from all). Empty for what is no objective, for too few trials, and where Optuna cannot tell; without the forest where
+    scikit-learn, which grows it, is not installed.
     """
     place = next((at for at, one in enumerate(space.objectives) if one.metric == metric), None)
     if place is None:
@@ -40,10 +42,12 @@ def optuna_importances(space: SearchSpace, trials: Sequence[Trial], metric: str)
         study = optuna.create_study(directions=[objective.direction for objective in space.objectives])
         study.add_trials(whole)
         better_is_lower = space.objectives[place].direction == "minimize"
-        for name, evaluator in (
-            ("fANOVA", FanovaImportanceEvaluator(seed=0)),
-            ("PED-ANOVA", PedAnovaImportanceEvaluator(evaluate_on_local=False)),
-        ):
+        evaluators: dict[str, BaseImportanceEvaluator] = {
+            "PED-ANOVA": PedAnovaImportanceEvaluator(evaluate_on_local=False)
+        }
+        if find_spec("sklearn") is not None:
+            evaluators = {"fANOVA": FanovaImportanceEvaluator(seed=0), **evaluators}
+        for name, evaluator in evaluators.items():
             sign = 1.0 if better_is_lower or name == "fANOVA" else -1.0
             if shares := _evaluated(evaluator, study, place, sign):
                 found[name] = shares

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+from tuner.front.model import Candidate
 from tuner.search.candidates import levels
 from tuner.search.scale import scale_of
 from tuner.space.active import exists, in_order
 from tuner.space.domain import contains, extremes, grid
+from tuner.space.metrics import METRICS
 from tuner.space.model import Choices, Configuration, Constraint, Domain, IntRange, SearchSpace
 from tuner.space.values import Value
 from tuner.trials.model import Failed, Interrupted, Measured, Outcome, Referenced, Stopped
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 FAILED = "failed"
 """Constraint of a configuration that could not be measured to the end."""
+UNSURE = "not certainly met"
+"""Constraint of a configuration that perhaps breaks the SLO."""
+_USUAL = {"seconds": ("_ms", 1e3), "bytes": ("_mib", 2.0**-20)}
 _FAILED_EXCESS = 100.0
 """Worse than breaking the SLO a hundredfold: a configuration that serves badly is nearer to a good one than this."""
 _REASON_LENGTH = 500
@@ -127,8 +134,60 @@ def finished(space: SearchSpace, configuration: Configuration, digest: str, outc
         params=params,
         distributions={name: distribution(space.parameter(name).domain) for name in params},
         constraints=constraints,
-        user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": reason},
+        user_attrs={"digest": digest, "outcome": type(outcome).__name__, "reason": reason, **_in_usual_units(metrics)},
     )
+
+
+def at(trial: FrozenTrial, started_at: datetime, duration_s: float) -> FrozenTrial:
+    """The trial when it was: Optuna keeps the local time, without its zone."""
+    found = copy(trial)
+    found.datetime_start = started_at.astimezone().replace(tzinfo=None)
+    found.datetime_complete = found.datetime_start + timedelta(seconds=duration_s)
+    return found
+
+
+def settled(
+    trial: FrozenTrial, number: int, space: SearchSpace, candidate: Candidate, numbers: Sequence[int]
+) -> FrozenTrial:
+    """Trial `number`, a measured one, as the study's front has it; `numbers` are the measured starts of its
+    configuration.
+
+    The first one stands for all, with the medians that are reported. The others keep what they measured, but are no
+    candidates beside it: a constraint says so to Optuna. They, and what does not certainly meet the SLO, are PRUNED, since
+    optuna-dashboard draws its front through all that is COMPLETE, whatever its constraints.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    values, notes = trial.values, trial.user_attrs
+    if number != numbers[0]:
+        constraints = {**trial.constraints, f"restart of trial {numbers[0]}": 1.0}
+    else:
+        medians = candidate.metrics
+        values = [medians[one.metric] for one in space.objectives]
+        notes = {**notes, "median of trials": " ".join(map(str, candidate.measured_by))}
+        constraints = {_key(one): one.excess(medians[one.metric]) for one in space.slo if one.metric in medians}
+        if not candidate.feasible and all(excess <= 0.0 for excess in constraints.values()):
+            constraints[UNSURE] = 1.0
+    is_candidate = all(excess <= 0.0 for excess in constraints.values())
+    found = create_trial(
+        state=TrialState.COMPLETE if is_candidate else TrialState.PRUNED,
+        values=values,
+        params=trial.params,
+        distributions=trial.distributions,
+        constraints=constraints,
+        user_attrs=notes,
+    )
+    found.datetime_start, found.datetime_complete = trial.datetime_start, trial.datetime_complete
+    return found
+
+
+def _in_usual_units(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Numbers that can be drawn, with their units in their names."""
+    found = {}
+    for name, value in metrics.items():
+        suffix, factor = _USUAL.get(METRICS[name].unit, ("", 1.0))
+        found[name + suffix] = value * factor
+    return found
 
 
 def lost(outcome: Outcome) -> bool:

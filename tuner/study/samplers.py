@@ -18,6 +18,7 @@ from tuner.space.domain import grid
 from tuner.space.model import Choices, Configuration, Domain, FloatRange, IntRange, SearchSpace
 from tuner.space.size import configurations, size
 from tuner.space.values import Value
+from tuner.study.names import AUTO
 from tuner.study.optuna_trial import as_drawn, drawn_from, quiet, suggest
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def sampler(name: str, space: SearchSpace, seed: int) -> Sampler:
     """
     if name not in SAMPLERS:
         raise InputError.at(
-            f"--sampler {name}", f"there is no sampler {name!r}", f"use one of auto, {', '.join(SAMPLERS)}"
+            f"--sampler {name}", f"there is no sampler {name!r}", f"use one of {AUTO}, {', '.join(SAMPLERS)}"
         )
     return SAMPLERS[name](space, seed)
 

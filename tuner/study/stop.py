@@ -9,7 +9,7 @@ from statistics import median
 from tuner.search.model import Outlook
 from tuner.space.model import Budget, Configuration
 from tuner.trials.model import Trial
-from tuner.units import format_money, format_seconds
+from tuner.units import format_gain, format_money, format_seconds
 
 Price = Callable[[Configuration], float]
 """What an hour of what a configuration requests is charged."""
@@ -33,6 +33,8 @@ class Spent:
     usual_s: float | None = None
     """None: no trial was run yet."""
     usual_cost: float | None = None
+    under_way: int = 0
+    """Trials that were begun, and will count when they end."""
 
 
 def spent(trials: Sequence[Trial], time_s: float, price: Price | None, currency: str) -> Spent:
@@ -58,13 +60,13 @@ def search_over(
     baseline need. `outlook` None: nobody can tell what further trials would bring. `lacks_baseline`: the environment lost
     it, and to measure it again counts against no number of trials.
     """
-    if budget.trials is not None and so_far.trials >= budget.trials and not lacks_baseline:
+    if budget.trials is not None and so_far.trials + so_far.under_way >= budget.trials and not lacks_baseline:
         return f"all {budget.trials} trials were run"
     if (over := _used_up(budget, so_far, starts=2 * budget.confirm)) is not None:
         return over
     if budget.gain is not None and outlook is not None and outlook.most < budget.gain:
         return (
-            f"there is no more to gain: {outlook.trials} more trials would bring less than {_share(budget.gain)}, even "
+            f"there is no more to gain: {outlook.trials} more trials would bring less than {format_gain(budget.gain)}, even "
             "with luck"
         )
     return None
@@ -83,10 +85,7 @@ def _used_up(budget: Budget, so_far: Spent, *, starts: int) -> str | None:
             return f"the time of {format_seconds(budget.time_s)} is used up"
     if budget.cost is not None and so_far.cost is not None and so_far.usual_cost is not None:
         reserve = min(starts * so_far.usual_cost, _MOST_RESERVED * budget.cost)
-        if so_far.cost + so_far.usual_cost / 2 + reserve > budget.cost:
+        begun = so_far.under_way * so_far.usual_cost
+        if so_far.cost + begun + so_far.usual_cost / 2 + reserve > budget.cost:
             return f"the money of {format_money(budget.cost, so_far.currency)} is used up"
     return None
-
-
-def _share(share: float) -> str:
-    return f"{share * 100:.2g} %"

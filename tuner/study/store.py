@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.errors import Problem, StoreFailure
-from tuner.study.optuna_trial import quiet
+from tuner.space.model import SearchSpace
+from tuner.study.model import Summary
+from tuner.study.optuna_trial import quiet, settled
 from tuner.trials.model import StudyStart
 from tuner.uri import masked
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 
@@ -25,6 +28,8 @@ _PACKAGES = {
 """Where the package is not called like the module."""
 
 
+_STUDY_ID = "tuner.study_id"
+"""Of a study in the store, whose it is."""
 IN_MEMORY = "memory:"
 """No store on disk: a study that is replayed can be replayed again, and its journal has everything."""
 
@@ -61,12 +66,14 @@ class Store:
         import optuna
 
         def create() -> Study:
+            storage = None if start.storage_url == IN_MEMORY else optuna.storages.get_storage(start.storage_url)
             study = optuna.create_study(
-                storage=None if start.storage_url == IN_MEMORY else start.storage_url,
-                study_name=f"{start.name}-{start.study_id}",
+                storage=storage,
+                study_name=start.name if storage is None else _name(storage, start),
                 directions=[objective.direction for objective in start.objectives],
                 load_if_exists=True,
             )
+            study.set_user_attr(_STUDY_ID, start.study_id)
             study.set_metric_names([objective.metric for objective in start.objectives])
             return study
 
@@ -95,6 +102,24 @@ class Store:
             with _failures(self._url):
                 self._start_anew()
 
+    def conclude(self, space: SearchSpace, summary: Summary) -> None:
+        """Write it once more where restarts were judged together, so that Optuna's front is the study's own. Raises
+        StoreFailure."""
+        by_digest: dict[str, list[int]] = {}
+        for trial in summary.trials:
+            if self._found[trial.number].values is not None:
+                by_digest.setdefault(trial.manifest_digest, []).append(trial.number)
+        digests = {trial.number: trial.manifest_digest for trial in summary.trials}
+        told = list(self._found)
+        for candidate in summary.candidates:
+            numbers = by_digest.get(digests[candidate.trial], [])
+            for number in numbers if len(numbers) > 1 or not candidate.feasible else []:
+                told[number] = settled(told[number], number, space, candidate, numbers)
+        if not all(map(_equal, self._found, told)):
+            with _failures(self._url):
+                self._kept = told
+                self._start_anew()
+
     def close(self) -> None:
         """Let go of the database. It may be used again; it is opened anew then."""
         self._study._storage.remove_session()
@@ -107,6 +132,21 @@ class Store:
         self._study = self._create()
         self._study.add_trials(self._kept)
         self._found = list(self._kept)
+
+
+def _name(storage: BaseStorage, start: StudyStart) -> str:
+    """The study's own name; where another study of this store has it, with its id."""
+    import optuna
+
+    unique = f"{start.name}-{start.study_id}"
+    there = {one.study_name: one for one in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    own = there.get(start.name)
+    if unique in there:
+        return unique
+    if own is None or own.user_attrs.get(_STUDY_ID) == start.study_id:
+        return start.name
+    # one that was killed before it had its mark; what has trials is somebody's
+    return start.name if _STUDY_ID not in own.user_attrs and not own.n_trials else unique
 
 
 def _equal(found: FrozenTrial, told: FrozenTrial) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from tuner.errors import InputError
 from tuner.front.choose import by_trial, choose, satisfying
@@ -15,7 +15,18 @@ from tuner.search.model import Outlook
 from tuner.space.metrics import METRICS
 from tuner.space.model import Budget, Constraint
 from tuner.study.candidates import baseline, candidates, replicates, reported, values
-from tuner.study.events import BUDGET, CHOSEN, ENDED, INTERRUPTED, KNOWLEDGE, PROPOSED, RATE, SEARCHED, last
+from tuner.study.events import (
+    BUDGET,
+    CHOSEN,
+    ENDED,
+    INTERRUPTED,
+    KNOWLEDGE,
+    PARALLEL,
+    PROPOSED,
+    RATE,
+    SEARCHED,
+    last,
+)
 from tuner.study.model import BaselineComparison, Summary
 from tuner.trials.codec import decode
 from tuner.trials.journal import JournalContents
@@ -46,6 +57,7 @@ def summarize(
         choice = choose(pareto(satisfying(found, where), start.objectives), pick or start.pick)
     else:
         choice = _choice(contents, front, found, start.pick)
+    state, because = _ended(contents)
     return Summary(
         start=start,
         trials=contents.trials,
@@ -55,17 +67,21 @@ def summarize(
         comparisons=_comparisons(contents.trials, groups, start, base, choice, floor),
         noise_floor=floor,
         rate_rps=rate(contents),
-        ended_because=_ended(contents),
+        ended_because=because,
+        state=state,
         knowledge=_knowledge(contents) if pick is None and not where and trial is None else None,
         candidates=found,
         outlook=_outlook(contents),
+        left_out=(last(contents.events, SEARCHED) or {}).get("left_out") or {},
     )
 
 
 def current(contents: JournalContents) -> StudyStart:
-    """The first line, with the budget as it was changed last."""
-    changed = last(contents.events, BUDGET)
-    return contents.start if changed is None else replace(contents.start, budget=decode(Budget, changed))
+    """The first line, with the budget, and how many trials run at a time, as they were changed last."""
+    start, budget, parallel = contents.start, last(contents.events, BUDGET), last(contents.events, PARALLEL)
+    if budget is not None:
+        start = replace(start, budget=decode(Budget, budget))
+    return start if parallel is None else replace(start, parallel=int(parallel["number"]))
 
 
 def rate(contents: JournalContents) -> float | None:
@@ -154,13 +170,14 @@ def _outlook(contents: JournalContents) -> Outlook | None:
     return None if told is None else decode(Outlook, told)
 
 
-def _ended(contents: JournalContents) -> str:
-    """The last of the events that say how it stands; a study without one is running, or was killed."""
+def _ended(contents: JournalContents) -> tuple[Literal["open", "ended", "interrupted"], str]:
+    """How it stands, by the last of the events that say so, and in words; a study without one is running, or was
+    killed."""
     for event in reversed(contents.events):
         if event.kind == ENDED:
-            return str(event.data["because"])
+            return "ended", str(event.data["because"])
         if event.kind == INTERRUPTED:
-            return "it was interrupted; `tune resume` goes on"
+            return "interrupted", "it was interrupted; `tune resume` goes on"
         if event.kind == PROPOSED:
             break
-    return "it has not ended"
+    return "open", "it has not ended"

@@ -12,6 +12,7 @@ from statistics import median
 
 from tuner.search.drift import Corrected, Drifts, Proportional, corrected
 from tuner.search.model import Observation
+from tuner.space.model import decisive
 from tuner.trials.model import Purpose, StudyStart, Trial, measured
 
 _PROPORTIONAL = Proportional()
@@ -92,7 +93,7 @@ def wandering(trials: Sequence[Trial], start: StudyStart, by: Drifts = _PROPORTI
     during = tuple(found for trial in trials if (found := _during(trial, began, by)) is not None)
     digests = {trial.number: trial.manifest_digest for trial in trials}
     quiet = {digests[one.trial] for one in during if not one.disturbance and one.purpose != "reference"}
-    aims = _aims(start)
+    aims = decisive(start.objectives, start.slo)
     return Wandering(
         during=during,
         baseline=_spreads([one for one in during if trials and digests[one.trial] == trials[0].manifest_digest]),
@@ -104,11 +105,6 @@ def wandering(trials: Sequence[Trial], start: StudyStart, by: Drifts = _PROPORTI
             and any(found is not None and not found.trusted for found in map(one.metrics.get, aims))
         ),
     )
-
-
-def _aims(start: StudyStart) -> tuple[str, ...]:
-    """What the study aims at or bounds."""
-    return tuple(dict.fromkeys([one.metric for one in start.objectives] + [one.metric for one in start.slo]))
 
 
 def _during(trial: Trial, began: datetime, by: Drifts) -> MachineDuring | None:

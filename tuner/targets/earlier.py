@@ -11,9 +11,10 @@ from tuner.study.observed import observations
 from tuner.study.summary import rate
 from tuner.study.warm import Terms, earlier_study
 from tuner.targets.inputs import Inputs
+from tuner.targets.kept import read_space
 from tuner.trials.folder import StudyFolder
 from tuner.trials.journal import read as read_journal
-from tuner.trials.model import EarlierStudy
+from tuner.trials.model import EarlierStudy, StudyStart
 from tuner.workload.shapes import Trace
 
 
@@ -27,7 +28,7 @@ def earlier(folder: StudyFolder, inputs: Inputs, backend: str) -> EarlierStudy:
 
     contents = read_journal(folder.journal)
     start = contents.start
-    space = _space(folder, Path(start.space_file).parent)
+    space = _space(folder, start)
     manifest, problems = read_manifest(folder.manifest(0))
     if manifest is None:
         raise InputError(problems)
@@ -58,19 +59,22 @@ def earlier(folder: StudyFolder, inputs: Inputs, backend: str) -> EarlierStudy:
     return found
 
 
-def _space(folder: StudyFolder, beside: Path) -> SearchSpace:
-    """The search space as it was when the study began; what it names is where it was then.
+def _space(folder: StudyFolder, start: StudyStart) -> SearchSpace:
+    """The search space as it was when the study began; of a study that kept no more, what it names is where it was.
 
-    The copy in the study's folder has no manifest beside it, which is not asked for here.
+    Such a copy has no manifest beside it, which is not asked for here.
     """
-    from tuner.space.file.read import read as read_space
+    from tuner.space.file.read import read
 
-    space, problems = read_space(folder.space)
+    space, problems = read_space(folder, start) if folder.inputs_index.exists() else read(folder.space)
     if space is None:
         raise InputError(problems)
+    beside = Path(start.space_file).parent
 
     def there(path: Path) -> Path:
-        return beside / path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
+        return (
+            beside / path.relative_to(folder.root) if path.is_relative_to(folder.root) and not path.is_file() else path
+        )
 
     load = space.workload
     requests = tuple(replace(one, path=there(one.path)) for one in load.requests)

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.backends.model import Backend, ChecksRendered, Foresees, HoldsMeasurements, Rendering
+from tuner.backends.model import WHOLE, Backend, ChecksRendered, Foresees, HoldsMeasurements, Part, Rendering
 from tuner.errors import InputError, Problem, Where
 from tuner.load.model import Request
 from tuner.manifests.model import Manifest, PodSet
 from tuner.measure.pace import Pace, foreseen
 from tuner.space.metrics import STREAM_METRICS
 from tuner.space.model import Configuration, SearchSpace
+from tuner.targets.kept import read_space, table_of
+from tuner.trials.copied import masked_names
 from tuner.trials.folder import StudyFolder
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class StudyEstimate:
     """False: there are at most so many."""
     trials: int | None
     """The search's; None: as many as the time allows."""
+    paid: int | None
+    """So many the money is enough for, where each requests what the baseline does; None: it bounds nothing."""
     seconds_a_trial: float
     seconds: float
     """The whole study, confirmation included."""
@@ -64,16 +68,17 @@ def read_inputs(
     context: str | None = None,
     table: Path | None = None,
     seed: int = 0,
+    part: Part = WHOLE,
 ) -> Inputs:
     """Read a search space and everything it names. `namespace` and `context`: of the cluster; None: the current ones.
-    `table` and `seed`: of a replay.
+    `table` and `seed`: of a replay. `part`: of the backend, that is this process's.
 
     Raises InputError with every problem of every file at once, those of running it with this backend among them.
     """
-    from tuner.space.file.read import read as read_space
+    from tuner.space.file.read import read
 
-    space, found = read_space(path)
-    return complete(space, found, backend_name, namespace=namespace, context=context, table=table, seed=seed)
+    space, found = read(path)
+    return complete(space, found, backend_name, namespace=namespace, context=context, table=table, seed=seed, part=part)
 
 
 def complete(
@@ -86,6 +91,7 @@ def complete(
     baseline_only: bool = False,
     table: Path | None = None,
     seed: int = 0,
+    part: Part = WHOLE,
 ) -> Inputs:
     """All that a search space names. `found` are the problems of reading it; where it is None, there are some.
 
@@ -100,7 +106,7 @@ def complete(
         raise InputError(_in_order(problems))
     baseline = baseline_of(space, manifest)
     as_it_stands = _rendering(space, manifest, "the baseline", baseline)
-    backend = backend_of(backend_name, space, namespace=namespace, context=context, table=table, seed=seed)
+    backend = backend_of(backend_name, space, namespace=namespace, context=context, table=table, seed=seed, part=part)
     problems.extend(backend.check(as_it_stands.pods))
     if not problems and isinstance(backend, ChecksRendered):
         extremes = () if baseline_only else _extremes(space, manifest, baseline)
@@ -173,35 +179,46 @@ def _untimed(space: SearchSpace, requests: Sequence[Request]) -> Iterator[Proble
         yield Problem.at(space.file, message, 'write "stream": true into the request')
 
 
-def inputs_of(folder: StudyFolder) -> Inputs:
-    """The inputs a study was started with. Raises InputError where they changed since: its trials would not compare."""
+def inputs_of(folder: StudyFolder, *, worker: int | None = None, parallel: int | None = None) -> Inputs:
+    """The inputs a study was started with, as it keeps them. `worker`: which of those that run its trials asks; None:
+    who decides what they run. `parallel`: so many run at a time from now on; None: as many as before.
+
+    Raises InputError where they changed since, as those of a study can that keeps none: its trials would not compare.
+    """
     from tuner.space.digest import input_digest
+    from tuner.study.summary import current
     from tuner.trials.journal import read
 
-    start = read(folder.journal).start
-    inputs = read_inputs(
-        Path(start.space_file),
+    start = current(read(folder.journal))
+    space, found = read_space(folder, start)
+    # whoever joins from elsewhere gets to the cluster in a way of its own
+    context = None if worker is not None and start.run_by == "workers" else start.context
+    inputs = complete(
+        space,
+        found,
         start.backend,
         namespace=start.namespace,
-        context=start.context,
-        table=None if start.table is None else Path(start.table),
+        context=context,
+        table=table_of(folder, start),
         seed=start.seed,
+        part=Part(index=worker, number=parallel or start.parallel),
+        baseline_only=worker is not None,
     )
     replayed = inputs.backend.describe() if isinstance(inputs.backend, HoldsMeasurements) else {}
     if input_digest(inputs.space) != start.input_digest or not replayed.items() <= start.machine.items():
         what = "the table" if replayed else "a request"
         changed = f"the search space, its manifest or {what} changed since study {start.name} began"
         fix = "start a new study with `tune run`, or bring the files back as they were"
-        raise InputError.at(start.space_file, changed, fix)
+        if names := masked_names(folder):
+            changed = f"this copy of study {start.name} was made for others, and {', '.join(names)} masked in it"
+            fix = "only the study's own folder can go on; show, report and export work here"
+        raise InputError.at(inputs.space.file, changed, fix)
     return inputs
 
 
 def space_of(folder: StudyFolder, start: StudyStart) -> SearchSpace:
-    """A study's search space: its own file or, where that is gone, the study's copy of it. Raises InputError."""
-    from tuner.space.file.read import read as read_space
-
-    original = Path(start.space_file)
-    space, problems = read_space(original if original.is_file() else folder.space)
+    """A study's search space, as it keeps it. Raises InputError."""
+    space, problems = read_space(folder, start)
     if space is None:
         raise InputError(problems)
     return space
@@ -215,6 +232,7 @@ def backend_of(
     context: str | None = None,
     table: Path | None = None,
     seed: int = 0,
+    part: Part = WHOLE,
 ) -> Backend:
     """The backend by its name. `space` None: good only for cleaning up and describing the place. Raises InputError."""
     if table is not None and name != "replay":
@@ -222,11 +240,14 @@ def backend_of(
     if name == "kubernetes":
         from tuner.backends.kubernetes import KubernetesBackend
 
-        return KubernetesBackend(space, namespace=namespace, context=context)
+        return KubernetesBackend(space, namespace=namespace, context=context, beside=part.number - 1)
     if name == "process":
         from tuner.backends.process import ProcessBackend
 
-        return ProcessBackend(space)
+        return ProcessBackend(space, part=part)
+    if name == "replay" and not part.is_whole:
+        message = "what is replayed takes no time, one after the other"
+        raise InputError.at("--parallel", message, "leave it out")
     if name == "replay" and space is not None:
         from tuner.backends.replay import ReplayBackend
         from tuner.backends.replay.source import open_source
@@ -287,13 +308,15 @@ def estimate(inputs: Inputs, answer_s: float = 0.0) -> StudyEstimate:
     asked = requested(inputs.pods)
     an_hour = cost_per_hour(asked.cores, asked.memory_bytes, asked.gpus, inputs.space.prices)
     paid_s = None if budget.cost is None or an_hour == 0.0 else budget.cost / an_hour * 3600.0
-    bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None) if bound is not None]
+    paid = None if paid_s is None or a_trial <= 0.0 else max(1, int(paid_s / a_trial))
+    bounds = [bound for bound in (budget.trials, counted.count + 1 if counted else None, paid) if bound is not None]
     trials = min(bounds, default=None)
     search_s = [bound for bound in (budget.time_s, paid_s, trials * a_trial if trials else None) if bound is not None]
     return StudyEstimate(
         configurations=counted.count if counted else None,
         exact=counted.exact if counted else True,
         trials=trials,
+        paid=paid,
         seconds_a_trial=a_trial,
         seconds=min(search_s, default=0.0) + budget.usual_restarts * a_trial,
         baseline_infeasible=inputs.backend.infeasible(inputs.pods),

@@ -2,13 +2,16 @@
 
 studies/NAME/
 ├── journal.jsonl         the truth: one line an event, fsynced
-├── space.yaml            the search space as it was when the study began
+├── inputs/               the search space and all that it names, as they were when the study began
+├── inputs.json           which of them is which, and where they came from
 ├── optuna.db             Optuna's store (unless another URL was given); can be made anew from the journal
 ├── answers.json          what the baseline answered; every configuration must answer the same
 ├── trials/0003/          manifest.yaml as deployed, server.log
 ├── best.yaml             the exported manifest of the chosen configuration
+├── masked.json           in a copy for others: what was masked in it
 ├── applied/TIME/         what was applied to a cluster, and what was live there before
-└── report.json           everything a report needs, in one file
+├── report.json           everything a report needs, in one file
+└── report.html           the report: a page that loads nothing
 """
 
 from __future__ import annotations
@@ -43,8 +46,18 @@ class StudyFolder:
         return self.root / "journal.jsonl"
 
     @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
+
+    @property
+    def inputs_index(self) -> Path:
+        return self.root / "inputs.json"
+
+    @property
     def space(self) -> Path:
-        return self.root / "space.yaml"
+        """The search space as it was when the study began; studies of before kept nothing else of their inputs."""
+        kept = self.inputs / "space.yaml"
+        return kept if kept.exists() or not (self.root / "space.yaml").exists() else self.root / "space.yaml"
 
     @property
     def storage_url(self) -> str:
@@ -61,6 +74,14 @@ class StudyFolder:
     @property
     def report(self) -> Path:
         return self.root / "report.json"
+
+    @property
+    def masked(self) -> Path:
+        return self.root / "masked.json"
+
+    @property
+    def page(self) -> Path:
+        return self.root / "report.html"
 
     @property
     def applied(self) -> Path:

@@ -14,12 +14,12 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import tuner
 from tuner.errors import InputError, StoreFailure
@@ -58,10 +58,35 @@ def read(path: Path) -> JournalContents:
     return _Replay(path, content).contents()
 
 
+def holder(path: Path) -> int | None:
+    """The process that has a journal open, as it wrote beside it, where it lives; None: no process has."""
+    try:
+        number = int(_beside(path).read_text())
+        os.kill(number, 0)
+    except PermissionError:  # it lives, and is another user's
+        return number
+    except (OSError, ValueError, OverflowError):
+        return None
+    return number
+
+
+class Truth(Protocol):
+    """Where the lines of a journal are kept, of which the file is then a copy."""
+
+    def lines(self) -> bytes:
+        """All so far. Raises StoreFailure."""
+        ...
+
+    def append(self, number: int, line: bytes) -> None:
+        """Line `number`, counted from 0; it is kept when this returns. Raises StoreFailure."""
+        ...
+
+
 class Journal:
     """The journal of a running study. Only one process at a time has it open."""
 
-    def __init__(self, path: Path, file: int, lock: int, replay: _Replay) -> None:
+    def __init__(self, path: Path, file: int, lock: int, replay: _Replay, truth: Truth | None = None) -> None:
+        self._truth = truth
         self._path = path
         self._file = file
         self._lock = lock
@@ -69,8 +94,9 @@ class Journal:
         self._end = replay.end
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open it for writing, with what it holds; it and its folder are made where they do not exist.
+    def open(cls, path: Path, truth: Truth | None = None) -> Self:
+        """Open it for writing, with what it holds; it and its folder are made where they do not exist. `truth`: where its
+        lines are kept; None: in the file.
 
         A torn tail is cut off and kept in a file beside it that ends in ``.torn``. Raises InputError naming the process
         that has it open, StoreFailure when it is damaged or cannot be written.
@@ -83,6 +109,8 @@ class Journal:
                 created = created or not path.exists()
                 file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 opened.callback(os.close, file)
+                if truth is not None:
+                    _make(file, truth.lines())
                 if created:
                     sync_folder(path.parent)
                 replay = _Replay(path, path.read_bytes())
@@ -90,7 +118,7 @@ class Journal:
                 opened.pop_all()
         except OSError as error:
             raise StoreFailure(f"{path}: cannot be opened for writing ({error.strerror})") from error
-        return cls(path, file, lock, replay)
+        return cls(path, file, lock, replay, truth)
 
     @property
     def torn(self) -> int:
@@ -154,6 +182,8 @@ class Journal:
 
     def _write(self, kind: str, data: dict[str, Any]) -> None:
         line = _line(self._replay.count, kind, data)
+        if self._truth is not None:
+            self._truth.append(self._replay.count, line)
         try:
             written = os.pwrite(self._file, line, self._end)
             if written < len(line):
@@ -253,9 +283,36 @@ class _Replay:
         raise StoreFailure(f"{self.path}:{index + 1}: {what}; restore the file from a copy, or start a new study")
 
 
+def rewritten(content: bytes, change: Callable[[str], str]) -> bytes:
+    """A journal's whole lines with every text in them changed, sealed anew: a copy that others may read.
+
+    An unfinished last line is left out, as by `read`. The content has to be one that `read` takes.
+    """
+    lines = []
+    for line in io.BytesIO(content).readlines():
+        record = _open(line)
+        if record is not None:
+            lines.append(_sealed({**record, "data": with_texts(record["data"], change)}))
+    return b"".join(lines)
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Plain JSON with every text in it changed, but for names of members."""
+    if isinstance(value, dict):
+        return {name: with_texts(item, change) for name, item in value.items()}
+    if isinstance(value, list):
+        return [with_texts(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
 def _line(number: int, kind: str, data: dict[str, Any]) -> bytes:
     record = {"n": number, "kind": kind, "data": data, **({"format": FORMAT} if kind == _START else {})}
-    body = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()[:-1]
+    return _sealed(record)
+
+
+def _sealed(record: dict[str, Any]) -> bytes:
+    unsealed = {name: value for name, value in record.items() if name != "crc"}
+    body = json.dumps(unsealed, separators=(",", ":"), allow_nan=False).encode()[:-1]
     return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
 
 
@@ -269,6 +326,14 @@ def _open(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) and record.keys() >= {"n", "kind", "data"} else None
+
+
+def _make(file: int, content: bytes) -> None:
+    """Let a file hold nothing else."""
+    os.ftruncate(file, 0)
+    while content:
+        content = content[os.write(file, content) :]
+    os.fsync(file)
 
 
 def _cut(path: Path, file: int, replay: _Replay) -> None:
@@ -287,8 +352,7 @@ def _cut(path: Path, file: int, replay: _Replay) -> None:
 
 def _lock(path: Path) -> int:
     """Take the lock beside the journal, which holds the number of the process that has it."""
-    place = path.with_name(path.name + ".lock")
-    lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = os.open(_beside(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(lock, 0)
@@ -302,6 +366,11 @@ def _lock(path: Path) -> int:
         os.close(lock)
         raise
     return lock
+
+
+def _beside(path: Path) -> Path:
+    """The file of the lock."""
+    return path.with_name(path.name + ".lock")
 
 
 def _make_folder(folder: Path) -> bool:

@@ -45,7 +45,7 @@ from tuner.trials.serving import LOG_LINES, Served, StartGenerator, deployed
 from tuner.trials.traffic import Traffic
 from tuner.units import format_seconds
 
-_OTHERS_DOING = frozenset({"NodeLost", "Removed"})
+_OTHERS_DOING = frozenset({"NodeLost", "Removed", "NotMade"})
 """Kinds of failure that say nothing about the configuration."""
 _LOG_BYTES = 1024 * 1024
 """So much of a server's output is kept, whatever its lines are."""

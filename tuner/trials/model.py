@@ -15,6 +15,8 @@ from tuner.space.model import Budget, Configuration, Constraint, Disturbed, Obje
 Purpose = Literal["baseline", "search", "confirm", "again", "reference"]
 """``again``: a trial that was disturbed, measured once more. ``reference``: the baseline at the common rate alone, which
 tells how fast the machine is."""
+SEARCHING: frozenset[Purpose] = frozenset({"baseline", "search"})
+"""What counts against the trials of a budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class Trial:
     @property
     def searched(self) -> bool:
         """It counts against the trials of the budget; the others come on top."""
-        return self.purpose in ("baseline", "search")
+        return self.purpose in SEARCHING
 
     @property
     def feasible(self) -> bool:
@@ -211,6 +213,10 @@ class StudyStart:
     """Names whose values in the manifest are secret, besides those that look so."""
     warm_start: tuple[EarlierStudy, ...] = field(default=(), metadata={"sparse": True})
     """Earlier studies that the search learns from."""
+    parallel: int = field(default=1, metadata={"sparse": True})
+    """So many trials run beside each other."""
+    run_by: Literal["tuner", "workers"] = field(default="tuner", metadata={"sparse": True})
+    """``workers``: those that join the study, wherever they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tuner.errors import Mistake
+from tuner.yaml import block
 from tuner.yaml.nodes import AliasNode, Document, MappingNode, Node, ScalarNode, SequenceNode, data, merges, walk
 from tuner.yaml.scalars import flow, key, quoted
 from tuner.yaml.words import words_changed
@@ -126,7 +127,9 @@ class _Splicer:
             yield self._into_flow(node, last, entries)
         else:
             column = node.entries[0][0].column
-            yield self._after(node, [line for name, value in added.items() for line in _entry(name, value, column)])
+            yield self._after(
+                node, [line for name, value in added.items() for line in block.entry(name, value, column)]
+            )
 
     def _key(self, name: str) -> str:
         return quoted(name) if self.document.json else key(name)
@@ -145,7 +148,7 @@ class _Splicer:
         else:
             dash = self.text.rindex("-", 0, node.items[0].start)
             column = dash - (self.text.rfind("\n", 0, dash) + 1)
-            yield self._after(node, [line for value in added for line in _item(value, column)])
+            yield self._after(node, [line for value in added for line in block.item(value, column)])
 
     def _into_flow(self, node: Node, last: tuple[int, int] | None, added: list[str]) -> Edit:
         """What is added follows the last child, whose start and end are given: on lines of their own where it has one.
@@ -187,21 +190,3 @@ def _last(node: Node) -> Node:
     if isinstance(node, SequenceNode) and not node.flow:
         return _last(node.items[-1])
     return node
-
-
-def _entry(name: str, value: Any, column: int) -> list[str]:
-    """A block mapping's entry."""
-    head = " " * column + key(name) + ":"
-    if isinstance(value, dict) and value:
-        return [head, *(line for below, item in value.items() for line in _entry(below, item, column + 2))]
-    if isinstance(value, list) and value:
-        return [head, *(line for item in value for line in _item(item, column + 2))]
-    return [f"{head} {flow(value)}"]
-
-
-def _item(value: Any, column: int) -> list[str]:
-    """A block sequence's item."""
-    if isinstance(value, dict) and value:
-        lines = [line for name, item in value.items() for line in _entry(name, item, column + 2)]
-        return [" " * column + "- " + lines[0].lstrip(" "), *lines[1:]]
-    return [f"{' ' * column}- {flow(value)}"]

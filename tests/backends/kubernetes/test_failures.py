@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tuner.backends.kubernetes.client.resources import (
     ApiResource,
 )
 from tuner.backends.kubernetes.rights.access import rights
+from tuner.backends.kubernetes.trial.liveness import DEAD_AFTER_S
 from tuner.errors import BackendFailure, EnvironmentFailure, TrialFailure
 from tuner.space.model import ClusterSpec
 
@@ -289,23 +291,62 @@ with backend.deploy(toys.deployment([toys.manifest(replicas=2)], study="killed")
 """
 
 
-def test_what_a_killed_tuner_left_is_removed_and_a_living_ones_is_not(
-    backend: KubernetesBackend, api: Api, kubeconfig: Path
-) -> None:
+@contextmanager
+def another_tuner(api: Api, kubeconfig: Path) -> Iterator[None]:
+    """A process that has a trial of its own, of study `killed`, and is killed in the end."""
     command = [sys.executable, "-c", KILLED_TUNER, str(kubeconfig), api.namespace]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=SERVERS.parent.parent
     ) as tuner:
         assert tuner.stdout is not None
         assert tuner.stdout.readline() == "ready\n"
+        yield
+        tuner.kill()
+
+
+def test_what_a_killed_tuner_left_is_removed_and_a_living_ones_is_not(
+    backend: KubernetesBackend, api: Api, kubeconfig: Path
+) -> None:
+    with another_tuner(api, kubeconfig):
         assert backend.clean() == ()
         assert len(api.items(PODS, labels="tuner.dev/study=killed")) == 2
-        tuner.kill()
     (sentence,) = backend.clean()
     assert "trial 0 of study killed" in sentence
     assert api.items(PODS, labels="tuner.dev/study=killed") == []
     assert api.items(JOBS, labels="tuner.dev/study=killed") == []
     assert backend.clean() == ()
+
+
+def test_what_a_worker_left_that_was_lost_with_a_trial_is_removed_before_the_trial_is_begun_anew(
+    backend: KubernetesBackend, api: Api, kubeconfig: Path
+) -> None:
+    """As a worker in another pod sees it: by the heartbeat alone, which stays out."""
+    with another_tuner(api, kubeconfig):
+        pass
+    (job,) = api.items(JOBS, labels="tuner.dev/study=killed")
+    notes = job["metadata"]["annotations"]
+    elsewhere = json.dumps({**json.loads(notes["tuner.dev/tuner"]), "pids": "of another pod"})
+    beat = (api.now() - timedelta(seconds=DEAD_AFTER_S - 3.0)).isoformat()
+    changed = {"metadata": {"annotations": {"tuner.dev/tuner": elsewhere, "tuner.dev/heartbeat": beat}}}
+    api.merge(JOBS, job["metadata"]["name"], changed)
+    lost = {pod["metadata"]["uid"] for pod in api.items(PODS, labels="tuner.dev/study=killed")}
+    with ready(backend.deploy(toys.deployment([toys.manifest()], study="killed"))) as running:
+        assert predict(running.endpoint.urls[0]) == [[13]]
+        (pod,) = api.items(PODS, labels="tuner.dev/study=killed")
+        assert pod["metadata"]["uid"] not in lost
+    assert api.items(JOBS, labels="tuner.dev/study=killed") == []
+
+
+def test_a_tuner_that_was_thought_dead_leaves_the_trial_to_whom_has_it_since(
+    backend: KubernetesBackend, api: Api
+) -> None:
+    with backend.deploy(toys.deployment([toys.manifest()], study="late")):
+        (job,) = api.items(JOBS, labels="tuner.dev/study=late")
+        signed = {**json.loads(job["metadata"]["annotations"]["tuner.dev/tuner"]), "token": "another"}
+        api.merge(JOBS, job["metadata"]["name"], {"metadata": {"annotations": {"tuner.dev/tuner": json.dumps(signed)}}})
+    assert api.items(JOBS, labels="tuner.dev/study=late")
+    assert api.items(DEPLOYMENTS, labels="tuner.dev/study=late")
+    api.delete(JOBS, job["metadata"]["name"])
 
 
 Limited = Callable[[tuple[str, str] | None], KubernetesBackend]

@@ -28,6 +28,9 @@ class FakeAnchor:
     def close(self) -> None:
         self.beats = False
 
+    def is_anothers(self) -> bool:
+        return False
+
 
 def held(monkeypatch: pytest.MonkeyPatch, removal: Exception | None) -> tuple[FakeAnchor, Any]:
     def remove(*_: object) -> None:

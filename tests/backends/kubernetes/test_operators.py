@@ -1,9 +1,10 @@
-"""Workloads that an operator turns into pods: deployed, made ready by a stand-in, read back and taken down."""
+"""Workloads that an operator turns into pods: deployed, made ready by Seldon Core's own operator and KServe's own controller,
+read back and taken down."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,26 +13,16 @@ from typing import Any
 import pytest
 
 from tests.backends.kubernetes import toys
-from tests.cluster.fixture import Cluster
-from tests.cluster.standin import StandIn, definitions, kserve
-from tests.cluster.standin import seldon as seldon_core
 from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.resources import DEPLOYMENTS, PODS, SERVICES
 from tuner.errors import TrialFailure
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("seldon", "kserve")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _operators(cluster: Cluster, images: Callable[[str], str], namespace: str) -> Iterator[None]:
-    definitions.install(cluster, "seldondeployments", "inferenceservices")
-    with StandIn(cluster.kubeconfig, namespace, [seldon_core.operator(images("toy")), kserve.operator()]):
-        yield
-
-
-def seldon(replicas: int = 2, **env: str) -> dict[str, Any]:
+def seldon_deployment(replicas: int = 2, **env: str) -> dict[str, Any]:
     pod = toys.manifest(env=env)["spec"]["template"]["spec"]
     return {
         "apiVersion": "machinelearning.seldon.io/v1",
@@ -61,7 +52,7 @@ def inference_service(**env: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("manifest", "replicas"), [(seldon(TOY_WORKERS="2"), 2), (inference_service(), 1)])
+@pytest.mark.parametrize(("manifest", "replicas"), [(seldon_deployment(TOY_WORKERS="2"), 2), (inference_service(), 1)])
 def test_an_operators_pods_are_found_ready_answer_and_are_gone(
     backend: KubernetesBackend, api: Api, manifest: dict[str, Any], replicas: int
 ) -> None:
@@ -80,7 +71,7 @@ def test_an_operators_pods_are_found_ready_answer_and_are_gone(
 
 
 def test_a_crash_behind_an_operator_is_told_with_its_log(backend: KubernetesBackend) -> None:
-    manifest = seldon(TOY_FAIL="crash")
+    manifest = seldon_deployment(TOY_FAIL="crash")
     with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([manifest])) as running:
         running.wait_ready(READY_WITHIN_S)
     assert raised.value.kind == "Crashed"
@@ -88,7 +79,7 @@ def test_a_crash_behind_an_operator_is_told_with_its_log(backend: KubernetesBack
 
 
 def test_production_finds_no_pod_that_an_operator_made_for_a_trial(backend: KubernetesBackend, api: Api) -> None:
-    manifest = seldon(replicas=1)
+    manifest = seldon_deployment(replicas=1)
     manifest["spec"]["predictors"][0]["componentSpecs"][0]["metadata"] = {"labels": {"app.kubernetes.io/name": "toy"}}
     ports = [{"port": 80, "targetPort": 9000}]
     with (
@@ -106,7 +97,10 @@ def test_production_finds_no_pod_that_an_operator_made_for_a_trial(backend: Kube
 def test_a_label_that_only_the_operator_gives_is_told_at_once(backend: KubernetesBackend, api: Api) -> None:
     """What such a Service does cannot be known beforehand."""
     with service(api, "collected", {"fluentd": "true"}, [{"port": 80}]):
-        with pytest.raises(TrialFailure) as raised, backend.deploy(toys.deployment([seldon(replicas=1)])) as running:
+        with (
+            pytest.raises(TrialFailure) as raised,
+            backend.deploy(toys.deployment([seldon_deployment(replicas=1)])) as running,
+        ):
             running.wait_ready(READY_WITHIN_S)
         assert raised.value.kind == "SelectedByOthers"
         assert "Service collected selects pod toy-" in raised.value.reason
@@ -131,7 +125,7 @@ def service(api: Api, name: str, selector: dict[str, str], ports: list[dict[str,
 
 
 def test_what_a_definition_does_not_know_is_refused_beforehand(backend: KubernetesBackend) -> None:
-    manifest = seldon()
+    manifest = seldon_deployment()
     manifest["spec"]["predictors"][0]["replicas"] = "two"
     (problem,) = backend.check_rendered([toys.rendering("the baseline", [manifest])])
     assert "replicas" in problem.message

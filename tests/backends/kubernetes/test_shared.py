@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from tests.cluster.ways import Own
 from tests.conformance.backend import READY_WITHIN_S, predict, ready
 from tuner.backends.kubernetes import KubernetesBackend
 from tuner.backends.kubernetes.client.api import Api
-from tuner.backends.kubernetes.client.resources import LIMIT_RANGES, PODS, QUOTAS, SERVICES, ApiResource
+from tuner.backends.kubernetes.client.resources import LIMIT_RANGES, NODES, PODS, QUOTAS, SERVICES, ApiResource
 from tuner.errors import TrialFailure, Where
 from tuner.space.model import Choices, ClusterSpec, LoadPodSpec, Parameter, SearchSpace
+from tuner.units import quantity
 
 pytestmark = pytest.mark.cluster
 
@@ -270,6 +272,21 @@ def test_a_tight_quota_is_told_with_our_share_of_it(shared: Api, backend_of: Cal
     _, foreseen = told(small, manifest)
     assert "does not fit" not in foreseen
     assert "gets 200m of a CPU" in foreseen
+
+
+def test_a_load_generator_that_leaves_no_room_on_the_nodes_is_foreseen(
+    shared: Api, backend_of: Callable[..., KubernetesBackend]
+) -> None:
+    largest = max(quantity(node["status"]["allocatable"]["cpu"]) for node in shared.items(NODES))
+    wrong, foreseen = told(backend_of(load_generator=LoadPodSpec(cpu=f"{largest:f}")), toys.manifest(replicas=500))
+    assert "the baseline does not fit on the nodes: Insufficient" not in foreseen, "not for the generator's sake"
+    manifest = toys.manifest(replicas=len(shared.items(NODES)))
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    container["resources"] = {"requests": {"cpu": f"{largest - Decimal('0.1'):f}"}}
+    wrong, foreseen = told(backend_of(load_generator=LoadPodSpec(cpu="200m")), manifest)
+    assert wrong == []
+    assert "the baseline does not fit on the nodes: Insufficient cpu" in foreseen
+    assert "beside the load generator, which requests 0.2 cpu" in foreseen
 
 
 def test_a_trial_that_fails_for_our_share_says_so(

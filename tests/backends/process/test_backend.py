@@ -8,8 +8,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,8 +23,9 @@ from tuner.backends.process import ProcessBackend
 from tuner.backends.process import machine as machines
 from tuner.backends.process.container.probe import probe
 from tuner.backends.process.sandbox.affinity import Affinity
+from tuner.backends.process.sandbox.cgroup2 import Cgroup2
 from tuner.backends.process.sandbox.find import find_limiter
-from tuner.backends.process.sandbox.model import Limiter
+from tuner.backends.process.sandbox.model import Limiter, Limits, Sandbox
 from tuner.errors import BackendFailure, TrialFailure
 from tuner.manifests.model import Container, ReadinessProbe
 from tuner.space.model import LocalImage
@@ -201,6 +203,43 @@ def test_what_a_killed_tuner_left_is_removed_at_the_next_start(tmp_path: Path, m
     assert psutil.wait_procs(servers, timeout=5)[1] == []
     assert not [path for path in (*record["groups"], *record["folders"]) if Path(path).exists()]
     assert not list(tmp_path.iterdir())
+    assert backend.clean() == ()
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A limiter whose sandbox is interrupted when its groups are made and nobody holds it yet."""
+
+    limiter: Limiter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.limiter, name)
+
+    def create(self, name: str, limits: Limits) -> Sandbox:
+        self.limiter.create(name, limits)
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_while_groups_are_made_leaves_none(tmp_path: Path) -> None:
+    backend = ProcessBackend(toy_space(), tmp_path / "state", limiter=Interrupted(limiter()))
+    with pytest.raises(KeyboardInterrupt), backend.deploy(deployment_of(pods_of(toy_container()))):
+        pass
+    assert not leftovers(backend)
+
+
+def test_groups_of_which_no_record_tells_are_removed_with_their_tuner_gone(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    gone, mine = tmp_path / f"tuner-a.b-3-0.{ended.pid}", tmp_path / f"tuner-a.b-4-0.{os.getpid()}"
+    full, other = tmp_path / f"tuner-a-5-0.{ended.pid}", tmp_path / f"another-5-0.{ended.pid}"
+    for group in (gone, mine, full, other):
+        group.mkdir()
+    (full / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    backend = ProcessBackend(
+        toy_space(), tmp_path / "state", limiter=Cgroup2(parent=tmp_path, controllers=frozenset(), cpus=(0,))
+    )
+    assert backend.clean() == (f"removed the control group {gone}, whose tuner process is gone",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine.name, full.name, other.name])
     assert backend.clean() == ()
 
 

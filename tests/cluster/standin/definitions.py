@@ -1,36 +1,24 @@
-"""The custom resource definitions that the stand-in works on, installed where they are not."""
+"""The custom resource definitions that the stand-in works on, the tests' own, installed where they are not."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import time
-from pathlib import Path
-
-import pytest
 
 from tests.cluster.fixture import Cluster
-from tests.cluster.places import ROOT
 from tests.cluster.standin import others, scorer
 
-PUBLISHED = ROOT.parent / "shared" / "crds"
-"""Definitions as the projects publish them, with every field: nothing unknown passes."""
 _SERVED_WITHIN_S = 30.0
 
 
 def install(cluster: Cluster, *names: str) -> None:
-    """Those of the published files, by name (``seldondeployments``), or the tests' own. Skips where a file is missing."""
     for name in names:
-        group = {"seldondeployments": "machinelearning.seldon.io", "inferenceservices": "serving.kserve.io"}
-        full = others.NAMES.get(name) or f"{name}.{group.get(name, 'models.example.com')}"
+        full = others.NAMES.get(name) or f"{name}.models.example.com"
         if _is_there(cluster, full):
             continue
-        if name == "scorers":
-            cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(scorer.DEFINITION))
-        elif name in others.NAMES:
-            cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(others.definition(name)))
-        else:
-            cluster.kubectl("apply", "--server-side", f"--filename={_published(name)}")
+        definition = scorer.DEFINITION if name == "scorers" else others.definition(name)
+        cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(definition))
         _until_served(cluster, full)
 
 
@@ -53,10 +41,3 @@ def _is_there(cluster: Cluster, full: str) -> bool:
     except subprocess.CalledProcessError:
         return False
     return True
-
-
-def _published(name: str) -> Path:
-    path = PUBLISHED / f"{name}.yaml"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there: the definition as its project publishes it")
-    return path

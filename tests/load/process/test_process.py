@@ -269,7 +269,7 @@ def test_a_smoke_request() -> None:
     with Server(answer(b"x" * 1000, "500 Oops")) as server, pytest.raises(TrialFailure, match="status 500") as failure:
         smoke(server.url, request, seldon, 5.0, exchange)
     assert failure.value.kind == "WrongAnswer"
-    assert "x" * 200 in failure.value.reason
-    assert "x" * 201 not in failure.value.reason
+    assert "x" * 500 in failure.value.reason
+    assert "x" * 501 not in failure.value.reason
     with Server(delay_s=10) as server, pytest.raises(TrialFailure, match="was not answered"):
         smoke(server.url, request, seldon, 0.1, exchange)

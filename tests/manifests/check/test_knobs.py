@@ -129,8 +129,13 @@ def test_no_workload() -> None:
 
 
 def test_a_kind_of_another_group_is_named_with_it() -> None:
+    (found,) = problems(INFERENCE.replace("serving.kserve.io", "serving.example.com"), integer("x", "replicas"))
+    assert "no workload that can be tuned, only InferenceService of serving.example.com/v1beta1; " in found
     (found,) = problems(INFERENCE.replace("serving.kserve.io", "serving.kubeflow.org"), integer("x", "replicas"))
-    assert "no workload that can be tuned, only InferenceService of serving.kubeflow.org/v1beta1; " in found
+    assert found == (
+        "deployment.yaml:1: InferenceService iris is not tuned: KServe serves serving.kubeflow.org no longer; "
+        "write apiVersion: serving.kserve.io/v1beta1"
+    )
 
 
 def test_several_workloads() -> None:
@@ -176,9 +181,10 @@ def test_an_autoscaler_inside_a_custom_resource() -> None:
     assert found.startswith("deployment.yaml:8: maxReplicas lets InferenceService iris be scaled while x is tuned")
 
 
-def test_the_base_itself() -> None:
+@pytest.mark.parametrize("knobs", [(), (choice("x", ("250m", "500m"), "limits/cpu"),)])
+def test_the_base_itself(knobs: tuple[Parameter, ...]) -> None:
     text = DEPLOYMENT.replace('            cpu: "1"\n            memory', '            cpu: "0.5"\n            memory')
-    assert problems(text) == [
+    assert problems(text, *knobs) == [
         "deployment.yaml:32: requests.cpu of 1 is above limits.cpu of 0.5; raise the limit or lower the request"
     ]
     text = DEPLOYMENT.replace("{matchLabels: {app: iris}}", "{matchLabels: {app: other}}")

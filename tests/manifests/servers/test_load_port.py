@@ -11,6 +11,8 @@ from tuner.manifests.pods import pods
 from tuner.workload.model import WorkloadSpec
 
 UNKNOWN = DEPLOYMENT.replace("GUNICORN_WORKERS", "COPIES")
+DIRECT = SELDON.replace("replicas: 1", 'replicas: 1\n      annotations: {seldon.io/no-engine: "true"}')
+"""Its operator tells the model where to listen."""
 WITH_GRPC = DEPLOYMENT.replace("name: metrics", "name: grpc")
 
 
@@ -43,6 +45,13 @@ def test_http_goes_to_the_http_port() -> None:
             5005,
         ),
         (SELDON, "seldon-grpc", 5001, 5001),
+        (DIRECT, "seldon-grpc", None, 9500),
+        (
+            DIRECT.replace("env:", "ports: [{name: grpc, containerPort: 7000}]\n                env:"),
+            "grpc",
+            None,
+            7000,
+        ),
     ],
 )
 def test_grpc_goes_to_its_own(text: str, protocol: str, port: str | int | None, expected: int) -> None:

@@ -160,3 +160,9 @@ def test_whatever_stands_there_is_borne_with(spec: dict[str, Any]) -> None:
 def test_whatever_a_script_holds_is_borne_with(script: str) -> None:
     found = recognise({"command": ["sh", "-c", script]})
     assert found.launch.lines
+
+
+@pytest.mark.parametrize("args", [["serve", "example/small"], ["example/small", "--port=8000"]])
+def test_an_image_whose_entry_point_is_the_program_alone(args: list[str]) -> None:
+    found = recognise({"image": "vllm/vllm-openai:v0.11.0", "args": args})
+    assert found.words[0] == "example/small"

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner.backends.kubernetes.client.api import Api
-from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
+from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused, passing
 from tuner.backends.kubernetes.client.resources import JOBS, LIMIT_RANGES, NODES, QUOTAS, Object
+from tuner.backends.kubernetes.client.selector import label_selector
 from tuner.backends.kubernetes.pods import addresses, admitted, capacity, pools
 from tuner.backends.kubernetes.trial import load_job, neighbours, objects, share, teardown
 from tuner.backends.kubernetes.trial.anchor import SELECTOR, Anchor, Holding
-from tuner.backends.kubernetes.trial.liveness import is_dead
+from tuner.backends.kubernetes.trial.liveness import DEAD_AFTER_S, HeldByAnother, is_dead, lives_here
 from tuner.backends.kubernetes.trial.load_job import LoadJob
 from tuner.backends.kubernetes.trial.neighbours import Neighbours
 from tuner.backends.kubernetes.trial.node_lease import NodeLeases
@@ -39,6 +40,7 @@ from tuner.space.model import ClusterSpec, SearchSpace
 from tuner.units import format_bytes, quantity
 
 _READY_TIMEOUT_S = 60.0
+_LOOKED_EVERY_S = 1.0
 _REMEMBERED_S = 30.0
 """Nodes, quotas and limit ranges are asked for again after this time."""
 
@@ -56,15 +58,19 @@ class KubernetesBackend:
         kubeconfig: Path | None = None,
         context: str | None = None,
         routable: Callable[[str, int], bool] = addresses.routable,
+        beside: int = 0,
     ) -> None:
         """`space` None: good only to describe the cluster and to clean up. `kubeconfig`, `context` and
         `namespace` None: the current ones, or the cluster and namespace this pod runs in. `routable`: whether packets
-        from here get to an address and port. Raises EnvironmentFailure when there is no cluster to use.
+        from here get to an address and port. `beside`: so many other processes run trials of the same study meanwhile.
+        Raises EnvironmentFailure when there is no cluster to use.
         """
         self._routable = routable
+        self._beside = beside
         self._space = space
         self._api = Api(namespace=namespace, kubeconfig=kubeconfig, context=context)
         self._load: LoadJob | None = None
+        self._load_takes = share.NOTHING
         self._foreseen: tuple[str, ...] = ()
         self._neighbours: tuple[float, Neighbours] | None = None
         self._remembered: tuple[float, list[Object], list[Object], list[Object]] | None = None
@@ -101,11 +107,10 @@ class KubernetesBackend:
         nodes, quotas, limit_ranges = self._cluster_state()
         refused = capacity.refused(pods, share.less(quotas, self._load_share), limit_ranges)
         if refused is not None and capacity.refused(pods, quotas, limit_ranges) is None:
-            parts = ", ".join(share.told(quotas, self._load_share))
-            refused = f"{refused}, for the load generator in the cluster takes {parts}"
+            refused = f"{refused}, for {self._load_holds()}"
         if refused is not None or not nodes:
             return refused
-        return capacity.no_room(pods, nodes)
+        return capacity.no_room(pods, nodes, share.on_nodes(self._load_takes, self._beside + 1, self._cluster))
 
     @contextmanager
     def deploy(self, deployment: Deployment) -> Iterator[KubernetesRunning]:
@@ -117,6 +122,7 @@ class KubernetesBackend:
             namespace=self._api.namespace,
             selected=self._selected(),
             node_selector=self._cluster.node_selector,
+            apart=self._apart,
         )
         workload = _same(named, original, identity)
         anchor = Anchor(
@@ -127,8 +133,10 @@ class KubernetesBackend:
             like=deployment.pods,
             cluster=self._cluster,
         )
-        started_at = time.monotonic()
-        with _held(self._api, anchor):
+        with _held(self._api, anchor), closing(self._leases(identity, anchor)) as turn:
+            if self._beside:
+                turn.take_turn()
+            started_at = time.monotonic()
             service = self._make(deployment, identity, kind, anchor)
             placed = Placed(
                 identity=identity,
@@ -151,12 +159,8 @@ class KubernetesBackend:
                 routable=self._routable,
                 knobs=admitted.knobs(self._space, mapping(original, ("spec", "template"))),
                 admission_is=self._cluster.admission,
-                leases=NodeLeases(
-                    self._api,
-                    namespace=self._cluster.lease_namespace or self._api.namespace,
-                    study=identity.labels[STUDY],
-                    owner=anchor.owner,
-                ),
+                leases=self._leases(identity, anchor),
+                turn=turn if self._beside else None,
             )
             with closing(deployed) as running:
                 yield running
@@ -169,11 +173,13 @@ class KubernetesBackend:
         with LoadJob(
             self._api, study=study, image=image, cpus=cpus, cluster=self._cluster, study_name=study_name
         ) as job:
-            self._load = job
+            self._load, self._load_takes = job, job.takes
             try:
                 yield job
             finally:
                 self._load = None
+                if not self._beside:  # else it was a try: those who run the trials have one each
+                    self._load_takes = share.NOTHING
 
     def clean(self) -> tuple[str, ...]:
         """Remove the trials and load generators of tuners that are gone; those of living ones are not touched."""
@@ -211,6 +217,14 @@ class KubernetesBackend:
 
     # inside
 
+    def _leases(self, identity: Identity, anchor: Anchor) -> NodeLeases:
+        return NodeLeases(
+            self._api,
+            namespace=self._cluster.lease_namespace or self._api.namespace,
+            study=identity.labels[STUDY],
+            owner=anchor.owner,
+        )
+
     def _make(self, deployment: Deployment, identity: Identity, kind: WorkloadKind, anchor: Anchor) -> Service:
         """Create all objects; returns the Service in front of the pods."""
         placed = objects.of_trial(
@@ -221,6 +235,7 @@ class KubernetesBackend:
             namespaced=lambda obj: self._is_namespaced(obj) and objects.scales(obj, deployment.pods.replicas) is None,
             selected=self._selected(),
             node_selector=self._cluster.node_selector,
+            apart=self._apart,
         )
         workload = _same(placed, _workload(deployment)[0], identity)
         service = kind.service(workload, placed)
@@ -247,7 +262,7 @@ class KubernetesBackend:
         except Refused as refused:
             if refused.status == 409:
                 self._settle(obj, refused)
-            elif refused.status in (400, 403, 404, 422, 500):
+            elif refused.status in (400, 403, 404, 422, 500) and not passing(refused.message):
                 over = "exceeded quota" in refused.message
                 kind, ours = ("QuotaExceeded", self._load_holds()) if over else ("AdmissionRefused", "")
                 reason = f"{refused}; {ours}" if ours else str(refused)
@@ -297,8 +312,13 @@ class KubernetesBackend:
         return self._space.cluster if self._space else ClusterSpec()
 
     @property
+    def _apart(self) -> bool:
+        return self._beside > 0 and self._cluster.apart
+
+    @property
     def _load_share(self) -> Share:
-        return self._load.takes if self._load else share.NOTHING
+        """Of all load generators of the study."""
+        return share.times(self._load_takes, self._beside + 1)
 
     def _selected(self) -> frozenset[str]:
         """Labels by which something in the namespace selects pods."""
@@ -308,22 +328,23 @@ class KubernetesBackend:
         return self._neighbours[1].keys
 
     def _load_holds(self) -> str:
-        """What the load generator takes of the quotas, in words; empty: nothing."""
-        parts = list(share.told(self._cluster_state()[1], self._load_share)) if self._load_share else []
-        return (
-            f"the load generator in the cluster takes {', '.join(parts)} (--load here sends from this machine)"
-            if parts
-            else ""
+        """What the load generators take of the quotas, in words; empty: nothing."""
+        parts = list(share.told(self._cluster_state()[1], self._load_share)) if self._load_takes else []
+        many = self._beside + 1
+        which = (
+            "the load generator in the cluster takes" if many == 1 else f"{many} load generators in the cluster take"
         )
+        return f"{which} {', '.join(parts)} (--load here sends from this machine)" if parts else ""
 
     def _cluster_state(self) -> tuple[list[Object], list[Object], list[Object]]:
-        """Nodes, quotas and limit ranges; empty where the rights to read them are missing."""
+        """Nodes that trials may run on, quotas and limit ranges; empty where the rights to read them are missing."""
         now = time.monotonic()
         if self._remembered is None or now - self._remembered[0] > _REMEMBERED_S:
             found: list[list[Object]] = [[], [], []]
-            for place, resource in enumerate((NODES, QUOTAS, LIMIT_RANGES)):
+            kept = label_selector({"matchLabels": self._cluster.node_selector})
+            for place, (resource, labels) in enumerate(((NODES, kept), (QUOTAS, ""), (LIMIT_RANGES, ""))):
                 with suppress(NotAllowed):
-                    found[place] = self._api.items(resource)
+                    found[place] = self._api.items(resource, labels=labels)
             self._remembered = (now, found[0], found[1], found[2])
         return self._remembered[1:]
 
@@ -336,7 +357,7 @@ def _held(api: Api, anchor: Anchor) -> Iterator[None]:
     removed then, a note says so.
     """
     try:
-        anchor.make()
+        _make(api, anchor)
         yield
     except BaseException as error:
         try:
@@ -347,9 +368,25 @@ def _held(api: Api, anchor: Anchor) -> Iterator[None]:
     _let_go(api, anchor)
 
 
+def _make(api: Api, anchor: Anchor) -> None:
+    """Where a worker was lost with this trial, what is left of it is removed first; whether one that was not heard of for a
+    while is lost shows after a while more. Raises HeldByAnother of one that lives."""
+    end = time.monotonic() + DEAD_AFTER_S
+    while True:
+        try:
+            return anchor.make()
+        except HeldByAnother as held:
+            if is_dead(held.job, api.now()):
+                teardown.remove(api, Holding.of(held.job))
+            elif lives_here(held.job) or time.monotonic() > end:
+                raise
+            else:
+                time.sleep(_LOOKED_EVERY_S)
+
+
 def _let_go(api: Api, anchor: Anchor) -> None:
     anchor.close()
-    if anchor.job:
+    if anchor.job and not anchor.is_anothers():
         teardown.remove(api, anchor.holding)
 
 

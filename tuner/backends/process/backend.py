@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.backends.model import Deployment
+from tuner.backends.model import WHOLE, Deployment, Part
 from tuner.backends.process import checks, enforcement, ledger, machine
 from tuner.backends.process.container import venvs
 from tuner.backends.process.container.launch import flags_of, image_of, map_ports, prepare, runs_here
@@ -42,13 +42,16 @@ class ProcessBackend:
         *,
         limiter: Limiter | None = None,
         grace_s: float = _GRACE_S,
+        part: Part = WHOLE,
     ) -> None:
         """`space` None: good only to describe the machine and to clean up. `state_dir` holds a record of what runs
-        (default: the user's state folder); `limiter` None: the best that works here.
+        (default: the user's state folder); `limiter` None: the best that works here. `part`: of the machine's CPUs and
+        memory.
         """
+        self._part = part
         self._given_space = space
         self._state_dir = state_dir if state_dir is not None else ledger.default_folder()
-        self._machine = machine.look()
+        self._machine = machine.look(part)
         self._limiter = limiter if limiter is not None else find_limiter(self._machine.server_cpus)
         self._grace_s = grace_s
 
@@ -59,7 +62,10 @@ class ProcessBackend:
         return self._given_space
 
     def check(self, pods: PodSet) -> tuple[Problem, ...]:
-        return tuple(checks.problems(pods, self._space))
+        problems = list(checks.problems(pods, self._space))
+        if (why := machine.too_few(self._part.number)) is not None:
+            problems.append(Problem.at("--parallel", why, "ask for fewer, or use --backend kubernetes"))
+        return tuple(problems)
 
     def infeasible(self, pods: PodSet) -> str | None:
         return None if self._space.local.overcommit else enforcement.insufficient(self._run(pods)[0], self._machine)
@@ -95,7 +101,7 @@ class ProcessBackend:
                         pods,
                         container,
                         image,
-                        folder=image.folder or self._space.file.parent,
+                        folder=image.folder or self._space.folder,
                         venv=environments.get(container.name),
                         scratch=scratch,
                         pod_ports=pod_ports,
@@ -107,9 +113,12 @@ class ProcessBackend:
             yield ProcessRunning(pods, place.containers, self._machine.server_cpus, tuple(sentences), started_at)
 
     def clean(self) -> tuple[str, ...]:
-        for parent in {directory.parent for directory in self._limiter.directories("any")}:
+        sentences = ledger.clean(self._state_dir)
+        for parent in sorted({directory.parent for directory in self._limiter.directories("any")}):
             cgroup.remove_stale_probes(parent)
-        return ledger.clean(self._state_dir)
+            removed = cgroup.remove_abandoned(parent)
+            sentences += tuple(f"removed the control group {group}, whose tuner process is gone" for group in removed)
+        return sentences
 
     def generator_cpus(self) -> tuple[int, ...]:
         return self._machine.generator_cpus
@@ -121,6 +130,9 @@ class ProcessBackend:
                 f"load generator on {_listed(self._machine.generator_cpus)}, servers on "
                 f"{_listed(self._machine.server_cpus)}"
             )
+        if not self._part.is_whole:
+            each = len(self._machine.server_cpus)
+            split = f"{self._part.number} trials beside each other, each with {each} for its servers and others for its load"
         return {
             "cpu": machine.cpu_model(),
             "cpus": f"{self._machine.cpus} of {os.cpu_count()} ({split})",

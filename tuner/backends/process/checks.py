@@ -21,7 +21,7 @@ def problems(pods: PodSet, space: SearchSpace) -> Iterator[Problem]:
 
 def _of(container: Container, image: LocalImage, space: SearchSpace) -> Iterator[Problem]:
     local = _line(space.file, "local:")
-    folder = image.folder or space.file.parent
+    folder = image.folder or space.folder
     if not folder.is_dir():
         yield Mistake(
             f"the folder {folder} of image {container.image!r} does not exist",

@@ -29,7 +29,7 @@ class Entry:
         self._file = folder / f"{self.name}.json"
         self._label = label
         self._processes: list[ProcessId] = []
-        self._groups: list[Path] = []
+        self.groups: list[Path] = []
         self._folders: list[Path] = []
         self._write()
 
@@ -38,7 +38,7 @@ class Entry:
     ) -> None:
         if process is not None:
             self._processes.append(process)
-        self._groups += groups
+        self.groups += groups
         self._folders += [folder] if folder is not None else []
         self._write()
 
@@ -51,7 +51,7 @@ class Entry:
             "boot": boot_id(),
             "tuner": _as_list(identify(os.getpid())),
             "processes": [_as_list(process) for process in self._processes],
-            "groups": [str(group) for group in self._groups],
+            "groups": [str(group) for group in self.groups],
             "folders": [str(folder) for folder in self._folders],
         }
         written = self._file.with_suffix(".new")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tuner.backends.model import WHOLE, Part
+
 _FEW_CPUS = 4
 """Up to here the load generator gets one CPU, above it two."""
 
@@ -32,14 +34,52 @@ class Machine:
         return len({*self.generator_cpus, *self.server_cpus})
 
 
-def look() -> Machine:
-    """The machine as it is now; called once, before anything pins itself to a part of it."""
-    generator, servers = split(sorted(os.sched_getaffinity(0), key=_place))
+def look(part: Part = WHOLE) -> Machine:
+    """The machine as it is now, or the part of it that is this process's; called once, before anything pins itself.
+
+    Who runs no trials beside others has a part's servers to reckon with, and a CPU of its own in place of a generator's.
+    Where there are too few CPUs for so many parts, each is the whole machine: `parts` tells.
+    """
+    cpus = sorted(os.sched_getaffinity(0), key=_place)
+    aside, shares = cpus[:1], parts([_place(cpu)[:2] for cpu in cpus], part.number)
+    if shares is None or part.is_whole:
+        generator, servers = split(cpus)
+    else:
+        generator, servers = split([cpus[row] for row in shares[part.index or 0]])
+        generator = generator if part.index is not None else tuple(aside)
     return Machine(
         generator_cpus=generator,
         server_cpus=servers,
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=psutil.virtual_memory().total // (part.number if shares else 1),
         gpus=len(list(Path("/proc/driver/nvidia/gpus").glob("*"))),
+    )
+
+
+def parts(cores: Sequence[object], number: int) -> tuple[tuple[int, ...], ...] | None:
+    """Rows of CPUs for each of `number` trials beside each other: as many each, whole cores, and one core left for
+    whoever decides what they run. `cores`: of each CPU its core, neighbours beside each other.
+
+    None: that would leave one of them with less than a CPU for its load generator and one for its servers.
+    """
+    if number == 1:
+        return (tuple(range(len(cores))),)
+    rows: dict[object, list[int]] = {}
+    for row, core in enumerate(cores):
+        rows.setdefault(core, []).append(row)
+    _, *shared = rows.values()
+    each = len(shared) // number
+    found = tuple(tuple(row for core in shared[at * each : (at + 1) * each] for row in core) for at in range(number))
+    return found if all(len(share) >= 2 for share in found) else None
+
+
+def too_few(number: int) -> str | None:
+    """Why so many trials cannot run beside each other here; None: they can."""
+    cpus = sorted(os.sched_getaffinity(0), key=_place)
+    if parts([_place(cpu)[:2] for cpu in cpus], number) is not None:
+        return None
+    return (
+        f"{number} trials beside each other need two CPUs each, on cores of their own, and a core for the tuner: "
+        f"this machine has {len(cpus)} CPU{'s' if len(cpus) != 1 else ''}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from tuner.backends.process.container.launch import Launch
 from tuner.backends.process.container.output import Output, OutputPump
 from tuner.backends.process.container.processes import identify, kill_all
 from tuner.backends.process.enforcement import limits_of
+from tuner.backends.process.sandbox import cgroup
 from tuner.backends.process.sandbox.model import Limiter, Sandbox
 from tuner.errors import BackendFailure
 from tuner.manifests.model import Container
@@ -70,7 +70,7 @@ class Workplace:
         several = len(self._deployment.pods.containers) > 1
         suffix = f"-{container.name}" if several else ""
         study = re.sub(r"[^\w.-]", "_", self._deployment.study, flags=re.ASCII)[:_NAME_LENGTH]
-        name = f"tuner-{study}-{self._deployment.trial}-{replica}{suffix}.{os.getpid()}"
+        name = cgroup.name_of(f"{study}-{self._deployment.trial}-{replica}{suffix}")
         limits = limits_of(container)
         self._entry.add(groups=self._limiter.directories(name))
         sandbox = self._limiter.create(name, limits)
@@ -122,6 +122,8 @@ class Workplace:
         try:
             for sandbox in self._sandboxes:
                 sandbox.remove()
+            for group in self._entry.groups:  # of a sandbox that was being made, too
+                cgroup.remove(group)
         except OSError as error:
             raise BackendFailure(f"a control group could not be removed: {error}") from error
         ledger.remove_folder(self._scratch)

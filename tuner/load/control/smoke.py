@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.errors import TrialFailure
 from tuner.load.model import Exchange, Protocol, Request, Unanswered
 
-_SHOWN = 200
+_SHOWN = 500
 
 
 def smoke(url: str, request: Request, protocol: Protocol, timeout_s: float, exchange: Exchange) -> object:

@@ -87,10 +87,16 @@ class _Pair:
         base = {section: at(workload.obj, path) for section, path in self.paths.items()}
         self.lowest = _extreme(self.limit, base["limits"], min)
         self.highest = _extreme(self.request, base["requests"], max)
+        self.base = base["limits"], base["requests"]
 
     def problems(self, space: SearchSpace, at_manifest: AtManifest) -> Iterator[Problem]:
         low, high = amount(self.lowest), amount(self.highest)
         if low is None or high is None or high <= low:
+            return
+        limit_now, request_now = map(amount, self.base)
+        if limit_now is not None and request_now is not None and limit_now < request_now:
+            message = f"requests.{self.resource} of {self.base[1]} is above limits.{self.resource} of {self.base[0]}"
+            yield at_manifest(self.paths["requests"], message, "raise the limit or lower the request")
             return
         what = f"requests/{self.resource} of {self.highest} would be above limits/{self.resource} of {self.lowest}"
         limit, request = self.limit, self.request
@@ -104,9 +110,6 @@ class _Pair:
             yield knob.problem(
                 what, f"add {other}/{self.resource} to the addresses of this parameter, or change {fixed}"
             )
-        else:
-            message = f"requests.{self.resource} of {self.highest} is above limits.{self.resource} of {self.lowest}"
-            yield at_manifest(self.paths["requests"], message, "raise the limit or lower the request")
 
 
 def _extreme(knob: Knob | None, base: Any, pick: Callable[..., Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from tuner.errors import Problem
 from tuner.manifests import address
 from tuner.manifests.address import ContainerResource
+from tuner.manifests.check.near import near_misses
 from tuner.manifests.documents import load_all
 from tuner.manifests.kinds.model import at
 from tuner.manifests.model import Manifest
@@ -17,7 +18,7 @@ from tuner.space.model import SearchSpace
 
 def warnings(space: SearchSpace, manifest: Manifest) -> tuple[Problem, ...]:
     """Of a space and a manifest that `check` found nothing wrong with."""
-    return tuple(_unlimited_requests(space, manifest))
+    return (*_unlimited_requests(space, manifest), *near_misses(space, manifest))
 
 
 def _unlimited_requests(space: SearchSpace, manifest: Manifest) -> Iterator[Problem]:

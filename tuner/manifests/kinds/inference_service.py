@@ -106,9 +106,11 @@ class InferenceServiceKind(WorkloadKind):
         args = at(self.container(obj, place), ("args",))
         return kserve_runtimes.protocol_of(runtime, version, [str(word) for word in args or []])
 
-    def model_name(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002
-        """The object's own, which its runtimes are told."""
-        return str(at(obj, ("metadata", "name")))
+    def model_name(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        """The object's own, which its runtimes are told; of a container that is told another, that one."""
+        spec = mapping(obj, place.path) if isinstance(place.path[-1], int) else {}
+        words = [str(word) for part in ("command", "args") for word in spec.get(part) or []]
+        return kserve_runtimes.model_named(words) or str(at(obj, ("metadata", "name")))
 
     def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
         """minReplicas; and maxReplicas where it is set, since it may not be the smaller."""

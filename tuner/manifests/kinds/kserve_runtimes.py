@@ -99,6 +99,14 @@ def protocol_of(runtime: str | None, version: str | None, args: Sequence[str]) -
     return asked or usual
 
 
+def model_named(args: Sequence[str]) -> str | None:
+    """What a container is told to call its model, as KServe's own servers are: ``--model_name``."""
+    words = [(word.partition("=")[0].replace("-", "_"), word.partition("=")[2]) for word in args]
+    told = [value for word, value in words if word == "__model_name" and value]
+    told += [after for word, after in pairwise(args) if word.replace("-", "_") == "__model_name"]
+    return next((name for name in told if "$" not in name), None)
+
+
 def _encodes(args: Sequence[str]) -> bool:
     words = [word.replace("-", "_") for word in args]
     tasks = [word.removeprefix("__task=") for word in words if word.startswith("__task=")]

@@ -91,6 +91,10 @@ class WorkloadKind(Protocol):
         """What its operator calls the model of a container."""
         return None
 
+    def path(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002
+        """Where requests go to, as the object itself says; None: it does not, or at the protocol's usual path."""
+        return None
+
     def replicas(self, obj: Mapping[str, Any]) -> tuple[Path, ...]:
         """Every place that holds the number of replicas; the first is read, all are written. It may be absent (1).
         Empty: there is one, and no number to choose."""

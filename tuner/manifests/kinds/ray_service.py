@@ -2,7 +2,7 @@
 
 The head answers on Ray Serve's port for the whole cluster, so that the cluster is the one replica; its size is set by
 path:/spec/rayClusterConfig/workerGroupSpecs/0/replicas, and what an application is given by `serveConfigV2`, which is
-text that no knob reaches into.
+text that no knob reaches into. It tells where the first application is asked, and whether it is a language model.
 """
 
 from __future__ import annotations
@@ -11,20 +11,51 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.manifests.kinds.model import Obstacle, Place, Service, WorkloadKind, at, condition, mapping, mappings, places
-from tuner.yaml.tree import Path
+from tuner.yaml.tree import Malformed, Path, load_all
 
 _CLUSTER: Path = ("spec", "rayClusterConfig")
 _HEAD: Path = (*_CLUSTER, "headGroupSpec", "template")
 _GROUPS: Path = (*_CLUSTER, "workerGroupSpecs")
+_SERVE = "serve"
+"""What KubeRay's Service looks for among the names of the ports."""
+_OPENAI = ("ray.serve.llm:", "rayllm.backend:")
+"""Applications of Ray's own that answer OpenAI's requests."""
 
 
 class RayServiceKind(WorkloadKind):
     group = "ray.io"
     kind = "RayService"
-    default_port = 8000
+    default_port: int = 8000
 
     def containers(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         return places(obj, (*_HEAD, "spec", "containers"))
+
+    def container(self, obj: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """Of Ray's container, the first: with the port it serves on, and no image, which tells nothing of what it serves."""
+        spec = dict(mapping(obj, place.path))
+        if place.path[-1] != 0:
+            return spec
+        spec.pop("image", None)
+        ports = spec.get("ports") if isinstance(spec.get("ports"), list) else []
+        spec["ports"] = [*(ports or []), {"name": _SERVE, "containerPort": self._port(obj)}]
+        return spec
+
+    def server(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        if place.path[-1] != 0:
+            return None
+        return "ray.serve.llm" if str(_application(obj).get("import_path")).startswith(_OPENAI) else self.kind
+
+    def model_name(self, obj: Mapping[str, Any], place: Place) -> str | None:  # noqa: ARG002 - the seam's signature
+        models = [model for _, model in mappings(_application(obj), ("args", "llm_configs"))]
+        names = (at(model, ("model_loading_config", "model_id")) for model in models)
+        return next((str(name) for name in names if name), None)
+
+    def path(self, obj: Mapping[str, Any], place: Place) -> str | None:
+        prefix = _application(obj).get("route_prefix")
+        if place.path[-1] != 0 or not isinstance(prefix, str) or not prefix.strip("/"):
+            return None
+        is_openai = self.server(obj, place) != self.kind
+        return f"/{prefix.strip('/')}" + ("/v1/completions" if is_openai else "")
 
     def beside(self, obj: Mapping[str, Any]) -> tuple[Place, ...]:
         found: tuple[Place, ...] = ()
@@ -62,4 +93,20 @@ class RayServiceKind(WorkloadKind):
 
     def service(self, obj: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> Service | None:  # noqa: ARG002
         own = at(obj, ("spec", "serveService", "metadata", "name"))
-        return Service(name=str(own or f"{at(obj, ('metadata', 'name'))}-serve-svc"), port=self.default_port)
+        return Service(name=str(own or f"{at(obj, ('metadata', 'name'))}-serve-svc"), port=self._port(obj))
+
+    def _port(self, obj: Mapping[str, Any]) -> int:
+        ports = mappings(obj, (*_HEAD, "spec", "containers", 0, "ports"))
+        named = [port.get("containerPort") for _, port in ports if port.get("name") == _SERVE]
+        return next((port for port in named if isinstance(port, int)), self.default_port)
+
+
+def _application(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first that is served; empty where the text is no configuration."""
+    text = at(obj, ("spec", "serveConfigV2"))
+    try:
+        documents = load_all(text) if isinstance(text, str) else ()
+    except Malformed:
+        return {}
+    found = [one for _, one in mappings(next(iter(documents), None), ("applications",))]
+    return found[0] if found else {}

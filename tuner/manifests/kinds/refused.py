@@ -14,7 +14,21 @@ class Refused:
 
 
 _ITS_DEPLOYMENT = "tune the workload that its controller makes: `kubectl get {what} -o yaml`, less status and owners"
+_OLD_WORKLOAD = Refused(
+    why="Kubernetes serves extensions/v1beta1 no longer",
+    instead="write apiVersion: apps/v1, with a selector of the pod template's labels",
+)
+_OLD_KSERVE = Refused(
+    why="KServe serves serving.kubeflow.org no longer", instead="write apiVersion: serving.kserve.io/v1beta1"
+)
 _KINDS: Mapping[tuple[str, str], Refused] = {
+    ("extensions", "Deployment"): _OLD_WORKLOAD,
+    ("extensions", "ReplicaSet"): _OLD_WORKLOAD,
+    ("extensions", "DaemonSet"): _OLD_WORKLOAD,
+    ("serving.kubeflow.org", "InferenceService"): _OLD_KSERVE,
+    ("", "ReplicationController"): Refused(
+        why="Deployments took its place", instead="write it as a Deployment, kind: Deployment of apps/v1"
+    ),
     ("apps", "DaemonSet"): Refused(
         why="it runs a pod on every node, so that a trial would take them all and no number of replicas can be chosen",
         instead="write its pod template into a Deployment for tuning, and the values back",
@@ -47,6 +61,14 @@ _KINDS: Mapping[tuple[str, str], Refused] = {
     ),
     ("mlops.seldon.io", "Pipeline"): Refused(
         why="it joins models of other objects", instead="tune the Servers that load its models, one at a time"
+    ),
+    ("production-stack.vllm.ai", "VLLMRuntime"): Refused(
+        why="its container is made by an operator from fields of its own",
+        instead=_ITS_DEPLOYMENT.format(what="deployment NAME"),
+    ),
+    ("apps.nvidia.com", "NIMService"): Refused(
+        why="its container is made by an operator from fields of its own",
+        instead=_ITS_DEPLOYMENT.format(what="deployment NAME"),
     ),
     ("ray.io", "RayCluster"): Refused(
         why="what it serves is deployed into it afterwards", instead="write it as a RayService"

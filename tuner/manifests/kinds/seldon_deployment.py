@@ -105,7 +105,14 @@ class SeldonDeploymentKind(WorkloadKind):
             return there
         implementation = self._implementation(obj, place.name)
         spoken = self._spoken(obj, implementation)
-        image = str(there.get("image") or seldon_servers.image(implementation, spoken) or "")
+        made_of = seldon_servers.image(implementation, spoken)
+        # one's own build of a prepackaged server is that server, however its image is called
+        image = str(
+            (made_of if implementation in seldon_servers.IMPLEMENTATIONS else None)
+            or there.get("image")
+            or made_of
+            or ""
+        )
         own = there["env"] if isinstance(there.get("env"), list) else []
         made = seldon_servers.variables(spoken, image, place.name, http=http)
         ports = there["ports"] if isinstance(there.get("ports"), list) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from tuner.manifests.kinds.model import at, mappings
@@ -18,10 +19,12 @@ Named = tuple[str, int]
 _NAMES: tuple[tuple[Use, re.Pattern[str]], ...] = (
     ("other", re.compile(r"metric|prom(?!pt)|monitor|admin|manage", re.IGNORECASE)),
     ("grpc", re.compile(r"grpc|h2c", re.IGNORECASE)),
-    ("http", re.compile(r"http|rest|web|api", re.IGNORECASE)),
+    ("http", re.compile(r"http|rest|web|api|\bserve\b", re.IGNORECASE)),
 )
 _ANY = Port(usual=None, flags=("--port", "--http-port", "--bind", "--listen"), variables=("PORT", "HTTP_PORT"))
 """How servers that are not known are often told their port."""
+_USUAL_GRPC = 50051
+"""What nearly every example of gRPC listens on."""
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -76,11 +79,19 @@ def model_name(found: Recognised) -> str | None:
         return None
     named = found.server.model
     told = [flags.value(found.words, (flag,)) for flag in named.flags]
-    if named.positional and found.words and not found.words[0].startswith("-"):
-        told.append(found.words[0])
+    if named.positional:
+        told.append(_positional(found.words))
     told += [found.launch.env.get(name) for name in named.variables]
     names = (text.partition("=")[0].strip() for text in told if text and "$" not in text)
     return next((name for name in names if name), named.usual)
+
+
+def _positional(words: Sequence[str]) -> str | None:
+    """The first word, or the first after a flag's value: what follows a flag may be its value."""
+    if words and not words[0].startswith("-"):
+        return words[0]
+    apart = (after for word, after in pairwise(words) if "=" in word or not word.startswith("-"))
+    return next((word for word in apart if not word.startswith("-")), None)
 
 
 def health_path(found: Recognised, *, model: str | None = None) -> str | None:
@@ -112,6 +123,8 @@ class _Ports:
         self.told = {use: told(found, port) for use, port in self.ways.items()}
         self.declared = declared(spec)
         self.spec, self.found, self.targets = spec, found, targets
+        asked = (at(spec, (probe, "grpc", "port")) for probe in _PROBES)
+        self.likely_grpc = {_USUAL_GRPC, *(port for port in asked if _is_port(port))}
 
     def find(self, use: Use, usual: int | None) -> int | None:
         for source in self._sources(use, usual):
@@ -119,8 +132,12 @@ class _Ports:
             wanted = [number for what, number in ports if what == use]
             unnamed = [number for what, number in ports if what is None and use == "http"]
             if wanted or unnamed:
-                return (wanted or unnamed)[0]
+                return (wanted or sorted(unnamed, key=self._unlikely))[0]
         return None
+
+    def _unlikely(self, number: int) -> tuple[bool, bool]:
+        """Of ports of which nothing says what they are for: the less, the likelier one of HTTP."""
+        return number != told(self.found, _ANY), number in self.likely_grpc
 
     def _sources(self, use: Use, usual: int | None) -> Iterator[Sequence[Named]]:
         is_told, own = self.told[use], {number for _, number in self.declared}

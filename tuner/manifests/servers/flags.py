@@ -25,8 +25,14 @@ def values(words: Sequence[str], flag: str) -> Iterator[str]:
             after = words[place + 1] if place + 1 < len(words) else ""
             alone = after.startswith("-") and not _NEGATIVE.fullmatch(after)
             yield given if equals else ("" if alone else after)
-        elif len(flag) == 2 and (joined := re.fullmatch(re.escape(flag) + r"([:\d].*)", words[place])):
-            yield joined[1]
+        elif (after_letter := joined(words[place], flag)) is not None:
+            yield after_letter
+
+
+def joined(word: str, flag: str) -> str | None:
+    """The value that follows a flag of a single letter within its own word, as in ``-w4``; None: none does."""
+    found = re.fullmatch(re.escape(flag) + r"([:\d].*)", word) if len(flag) == 2 else None
+    return found[1] if found else None
 
 
 def alike(one: str, other: str) -> bool:

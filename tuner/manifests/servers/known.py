@@ -19,7 +19,7 @@ from tuner.manifests.servers.ollama import OLLAMA
 from tuner.manifests.servers.onnx_runtime import ONNX_RUNTIME_SERVER
 from tuner.manifests.servers.openvino import OPENVINO
 from tuner.manifests.servers.ranges import computing_threads
-from tuner.manifests.servers.ray_serve import RAY_SERVE
+from tuner.manifests.servers.ray_serve import RAY_SERVE, RAY_SERVE_LLM
 from tuner.manifests.servers.seldon import SELDON_MICROSERVICE
 from tuner.manifests.servers.sglang import SGLANG
 from tuner.manifests.servers.tensorflow_serving import TENSORFLOW_SERVING
@@ -51,6 +51,7 @@ SERVERS: tuple[Server, ...] = (
     BENTOML,
     LITSERVE,
     RAY_SERVE,
+    RAY_SERVE_LLM,
     GUNICORN,
     FASTAPI,
     UVICORN,

@@ -27,7 +27,8 @@ def load_port(workload: WorkloadSpec, serving: Container, *, grpc: int | None, h
     if has_orchestrator:
         raise Mistake(
             "an orchestrator stands before the model, and workload.port does not say which of them takes the calls",
-            "write port: 5001 for the orchestrator (on a cluster), or port: 5000 for the model alone",
+            "write port: 5001 for the orchestrator, port: 9500 for the model behind it (both on a cluster), or port: 5000 for "
+            "the model as a process here",
         )
     port = grpc if grpc is not None or workload.protocol != "seldon-grpc" else _SELDON_GRPC_PORT
     if port is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tuner.manifests.servers.language_models import LATENCY_P99, REQUEST, TIMEOUT
 from tuner.manifests.servers.model import Port, Server, ServerKnob
 from tuner.space.model import Choices
 
@@ -27,4 +30,19 @@ RAY_SERVE = Server(
             proposed=False,
         ),
     ),
+)
+
+RAY_SERVE_LLM = replace(
+    RAY_SERVE,
+    name="Ray Serve LLM",
+    source="docs.ray.io: Serve, LLM; what it gives its engine stands in the configuration of its application",
+    programs=(),
+    images=(),
+    known_as=("ray.serve.llm",),
+    variables=(),
+    protocol="openai",
+    path=None,
+    latency_p99=LATENCY_P99,
+    timeout=TIMEOUT,
+    request=REQUEST,
 )

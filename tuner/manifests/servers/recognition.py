@@ -37,12 +37,29 @@ def recognise(spec: Mapping[str, Any], *, known_as: str | None = None) -> Recogn
                 return Recognised(server=server, launch=start, words=words[length:] + _more_flags(server, start))
     everything = tuple(word for line in start.lines for word in line)
     found = _by_image(start) if not _serves_nothing(start.lines) else None
+    if found is not None:
+        everything = _given(found, start)
     return Recognised(server=found or _by_name(spec, known_as) or _by_variable(start), launch=start, words=everything)
 
 
 def recognize(spec: Mapping[str, Any], *, known_as: str | None = None) -> Server | None:
     """As `recognise`, the server alone."""
     return recognise(spec, known_as=known_as).server
+
+
+def _given(server: Server, start: Launch) -> Line:
+    """The words that an image's entry point is given; behind an empty one where the container starts something else.
+
+    An image may begin with a program's first word alone: ``serve MODEL`` follows ``vllm``.
+    """
+    last = start.lines[-1]
+    if last[0]:
+        return ("", *(word for line in start.lines for word in line))
+    for program in server.programs:
+        rest = tuple(program.split()[1:])
+        if rest and last[1 : len(rest) + 1] == rest:
+            return last[len(rest) + 1 :]
+    return last[1:]
 
 
 _IDLE = frozenset({"sleep", "tail", "curl", "wget", "cat", "echo", "ls", "true", "nvidia-smi", "git", "kubectl"})

@@ -12,8 +12,9 @@ from tuner.manifests.servers.answers import Named, declared, targets_in
 from tuner.manifests.servers.config_maps import with_config_maps
 from tuner.manifests.servers.hardware import hardware
 from tuner.manifests.servers.recognition import Recognised, recognise
+from tuner.manifests.servers.serving_runtimes import with_runtime
 from tuner.manifests.services import selecting
-from tuner.manifests.workload import NoWorkload, Workload, components, named, none_in, workloads
+from tuner.manifests.workload import NoWorkload, Workload, components, named, none_in, refused_in, workloads
 from tuner.nearest import nearest
 
 _GENERIC = frozenset({"gunicorn", "uvicorn", "hypercorn", "FastAPI"})
@@ -115,6 +116,8 @@ def choose(
     best = ranked[0]
     serves = best.companion is None or best.companion in ANSWERING or best.found.server is not None
     if not serves and container is None and workload is None:
+        if (other := refused_in(objects)) is not None:
+            raise other
         raise NoWorkload(
             f"no container in it serves a model, as far as can be told: {listed(map(str, ranked))}",
             f"name the one that does with --container NAME, for example --container {best.place.name}",
@@ -148,7 +151,9 @@ def _sorted(workload: Workload, objects: Sequence[Mapping[str, Any]]) -> list[Ca
 
 def _candidates(workload: Workload, objects: Sequence[Mapping[str, Any]], order: int) -> tuple[Candidate, ...]:
     own = [place for place in workload.places() if not place.injected]
-    specs = {place.path: workload.kind.container(workload.obj, place) for place in own}
+    specs = {
+        place.path: with_runtime(workload.kind.container(workload.obj, place), objects, workload.name) for place in own
+    }
     return tuple(
         Candidate(
             workload=workload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 
@@ -17,6 +18,15 @@ _NAMED = ("v2", "tensorflow", "v2-grpc")
 
 _BY_GRPC_TOO = ("seldon", "v2")
 """Protocols that have a sister over gRPC."""
+
+
+GUESSED = "a guess of `tune init` (DIGEST)"
+"""How a search space marks the request that was guessed."""
+
+
+def guess_digest(request: bytes) -> str:
+    """Of the guess; a request that was edited has another."""
+    return hashlib.sha256(request).hexdigest()[:8]
 
 
 class Traffic:
@@ -44,7 +54,8 @@ class Traffic:
         """The lines of a search space's workload."""
         yield "workload:"
         yield f"  protocol: {self.protocol}  # seldon, v2, tensorflow, openai or http; a guess"
-        yield "  request: request.json  # the body to send; replace it by one that your model answers"
+        mark = GUESSED.replace("DIGEST", guess_digest(self.request().encode()))
+        yield f"  request: request.json  # the body to send; {mark}: replace it by one that your model answers"
         if self.protocol in _NAMED:
             yield f"  model: {plain(self.model)}  # its name in the request's path"
         elif (path := self._path()) is not None:
@@ -78,6 +89,9 @@ class Traffic:
         return None
 
     def _path(self) -> str | None:
+        workload, place = self.choice.workload, self.choice.place
+        if place is not None and (own := workload.kind.path(workload.obj, place)) is not None:
+            return own
         path = self.server.path if self.server and self.server.protocol == self.protocol else None
         if path is None and self.protocol == "http":
             path = "/predict"

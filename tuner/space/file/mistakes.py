@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -47,7 +47,7 @@ def understood(root: Mapping, beside: Beside) -> tuple[SpaceKeys | None, list[tu
     tree = deepcopy(root)
     while True:
         try:
-            return SpaceKeys.model_validate(tree, context=Beside(beside.folder, must_exist=False)), problems
+            return SpaceKeys.model_validate(tree, context=replace(beside, must_exist=False)), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
         if not _leave_out(tree, details):

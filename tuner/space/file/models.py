@@ -520,7 +520,7 @@ class BudgetKeys(Keys):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [key]} for key in ("trials", "time", "cost")]})
     trials: v.Positive = key("how many configurations are tried", "", "20")
-    time_s: v.Duration = key("how long the search may take", "", "10m", alias="time")
+    time_s: v.Span = key("how long the search may take", "", "10m", alias="time")
     cost: v.Sum = key("what the trials may request in all, by `prices` and how long they take", "", "5 USD")
     gain: v.Share = key(
         "no search goes on where ten more trials would bring less, even with luck; it takes a model (`--sampler auto`)",
@@ -689,6 +689,12 @@ class ClusterKeys(Keys):
         "same for all studies that share nodes",
         "the trials' own namespace",
         "tuning",
+    )
+    apart: v.Flag = key(
+        "of trials beside each other (`--parallel`) no two have pods on one node; else they may, one measured and the others "
+        "about to start",
+        "`false`",
+        "true",
     )
     load_generator: Annotated[LoadPodSpec, From(LoadPodKeys, _load_pod)] = key(
         "the pod of the load generator, see below", "as below", "{cpu: 500m, node_selector: {pool: load}}"

@@ -21,8 +21,8 @@ from tuner.units import money
 FILE_NAME = "space.yaml"
 
 
-def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
-    """Read a search-space file, or the `space.yaml` of a folder.
+def read(path: Path, beside: Beside | None = None) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
+    """Read a search-space file, or the `space.yaml` of a folder. `beside`: where its paths lead; None: beside it.
 
     Returns the space and everything that is wrong, in the order of lines. Only without problems is the space whole;
     with problems it is what could be read, good for checking the manifest in the same breath, or None where not even
@@ -43,15 +43,15 @@ def read(path: Path) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
     root, found = parse(text, str(file))
     problems, space = list(found), None
     if isinstance(root, Mapping):
-        space = _space(root, file, problems)
+        space = _space(root, file, problems, beside or Beside(file.parent))
     elif root is not None:
         fix = f"begin with these keys: {', '.join(by_key(SpaceKeys))}"
         problems.append(Problem(where=root.where, message=f"the file holds {root}, not a mapping", fix=fix))
     return space, tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.where.line))
 
 
-def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | None:
-    keys, refused = understood(root, Beside(file.parent))
+def _space(root: Mapping, file: Path, problems: list[Problem], beside: Beside) -> SearchSpace | None:
+    keys, refused = understood(root, beside)
     found = [problem for _, problem in refused]
     if keys is None:
         problems += found
@@ -85,7 +85,7 @@ def _space(root: Mapping, file: Path, problems: list[Problem]) -> SearchSpace | 
         "slo": tuple(keys.slo or ()),
         "objectives": tuple(keys.objectives),
     }
-    return SearchSpace(**fields, file=file)
+    return SearchSpace(**fields, file=file, home=None if beside.folder == file.parent else beside.folder)
 
 
 def _section(root: Mapping, name: str) -> Mapping:

@@ -42,7 +42,7 @@ def read_shape(node: Node, info: ValidationInfo) -> Rated | Path:
     text = written(node)
     if text is not None:
         try:
-            trace = cast("Any", lambda file: beside(info).folder / file)
+            trace = cast("Any", lambda file: beside(info)(str(file)))
             return cast("Rated | Path", parse_shape(text, trace))
         except ShapeError as error:
             raise located(((), Whole(mistake.message, mistake.fix)) for mistake in error.mistakes) from None

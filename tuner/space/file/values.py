@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +32,7 @@ from pydantic_core import InitErrorDetails, core_schema
 from tuner.errors import Mistake
 from tuner.nearest import nearest
 from tuner.space.document import Mapping, Node, Scalar, Sequence
-from tuner.units import money, rate, ratio, seconds
+from tuner.units import money, rate, ratio, seconds, span
 
 LARGEST = 2**53
 """Whole numbers beyond it are not exact in JSON nor in a float."""
@@ -67,6 +68,11 @@ class Beside:
 
     folder: Path
     must_exist: bool = True
+    elsewhere: MappingOf[str, Path] = field(default_factory=dict)
+    """Where paths lead that do not lead where they say, as written."""
+
+    def __call__(self, written: str) -> Path:
+        return self.elsewhere.get(str(Path(written)), self.folder / written)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +241,7 @@ def _path(node: Node, info: ValidationInfo) -> Path:
     if found is None:
         fix = "write for example {key}: a path relative to the search space file"
         raise Wrong("{key} is {found}, not a text", fix)
-    return beside(info).folder / found
+    return beside(info)(found)
 
 
 def existing(node: Node, info: ValidationInfo, is_kind: Callable[[Path], bool] = Path.is_file) -> Path:
@@ -273,6 +279,8 @@ Share = Annotated[
     float, _unit(ratio, {"type": ["string", "number"], "pattern": rf"^\s*{_NUMBER}\s*%?\s*$", "maximum": 1})
 ]
 Duration = Annotated[float, _unit(seconds, {"type": "string", "pattern": f"^{_DURATION}"})]
+Span = Annotated[float, _unit(span, {"type": "string", "pattern": f"^{_DURATION}"})]
+"""What a study may take."""
 Sum = Annotated[
     float,
     _unit(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.servers.pods import pods_of, toy_container
 from tuner.backends.kubernetes.pods import capacity
+from tuner.units import quantity
 
 
 def node(name: str, cpu: str = "2", memory: str = "4Gi", **others: str) -> dict[str, Any]:
@@ -20,6 +25,47 @@ def test_pods_must_fit_node_by_node_not_in_sum() -> None:
     assert told is not None
     assert told.startswith("Insufficient cpu: 1 of 2 pods fit on 2 node(s)")
     assert "each requests 1.5 cpu, the largest node has 2" in told
+
+
+def loads(number: int, cpu: str = "1", **selected: str) -> capacity.Beside:
+    return capacity.Beside(
+        what=f"{number} load generators", requests={"cpu": quantity(cpu)}, number=number, node_selector=selected
+    )
+
+
+def test_load_generators_need_room_too() -> None:
+    one = pods_of(toy_container(cpu="1"))
+    assert capacity.no_room(one, [node("a")], loads(1)) is None
+    told = str(capacity.no_room(one, [node("a")], loads(2)))
+    assert told.startswith("Insufficient cpu: 0 of 1 pods fit on 1 node(s) beside 2 load generators")
+    assert capacity.no_room(one, [node("a"), node("b", cpu="1")], loads(2)) is None
+    assert "0 of 1" in str(capacity.no_room(one, [node("a"), node("b")], loads(5))), "they do not fit themselves"
+
+
+def test_load_generators_are_where_they_may_be() -> None:
+    large, small = node("a", cpu="4"), node("b", cpu="4")
+    small["metadata"]["labels"] = {"for": "load"}
+    four = pods_of(toy_container(cpu="4"))
+    assert capacity.no_room(four, [large, small], loads(4, **{"for": "load"})) is None
+    assert "0 of 1" in str(capacity.no_room(four, [large, small], loads(5, **{"for": "load"})))
+
+
+NODES = st.lists(st.builds(lambda cpus: node("n", cpu=str(cpus)), st.integers(1, 6)), min_size=1, max_size=3)
+
+
+@given(NODES, st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+def test_room_beside_others_is_that_of_the_best_way_to_place_them(
+    nodes: list[dict[str, Any]], cpus: int, replicas: int, others: int, their: int
+) -> None:
+    """Held against all ways there are."""
+    free = [int(node["status"]["allocatable"]["cpu"]) for node in nodes]
+    rooms = [
+        sum((cpu - their * places.count(at)) // cpus for at, cpu in enumerate(free))
+        for places in itertools.combinations_with_replacement(range(len(nodes)), others)
+        if all(cpu >= their * places.count(at) for at, cpu in enumerate(free))
+    ]
+    told = capacity.no_room(pods_of(toy_container(cpu=str(cpus)), replicas=replicas), nodes, loads(others, str(their)))
+    assert (told is None) == (max(rooms, default=0) >= replicas)
 
 
 def test_what_may_still_come_is_not_refused_beforehand() -> None:

@@ -114,6 +114,48 @@ def test_pods_that_are_refused(message: str, kind: str) -> None:
     assert stateful.kind == kind
 
 
+AWAY = [
+    'Error creating: Post "https://10.216.0.1:6443/api/v1/namespaces/kills/pods": unexpected EOF',
+    'Error creating: Post "https://10.96.0.1:443/api/v1/namespaces/n/pods": dial tcp 10.96.0.1:443: connect: refused',
+    "Error creating: etcdserver: leader changed",
+    "Error creating: Timeout: request did not complete within requested timeout - context deadline exceeded",
+    "Error creating: the server was unable to return a response in the time allotted, but may still be processing it",
+    "Error creating: the server is currently unable to handle the request (post pods)",
+    'Error creating: Operation cannot be fulfilled on resourcequotas "q": the object has been modified; please apply '
+    "your changes to the latest version and try again",
+    'Error creating: Internal error occurred: failed calling webhook "x.io": failed to call webhook: Post '
+    '"https://x.n.svc:443/mutate?timeout=10s": no endpoints available for service "x"',
+]
+"""Nobody judged the pods: the API server, its store or a webhook was away or late, or two wrote at once."""
+
+
+@pytest.mark.parametrize("message", AWAY)
+def test_pods_that_nobody_could_be_asked_for_are_not_refused(message: str) -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+    fault = diagnosis.fault([], [], {"kind": "Deployment", "status": {"conditions": [condition]}})
+    assert fault is not None
+    assert (fault.kind, fault.may_pass, message in fault.reason) == ("NotMade", True, True)
+    told = [event("FailedCreate", message)]
+    stateful = diagnosis.fault([], told, {"kind": "StatefulSet"})
+    assert stateful is not None
+    assert stateful.kind == "NotMade"
+    assert diagnosis.fault([pod()], told, {"kind": "StatefulSet"}) is None, "they were made since"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false',
+        'admission webhook "x.io" denied the request: Get "https://opa.n.svc/v1/data": no such policy',
+        'Pod "x" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than cpu limit',
+    ],
+)
+def test_pods_that_are_judged_are_refused(message: str) -> None:
+    fault = diagnosis.fault([], [event("FailedCreate", f"Error creating: {message}")], {"kind": "StatefulSet"})
+    assert fault is not None
+    assert (fault.kind, fault.may_pass) == ("AdmissionRefused", False)
+
+
 def test_a_stuck_rollout() -> None:
     condition = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing"}
     fault = diagnosis.fault([], [], {"kind": "Deployment", "status": {"conditions": [condition]}})

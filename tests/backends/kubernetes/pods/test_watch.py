@@ -67,6 +67,14 @@ def test_a_crash_is_certain_at_once_what_may_pass_after_a_while() -> None:
     assert kind(seen.wait(lambda: None, time.monotonic() + 30.0)) == "Unschedulable"
 
 
+def test_who_makes_pods_has_time_to_try_again() -> None:
+    THERE["Event"] = [event("FailedCreate", 'Error creating: Post "https://10.96.0.1/api/v1/pods": unexpected EOF')]
+    THERE["Event"][0]["metadata"] = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    seen = watched(may_pass_within_s=0.0)
+    assert (kind(seen.fault()), seen.certain_fault()) == ("NotMade", None)
+    assert kind(watched(made_within_s=0.0).certain_fault()) == "NotMade"
+
+
 def test_pods_on_their_way_out_may_make_room() -> None:
     THERE["Pod"] = [pod(conditions=[UNSCHEDULABLE]), LEAVING]
     options = {"may_pass_within_s": 0.0, "autoscaler_speaks_within_s": 0.0}

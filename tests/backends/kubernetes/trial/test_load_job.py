@@ -67,6 +67,20 @@ def placed(kubeconfig: Path, namespace: str, image: str) -> Iterator[tuple[LoadJ
         yield job, running
 
 
+def test_what_several_load_generators_take_is_kept_from_the_trials(
+    namespace: str, kubeconfig: Path, image: str
+) -> None:
+    """Known from the one that was tried; those who run the trials have one each."""
+    many = 1000
+    spec = replace(toys.SPACE, cluster=SMALL)
+    backend = KubernetesBackend(spec, namespace=namespace, kubeconfig=kubeconfig, beside=many - 1)
+    pods = toys.deployment([toys.manifest()]).pods
+    assert backend.infeasible(pods) is None
+    with backend.host_load(study="load", image=image, cpus=1):
+        pass
+    assert f"beside {many} load generators of 0.3 cpu each" in (backend.infeasible(pods) or "")
+
+
 class TestInCluster(GeneratorConformance):
     @pytest.fixture(autouse=True)
     def _placed(self, placed: tuple[LoadJob, KubernetesRunning]) -> None:

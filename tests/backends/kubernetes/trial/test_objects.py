@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backends.kubernetes import toys
+from tuner.backends.kubernetes.client.selector import selects
 from tuner.backends.kubernetes.trial import objects
 from tuner.backends.kubernetes.trial.objects import Identity
 
@@ -156,3 +157,24 @@ def test_what_an_autoscaler_would_scale() -> None:
     keda = {"kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "toy"}}}
     assert objects.scales(keda, 1) == "Deployment toy"
     assert objects.scales({"kind": "Service", "spec": {}}, 1) is None
+
+
+def test_trials_beside_each_other_are_kept_on_nodes_of_their_own() -> None:
+    """Beside what the manifest wants; the load generator's pods have no trial, and repel nobody here."""
+    wanted = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}
+    manifest = toys.manifest()
+    manifest["spec"]["template"]["spec"]["affinity"] = {"nodeAffinity": {}, **wanted}
+    (found,) = objects.of_trial([manifest], WHO, namespace="lab", apart=True)
+    affinity = found["spec"]["template"]["spec"]["affinity"]
+    own, added = affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert own == {"topologyKey": "zone"}
+    assert affinity["nodeAffinity"] == {}
+    assert added["topologyKey"] == "kubernetes.io/hostname"
+    selector = added["labelSelector"]
+    for labels, repelled in (
+        ({"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "8"}, True),
+        ({"tuner.dev/study": "ab12cd34", "tuner.dev/trial": "7"}, False),
+        ({"tuner.dev/study": "ab12cd34"}, False),
+        ({"tuner.dev/study": "another", "tuner.dev/trial": "8"}, False),
+    ):
+        assert selects(selector, labels) is repelled

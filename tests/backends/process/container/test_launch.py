@@ -109,6 +109,14 @@ def test_seldons_operator_tells_the_serving_port() -> None:
     assert plan.env["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] == str(plan.ports[8000])
 
 
+def test_seldons_operator_tells_the_port_of_calls_where_they_go_to_the_model() -> None:
+    direct = replace(pods_of(toy_container()), kind="SeldonDeployment", load=9500)
+    plan = launch(direct)
+    assert plan.env["PREDICTIVE_UNIT_GRPC_SERVICE_PORT"] == str(plan.ports[9500])
+    behind = launch(replace(direct, load=5000, added=(replace(toy_container(), name="seldon-container-engine"),)))
+    assert behind.env["PREDICTIVE_UNIT_GRPC_SERVICE_PORT"] == str(behind.ports[5000])
+
+
 def test_variables_are_expanded_as_kubernetes_does() -> None:
     env = {"A": "1", "B": "$(A)2", "C": "$$(A) $(UNKNOWN)"}
     found = launch(pods_of(toy_container(env=env, args=("--b=$(B)", "$$(A)", "$(NO)"))))

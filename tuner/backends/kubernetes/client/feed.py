@@ -25,10 +25,19 @@ class Feed:
     """`changed` is notified after every change, of this feed and of all others that share it."""
 
     def __init__(
-        self, api: Api, resource: ApiResource, changed: threading.Condition, *, labels: str = "", fields: str = ""
+        self,
+        api: Api,
+        resource: ApiResource,
+        changed: threading.Condition,
+        *,
+        labels: str = "",
+        fields: str = "",
+        on_gone: Callable[[Object], None] = lambda _: None,
     ) -> None:
+        """`on_gone` hears of an object that is deleted while it is watched, as it was last; `changed` is held then."""
         self._api, self._resource = api, resource
         self._labels, self._fields = labels, fields
+        self._on_gone = on_gone
         self._changed = changed
         self._objects: dict[str, Object] = {}
         self._version = ""
@@ -131,6 +140,7 @@ class Feed:
         with self._changed:
             if kind == "DELETED":
                 self._objects.pop(metadata["uid"], None)
+                self._on_gone(found)
             else:
                 self._objects[metadata["uid"]] = found
             self._changed.notify_all()

@@ -10,8 +10,13 @@ from kubernetes.client.exceptions import ApiException
 from tuner.errors import BackendFailure, EnvironmentFailure
 
 _BUSY = frozenset({429, 502, 503, 504})
-_PASSING = (b"etcdserver", b"failed calling webhook", b"connection refused", b"context deadline exceeded")
-"""In an internal error: it will pass. Others, such as a value of the wrong type in an apply, will not."""
+_PASSING = re.compile(
+    r"etcdserver|failed calling|connection refused|deadline exceeded|did not complete within|has been modified"
+    r'|unable to (?:return a response|handle the request)|re\)initializing|\b(?:Get|Post|Put|Patch|Delete) "?https?://'
+)
+"""The API server, its store or a webhook was away or late, or two wrote at once: it will pass. Others, such as a value of
+the wrong type in an apply, will not.
+"""
 _RBAC = re.compile(
     r'(?P<who>User "[^"]*") cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -49,7 +54,12 @@ def refusal(what: str, status: int, content: bytes) -> EnvironmentFailure:
 
 
 def will_pass(status: int, content: bytes) -> bool:
-    return status in _BUSY or (status == 500 and any(words in content for words in _PASSING))
+    return status in _BUSY or (status == 500 and passing(content.decode(errors="replace")))
+
+
+def passing(message: str) -> bool:
+    """Whether an error, as the API server or a client of it words it, tells that nobody judged what was asked."""
+    return "denied the request" not in message and _PASSING.search(message) is not None
 
 
 def handshake(error: ApiException) -> tuple[int, bytes]:

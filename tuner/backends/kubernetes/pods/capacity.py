@@ -7,7 +7,9 @@ come back; and where nodes come from an autoscaler, those that there are say not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +23,25 @@ Object = Mapping[str, Any]
 _GROWING_POOLS = frozenset(pools.POOL_LABELS) - {"node.kubernetes.io/instance-type"}
 _FIXED = frozenset({"kind", "k3s", "minikube"})
 """Providers of clusters on one machine."""
+_PODS = Decimal(110)
+"""That a node holds at most, where it does not say."""
 _QUOTA_KEYS = {"cpu": "requests.cpu", "memory": "requests.memory"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """So many other pods, which are there at the same time, on nodes with these labels."""
+
+    what: str
+    """As a sentence names them."""
+    requests: Mapping[str, Decimal]
+    """Of each."""
+    number: int = 1
+    node_selector: Mapping[str, str] | None = None
+
+    def may_be_on(self, node: Object) -> bool:
+        labels = mapping(node, ("metadata", "labels"))
+        return all(labels.get(key) == value for key, value in (self.node_selector or {}).items())
 
 
 def requests_of(pods: PodSet) -> Mapping[str, Decimal]:
@@ -33,19 +53,29 @@ def requests_of(pods: PodSet) -> Mapping[str, Decimal]:
     return amounts
 
 
-def no_room(pods: PodSet, nodes: Sequence[Object]) -> str | None:
+def no_room(pods: PodSet, nodes: Sequence[Object], beside: Beside | None = None) -> str | None:
     """Why the nodes can never hold these pods, in a sentence that begins as the scheduler's does; None: they can."""
     wanted = requests_of(pods)
     if not nodes:
         return "Insufficient nodes: the cluster has none"
-    room = room_for(wanted, nodes)
-    if room >= pods.replicas or grows(nodes):
+    if grows(nodes):
         return None
-    alone = [name for name, amount in wanted.items() if room_for({name: amount}, nodes) < pods.replicas]
-    short = sorted(alone or wanted)
+    room = room_for(wanted, nodes)
+    if room >= pods.replicas:
+        if beside is None or _spare(wanted, room - pods.replicas, nodes, beside):
+            return None
+        room = _room_beside(wanted, nodes, beside)
+        if room >= pods.replicas:
+            return None
+        short = sorted(name for name in wanted if _room_beside({name: wanted[name]}, nodes, beside) < pods.replicas)
+        also = f" beside {beside.what}"
+    else:
+        short = sorted(name for name, amount in wanted.items() if room_for({name: amount}, nodes) < pods.replicas)
+        also = ""
+    short = short or sorted(wanted)
     details = "; ".join(_shortage(name, wanted[name], nodes) for name in short)
     which = ", ".join(f"Insufficient {name}" for name in short)
-    return f"{which}: {room} of {pods.replicas} pods fit on {len(nodes)} node(s) ({details})"
+    return f"{which}: {room} of {pods.replicas} pods fit on {len(nodes)} node(s){also} ({details})"
 
 
 def grows(nodes: Sequence[Object]) -> bool:
@@ -107,16 +137,46 @@ def _asked(pods: PodSet, key: str) -> Decimal:
     return pods.replicas * sum((quantity(a[resource]) for a in amounts if resource in a), Decimal(0))
 
 
-def _fitting(wanted: Mapping[str, Decimal], node: Object) -> int:
-    """How many such pods one empty node holds."""
-    there = pools.allocatable(node)
+def _fitting(wanted: Mapping[str, Decimal], there: Mapping[str, Decimal]) -> int:
+    """How many such pods fit into these resources of one node."""
     counts = [int(there.get(name, Decimal(0)) // amount) for name, amount in wanted.items() if amount > 0]
-    return min([*counts, int(there.get("pods", Decimal(110)))])
+    return max(min([*counts, int(there.get("pods", _PODS))]), 0)
 
 
 def room_for(wanted: Mapping[str, Decimal], nodes: Sequence[Object]) -> int:
     """How many such pods fit on these nodes when they are empty."""
-    return sum(_fitting(wanted, node) for node in nodes)
+    return sum(_fitting(wanted, pools.allocatable(node)) for node in nodes)
+
+
+def _spare(wanted: Mapping[str, Decimal], spare: int, nodes: Sequence[Object], beside: Beside) -> bool:
+    """Whether there is room for the others whichever nodes they are on; so much is quickly told."""
+    ratios = [beside.requests.get(name, Decimal(0)) / amount for name, amount in wanted.items() if amount > 0]
+    displaces = max(1, *(math.ceil(ratio) for ratio in ratios)) if ratios else 1
+    return spare >= beside.number * displaces and (
+        room_for(beside.requests, [node for node in nodes if beside.may_be_on(node)]) >= beside.number
+    )
+
+
+def _room_beside(wanted: Mapping[str, Decimal], nodes: Sequence[Object], beside: Beside) -> int:
+    """How many such pods fit when the others are where they leave most room; 0 where those do not fit themselves."""
+    most: list[int | None] = [0, *[None] * beside.number]  # by how many of the others are on the nodes so far
+    for node in nodes:
+        there = pools.allocatable(node)
+        held = min(_fitting(beside.requests, there), beside.number) if beside.may_be_on(node) else 0
+        left = [_fitting(wanted, _less(there, beside.requests, others)) for others in range(held + 1)]
+        most = [
+            max(
+                (before + left[n] for n in range(min(held, placed) + 1) if (before := most[placed - n]) is not None),
+                default=None,
+            )
+            for placed in range(beside.number + 1)
+        ]
+    return most[-1] or 0
+
+
+def _less(there: Mapping[str, Decimal], requests: Mapping[str, Decimal], number: int) -> Mapping[str, Decimal]:
+    taken = {**requests, "pods": Decimal(1)}
+    return {name: amount - number * taken.get(name, Decimal(0)) for name, amount in {"pods": _PODS, **there}.items()}
 
 
 def _shortage(name: str, amount: Decimal, nodes: Sequence[Object]) -> str:

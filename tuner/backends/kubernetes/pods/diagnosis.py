@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tuner.backends.kubernetes.client.refusals import passing
 from tuner.backends.kubernetes.client.resources import name_of
 from tuner.backends.kubernetes.pods.pools import shortened
 from tuner.manifests.kinds import kind_of
@@ -30,9 +31,9 @@ _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", 
 _AWAY = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 _DISRUPTIONS = {"DeletionByTaintManager": "NodeLost", "TerminationByKubelet": "Evicted"}
 """A kubelet ends a pod for what that took of its node; others (drains, preemption) for reasons of their own."""
-_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed", "MissingObject"})
-"""What the last trial's pods may still cause in the moment in which they go; an operator may try again, and a node may
-not have heard yet of what was made a moment before.
+_MAY_PASS = frozenset({"Unschedulable", "QuotaExceeded", "OperatorFailed", "MissingObject", "NotMade"})
+"""What the last trial's pods may still cause in the moment in which they go; an operator may try again, a node may not
+have heard yet of what was made a moment before, and who makes pods tries again when the API server is back.
 """
 
 
@@ -79,7 +80,7 @@ def faults(pods: Sequence[Object], events: Sequence[Object], workload: Object | 
     """All that keeps these pods from serving."""
     for index, pod in enumerate(in_order(pods)):
         yield from _of_pod(f"replica {index}", pod, events)
-    yield from _refused(events, workload)
+    yield from _unmade(pods, events, workload)
     for _, condition in mappings(workload, ("status", "conditions")):
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             yield WorkloadFault(kind="RolloutStuck", reason=f"the rollout is stuck: {condition.get('message')}")
@@ -240,21 +241,23 @@ def _ended(who: str, pod: Object, container: str, pod_name: str, ended: Object, 
     )
 
 
-def _refused(events: Sequence[Object], workload: Object | None) -> Iterator[WorkloadFault]:
-    """Pods that are not even made: the quota, LimitRange or an admission policy forbids them."""
+def _unmade(pods: Sequence[Object], events: Sequence[Object], workload: Object | None) -> Iterator[WorkloadFault]:
+    """Pods that are not even made: the quota, LimitRange or an admission policy forbids them, or nobody could be asked."""
     said = [
         str(condition.get("message"))
         for _, condition in mappings(workload, ("status", "conditions"))
         if (condition.get("type"), condition.get("status")) == ("ReplicaFailure", "True")
     ]
     if at(workload, ("kind",)) != "Deployment":  # a Deployment's condition goes away when a later try succeeds
-        said += [str(event.get("message")) for event in events if event.get("reason") == "FailedCreate"]
+        failed = [str(event.get("message")) for event in events if event.get("reason") == "FailedCreate"]
+        said += [message for message in failed if not (pods and passing(message))]
     for message in said:
-        over = "exceeded quota" in message
-        kind, what = (
-            ("QuotaExceeded", "the namespace's quota") if over else ("AdmissionRefused", "the cluster's admission")
-        )
-        yield WorkloadFault(kind=kind, reason=f"{what} refuses the pods: {message}")
+        if "exceeded quota" in message:
+            yield WorkloadFault(kind="QuotaExceeded", reason=f"the namespace's quota refuses the pods: {message}")
+        elif passing(message):
+            yield WorkloadFault(kind="NotMade", reason=f"the cluster could not make the pods: {message}")
+        else:
+            yield WorkloadFault(kind="AdmissionRefused", reason=f"the cluster's admission refuses the pods: {message}")
 
 
 def _pull_error(pod_name: str, events: Sequence[Object]) -> str:

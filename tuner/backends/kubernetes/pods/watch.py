@@ -29,6 +29,8 @@ _MAY_PASS_WITHIN_S = 2.5
 """The scheduler and the quota learn a moment late that other pods are gone."""
 _AUTOSCALER_SPEAKS_WITHIN_S = 12.0
 """It looks for pods without a node every ten seconds; what it has not spoken of by then fits nowhere."""
+_MADE_WITHIN_S = 60.0
+"""Who makes pods tries again within that, once the API server is back or a webhook answers again."""
 _NODES_SEEN_EVERY_S = 2.0
 _WHILE_WAITING = frozenset({"Unschedulable", "RolloutStuck"})
 """Faults that are none while the pods wait for what may come."""
@@ -48,6 +50,7 @@ class Watch:
         counts: Callable[[Object], bool] = lambda _: True,
         excused: Callable[[WorkloadFault], bool] = lambda _: False,
         may_pass_within_s: float = _MAY_PASS_WITHIN_S,
+        made_within_s: float = _MADE_WITHIN_S,
         autoscaler_speaks_within_s: float = _AUTOSCALER_SPEAKS_WITHIN_S,
     ) -> None:
         """`pods` is the selector of the pods, of which those that `counts` names can have a fault; `name` is the
@@ -58,7 +61,7 @@ class Watch:
         self._api = api
         self._name, self._since = name, since
         self._counts, self._excused = counts, excused
-        self._may_pass_within_s = may_pass_within_s
+        self._may_pass_within_s, self._made_within_s = may_pass_within_s, made_within_s
         self._autoscaler_speaks_within_s = autoscaler_speaks_within_s
         self._nodes_seen: tuple[float, list[Object]] = (-math.inf, [])
         self._first_seen: dict[str, float] = {}
@@ -156,6 +159,8 @@ class Watch:
         self.close()
 
     def _patience_s(self, found: WorkloadFault, pods: list[Object], events: list[Object]) -> float:
+        if found.kind == "NotMade":
+            return self._made_within_s
         if found.kind != "Unschedulable" or autoscaler_refuses(pods, events) is not None:
             return self._may_pass_within_s
         return max(self._may_pass_within_s, self._autoscaler_speaks_within_s)

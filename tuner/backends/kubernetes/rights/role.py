@@ -57,11 +57,15 @@ def of_apply(objects: Sequence[Mapping[str, Any]], load: Load) -> tuple[Right, .
     return _sent_from(load, [*IN_CLUSTER, *made, *APPLY])
 
 
-def role(account: Account, name: str, rights: Sequence[Right], *, nodes: bool) -> str:
-    """ServiceAccount, Role and RoleBinding, to be given to ``kubectl apply``; with `nodes` a ClusterRole, too."""
+def role(account: Account, name: str, rights: Sequence[Right], *, nodes: bool, within: str | None = None) -> str:
+    """ServiceAccount, Role and RoleBinding, to be given to ``kubectl apply``; with `nodes` a ClusterRole, too.
+
+    `within`: the namespace of the rights, where that is another than the account's, which is then there already.
+    """
     namespaced = [right for right in rights if not right.cluster and not right.spare]
     whole = [right for right in rights if right.cluster and not right.spare]
-    documents = [_service_account(account), *_granted(account, name, namespaced, cluster=False)]
+    documents = [] if within else [_service_account(account)]
+    documents += _granted(account, name, namespaced, cluster=False, within=within)
     if whole and nodes:
         documents += _granted(account, name, whole, cluster=True)
     elif whole:
@@ -92,11 +96,13 @@ def _service_account(account: Account) -> str:
     return f"apiVersion: v1\nkind: ServiceAccount\nmetadata:\n{_metadata(account.name, account.namespace)}"
 
 
-def _granted(account: Account, name: str, rights: Sequence[Right], *, cluster: bool) -> Iterator[str]:
+def _granted(
+    account: Account, name: str, rights: Sequence[Right], *, cluster: bool, within: str | None = None
+) -> Iterator[str]:
     """The role, and its binding. A ClusterRole carries the namespace in its name: two namespaces do not share one."""
     kind = "ClusterRole" if cluster else "Role"
     named = f"{name}-{account.namespace}" if cluster else name
-    metadata = _metadata(named, None if cluster else account.namespace)
+    metadata = _metadata(named, None if cluster else within or account.namespace)
     yield (
         f"apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n{metadata}rules:\n"
         f"{''.join(_rule(found) for found in _by_resource(rights))}"

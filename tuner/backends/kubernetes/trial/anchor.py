@@ -92,7 +92,7 @@ class Anchor:
         return owner_of(self.job)
 
     def make(self) -> None:
-        """Raises BackendFailure when another tuner holds this trial, Refused where the cluster does not take it."""
+        """Raises HeldByAnother where another tuner holds this trial, Refused where the cluster does not take it."""
         self._held.make(self.wanted())
 
     def wanted(self) -> Object:
@@ -128,6 +128,10 @@ class Anchor:
                 }
             ],
         }
+
+    def is_anothers(self) -> bool:
+        """Where its tuner was thought dead, and the trial has been another's since."""
+        return self._held.is_anothers()
 
     def close(self) -> None:
         self._held.let_go()

@@ -26,8 +26,16 @@ _TUNER, _HEARTBEAT = "tuner.dev/tuner", "tuner.dev/heartbeat"
 _LIFE_S = 600
 """Time to live after the last heartbeat: longer than any API server's absence that a study survives."""
 _BEAT_EVERY_S = 20.0
-_DEAD_AFTER_S = 90.0
+DEAD_AFTER_S = 90.0
 """Without a heartbeat for so long, a tuner on another machine counts as dead."""
+
+
+class HeldByAnother(BackendFailure):
+    """A Job of that name is another tuner's."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        super().__init__(_who_holds(job))
+        self.job = job
 
 
 class HeldJob:
@@ -59,7 +67,7 @@ class HeldJob:
         }
 
     def make(self, wanted: Object) -> None:
-        """Raises BackendFailure when another tuner holds a Job of this name."""
+        """Raises HeldByAnother."""
         name = wanted["metadata"]["name"]
         try:
             self.job = self._api.create(JOBS, wanted)
@@ -68,9 +76,14 @@ class HeldJob:
             if found is None:
                 raise
             if _tuner_of(found).get("token") != self._token:  # else: made, and the answer was lost
-                raise BackendFailure(_who_holds(found)) from None
+                raise HeldByAnother(found) from None
             self.job = found
         self._beating.start()
+
+    def is_anothers(self) -> bool:
+        """Whether one of its name is there that another tuner has made since."""
+        found = self._api.get(JOBS, self.job["metadata"]["name"])
+        return found is not None and _tuner_of(found).get("token") != self._token
 
     def let_go(self) -> None:
         """Its heart stops; it is there still."""
@@ -93,14 +106,24 @@ class HeldJob:
 
 def is_dead(job: Mapping[str, Any], now: datetime) -> bool:
     """Whether the tuner that made this Job is gone: known at once on its own machine, else by its heartbeat."""
-    tuner, here = _tuner_of(job), _this_process()
-    if all(tuner.get(key) == here[key] for key in ("boot", "pids")):
-        return _start_time(int(tuner.get("pid", 0))) != tuner.get("started")
+    if _of_this_machine(job):
+        return not lives_here(job)
     try:
         beat = datetime.fromisoformat(job["metadata"]["annotations"][_HEARTBEAT])
     except (KeyError, TypeError, ValueError):
         return True
-    return (now - beat).total_seconds() > _DEAD_AFTER_S
+    return (now - beat).total_seconds() > DEAD_AFTER_S
+
+
+def lives_here(job: Mapping[str, Any]) -> bool:
+    """Whether the tuner that made it is a living process of this machine."""
+    tuner = _tuner_of(job)
+    return _of_this_machine(job) and _start_time(int(tuner.get("pid", 0))) == tuner.get("started")
+
+
+def _of_this_machine(job: Mapping[str, Any]) -> bool:
+    tuner, here = _tuner_of(job), _this_process()
+    return all(tuner.get(key) == here[key] for key in ("boot", "pids"))
 
 
 def _heartbeat(now: datetime) -> dict[str, str]:
@@ -112,7 +135,7 @@ def _who_holds(job: Mapping[str, Any]) -> str:
     return (
         f"Job {job['metadata']['name']}: this very trial is held by another tuner, process {tuner.get('pid')} on "
         f"{tuner.get('host')}; if that one is dead, `tune clean --backend kubernetes` removes what it left, at the "
-        f"latest {_DEAD_AFTER_S:.0f} s after its last heartbeat"
+        f"latest {DEAD_AFTER_S:.0f} s after its last heartbeat"
     )
 
 

@@ -29,7 +29,15 @@ from tuner.backends.kubernetes.pods.diagnosis import WorkloadFault
 from tuner.backends.kubernetes.pods.watch import Watch
 from tuner.backends.kubernetes.trial import restricted, share
 from tuner.backends.kubernetes.trial.liveness import HeldJob, is_dead
-from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, STUDY_NAME, TRIAL, label, slug
+from tuner.backends.kubernetes.trial.objects import (
+    AWAY_FROM_TRIALS,
+    MANAGED_BY,
+    MANAGER,
+    STUDY,
+    STUDY_NAME,
+    label,
+    slug,
+)
 from tuner.backends.kubernetes.trial.share import Share
 from tuner.errors import BackendFailure, GeneratorFailure
 from tuner.manifests.kinds.model import at
@@ -247,20 +255,7 @@ _AFFINITY: dict[str, Any] = {
             }
         ]
     },
-    "podAntiAffinity": {
-        "preferredDuringSchedulingIgnoredDuringExecution": [
-            {
-                "weight": 100,
-                "podAffinityTerm": {
-                    "topologyKey": "kubernetes.io/hostname",
-                    "labelSelector": {
-                        "matchLabels": {MANAGED_BY: MANAGER},
-                        "matchExpressions": [{"key": TRIAL, "operator": "Exists"}],
-                    },
-                },
-            }
-        ]
-    },
+    **AWAY_FROM_TRIALS,
 }
 
 

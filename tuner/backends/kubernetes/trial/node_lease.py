@@ -3,7 +3,11 @@
 It is owned by the trial's anchor where both are in one namespace, renewed as long as this tuner lives, and expires
 where it does not. Whoever finds one that is held waits until it is let go. Nodes are taken in the order of their names,
 so that two studies never wait for each other. All trials of one process hold their leases together: what it starts side
-by side (`tune compare`) is its own affair.
+by side (`tune compare`) is its own affair. Workers of one study are processes of their own, so that of trials beside each
+other (`tune run --parallel`) one measures on a node at a time, too.
+
+Another Lease is such a study's turn: one of its trials at a time gets nodes for its pods, else each of two could have a
+part of the room that either needs.
 """
 
 from __future__ import annotations
@@ -12,15 +16,15 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
 from tuner.backends.kubernetes.client.resources import LEASES, Object
-from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY
+from tuner.backends.kubernetes.trial.objects import MANAGED_BY, MANAGER, STUDY, slug
 from tuner.errors import BackendFailure, EnvironmentFailure
 from tuner.manifests.kinds.model import at, mapping
 from tuner.units import format_seconds
@@ -72,17 +76,21 @@ class NodeLeases:
 
         Raises BackendFailure where another study does not let go.
         """
-        try:
+        with self._allowed("another study may measure on the same nodes meanwhile"):
             for node in sorted(set(nodes)):
-                self._take(node, tell)
-        except NotAllowed as refused:
-            self.note = f"another study may measure on the same nodes meanwhile: {refused}"
-        except Refused as refused:
-            if refused.status not in (403, 404):
-                raise
-            self.note = f"another study may measure on the same nodes meanwhile: {refused}"
-        if self._names:
-            self._renewing.start()
+                self._take(lease_name(node), f"node {node} is measured on", f"has measured on node {node}", tell)
+
+    def take_turn(self) -> None:
+        """Wait until no other trial of the study waits for nodes, and be the one that does.
+
+        Raises BackendFailure where another does not let go.
+        """
+        name = f"tuner-turn-{slug(self._study)}"
+        with self._allowed("two trials may each get a part of the nodes that either needs"):
+            self._take(name, "nodes are waited for", "has nodes for another trial", lambda _: None)
+
+    def close(self) -> None:
+        self.let_go()
 
     def let_go(self) -> None:
         """What cannot be deleted expires."""
@@ -100,15 +108,30 @@ class NodeLeases:
 
     # inside
 
-    def _take(self, node: str, tell: Callable[[str], None]) -> None:
-        name, end, told = lease_name(node), time.monotonic() + self._most_wait_s, ""
+    @contextmanager
+    def _allowed(self, otherwise: str) -> Iterator[None]:
+        """Without the rights to hold a lease that is noted, and what may happen."""
+        try:
+            yield
+        except NotAllowed as refused:
+            self.note = f"{otherwise}: {refused}"
+        except Refused as refused:
+            if refused.status not in (403, 404):
+                raise
+            self.note = f"{otherwise}: {refused}"
+        if self._names:
+            self._renewing.start()
+
+    def _take(self, name: str, held: str, until: str, tell: Callable[[str], None]) -> None:
+        """`held` and `until`: what whoever has it does, and what it will have done, in words."""
+        end, told = time.monotonic() + self._most_wait_s, ""
         while (by := self._try(name)) is not None:
             if time.monotonic() > end:
                 wait = format_seconds(self._most_wait_s)
-                raise BackendFailure(f"node {node} is measured on by {by}, which did not let go of it within {wait}")
+                raise BackendFailure(f"{held} by {by}, which did not let go of it within {wait}")
             if told != by:
                 told = by
-                tell(f"wait until {by} has measured on node {node}")
+                tell(f"wait until {by} {until}")
             time.sleep(_LOOKED_AGAIN_AFTER_S)
         self._names.append(name)
         with _lock:

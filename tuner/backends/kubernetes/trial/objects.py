@@ -9,7 +9,8 @@ What is changed, so that trials cannot mix and one deletion removes all of them;
   selects those pods (of the workload itself, Services, disruption budgets, network policies, affinity, spreading)
 - labels that anybody selects pods by: their values, there and in those selectors (`relabel` says which)
 - ``metadata.ownerReferences``: the trial's anchor
-- ``nodeSelector`` of the workload's pods, where trials are to keep to some nodes
+- ``nodeSelector`` of the workload's pods, where trials are to keep to some nodes; their ``affinity``, where those beside
+  each other are to have nodes of their own
 
 Env, args, images, resources, replicas, probes and volumes are what the manifest says. Objects without a namespace are
 not created: they are the whole cluster's.
@@ -35,6 +36,28 @@ STUDY, TRIAL, MANAGED_BY = "tuner.dev/study", "tuner.dev/trial", "app.kubernetes
 STUDY_NAME = "tuner.dev/study-name"
 MANAGER = "tuner"
 
+AWAY_FROM_TRIALS: Mapping[str, Any] = MappingProxyType(
+    {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "weight": 100,
+                    "podAffinityTerm": {
+                        "topologyKey": "kubernetes.io/hostname",
+                        "labelSelector": {
+                            "matchLabels": {MANAGED_BY: MANAGER},
+                            "matchExpressions": [{"key": TRIAL, "operator": "Exists"}],
+                        },
+                    },
+                }
+            ]
+        }
+    }
+)
+"""An affinity: of pods that would rather have no trial's pods on their nodes. A preference holds in both directions, so
+that a measured manifest stays as it is."""
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 _LONGEST_NAME = 50
 """A StatefulSet's name and eleven characters of a hash have to fit into a label of 63."""
@@ -114,10 +137,11 @@ def of_trial(
     namespaced: Callable[[Mapping[str, Any]], bool] = lambda _: True,
     selected: Collection[str] = (),
     node_selector: Mapping[str, str] = MappingProxyType({}),
+    apart: bool = False,
 ) -> tuple[Object, ...]:
     """The objects to create, in an order in which each finds what it needs. `owner`: an owner reference; `selected`:
     labels by which objects of the namespace select pods; `node_selector`: labels of the nodes that the workload's pods
-    may run on, beside their own.
+    may run on, beside their own; `apart`: on no node with those of another trial of the study.
     """
     objects = [copy.deepcopy(dict(obj)) for obj in manifest if namespaced(obj)]
     renamed = {(str(obj.get("kind")), _name(obj)): identity.name(_name(obj)) for obj in objects}
@@ -133,6 +157,8 @@ def of_trial(
             metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), dict(owner)]
         obj.pop("status", None)
         keep_to(obj, node_selector)
+        if apart:
+            keep_apart(obj, identity)
     return tuple(sorted(objects, key=_turn))
 
 
@@ -158,6 +184,24 @@ def keep_to(obj: Object, node_selector: Mapping[str, str]) -> None:
         spec = at(obj, path)
         if isinstance(spec, dict):
             spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **node_selector}
+
+
+def keep_apart(obj: Object, identity: Identity) -> None:
+    """Let no pod of a workload run on a node with one of another trial of the study."""
+    others = [
+        {"key": STUDY, "operator": "In", "values": [identity.pod_selector[STUDY]]},
+        {"key": TRIAL, "operator": "Exists"},
+        {"key": TRIAL, "operator": "NotIn", "values": [identity.pod_selector[TRIAL]]},
+    ]
+    term = {"labelSelector": {"matchExpressions": others}, "topologyKey": "kubernetes.io/hostname"}
+    kind = kind_of(obj)
+    for path in kind.pod_specs(obj) if kind is not None else ():
+        spec = at(obj, path)
+        if isinstance(spec, dict):
+            affinity = dict(spec.get("affinity") or {})
+            against = dict(affinity.get("podAntiAffinity") or {})
+            against[_REQUIRED] = [*(against.get(_REQUIRED) or ()), term]
+            spec["affinity"] = {**affinity, "podAntiAffinity": against}
 
 
 def by_host_name(manifest: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,18 @@ from typing import Any
 import tuner
 from tuner.backends.kubernetes.client.api import Api
 from tuner.backends.kubernetes.client.refusals import NotAllowed, Refused
-from tuner.backends.kubernetes.client.resources import JOBS, NAMESPACES, PODS, QUOTAS, SERVICES, ApiResource, Object
-from tuner.backends.kubernetes.pods import admission, admitted, readback
+from tuner.backends.kubernetes.client.resources import (
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    QUOTAS,
+    SERVICES,
+    ApiResource,
+    Object,
+)
+from tuner.backends.kubernetes.client.selector import label_selector
+from tuner.backends.kubernetes.pods import admission, admitted, capacity, readback
 from tuner.backends.kubernetes.pods.readback import Change
 from tuner.backends.kubernetes.rights import access
 from tuner.backends.kubernetes.rights.table import IN_CLUSTER
@@ -268,7 +278,9 @@ class Preflight:
                 "whole one would send on time, and such windows do not count"
             )
         if pod is not None:
-            self._quota(renderings, share.of_load(pod))
+            load = share.of_load(pod)
+            self._quota(renderings, load)
+            self._room(renderings, load)
 
     def _quota(self, renderings: Sequence[Rendering], load: Share) -> None:
         quotas: list[Object] = []
@@ -287,6 +299,17 @@ class Preflight:
                     f"{rendering.what} does not fit beside the load generator: {'; '.join(together)}; give that less "
                     "(cluster: load_generator: cpu and memory), or send the load from here (--load here)"
                 )
+
+    def _room(self, renderings: Sequence[Rendering], load: Share) -> None:
+        """Where the nodes hold a configuration, but not beside the load generator."""
+        beside, nodes = share.on_nodes(load, 1, self._cluster), list[Object]()
+        with suppress(NotAllowed):
+            nodes = self._api.items(NODES, labels=label_selector({"matchLabels": self._cluster.node_selector}))
+        for rendering in renderings if nodes else ():
+            if capacity.no_room(rendering.pods, nodes) is None and (
+                told := capacity.no_room(rendering.pods, nodes, beside)
+            ):
+                self._note(f"{rendering.what} does not fit on the nodes: {told}")
 
     # words
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ _AWAY_S = 5.0
 _WORTH_TELLING_S = 1.0
 """A wait for the cluster that is told beside the result."""
 _UNHURRIED_KINDS = ("Deployment", "StatefulSet")
+_TAKEN_BY_OTHERS = frozenset({"Unschedulable", "QuotaExceeded"})
+_OTHERS_SEEN_EVERY_S = 2.0
+_LEAVES_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +93,19 @@ class KubernetesRunning:
         knobs: Sequence[Knob] | None = None,
         admission_is: Admission = "accept",
         leases: NodeLeases | None = None,
+        turn: NodeLeases | None = None,
         routable: Callable[[str, int], bool] = addresses.routable,
     ) -> None:
         """`load_node`: the node of the load generator inside the cluster; empty: the load comes from here.
         `load_holds`: what that takes of the namespace's quotas, in words. `knobs`: those that stand in a pod; None: not
         known, so that nothing that was asked for may differ. `admission_is`: what becomes of all else that differs.
-        `leases`: of the nodes it is measured on; None: they are not held. `routable`: whether packets from here get to
-        an address and port.
+        `leases`: of the nodes it is measured on; None: they are not held. `turn`: to get nodes, let go when it has them;
+        None: no other trial of the study runs meanwhile. `routable`: whether packets from here get to an address and
+        port.
         """
         self._leases = leases
+        self._turn = turn
+        self._others_seen = (-math.inf, False)
         self._nodes_used: Nodes | None = None
         self._routable = routable
         self._api = api
@@ -126,7 +134,7 @@ class KubernetesRunning:
             name=placed.holding.name,
             workload=api.resource_of(placed.workload),
             since=placed.made_at,
-            excused=lambda fault: bool(self._nodes_away(fault)),
+            excused=lambda fault: bool(self._nodes_away(fault)) or self._may_pass_with_others(fault),
         )
 
     @property
@@ -157,9 +165,12 @@ class KubernetesRunning:
                 "ready", WorkloadFault(kind="Removed", reason="a pod was replaced by another while it started")
             )
         self._watch.close()
-        self._others_are_gone(end)
+        if self._turn is None:
+            self._others_are_gone(end)
         self._hold_nodes()
-        self._nodes_used = Nodes(self._api, self._ready, self._nodes())
+        if self._turn is not None:
+            self._leaving_are_gone(time.monotonic() + _LEAVES_WITHIN_S)
+        self._nodes_used = Nodes(self._api, self._ready, self._own_nodes())
         self._are_only_ours()
         self._said.extend(readback.uneven_images(self._ready))
         self._gauge = Gauge(self._api, self._containers(), {name_of(p): str(at(p, _NODE)) for p in self._ready})
@@ -262,6 +273,8 @@ class KubernetesRunning:
 
     def close(self) -> None:
         self._watch.close()
+        if self._turn is not None:
+            self._turn.let_go()
         if self._leases is not None:
             self._leases.let_go()
         for forward in self._forwards:
@@ -278,7 +291,7 @@ class KubernetesRunning:
 
         while True:
             found = self._watch.wait(observed, end)
-            if found is not None or not self._cluster_is_behind():
+            if found is not None or not (self._cluster_is_behind() or self._waits_for_others()):
                 break
             end = time.monotonic() + deadline_s  # the servers have not had it yet
         if isinstance(found, WorkloadFault):
@@ -296,6 +309,8 @@ class KubernetesRunning:
     def _observe(self) -> None:
         pods, events = self._watch.pods(), self._watch.events()
         self._startup.saw(pods, events, time.monotonic())
+        if self._turn is not None and self._have_nodes():
+            self._turn.let_go()
         found = self._watch.awaited()
         if found is not None and self._waited_for.get(found.what) != found.text:
             self._waited_for[found.what] = found.text
@@ -313,6 +328,34 @@ class KubernetesRunning:
         """
         begun = [pod for pod in self._watch.pods() if mappings(pod, ("status", "containerStatuses"))]
         return self._api.was_away(BEHIND_S) and len(begun) < self._placed.pods.replicas
+
+    def _waits_for_others(self) -> bool:
+        """Its pods have no nodes yet, and those of other trials of the study take room."""
+        return not self._have_nodes() and self._others_run()
+
+    def _have_nodes(self) -> bool:
+        """All of its pods have one."""
+        pods = self._watch.pods()
+        return len(pods) == self._placed.pods.replicas and all(at(pod, _NODE) for pod in pods)
+
+    def _may_pass_with_others(self, fault: WorkloadFault) -> bool:
+        """Room, or quota, that other trials of the study take comes back."""
+        return fault.kind in _TAKEN_BY_OTHERS and self._others_run()
+
+    def _others_run(self) -> bool:
+        """Whether other trials of the study have pods, as it was a moment ago."""
+        if self._turn is None:
+            return False
+        if time.monotonic() - self._others_seen[0] > _OTHERS_SEEN_EVERY_S:
+            self._others_seen = (time.monotonic(), bool(self._other_pods()))
+        return self._others_seen[1]
+
+    def _other_pods(self) -> list[Object]:
+        """Of other trials of this study."""
+        identity = self._placed.identity
+        study = f"{identity.selector.partition(',')[0]},{TRIAL}"
+        there = self._api.items(PODS, labels=study)
+        return [pod for pod in there if mapping(pod, ("metadata", "labels")).get(TRIAL) != str(identity.trial)]
 
     def _nodes_away(self, fault: WorkloadFault) -> list[str]:
         """Those for which the pods may be waiting, which is not their fault."""
@@ -361,6 +404,14 @@ class KubernetesRunning:
                 raise BackendFailure(f"pods of another trial of this study are still there: {names}")
             time.sleep(0.1)
 
+    def _leaving_are_gone(self, end: float) -> None:
+        """Whatever trial was measured here before is still being taken down when it lets go of the node."""
+        nodes = {at(pod, _NODE) for pod in self._ready}
+        while time.monotonic() < end and any(
+            at(pod, _NODE) in nodes and pod["metadata"].get("deletionTimestamp") for pod in self._other_pods()
+        ):
+            time.sleep(_ASKED_AGAIN_AFTER_S)
+
     def _are_only_ours(self) -> None:
         """Nothing that was there before takes them for production: their operator or admission may have labelled them.
 
@@ -385,11 +436,13 @@ class KubernetesRunning:
         return True
 
     def _hold_nodes(self) -> None:
-        """No measurement starts on a node that another study measures on."""
+        """No measurement starts on a node that another study, or another trial of this one, measures on. Of trials
+        beside each other the load generators may share a node: else none of these would measure beside another."""
         if self._leases is None:
             return
         nodes = [str(at(pod, _NODE)) for pod in self._ready]
-        self._leases.take([*nodes, *([self._load_node] if self._load_node else [])], self._tell_waiting)
+        generator = [self._load_node] if self._load_node and self._turn is None else []
+        self._leases.take([*nodes, *generator], self._tell_waiting)
         if self._leases.note:
             self._said.append(self._leases.note)
 
@@ -438,6 +491,14 @@ class KubernetesRunning:
     def _nodes(self) -> list[Object]:
         try:
             return self._api.items(NODES)
+        except EnvironmentFailure:
+            return []
+
+    def _own_nodes(self) -> list[Object]:
+        """Those that its pods are on, each asked for: a large cluster's list is long."""
+        names = sorted({str(at(pod, _NODE)) for pod in self._ready})
+        try:
+            return [node for name in names if (node := self._api.get(NODES, name)) is not None]
         except EnvironmentFailure:
             return []
 

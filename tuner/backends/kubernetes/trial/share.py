@@ -1,4 +1,4 @@
-"""What the tuner's own objects take of the namespace's quotas, so that a trial never fails for them unsaid.
+"""What the tuner's own objects take of the namespace's quotas and of the nodes, so that a trial never fails for them unsaid.
 
 Pure: takes quotas as the API gives them. Quotas with a scope may not be about these pods, and are left to the cluster.
 """
@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from tuner.backends.kubernetes.pods.admitted import running_containers
+from tuner.backends.kubernetes.pods.capacity import Beside
 from tuner.manifests.kinds.model import at, mapping
 from tuner.manifests.model import PodSet
+from tuner.space.model import ClusterSpec
 from tuner.units import format_bytes, quantity
 
 Object = Mapping[str, Any]
@@ -43,6 +45,28 @@ def of_pods(pods: PodSet) -> Share:
                 key = f"{section}.{name}"
                 found[key] = found.get(key, Decimal(0)) + pods.replicas * quantity(amount)
     return found
+
+
+def times(share: Share, number: int) -> Share:
+    return {key: number * amount for key, amount in share.items()}
+
+
+def on_nodes(load: Share, number: int, cluster: ClusterSpec) -> Beside | None:
+    """So many load generators, as pods that need room beside the trials'; None: there are none, or they may be on nodes
+    where no trial may."""
+    here, theirs = cluster.node_selector, cluster.load_generator.node_selector
+    if not load or not here.items() <= theirs.items():
+        return None
+    start = "requests."
+    requests = {key.removeprefix(start): amount for key, amount in load.items() if key.startswith(start)}
+    cpus = f"{requests.get('cpu', Decimal(0)).normalize():f} cpu"
+    which = f"the load generator, which requests {cpus}" if number == 1 else f"{number} load generators of {cpus} each"
+    return Beside(
+        what=f"{which}, in the cluster (--load here sends from this machine)",
+        requests=requests,
+        number=number,
+        node_selector=theirs,
+    )
 
 
 def less(quotas: Sequence[Object], share: Share) -> list[dict[str, Any]]:

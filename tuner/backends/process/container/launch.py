@@ -141,6 +141,8 @@ def prepare(
         # as Seldon's operator sets them
         conventions["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"] = conventions["MLSERVER_HTTP_PORT"] = str(pods.port)
         conventions["PREDICTIVE_UNIT_METRICS_ENDPOINT"] = "/prometheus"
+        if pods.load is not None and not pods.added:
+            conventions["PREDICTIVE_UNIT_GRPC_SERVICE_PORT"] = conventions["MLSERVER_GRPC_PORT"] = str(pods.load)
     told = {**conventions, **image.env, **container.env}
     own = {int(told[name]) for name in NAMED_PORT_ENV if told[name].isdigit()} - pod_ports.keys()
     taken.update(own)

@@ -15,7 +15,8 @@ PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
 """The kernel refuses less; Kubernetes rounds up to it, and so do we."""
 _REMOVE_WITHIN_S = 2.0
-_PROBE = "tuner-probe-"
+_PREFIX = "tuner-"
+_PROBE = f"{_PREFIX}probe-"
 
 
 def quota_us(cores: float) -> int:
@@ -94,7 +95,29 @@ def usable(parent: Path) -> bool:
 def remove_stale_probes(parent: Path) -> None:
     """Remove what `usable` left when its process was killed meanwhile."""
     for group in parent.glob(f"{_PROBE}*"):
-        pid = group.name.removeprefix(_PROBE).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
+        if _is_gone(group.name.removeprefix(_PROBE).partition("-")[0]):
             with suppress(OSError):
                 remove(group)
+
+
+def name_of(what: str) -> str:
+    """Of a group of this process; see `remove_abandoned`."""
+    return f"{_PREFIX}{what}.{os.getpid()}"
+
+
+def remove_abandoned(parent: Path) -> tuple[Path, ...]:
+    """Groups by `name_of` whose tuner is gone and in which no process is, removed: no record tells of them any more.
+
+    One with a process in it is left: the tuner's number may be of another namespace of process ids.
+    """
+    removed = []
+    for group in sorted(parent.glob(f"{_PREFIX}*")):
+        if _is_gone(group.name.rpartition(".")[2]) and not members(group):
+            with suppress(OSError):
+                group.rmdir()
+                removed.append(group)
+    return tuple(removed)
+
+
+def _is_gone(pid: str) -> bool:
+    return pid.isdigit() and not Path("/proc", pid).exists()

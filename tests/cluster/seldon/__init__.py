@@ -1,0 +1,1 @@
+"""Seldon Core's own operator, compiled from its published module, beside a cluster of our own."""
