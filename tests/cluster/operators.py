@@ -22,12 +22,20 @@ def install(definitions: Path, plural: str, namespace: str) -> None:
     """Definitions of custom resources, until all of them are established and those of this name served, and the operator's
     namespace.
     """
-    obliged(programs(), "apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
-    obliged(programs(), "wait", "--for=condition=Established", "--timeout=60s", "--filename", str(definitions))
+    define(definitions)
     served = ("get", plural, "--namespace=default")
     daemons.wait(f"the definition of {plural}", lambda: kubectl(programs(), *served).returncode == 0, 60)
     if kubectl(programs(), "get", "namespace", namespace).returncode:
         obliged(programs(), "create", "namespace", namespace)
+
+
+def define(definitions: Path) -> None:
+    """Definitions of custom resources, until all of them are established."""
+    obliged(programs(), "apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
+    # Asked again by us: a definition's conditions are null until its controller has seen it, at which kubectl's own
+    # waiting fails at once.
+    established = ("wait", "--for=condition=Established", "--timeout=60s", "--filename", str(definitions))
+    daemons.wait(f"the definitions of {definitions}", lambda: kubectl(programs(), *established).returncode == 0, 120)
 
 
 def start(name: str, program: Path, variables: Mapping[str, str], port: int, *flags: str) -> None:

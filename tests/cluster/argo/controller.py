@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
-from tests.cluster import daemons, network
+from tests.cluster import daemons, network, operators
 from tests.cluster.argo.programs import DEFINITIONS, EXECUTOR_IMAGE, programs
 from tests.cluster.control import kubeconfig, kubectl, obliged
 from tests.cluster.node import load_image
@@ -24,8 +24,7 @@ def up() -> None:
     made = programs()
     for node in nodes():
         load_image(node, made / "argoexec.tar")
-    obliged(kubernetes(), "apply", "--server-side", "--filename", str(made / DEFINITIONS))
-    obliged(kubernetes(), "wait", "--for=condition=Established", "--timeout=60s", "--filename", str(made / DEFINITIONS))
+    operators.define(made / DEFINITIONS)
     if kubectl(kubernetes(), "get", "namespace", _NAMESPACE).returncode:
         obliged(kubernetes(), "create", "namespace", _NAMESPACE)
         obliged(kubernetes(), "create", "configmap", f"{_NAME}-configmap", f"--namespace={_NAMESPACE}")
