@@ -15,7 +15,7 @@ from tuner.study.store import Store
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
-    Store.open(start_of(space_of(), folder)).close()
+    Store.open(start_of(space_of(), folder, stored=True)).close()
     return folder / "optuna.db"
 
 

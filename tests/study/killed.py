@@ -33,7 +33,7 @@ def go(folder: Path, trials: int = TRIALS, say: Callable[[str], None] = lambda _
         )
 
     try:
-        with opened(space, folder, RealClock()) as study:
+        with opened(space, folder, RealClock(), stored=True) as study:
             return study.run(OneByOne(run_trial))
     finally:
         os.close(ran)

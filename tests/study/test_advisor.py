@@ -183,7 +183,7 @@ def test_a_baseline_outside_the_space_is_no_obstacle(sampler: str, folder: Path)
 def test_a_baseline_outside_the_space_is_kept_with_the_values_optuna_can_hold(folder: Path) -> None:
     space = space_of()
     baseline = Configuration(values={"workers": 99, "cpu": "1"})
-    advisor = advisor_of(start_of(space, folder), space, baseline)
+    advisor = advisor_of(start_of(space, folder, stored=True), space, baseline)
     go_on(advisor, 12, by_serving)
     trials = optuna_study(space, folder).get_trials()
     assert trials[0].params == {"cpu": "1"}
@@ -192,7 +192,7 @@ def test_a_baseline_outside_the_space_is_kept_with_the_values_optuna_can_hold(fo
 
 def test_what_optuna_is_told(folder: Path) -> None:
     space = space_of(budget=Budget(trials=30))
-    advisor = advisor_of(start_of(space, folder), space)
+    advisor = advisor_of(start_of(space, folder, stored=True), space)
     outcomes: list[tuple[Outcome, TrialState, list[float] | None, dict[str, float]]] = [
         (
             measured(throughput=50.0, cost=2.0, latency_p99=0.05),
@@ -229,7 +229,7 @@ def test_a_configuration_that_the_environment_failed_gets_one_more_chance(folder
 
 def test_a_repeat_is_a_trial_of_its_own(folder: Path) -> None:
     space = space_of()
-    advisor = advisor_of(start_of(space, folder), space)
+    advisor = advisor_of(start_of(space, folder, stored=True), space)
     first = go_on(advisor, 3, by_serving)
     again = advisor.repeat(1)
     assert again.attempt == Attempt(number=3, purpose="confirm", configuration=first[1].configuration)

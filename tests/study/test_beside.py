@@ -108,7 +108,7 @@ def run(folder: Path, workers: Beside, clock: FakeClock | None = None, **changes
 @pytest.mark.parametrize("sampler", ["random", "tpe", "auto"])
 def test_the_journal_has_all_trials_in_order_and_each_was_run_once(folder: Path, number: int, sampler: str) -> None:
     workers = Beside(number)
-    summary = run(folder, workers, sampler=sampler)
+    summary = run(folder, workers, sampler=sampler, stored=True)
     assert [trial.number for trial in summary.trials] == list(range(len(summary.trials)))
     assert sorted(workers.began) == sorted(workers.ended) == list(range(len(summary.trials)))
     searched = [trial for trial in summary.trials if trial.searched]
@@ -198,12 +198,12 @@ def test_killed_between_two_lines_of_the_journal(folder: Path, dies_at: int, mon
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "_write", dying)
         with pytest.raises(Killed):
-            run(folder, first)
+            run(folder, first, stored=True)
     contents = read(folder / "journal.jsonl")
     known = {trial.number for trial in contents.trials}
     known |= {event.data["number"] for event in contents.events if event.kind == EARLY}
     second = Beside(4)
-    summary = run(folder, second)
+    summary = run(folder, second, stored=True)
     assert [trial.number for trial in summary.trials] == list(range(len(summary.trials)))
     assert sorted(second.began) == sorted({*range(len(summary.trials))} - known)
 
@@ -212,9 +212,9 @@ def test_killed_between_two_lines_of_the_journal(folder: Path, dies_at: int, mon
 def test_a_study_is_taken_up_by_fewer_or_more_workers(folder: Path, number: int) -> None:
     first = Beside(3, dies_at=14)
     with pytest.raises(Killed):
-        run(folder, first)
+        run(folder, first, stored=True)
     second = Beside(number)
-    summary = run(folder, second)
+    summary = run(folder, second, stored=True)
     assert Counter([*first.ended, *second.ended]) == Counter(range(len(summary.trials)))
     assert current(read(folder / "journal.jsonl")).parallel == number
 

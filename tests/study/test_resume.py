@@ -259,7 +259,7 @@ def test_an_older_store_is_brought_up_to_date(whole: Path, empty_store: Path) ->
 
 def test_a_store_of_which_nothing_can_be_said_is_left_alone(folder: Path) -> None:
     """Locked is not damaged."""
-    start = start_of(SPACE, folder)
+    start = start_of(SPACE, folder, stored=True)
     with sqlite3.connect(folder / "optuna.db", isolation_level=None) as database:
         database.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreFailure, match="database is locked"):
@@ -273,7 +273,7 @@ def test_a_store_of_which_nothing_can_be_said_is_left_alone(folder: Path) -> Non
 
 def journal_with(path: Path, trials: int, proposed: int | None) -> Journal:
     journal = Journal.open(path)
-    journal.begin(start_of(SPACE, path.parent))
+    journal.begin(start_of(SPACE, path.parent, stored=True))
     for number in range(trials):
         journal.finish(one(number))
     if proposed is not None:
@@ -293,7 +293,7 @@ def test_which_trial_is_pending(trials: int, proposed: int | None, expected: lis
 
 
 def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path) -> None:
-    advisor = advisor_of(start_of(SPACE, folder), SPACE)
+    advisor = advisor_of(start_of(SPACE, folder, stored=True), SPACE)
     interrupted = Attempt(number=1, purpose="search", configuration=BASELINE)
     advisor.restore([one(0)], [interrupted])
     following = advisor.ask()
@@ -307,8 +307,8 @@ def test_the_pending_trial_keeps_its_number_and_the_next_follows_it(folder: Path
 
 
 def test_the_store_shows_the_study_s_name_its_times_and_what_was_measured(undisturbed: Path) -> None:
-    (summary,) = optuna.get_all_study_summaries(start_of(SPACE, undisturbed).storage_url)
-    assert summary.study_name == start_of(SPACE, undisturbed).name
+    (summary,) = optuna.get_all_study_summaries(start_of(SPACE, undisturbed, stored=True).storage_url)
+    assert summary.study_name == start_of(SPACE, undisturbed, stored=True).name
     for trial, kept in zip(finished_trials(undisturbed), optuna_study(SPACE, undisturbed).get_trials(), strict=True):
         assert kept.datetime_start is not None
         assert kept.datetime_start.astimezone() == trial.started_at
@@ -320,7 +320,7 @@ def test_the_store_shows_the_study_s_name_its_times_and_what_was_measured(undist
 
 
 def test_of_two_studies_of_one_name_in_one_store_the_second_has_its_id(folder: Path) -> None:
-    first = start_of(SPACE, folder)
+    first = start_of(SPACE, folder, stored=True)
     second = replace(first, study_id="feedbeef")
     Store.open(first).close()
     Store.open(second).close()
@@ -330,7 +330,7 @@ def test_of_two_studies_of_one_name_in_one_store_the_second_has_its_id(folder: P
 
 
 def test_a_study_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    start = start_of(SPACE, tmp_path)
+    start = start_of(SPACE, tmp_path, stored=True)
     theirs = optuna.create_study(storage=start.storage_url, study_name=start.name)
     theirs.add_trial(create_trial(value=1.0))
     store = Store.open(start)
@@ -345,10 +345,10 @@ def test_optuna_s_front_is_the_study_s_own(new_folder: Callable[[], Path]) -> No
     differed = 0
     for _ in range(3):
         folder = new_folder()
-        with opened(SPACE, folder, FakeClock()) as study:
+        with opened(SPACE, folder, FakeClock(), stored=True) as study:
             summary = study.run(OneByOne(lambda proposal: _scattered(proposal, rng)))
         before = {trial.number for trial in optuna_study(SPACE, folder).best_trials}
-        store = Store.open(start_of(SPACE, folder))
+        store = Store.open(start_of(SPACE, folder, stored=True))
         store.conclude(SPACE, summary)
         complete = [one for one in optuna_study(SPACE, folder).get_trials() if one.state == TrialState.COMPLETE]
         assert {one.number for one in complete} == {one.trial for one in summary.candidates if one.feasible}
@@ -357,7 +357,7 @@ def test_optuna_s_front_is_the_study_s_own(new_folder: Callable[[], Path]) -> No
         for member in summary.front.members:
             assert shown[member.trial].values == [member.metrics[one.metric] for one in SPACE.objectives]
         differed += before != shown.keys()
-        agreeing = Store.open(start_of(SPACE, folder))
+        agreeing = Store.open(start_of(SPACE, folder, stored=True))
         agreeing.conclude(SPACE, summary)
     assert differed, "or this would test nothing"
 

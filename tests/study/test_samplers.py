@@ -85,7 +85,7 @@ def test_for_a_baseline_outside_the_space_the_nearest_stands(values: dict[str, V
 
 def test_the_store_holds_the_values_themselves_for_people(folder: Path) -> None:
     space = world.space_of()
-    go_on(world.advisor_of(world.start_of(space, folder), space), 4, by_serving)
+    go_on(world.advisor_of(world.start_of(space, folder, stored=True), space), 4, by_serving)
     for trial in world.optuna_study(space, folder).get_trials():
         assert trial.params["cpu"] in ("500m", "1", "2")
         assert trial.distributions["cpu"] == CategoricalDistribution(("500m", "1", "2"))

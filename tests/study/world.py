@@ -20,6 +20,7 @@ from tuner.study.advisor import SamplingAdvisor
 from tuner.study.loop import Study
 from tuner.study.model import Proposal, Recorder
 from tuner.study.stop import Price
+from tuner.study.store import IN_MEMORY
 from tuner.trials.clock import Clock, FakeClock
 from tuner.trials.journal import Journal
 from tuner.trials.model import Failed, Measured, Outcome, Stopped, StudyStart, Trial
@@ -38,7 +39,8 @@ def space_of(parameters: Sequence[Parameter] = (WORKERS, CPU), **others: Any) ->
     return builders.space_of(parameters, **{"budget": TWELVE, "slo": (P99,), **others})
 
 
-def start_of(space: SearchSpace, folder: Path, **changes: Any) -> StudyStart:
+def start_of(space: SearchSpace, folder: Path, *, stored: bool = False, **changes: Any) -> StudyStart:
+    """`stored`: Optuna's store is on disk. It is the slowest part of such a study, and most tests do not look at it."""
     return builders.study_start(
         name=space.name,
         space_file=str(space.file),
@@ -46,7 +48,7 @@ def start_of(space: SearchSpace, folder: Path, **changes: Any) -> StudyStart:
         slo=space.slo,
         budget=space.budget,
         backend="replay",
-        storage_url=f"sqlite:///{folder / 'optuna.db'}",
+        storage_url=f"sqlite:///{folder / 'optuna.db'}" if stored else IN_MEMORY,
         **changes,
     )
 
@@ -134,7 +136,7 @@ def opened(
     advisor: type[SamplingAdvisor] = SamplingAdvisor,
     **changes: Any,
 ) -> Iterator[Study]:
-    """The study in `folder`, over its journal; `changes` are of its start."""
+    """The study in `folder`, over its journal; `changes` are of its start, see `start_of`."""
     start = start_of(space, folder, **changes)
     with Journal.open(folder / "journal.jsonl") as journal:
         yield Study(
@@ -149,7 +151,7 @@ def opened(
 
 
 def optuna_study(space: SearchSpace, folder: Path) -> optuna.Study:
-    start = start_of(space, folder)
+    start = start_of(space, folder, stored=True)
     return optuna.load_study(study_name=start.name, storage=start.storage_url)
 
 
