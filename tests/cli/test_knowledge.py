@@ -28,7 +28,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Tune:
     """Where the study `toy` has been run."""
     tune = Tune(tmp_path_factory.mktemp("study"))
-    done = tune("run", TOY, "--backend", "replay", "--table", table, "--trials", "9", "--tracking-uri", "none")
+    done = tune("run", TOY, "--backend", "replay", "--table", table, "--trials", "10", "--tracking-uri", "none")
     assert done.status == 0, done.err
     assert "what mattered, by the model after" in done.out
     return tune

@@ -24,7 +24,7 @@ def test_both_images_run_as_a_user_that_is_not_root() -> None:
 
 def test_every_install_is_pinned_by_hash_or_is_the_project_itself() -> None:
     installs = re.findall(r"pip (?:--python \S+ )?install (.+)", DOCKERFILE)
-    assert len(installs) == 5
+    assert len(installs) == 4
     assert [line for line in installs if not line.startswith(("--require-hashes ", "--no-deps --no-index "))] == []
 
 

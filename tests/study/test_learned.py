@@ -82,4 +82,6 @@ def test_a_prediction_knows_costs_exactly_where_they_are_known() -> None:
 
 def test_optuna_is_asked_only_of_objectives_and_of_enough_trials() -> None:
     assert optuna_importances(SPACE, trials(), "latency_p99") == {}
-    assert optuna_importances(SPACE, trials()[:3], "throughput") == {}
+    assert optuna_importances(SPACE, trials()[:9], "throughput") == {}
+    again = [*trials()[:9], *trials()[:9]]
+    assert optuna_importances(SPACE, again, "throughput") == {}, "starts of the same configurations tell no more"

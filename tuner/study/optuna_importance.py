@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
     from optuna.trial import FrozenTrial
 
-_LEAST = 4
-"""Trials; of fewer their forests and densities say nothing."""
+_LEAST = 10
+"""Different configurations; of fewer their forests and densities say nothing, and they take a second and a half to load."""
 
 
 def optuna_importances(space: SearchSpace, trials: Sequence[Trial], metric: str) -> Mapping[str, Mapping[str, float]]:
     """By evaluator, by knob: its share of one of the objectives' importance, by the trials that were measured whole.
 
     ``fANOVA`` (Hutter et al. 2014: a random forest) and ``PED-ANOVA`` (Watanabe et al. 2023: how the best trials differ
-    from all). Empty for what is no objective, for too few trials, and where Optuna cannot tell; without the forest where
+    from all). Empty for what is no objective, for too few configurations, and where Optuna cannot tell; without the forest where
     scikit-learn, which grows it, is not installed.
     """
     place = next((at for at, one in enumerate(space.objectives) if one.metric == metric), None)
     if place is None:
         return {}
+    told = [finished(space, one.configuration, one.manifest_digest, one.outcome) for one in trials]
+    whole = [one for one in told if one.values is not None and one.values[place] > 0.0]
+    if len({one.user_attrs["digest"] for one in whole}) < _LEAST:
+        return {}
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
-    told = [finished(space, one.configuration, one.manifest_digest, one.outcome) for one in trials]
-    whole = [one for one in told if one.values is not None and one.values[place] > 0.0]
-    if len(whole) < _LEAST:
-        return {}
     found = {}
     with quiet():
         study = optuna.create_study(directions=[objective.direction for objective in space.objectives])
