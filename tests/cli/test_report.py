@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -14,16 +15,22 @@ from tests.repository.checkout import ROOT
 IRIS = ROOT / "search_spaces" / "iris"
 
 
-@pytest.fixture
-def tune(tmp_path: Path) -> Tune:
-    """With a study of a simulated server, which takes no time."""
-    (tmp_path / "server.json").write_text('{"simulated": {"memory_worker": "60Mi", "cpu_s": 0.002}}')
-    made = Tune(tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study of a simulated server, which takes no time."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "server.json").write_text('{"simulated": {"memory_worker": "60Mi", "cpu_s": 0.002}}')
     options = ("--backend", "replay", "--table", "server.json", "--tracking-uri", "none", "--name", "first")
-    done = made("run", IRIS, *options, "--trials", "8", "--time", "1d")
+    done = Tune(folder)("run", IRIS, *options, "--trials", "8", "--time", "1d")
     assert done.status == 0, done.err
     assert "report: studies/first/report.html" in done.out
-    return made
+    return folder
+
+
+@pytest.fixture
+def tune(whole: Path, tmp_path: Path) -> Tune:
+    """In a copy of it."""
+    return Tune(shutil.copytree(whole, tmp_path / "here"))
 
 
 def test_a_study_leaves_its_page_and_it_is_written_again_where_asked(tune: Tune) -> None:

@@ -59,6 +59,7 @@ def up(programs: Path) -> None:
         "--anonymous-auth=false",
         "--enable-admission-plugins=NodeRestriction",
         "--profiling=false",
+        "--enable-priority-and-fairness=false",  # nobody here is to be protected from others, and it never rests
     )
     daemons.wait("the API server", lambda: answers(programs), 90, "kube-apiserver")
     _start(

@@ -466,7 +466,9 @@ def _requests(name: str) -> str:
 
 
 def _quick(name: str, folder: Path) -> Path:
-    """The search space with windows of a second, beside a copy of what it needs."""
+    """The search space with windows of a second, beside a copy of what it needs. One of them waits for quiet, as a user's
+    does: the cluster's own work is on the same two cores, and what is looked at is not the machine.
+    """
     shutil.copytree(SPACES / name, folder / name)
     (folder / _requests(name)).mkdir()
     shutil.copy(SPACES / _requests(name) / "request.json", folder / _requests(name))
@@ -481,5 +483,6 @@ def _quick(name: str, folder: Path) -> Path:
     text = re.sub(r"cpu: +\{choices: \[200m, .*?\]", "cpu: {choices: [500m, 600m]", text).replace("<= 800m", "<= 1.2")
     text = text.replace("rate: 100/s", "rate: 50/s\n  warm_up: 200ms").replace("duration: 4s", "duration: 2s")
     text = re.sub("latency_p99: [0-9]+ms", "latency_p90: 1s", text)
-    space.write_text(text.replace("step: 1s", "step: 500ms"))
+    text = text.replace("step: 1s", "step: 500ms")
+    space.write_text(text if name == "kserve-iris" else f"{text}disturbed: accept\n")
     return space.parent

@@ -15,7 +15,7 @@ from kubernetes import client, config
 
 Object = dict[str, Any]
 
-_EVERY_S = 0.2
+_EVERY_S = 0.5
 _PLURALS = {"Deployment": "deployments", "Service": "services"}
 
 
@@ -100,7 +100,8 @@ class StandIn:
         return f"{root}/namespaces/{self._namespace}/{_PLURALS[kind]}"
 
     def _items(self, path: str) -> list[Object]:
-        items: list[Object] = self._call("GET", path).get("items") or []
+        # from the API server's memory, not from etcd
+        items: list[Object] = self._call("GET", f"{path}?resourceVersion=0").get("items") or []
         return items
 
     def _call(self, method: str, path: str, body: Object | None = None, patch: str = "json") -> Object:
