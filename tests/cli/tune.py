@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cli.mlflow_store import give_store
+
 TOY = Path(__file__).parent.parent / "servers" / "toy"
 COMMAND = (sys.executable, "-c", "from tuner.cli import main; main()")
 
@@ -46,6 +48,8 @@ class Tune:
         return Done(running.returncode, out, err)
 
     def start(self, *arguments: str | Path, stdin: int | None = None) -> subprocess.Popen[str]:
+        if arguments[:1] == ("run",) and "--tracking-uri" not in arguments and "--in-cluster" not in arguments:
+            give_store(self.folder)
         return subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             cwd=self.folder,
