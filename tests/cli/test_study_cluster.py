@@ -23,7 +23,7 @@ from tuner.cli.status import ENVIRONMENT_FAILED
 from tuner.errors import InputError
 from tuner.trials.model import Failed
 
-TRIALS = 8
+TRIALS = 6
 AWAY_AFTER = 3
 """So many trials are finished when the API server goes away."""
 AWAY_S = 20.0

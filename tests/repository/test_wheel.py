@@ -190,7 +190,7 @@ def test_a_study_is_run_and_recorded_without_mlflow_s_page(installed: Path, tmp_
         "--confirm",
         "0",
         "--trials",
-        "8",
+        "14",
     )
     done = _tune(installed, tmp_path, "run", iris, *replayed)
     assert done.status == 0, done.err
