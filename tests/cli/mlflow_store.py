@@ -12,9 +12,8 @@ from pathlib import Path
 _MAKES = "import sys; from tuner.record.mlflow.store import opened; opened(sys.argv[1])"
 
 
-def give_store(folder: Path) -> None:
-    """Put it where a study of this folder looks for it, unless there is one."""
-    file = folder / "mlflow.db"
+def give_store(file: Path) -> None:
+    """Put it there, unless there is one."""
     if not file.exists():
         shutil.copy(_made(), file)
 

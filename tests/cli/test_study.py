@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.cli.mlflow_store import give_store
 from tests.cli.study import agreed_books, cgroups_of, journal, processes_below, quick_space
 from tests.cli.tune import Tune, interrupt
 from tuner.trials.model import Measured
@@ -103,6 +104,7 @@ def test_export_refuses_what_was_changed_after_it_was_measured(done: Tune) -> No
 
 
 def test_sync_writes_what_is_missing_and_nothing_twice(done: Tune) -> None:
+    give_store(done.folder / "elsewhere.db")
     elsewhere = f"sqlite:///{done.folder / 'elsewhere.db'}"
     number = len(journal(done.folder).trials)
     assert done("sync", "toy", "--tracking-uri", elsewhere, "--json").json["trials_written"] == number

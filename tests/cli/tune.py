@@ -49,7 +49,7 @@ class Tune:
 
     def start(self, *arguments: str | Path, stdin: int | None = None) -> subprocess.Popen[str]:
         if arguments[:1] == ("run",) and "--tracking-uri" not in arguments and "--in-cluster" not in arguments:
-            give_store(self.folder)
+            give_store(self.folder / "mlflow.db")  # where its study looks for it
         return subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             cwd=self.folder,
