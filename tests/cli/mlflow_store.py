@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-_MAKES = "import sys; from tuner.record.mlflow.store import opened; opened(sys.argv[1])"
+from tests.cluster.places import cache
+
+OPENS = "import sys; from tuner.record.mlflow.store import opened; opened(sys.argv[1])"
+"""A program that opens the store at the address it is given, made where there is none."""
 
 
 def give_store(file: Path) -> None:
@@ -19,9 +21,9 @@ def give_store(file: Path) -> None:
 
 
 def _made() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "tests"
-    file = cache / f"mlflow-{version('mlflow')}.db"
+    kept = cache().with_name("tests")
+    file = kept / f"mlflow-{version('mlflow')}.db"
     if not file.exists():  # there as a whole or not at all, whoever else makes it now
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-c", _MAKES, f"sqlite:///{file}"], check=True, cwd=cache)
+        kept.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-c", OPENS, f"sqlite:///{file}"], check=True, cwd=kept)
     return file

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.mlflow_store import OPENS
 from tuner.record.store_file import make_whole
-
-OPENS = "import sys; from tuner.record.mlflow.store import opened; opened(sys.argv[1])"
 
 
 def write(file: Path, value: str = "mine") -> None:
