@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 from tests.cluster import daemons, network
@@ -109,7 +110,7 @@ def answers(programs: Path) -> bool:
 
 def kubectl(programs: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [f"{programs}/kubectl", f"--kubeconfig={kubeconfig()}", "--request-timeout=20s", *arguments],
+        [f"{programs}/kubectl", f"--kubeconfig={kubeconfig()}", "--request-timeout=60s", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -117,11 +118,13 @@ def kubectl(programs: Path, *arguments: str, stdin: str | None = None) -> subpro
     )
 
 
-def obliged(programs: Path, *arguments: str, stdin: str | None = None) -> None:
-    """Of kubectl. Raises CannotError where it fails."""
-    done = kubectl(programs, *arguments, stdin=stdin)
-    if done.returncode:
-        raise CannotError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+def obliged(programs: Path, *arguments: str, stdin: str | None = None, within_s: float = 0.0) -> None:
+    """Of kubectl, asked again for that long. Raises CannotError where it fails."""
+    deadline = time.monotonic() + within_s
+    while (done := kubectl(programs, *arguments, stdin=stdin)).returncode:
+        if time.monotonic() > deadline:
+            raise CannotError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        time.sleep(0.1)
 
 
 def kubeconfig() -> Path:

@@ -31,11 +31,11 @@ def install(definitions: Path, plural: str, namespace: str) -> None:
 
 def define(definitions: Path) -> None:
     """Definitions of custom resources, until all of them are established."""
-    obliged(programs(), "apply", "--server-side", "--force-conflicts", "--filename", str(definitions))
-    # Asked again by us: a definition's conditions are null until its controller has seen it, at which kubectl's own
-    # waiting fails at once.
-    established = ("wait", "--for=condition=Established", "--timeout=60s", "--filename", str(definitions))
-    daemons.wait(f"the definitions of {definitions}", lambda: kubectl(programs(), *established).returncode == 0, 120)
+    # Asked again by us: on a busy machine large ones take the API server longer than kubectl waits, and a definition's
+    # conditions are null until its controller has seen it, at which kubectl's own waiting fails at once.
+    of = f"--filename={definitions}"
+    obliged(programs(), "apply", "--server-side", "--force-conflicts", of, within_s=240)
+    obliged(programs(), "wait", "--for=condition=Established", "--timeout=60s", of, within_s=240)
 
 
 def start(name: str, program: Path, variables: Mapping[str, str], port: int, *flags: str) -> None:
