@@ -43,6 +43,12 @@ SECONDS = {
 }
 """How long the tests on a cluster take, roughly, by file; others are dealt out by their number of files."""
 
+TOGETHER = (
+    ("test_kinds.py", "test_operators.py"),
+    ("test_workflow_cluster.py", "test_in_cluster_cluster.py", "test_argo.py"),
+)
+"""Files that need the same operators, or the image of the command itself, which weighs a gigabyte on each node."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lane", type=_lane, metavar="N/M", help="run the Nth of M shares of the tests")
@@ -64,14 +70,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def shares(files: Iterable[str], lanes: int) -> list[set[str]]:
     """The files of each lane; the same for any order of `files`."""
+    together: dict[str, set[str]] = {}
+    for file in files:
+        together.setdefault(_kept_with(file), set()).add(file)
     dealt: list[set[str]] = [set() for _ in range(lanes)]
-    for file in sorted(files, key=lambda file: (-seconds(file), file)):
-        min(dealt, key=lambda lane: sum(map(seconds, lane))).add(file)
+    for group in sorted(together.values(), key=lambda group: (-seconds(group), min(group))):
+        min(dealt, key=seconds).update(group)
     return dealt
 
 
-def seconds(file: str) -> int:
-    return SECONDS.get(PurePath(file).name, 1)
+def seconds(files: Iterable[str]) -> int:
+    return sum(SECONDS.get(PurePath(file).name, 1) for file in files)
+
+
+def _kept_with(file: str) -> str:
+    """The same for files that are to be in one lane."""
+    name = PurePath(file).name
+    return next((group[0] for group in TOGETHER if name in group), file)
 
 
 def _file(item: pytest.Item) -> str:

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import pytest
 
-from tests.lanes import SECONDS, seconds, shares
+from tests.lanes import SECONDS, TOGETHER, seconds, shares
 from tests.repository.checkout import ROOT
 
 FILES = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
@@ -26,8 +26,15 @@ def test_every_file_is_in_one_lane_whatever_the_order(lanes: int) -> None:
 
 def test_what_is_said_to_take_long_is_there_and_is_dealt_out_evenly() -> None:
     assert set(SECONDS) <= {file.rpartition("/")[2] for file in FILES}
-    one, other = (sum(map(seconds, lane)) for lane in shares(SECONDS, 2))
+    one, other = map(seconds, shares(SECONDS, 2))
     assert abs(one - other) <= 0.1 * one
+
+
+def test_what_needs_the_same_is_in_one_lane() -> None:
+    for group in TOGETHER:
+        files = {file for file in FILES if file.rpartition("/")[2] in group}
+        assert len(files) == len(group)
+        assert any(files <= lane for lane in shares(FILES, 2))
 
 
 def test_the_lanes_of_a_run_share_its_tests() -> None:
