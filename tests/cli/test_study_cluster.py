@@ -23,8 +23,8 @@ from tuner.cli.status import ENVIRONMENT_FAILED
 from tuner.errors import InputError
 from tuner.trials.model import Failed
 
-TRIALS = 6
-AWAY_AFTER = 3
+TRIALS = 4
+AWAY_AFTER = 2
 """So many trials are finished when the API server goes away."""
 AWAY_S = 20.0
 RESUMED_AT_MOST = 5

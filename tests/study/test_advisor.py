@@ -104,6 +104,26 @@ def test_a_configuration_is_rendered_once_and_its_proposal_carries_the_manifest(
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_known_to_be_impossible_is_never_rendered(sampler: str, folder: Path) -> None:
+    space, seen = space_of([FEW_WORKERS, CPU]), list[Configuration]()
+
+    def counted(configuration: Configuration) -> Rendered:
+        seen.append(configuration)
+        return render(configuration)
+
+    advisor = SamplingAdvisor(
+        start=start_of(space, folder, sampler=sampler),
+        space=space,
+        baseline=BASELINE,
+        render=counted,
+        infeasible=lambda _: None,
+        impossible=lambda configuration: "not recorded" if configuration.values["cpu"] == "2" else None,
+    )
+    assert len(go_on(advisor, 100, by_serving)) == 8
+    assert all(configuration.values["cpu"] != "2" for configuration in seen)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_proposals_are_repeatable_and_a_restored_advisor_goes_on_as_if_nothing_happened(
     sampler: str, new_folder: Callable[[], Path]
 ) -> None:

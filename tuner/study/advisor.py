@@ -51,8 +51,10 @@ class SamplingAdvisor:
         """`infeasible` says why what was rendered could never run here; None: it can. `known` are tried before the
         sampler is asked, whichever it is.
 
-        For `auto`: `observed` tells all that was observed so far; None: what this advisor was told. `demand` and
-        `impossible`: see `Modelled`.
+        `impossible` says the same of a configuration, where that can be known before it is rendered.
+
+        For `auto`: `observed` tells all that was observed so far; None: what this advisor was told. `demand`: see
+        `Modelled`.
 
         Raises InputError for a sampler that cannot be used, StoreFailure when Optuna's store cannot be opened.
         """
@@ -60,6 +62,7 @@ class SamplingAdvisor:
         self._baseline = baseline
         self._render = render
         self._infeasible = infeasible
+        self._impossible = impossible or (lambda _: None)
         self._known = known
         self._observed = observed
         self._seed = start.seed
@@ -179,6 +182,8 @@ class SamplingAdvisor:
     def _worth_trying(self, configuration: Configuration) -> Rendered | None:
         """What it renders to; None: it breaks a rule, can never run here, or is tried already."""
         if not all(rule.holds(configuration.values) for rule in self._space.rules):
+            return None
+        if self._impossible(configuration) is not None:
             return None
         name, rendered = configuration.digest, None
         if name not in self._manifests:
