@@ -257,6 +257,8 @@ def cases(given: argparse.Namespace, names: Sequence[str]) -> Iterator[Case]:
 
 def run(given: argparse.Namespace, done: dict[str, Any], results: Path) -> None:
     found = {two: {world.name: world for world in worlds(given.tables, given.only, two=two)} for two in (False, True)}
+    if unknown := sorted({one.replace("_", "-") for one in given.only} - set(found[False])):
+        sys.exit(f"--only {','.join(unknown)}: no such table; a folder of more is given by --tables")
     wanted = [case for case in cases(given, list(found[False])) if case.name not in done]
     wanted = [case for case in wanted if case.table in found[case.two]]
     began = time.monotonic()
