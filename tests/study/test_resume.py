@@ -322,11 +322,20 @@ def test_the_store_shows_the_study_s_name_its_times_and_what_was_measured(undist
 def test_of_two_studies_of_one_name_in_one_store_the_second_has_its_id(folder: Path) -> None:
     first = start_of(SPACE, folder, stored=True)
     second = replace(first, study_id="feedbeef")
-    Store.open(first).close()
-    Store.open(second).close()
-    Store.open(first).close()
-    Store.open(second).close()
+    for start in (first, second, first, second):
+        store = Store.open(start)
+        store.cut(0)
+        store.close()
     assert sorted(optuna.get_all_study_names(first.storage_url)) == [first.name, f"{first.name}-feedbeef"]
+
+
+def test_what_was_killed_before_its_journal_began_leaves_no_study(folder: Path) -> None:
+    first = start_of(SPACE, folder, stored=True)
+    advisor_of(first, SPACE)  # and no journal after it
+    again = replace(first, study_id="feedbeef")
+    advisor_of(again, SPACE).restore([], [])
+    (study,) = optuna.get_all_study_summaries(first.storage_url)
+    assert (study.study_name, study.user_attrs["tuner.study_id"]) == (first.name, "feedbeef")
 
 
 def test_a_study_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

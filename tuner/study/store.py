@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,38 +54,52 @@ def driver_problem(url: str, option: str) -> Problem | None:
 class Store:
     """The finished trials of one study in Optuna's store, numbered as in the journal."""
 
-    def __init__(self, create: Callable[[], Study], url: str) -> None:
-        self._create = create
-        self._url = url
-        self._study = create()
-        self._found: list[FrozenTrial] = self._study.get_trials(deepcopy=False)
+    def __init__(self, start: StudyStart) -> None:
+        """Raises what Optuna and the database do; see `open`."""
+        self._start = start
+        self._url = masked(start.storage_url)
         self._kept: list[FrozenTrial] = []
+        self._storage = self._whole(lambda: _connected(start))
 
     @classmethod
     def open(cls, start: StudyStart) -> Store:
-        """Open the store of a study, made where it does not exist. Raises StoreFailure."""
+        """Open the store, made where it does not exist. The study is not in it before something is kept: what was killed
+        before its journal began would leave one that is nobody's. Raises StoreFailure."""
+        with _failures(masked(start.storage_url)):
+            return cls(start)
+
+    @cached_property
+    def _found(self) -> list[FrozenTrial]:
+        """The trials in the store; with them comes the study."""
+
+        def found() -> list[FrozenTrial]:
+            self._study = self._create()
+            return self._study.get_trials(deepcopy=False)
+
+        return self._whole(found)
+
+    def _create(self) -> Study:
         import optuna
 
-        def create() -> Study:
-            storage = None if start.storage_url == IN_MEMORY else optuna.storages.get_storage(start.storage_url)
-            study = optuna.create_study(
-                storage=storage,
-                study_name=start.name if storage is None else _name(storage, start),
-                directions=[objective.direction for objective in start.objectives],
-                load_if_exists=True,
-            )
-            study.set_user_attr(_STUDY_ID, start.study_id)
-            study.set_metric_names([objective.metric for objective in start.objectives])
-            return study
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=_name(self._storage, self._start),
+            directions=[objective.direction for objective in self._start.objectives],
+            load_if_exists=True,
+        )
+        study.set_user_attr(_STUDY_ID, self._start.study_id)
+        study.set_metric_names([objective.metric for objective in self._start.objectives])
+        return study
 
-        url = masked(start.storage_url)
-        with _failures(url):
-            try:
-                return cls(create, url)
-            except Exception as error:
-                if not _set_aside(start.storage_url, error):
-                    raise
-                return cls(create, url)
+    def _whole[Made](self, make: Callable[[], Made]) -> Made:
+        """What is made of the store; of a file that is damaged, once more of a new one."""
+        try:
+            return make()
+        except Exception as error:
+            if not _set_aside(self._start.storage_url, error):
+                raise
+            self._storage = _connected(self._start)
+            return make()
 
     def put(self, number: int, trial: FrozenTrial) -> None:
         """Keep a finished trial; one that is there already is left as it is. Raises StoreFailure."""
@@ -98,13 +113,21 @@ class Store:
 
     def cut(self, number: int) -> None:
         """Leave the first `number` trials only. Raises StoreFailure."""
-        if len(self._found) > number:
-            with _failures(self._url):
+        with _failures(self._url):
+            if len(self._found) > number:
                 self._start_anew()
 
     def conclude(self, space: SearchSpace, summary: Summary) -> None:
         """Write it once more where restarts were judged together, so that Optuna's front is the study's own. Raises
         StoreFailure."""
+        with _failures(self._url):
+            told = self._judged(space, summary)
+            if not all(map(_equal, self._found, told)):
+                self._kept = told
+                self._start_anew()
+
+    def _judged(self, space: SearchSpace, summary: Summary) -> list[FrozenTrial]:
+        """The trials as the study's candidates have them."""
         by_digest: dict[str, list[int]] = {}
         for trial in summary.trials:
             if self._found[trial.number].values is not None:
@@ -115,23 +138,26 @@ class Store:
             numbers = by_digest.get(digests[candidate.trial], [])
             for number in numbers if len(numbers) > 1 or not candidate.feasible else []:
                 told[number] = settled(told[number], number, space, candidate, numbers)
-        if not all(map(_equal, self._found, told)):
-            with _failures(self._url):
-                self._kept = told
-                self._start_anew()
+        return told
 
     def close(self) -> None:
         """Let go of the database. It may be used again; it is opened anew then."""
-        self._study._storage.remove_session()
+        self._storage.remove_session()
 
     def _start_anew(self) -> None:
         """Optuna cannot take a trial back, so that the whole study is written again as far as the journal was read."""
         import optuna
 
-        optuna.delete_study(study_name=self._study.study_name, storage=self._study._storage)
+        optuna.delete_study(study_name=self._study.study_name, storage=self._storage)
         self._study = self._create()
         self._study.add_trials(self._kept)
         self._found = list(self._kept)
+
+
+def _connected(start: StudyStart) -> BaseStorage:
+    import optuna
+
+    return optuna.storages.get_storage(None if start.storage_url == IN_MEMORY else start.storage_url)
 
 
 def _name(storage: BaseStorage, start: StudyStart) -> str:
