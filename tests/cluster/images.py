@@ -148,7 +148,12 @@ class Buildah:
         return True
 
     def _has(self, name: str) -> bool:
-        return name.rpartition(":")[2] in self._run("images", "--format={{.Tag}}").split()
+        """Asked of this one alone: a list of all fails where another run removes one of them meanwhile."""
+        try:
+            self._run("inspect", "--type=image", "--format={{.FromImage}}", name)
+        except CannotError:
+            return False
+        return True
 
     def _ids(self, name: str) -> set[str]:
         try:
